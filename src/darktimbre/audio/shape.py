@@ -1,0 +1,51 @@
+"""From a sound as recorded to the one shape a corpus holds: mono, one rate, one length."""
+
+from typing import Literal
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+Fit = Literal["padded", "cut", "exact"]
+
+
+def to_mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean over the channels: (channel, sample) → (sample,)."""
+    return samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float32)
+
+
+def resample(samples: NDArray[np.float32], rate: float, target: float) -> NDArray[np.float32]:
+    """Band-limited change of rate (soxr, high quality) of a sound (sample,) from `rate` to `target` Hz."""
+    if rate == target or len(samples) == 0:
+        return samples
+    resampled: NDArray[np.float32] = soxr.resample(samples, rate, target, quality="HQ")
+    return resampled
+
+
+def fit_length(samples: NDArray[np.float32], length: int, fade: int) -> tuple[NDArray[np.float32], Fit]:
+    """The sound in exactly `length` samples: padded with silence, or cut with a fade-out.
+
+    Args:
+        samples: (sample,).
+        length: samples wanted.
+        fade: samples of the fade-out of a sound that has to be cut (half a cosine, ending in zero), at most `length`.
+
+    Returns:
+        A new array (length,) and what was done.
+    """
+    fitted = np.zeros(length, dtype=np.float32)
+    kept = samples[:length]
+    fitted[: len(kept)] = kept
+    if len(samples) < length:
+        return fitted, "padded"
+    if len(samples) == length:
+        return fitted, "exact"
+    fade = min(fade, length)
+    if fade:
+        fitted[-fade:] *= fade_out(fade)
+    return fitted, "cut"
+
+
+def fade_out(length: int) -> NDArray[np.float32]:
+    """Half a cosine from nearly 1 down to exactly 0, (length,)."""
+    return (0.5 + 0.5 * np.cos(np.pi * np.arange(1, length + 1) / length)).astype(np.float32)

@@ -1,0 +1,213 @@
+"""A trained instrument on disk: `config.json`, `model.safetensors` (averaged generator), a model card. Never a pickle.
+
+Training writes it, the synthesizer reads it; nothing else crosses between the two.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from darktimbre.audio.atomic import atomic_folder
+from darktimbre.bundle.card import model_card
+from darktimbre.bundle.where import CARD, CONFIG, DISCRIMINATOR, WEIGHTS, find
+from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.representation.codec import Codec, codec_from_config
+
+FORMAT = 1
+_PARTS = ("network", "attributes", "codec")
+
+Weights = dict[str, torch.Tensor]
+Network = TypeVar("Network", bound=torch.nn.Module)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One instrument: what it is made of and its weights.
+
+    `config` holds plain JSON types:
+
+    - `format`: 1;
+    - `network`: fields of `ProgressiveConfig`; `attributes`: `Attributes.to_json()`; `codec`: `Codec.to_config()`;
+    - `baseline` (optional): one value per attribute, what the synthesizer uses for attributes that are not given; the
+      median soft label of the training split is a good choice;
+    - `recipe`, `provenance`, `metrics` (optional): written to the model card.
+
+    Attributes:
+        config: as above.
+        weights: state of the averaged generator.
+        discriminator: state of the discriminator, where further training is meant to start from this bundle.
+        origin: folder it was read from, for messages.
+    """
+
+    config: dict[str, Any]
+    weights: Weights = field(repr=False)
+    discriminator: Weights | None = field(default=None, repr=False)
+    origin: str = "this bundle"
+
+    def __post_init__(self) -> None:
+        missing = [part for part in _PARTS if not isinstance(self.config.get(part), dict)]
+        if missing:
+            raise UserError(f"{self.origin}: {CONFIG} lacks {', '.join(missing)}; it is no darktimbre bundle.")
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, discriminator: bool = False) -> "Bundle":
+        """Reads a bundle from a folder, the package (`starter`) or the Hugging Face hub (`user/name[@revision]`).
+
+        Args:
+            name: where it is; see `darktimbre.bundle.where.find`.
+            discriminator: also read the discriminator, if the bundle has one.
+
+        Raises:
+            UserError: not found, of a later format, damaged, or its weights do not fit its network.
+        """
+        folder = find(name, discriminator=discriminator)
+        config = _read_config(folder / CONFIG)
+        weights = _read_weights(folder / WEIGHTS)
+        critic = None
+        if discriminator and (folder / DISCRIMINATOR).is_file():
+            critic = _read_weights(folder / DISCRIMINATOR)
+        return cls(config, weights, critic, origin=str(folder))
+
+    def save_pretrained(self, path: str | Path, *, half: bool = False) -> Path:
+        """Writes the bundle's folder, whole or not at all.
+
+        Args:
+            path: the folder; what was there is replaced.
+            half: store the generator's weights in float16 (half the size; playing computes in float32 all the same).
+
+        Raises:
+            UserError: a weight is not finite, or does not fit float16.
+        """
+        weights = _plain(self.weights)
+        if half:
+            weights = {n: t.half() if t.is_floating_point() else t for n, t in weights.items()}
+        for name, tensor in weights.items():
+            if not bool(torch.isfinite(tensor).all()):
+                raise UserError(f"The weight {name} is not finite{' in float16' if half else ''}: nothing was written.")
+        config = {"format": FORMAT, **{key: value for key, value in self.config.items() if key != "format"}}
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_folder(path) as folder:
+            (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            (folder / CARD).write_text(model_card(config, weights=weights), encoding="utf-8")
+            safetensors.torch.save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+            if self.discriminator is not None:
+                safetensors.torch.save_file(
+                    _plain(self.discriminator), folder / DISCRIMINATOR, metadata={"format": "pt"}
+                )
+        return path
+
+    @cached_property
+    def attributes(self) -> Attributes:
+        """The controls of the instrument."""
+        try:
+            return Attributes.from_json(self.config["attributes"])
+        except (TypeError, KeyError) as error:
+            raise UserError(f"{self.origin}: `attributes` in {CONFIG} is damaged ({error}).") from error
+
+    @cached_property
+    def network(self) -> ProgressiveConfig:
+        """The plan of the networks."""
+        try:
+            return ProgressiveConfig(**self.config["network"])
+        except (TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{self.origin}: `network` in {CONFIG} is not one this version can build ({reason})."
+            ) from error
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the generator's weights as they are held here."""
+        total = hashlib.sha256()
+        for name in sorted(self.weights):
+            tensor = self.weights[name].detach().cpu().contiguous()
+            total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            total.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.dim() else str(tensor.item()).encode())
+        return total.hexdigest()
+
+    def codec(self) -> Codec:
+        """The picture ⇄ sound pair the generator was trained with, with its fitted scaling."""
+        try:
+            return codec_from_config(self.config["codec"])
+        except (TypeError, KeyError, ValueError) as error:
+            raise UserError(f"{self.origin}: `codec` in {CONFIG} is damaged ({error}).") from error
+
+    def generator(self) -> Generator:
+        """The averaged generator, float32, in evaluation mode.
+
+        Raises:
+            UserError: a weight is missing, left over or of another shape.
+        """
+        _check_fit(self.weights, Generator, self.network, f"{self.origin}/{WEIGHTS}")
+        return _filled(Generator, self.network, self.weights)
+
+    def critic(self) -> Discriminator | None:
+        """The discriminator, where the bundle was read with one."""
+        if self.discriminator is None:
+            return None
+        _check_fit(self.discriminator, Discriminator, self.network, f"{self.origin}/{DISCRIMINATOR}")
+        return _filled(Discriminator, self.network, self.discriminator)
+
+
+def _plain(weights: Weights) -> Weights:
+    """Copies that share no memory, as safetensors wants them (an average may be views of one flat tensor)."""
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON ({error}).") from error
+    if not isinstance(config, dict) or "format" not in config:
+        raise UserError(f"{path} is not the configuration of a darktimbre bundle: it names no `format`.")
+    if config["format"] != FORMAT:
+        raise UserError(
+            f"{path} is of format {config['format']!r}, this darktimbre reads format {FORMAT}: update darktimbre."
+        )
+    return config
+
+
+def _read_weights(path: Path) -> Weights:
+    if not path.is_file():
+        raise UserError(f"{path} is missing: the bundle is incomplete.")
+    try:
+        return safetensors.torch.load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as safetensors ({error}); copy or fetch the bundle again.") from error
+
+
+def _check_fit(weights: Weights, kind: type[torch.nn.Module], network: ProgressiveConfig, origin: str) -> None:
+    """Compares names and shapes on the meta device, so that nothing is allocated on a configuration's word."""
+    with torch.device("meta"):
+        wanted = {name: tensor.shape for name, tensor in kind(network).state_dict().items()}
+    missing = sorted(wanted.keys() - weights.keys())
+    if missing:
+        raise UserError(f"{origin} lacks {len(missing)} of the network's tensors, {missing[0]} among them.")
+    extra = sorted(weights.keys() - wanted.keys())
+    if extra:
+        raise UserError(f"{origin} holds {len(extra)} tensors that the network does not have, {extra[0]} among them.")
+    for name, shape in wanted.items():
+        if weights[name].shape != shape:
+            raise UserError(
+                f"{origin}: {name} has the shape {tuple(weights[name].shape)}, the network needs {tuple(shape)}."
+            )
+
+
+def _filled(kind: type[Network], plan: ProgressiveConfig, weights: Weights) -> Network:
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # the random start is thrown away; the caller's generator state must not move
+        module = kind(plan)
+    module.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})
+    return module.eval().requires_grad_(False)

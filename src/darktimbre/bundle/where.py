@@ -1,0 +1,79 @@
+"""Finds the folder of a bundle by its name: a local folder, the shipped starter, or a Hugging Face hub id."""
+
+import re
+from importlib import resources
+from pathlib import Path
+
+from darktimbre.notes.errors import UserError
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+DISCRIMINATOR = "discriminator.safetensors"
+CARD = "README.md"
+
+_HUB_ID = re.compile(r"(?P<id>[\w][\w.-]*/[\w][\w.-]*)(@(?P<revision>[\w./-]+))?")
+
+
+def starter_folder() -> Path:
+    """Where the package keeps its own trained instrument (package data)."""
+    return Path(str(resources.files("darktimbre.bundle") / "starter"))
+
+
+def has_starter() -> bool:
+    """Whether this installation ships a starter instrument."""
+    return (starter_folder() / CONFIG).is_file()
+
+
+def find(name: str | Path, *, discriminator: bool = False) -> Path:
+    """The local folder of a bundle.
+
+    A local folder wins; then `starter`, the instrument shipped in the package; then `user/name` or `user/name@revision`
+    on the Hugging Face hub, which is the only case that uses the network.
+
+    Args:
+        name: folder, `starter`, or hub id.
+        discriminator: also fetch the discriminator of a hub bundle (training goes on from it; playing never needs it).
+
+    Raises:
+        UserError: nothing of that name was found.
+    """
+    text = str(name)
+    path = Path(name).expanduser()
+    if (path / CONFIG).is_file():
+        return path
+    if text == "starter":
+        if has_starter():
+            return starter_folder()
+        raise UserError(
+            "This installation ships no starter instrument; train one with `darktimbre train darkgan-small`."
+        )
+    if path.is_dir():
+        inner = path / "bundle"
+        if (inner / CONFIG).is_file():
+            raise UserError(f"{path} is not a bundle but holds one: use {inner}.")
+        raise UserError(f"{path} is not a bundle: there is no {CONFIG} in it.")
+    if path.exists():
+        raise UserError(f"{path} is a file; a bundle is the folder that holds {CONFIG} and {WEIGHTS}.")
+    match = _HUB_ID.fullmatch(text)
+    if match is None or (path.parent.exists() and path.parent != Path(".")):
+        raise UserError(f"There is no bundle at {text}. Give its folder, `starter`, or a hub id such as user/name.")
+    return _fetch(match["id"], match["revision"], discriminator=discriminator)
+
+
+def _fetch(hub_id: str, revision: str | None, *, discriminator: bool) -> Path:
+    from huggingface_hub import (
+        snapshot_download,
+    )  # here and only here: importing it is slow and playing locally needs none
+
+    patterns = [CONFIG, WEIGHTS, CARD, *([DISCRIMINATOR] if discriminator else [])]
+    try:
+        folder = Path(str(snapshot_download(hub_id, revision=revision, allow_patterns=patterns)))
+    except (OSError, ValueError) as error:  # every error of the hub's client is one of these, being offline included
+        at = f" at revision {revision}" if revision else ""
+        raise UserError(
+            f"There is no folder {hub_id} here, and the Hugging Face hub gave no bundle {hub_id}{at}"
+            f" ({type(error).__name__}). Check the name and the connection, or give a local folder."
+        ) from error
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{hub_id} on the Hugging Face hub is not a darktimbre bundle: it has no {CONFIG}.")
+    return folder

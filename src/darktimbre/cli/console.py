@@ -1,0 +1,114 @@
+"""What all verbs share on the terminal: consoles, a progress bar, one-sentence errors."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+from darktimbre.notes.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+USER_ERROR = 2  # exit status: the user can mend it
+INTERRUPTED = 130  # exit status: Ctrl-C (128 + SIGINT)
+
+
+def console() -> "Console":
+    """Where results are printed: standard output as it is now (a test may have replaced it)."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def errors() -> "Console":
+    """Where errors, warnings and progress are printed: standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def say(text: str) -> None:
+    """One plain line of result, without markup: file names hold brackets."""
+    console().print(text, markup=False)
+
+
+def complain(text: str) -> None:
+    """One red sentence on standard error."""
+    errors().print(text, style="red", markup=False)
+
+
+def caution(text: str) -> None:
+    """One yellow sentence on standard error."""
+    errors().print(text, style="yellow", markup=False)
+
+
+@contextmanager
+def progress_bar(unit: str = "notes") -> Iterator["Progress"]:
+    """A bar with count, rate and time left on standard error; nothing but the last state where that is no terminal."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("· left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors(), transient=not sys.stderr.isatty()) as bar:
+        yield bar
+
+
+@contextmanager
+def spoken_warnings() -> Iterator[None]:
+    """Warnings of darktimbre become one yellow sentence each instead of Python's two lines with a path."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            told = dict.fromkeys(str(one.message) for one in caught if _is_ours(one.category))
+            for message in told:
+                caution(message)
+    for one in caught:
+        if not _is_ours(one.category):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+
+
+def _is_ours(category: type[Warning]) -> bool:
+    return category.__module__.startswith("darktimbre.")
+
+
+@cache
+def version() -> str:
+    """The installed version of darktimbre."""
+    import darktimbre
+
+    return darktimbre.__version__
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """A `UserError` ends in its sentence and status 2, Ctrl-C in a sentence and status 130; bugs go on as they are."""
+    import typer
+
+    try:
+        yield
+    except UserError as error:
+        complain(str(error))
+        raise typer.Exit(USER_ERROR) from None
+    except KeyboardInterrupt:
+        complain("Stopped on your request.")
+        raise typer.Exit(INTERRUPTED) from None

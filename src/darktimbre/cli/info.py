@@ -1,0 +1,159 @@
+"""`darktimbre info`: what is in a corpus, as a table, as JSON and as a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from darktimbre.corpus.corpus import Corpus
+
+
+def info(
+    corpus: Annotated[Path, typer.Argument(help="A corpus folder; or a SoundFont, whose presets are then listed.")],
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw pitch × family, levels and spectrograms into this PNG file.", metavar="FILE.png"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON instead of tables.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read all audio and compare it with its checksums.")] = False,
+) -> None:
+    """Tell and draw what is in a corpus: notes, families, pitches, levels, splits, licence, tags, what was refused."""
+    import json
+
+    from darktimbre.cli.console import console, say
+    from darktimbre.corpus.corpus import Corpus
+    from darktimbre.corpus.describe import describe
+    from darktimbre.notes.errors import UserError
+
+    if corpus.suffix.lower() in (".sf2", ".sf3") and corpus.is_file():
+        if plot or verify:
+            raise UserError("--plot and --verify are for corpora; of a SoundFont only the presets are listed.")
+        _soundfont(corpus, as_json)
+        return
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise UserError(f"The picture is a PNG file; name it {plot.with_suffix('.png')}.")
+    opened = Corpus.open(corpus)
+    if verify:
+        opened.verify()
+    facts = describe(opened)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        show(opened, facts)
+        if verify:
+            say("All audio is as its checksums say.")
+    if plot is not None:
+        from darktimbre.corpus.plots import save
+
+        if not plot.absolute().parent.is_dir():
+            raise UserError(f"There is no folder {plot.absolute().parent} to put the picture in.")
+        save(opened, plot)
+        if not as_json:
+            console().print(f"Picture in {plot}", markup=False)
+
+
+def show(corpus: "Corpus", facts: dict[str, Any]) -> None:
+    """Prints the two tables of a corpus, with remarks below."""
+    from darktimbre.cli.console import caution, console
+
+    out = console()
+    out.print(_overview(corpus, facts))
+    out.print(_kinds(facts))
+    for remark in facts["remarks"]:
+        caution(remark)
+
+
+def _decibels(levels: dict[str, float]) -> str:
+    return f"{levels['median']:g} (5 % below {levels['5%']:g}, 5 % above {levels['95%']:g})"
+
+
+def _overview(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    pitch, counts = facts["pitch"], facts["counts"]
+    splits = ", ".join(f"{name} {part['notes']:,}" for name, part in facts["splits"].items())
+    fates = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    refused = ", ".join(f"{reason} ({count:,})" for reason, count in list(facts["quarantine"].items())[:5])
+    made = facts["provenance"]
+    origin = ", ".join(str(font["file"]) for font in made.get("soundfonts", [])) or str(
+        made.get("source", made.get("made_by", "unknown"))
+    )
+    rows = {
+        "folder": str(corpus.path),
+        "notes": f"{facts['notes']:,} of {facts['instruments']:,} instruments, {facts['hours']:g} hours",
+        "sound": f"{facts['seconds']:g} s a note, mono, {facts['sample_rate']:,} Hz, 16 bit",
+        "splits": f"{splits} ({facts['split_policy']})",
+        "pitches": (f"{pitch['names']} (MIDI {pitch['lowest']} to {pitch['highest']})" if pitch["names"] else "none")
+        + (f", {pitch['unpitched']:,} notes without" if pitch["unpitched"] and pitch["names"] else ""),
+        "velocities": _list(facts["velocities"]) or "unknown",
+        "peak, dBFS": _decibels(facts["peak_db"]),
+        "RMS, dBFS": _decibels(facts["rms_db"]),
+        "sources": ", ".join(f"{name} {count:,}" for name, count in facts["sources"].items()),
+        "tags": ", ".join(facts["tagged_by"]) or "none yet: `darktimbre tag` makes them",
+        "taken": fates,
+        "quarantine": f"{refused}; listed in quarantine.csv" if refused else "empty",
+        "licence": str(facts["licence"]),
+        "made from": origin,
+        "digest": facts["digest"][:16],
+    }
+    table = Table(show_header=False, title=escape(str(facts["name"])), title_justify="left", title_style="bold")
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, escape(value))
+    return table
+
+
+def _list(values: list[int]) -> str:
+    return ", ".join(map(str, values)) if len(values) <= 12 else f"{len(values)} from {values[0]} to {values[-1]}"
+
+
+def _kinds(facts: dict[str, Any]) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("kind")
+    for heading in ("notes", "instruments", "train", "valid", "test"):
+        table.add_column(heading, justify="right")
+    shown = list(facts["kinds"].items())
+    if len(shown) > 30:  # a folder of folders may have hundreds
+        shown = sorted(shown, key=lambda item: -item[1]["notes"])[:30]
+    for name, row in shown:
+        table.add_row(
+            escape(name.replace("_", " ")),
+            *(f"{row[key]:,}" for key in ("notes", "instruments", "train", "valid", "test")),
+        )
+    if len(facts["kinds"]) > len(shown):
+        table.caption = f"and {len(facts['kinds']) - len(shown)} smaller kinds"
+    return table
+
+
+def _soundfont(path: Path, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from darktimbre.cli.console import console
+    from darktimbre.corpus.presets import licence_of, read_table
+
+    contents = read_table(path)
+    if as_json:
+        facts = {
+            "title": contents.title,
+            "copyright": contents.copyright,
+            "presets": [asdict(one) for one in contents.presets],
+        }
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    table = Table("bank", "presets", title=escape(contents.title), title_justify="left", title_style="bold")
+    for bank in sorted({preset.bank for preset in contents.presets}):
+        names = ", ".join(f"{one.program} {one.name}" for one in contents.presets if one.bank == bank)
+        table.add_row(str(bank), escape(names))
+    console().print(table)
+    console().print(f"{len(contents.presets)} presets; terms: {licence_of(path, contents)}", markup=False)

@@ -1,0 +1,58 @@
+"""A sound and a teacher → the controls of an instrument; the command line hands the teacher in, playing knows none."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+
+if TYPE_CHECKING:
+    from darktimbre.teachers.tagger import Tagger
+
+
+def heard_levels(wave: NDArray[np.float32], rate: int, tagger: "Tagger", attributes: Attributes) -> dict[str, float]:
+    """What the instrument's own teacher hears: name → σ(logit / T), for every attribute of the instrument.
+
+    Args:
+        wave: (sample,) at `rate`, as long as the instrument's notes.
+        rate: samples a second.
+        tagger: the teacher.
+        attributes: of the instrument.
+
+    Raises:
+        UserError: the instrument learnt from another teacher, or from other weights of it.
+    """
+    from darktimbre.tagging.tag import heard
+    from darktimbre.tagging.temperature import soft_labels
+
+    lacking = [name for name in attributes.names if name not in tagger.labels]
+    if lacking:
+        raise UserError(
+            f"The teacher {tagger.name} has no label {lacking[0]!r}; this instrument learnt from {attributes.teacher}."
+        )
+    if tagger.digest != attributes.teacher_digest:
+        raise UserError(
+            f"This instrument learnt from {attributes.teacher}, weights {attributes.teacher_digest[:12]}…, these are "
+            f"{tagger.name}'s {tagger.digest[:12]}…: what they hear does not compare. Give the right --teacher."
+        )
+    logits = heard(wave[None], rate, tagger)[0]
+    columns = [tagger.labels.index(name) for name in attributes.names]
+    soft = soft_labels(logits[columns], attributes.temperature)
+    return {name: float(value) for name, value in zip(attributes.names, soft, strict=True)}
+
+
+def heard_pitch(wave: NDArray[np.float32], rate: int) -> float:
+    """MIDI pitch, with its fraction, of a sound (sample,).
+
+    Raises:
+        UserError: it has none that can be found.
+    """
+    from darktimbre.audio.pitch import yin
+    from darktimbre.notes.pitch import hz_to_midi
+
+    frequency, confidence = yin(wave[None], rate, fmax=min(2500.0, rate / 2))
+    if not np.isfinite(frequency[0]) or confidence[0] < 0.1:
+        raise UserError("No pitch was found in this sound: give one, such as --pitch C4.")
+    return hz_to_midi(float(frequency[0]))

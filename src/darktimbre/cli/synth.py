@@ -1,0 +1,378 @@
+"""`darktimbre synth`: plays an instrument into sound files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from darktimbre.notes.errors import UserError
+
+if TYPE_CHECKING:
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+app = typer.Typer(no_args_is_help=True)
+
+BundleName = Annotated[
+    str,
+    typer.Argument(metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id user/name[@revision]."),
+]
+Out = Annotated[
+    Path, typer.Argument(metavar="OUT", help="Folder for the sounds and their manifest.json; made if need be.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help='An attribute, e.g. --set "Singing bowl=0.8"; may be repeated.'),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same sound.")]
+Pitch = Annotated[str | None, typer.Option(metavar="NOTE", help="MIDI number or name: 60, 60.5, C4, F#3.")]
+Picture = Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a grid of spectrograms.")]
+Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, …")]
+
+
+@app.callback()
+def overview() -> None:
+    """Play an instrument into sound files: `darktimbre synth VERB BUNDLE OUT …`.
+
+    The verb comes first, then the instrument, then the folder for the sounds. Attributes that are not set take the
+    instrument's own middle. Every call writes a manifest.json that tells how each file was made.
+    """
+
+
+@app.command("random")
+def random_(
+    bundle: BundleName,
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="How many notes.")] = 8,
+    pitch: Pitch = None,
+    set_: Set = None,
+    seed: Seed = 0,
+    picture: Picture = None,
+    device: Device = "cpu",
+) -> None:
+    """Notes of random timbre and, unless it is given, random pitch.
+
+    Attributes that are not set are those of a random example note of the training split, where the bundle holds some.
+    """
+    import numpy as np
+
+    instrument, levels = _instrument(bundle, device), _levels(set_)
+    choose = np.random.default_rng(seed)
+    trained = instrument.attributes.pitches
+    given = _pitch(pitch)
+    pitches = (
+        [given] * count if given is not None else choose.choice(trained, count).tolist() if trained else [None] * count
+    )
+    examples = instrument.bundle.config.get("examples") or []
+    per_note = [dict(levels) for _ in range(count)]
+    if examples:
+        names = instrument.attributes.names
+        known = {instrument.attributes.resolve(name): value for name, value in levels.items()}
+        rows = [examples[index] for index in choose.integers(len(examples), size=count)]
+        per_note = [{**dict(zip(names, map(float, row), strict=True)), **known} for row in rows]
+    seeds = [seed + index for index in range(count)]
+    stems = [("random", f"{index:03d}", *_words(one)) for index, one in enumerate(pitches)]
+    _play(instrument, out, "random", stems, pitches, per_note, seeds, picture)
+
+
+@app.command()
+def scale(
+    bundle: BundleName,
+    out: Out,
+    low: Annotated[
+        str | None, typer.Option("--from", metavar="NOTE", help="Lowest note; the lowest trained one.")
+    ] = None,
+    high: Annotated[
+        str | None, typer.Option("--to", metavar="NOTE", help="Highest note; the highest trained one.")
+    ] = None,
+    step: Annotated[float, typer.Option(min=0.01, help="Semitones from note to note.")] = 1.0,
+    set_: Set = None,
+    seed: Seed = 0,
+    picture: Picture = None,
+    device: Device = "cpu",
+) -> None:
+    """One timbre on all its pitches, from low to high."""
+    import numpy as np
+
+    instrument, levels = _instrument(bundle, device), _levels(set_)
+    trained = instrument.attributes.pitches
+    if not trained:
+        raise UserError("This instrument has no pitch, so there is no scale; try `darktimbre synth random`.")
+    first, last = _pitch(low), _pitch(high)
+    first, last = min(trained) if first is None else first, max(trained) if last is None else last
+    if last < first:
+        raise UserError(f"A scale goes up: --from {first:g} lies above --to {last:g}.")
+    pitches = [round(float(one), 4) for one in np.arange(first, last + 1e-6, step)]
+    stems = [("scale", *_words(one)) for one in pitches]
+    _play(instrument, out, "scale", stems, pitches, [levels] * len(pitches), [seed] * len(pitches), picture)
+
+
+@app.command()
+def sweep(
+    bundle: BundleName,
+    out: Out,
+    attribute: Annotated[str, typer.Option(metavar="NAME", help="The attribute to sweep, in any letter case.")],
+    low: Annotated[float, typer.Option("--from", help="Its first value.")] = 0.0,
+    high: Annotated[float, typer.Option("--to", help="Its last value.")] = 1.0,
+    steps: Annotated[int, typer.Option(min=2, help="How many values.")] = 5,
+    pitch: Pitch = None,
+    set_: Set = None,
+    seed: Seed = 0,
+    picture: Picture = None,
+    device: Device = "cpu",
+) -> None:
+    """One note with one attribute going from low to high."""
+    import numpy as np
+
+    from darktimbre.synthesizer import walks
+
+    instrument = _instrument(bundle, device)
+    name = instrument.attributes.resolve(attribute)
+    levels = {instrument.attributes.resolve(key): value for key, value in _levels(set_).items()}
+    values = [round(float(value), 6) for value in np.linspace(low, high, steps)]
+    midi = _default_pitch(instrument, pitch)
+    stems = [("sweep", name, f"{value:.2f}", *_words(midi)) for value in values]
+    if len(set(stems)) < len(stems):
+        stems = [(*stem, str(index)) for index, stem in enumerate(stems)]
+    _play(instrument, out, "sweep", stems, [midi] * steps, walks.sweep(levels, name, values), [seed] * steps, picture)
+
+
+@app.command()
+def interpolate(
+    bundle: BundleName,
+    out: Out,
+    from_seed: Annotated[int, typer.Option(min=0, help="Seed of the first note.")] = 0,
+    to_seed: Annotated[int, typer.Option(min=0, help="Seed of the last note.")] = 1,
+    from_: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="NAME=VALUE", help="Attribute of the first note; may be repeated."),
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="NAME=VALUE", help="Attribute of the last note; may be repeated."),
+    ] = None,
+    from_pitch: Pitch = None,
+    to_pitch: Pitch = None,
+    set_: Set = None,
+    steps: Annotated[int, typer.Option(min=2, help="How many notes, both ends included.")] = 7,
+    linear: Annotated[
+        bool, typer.Option("--linear/--spherical", help="How latents go over: straight, or along the great circle.")
+    ] = False,
+    picture: Picture = None,
+    device: Device = "cpu",
+) -> None:
+    """From one note to another: latents along a great circle (or straight), attributes and pitch straight."""
+    from darktimbre.synthesizer import walks
+
+    instrument, common = _instrument(bundle, device), _levels(set_)
+    controls, names = instrument.controls, instrument.attributes.names
+    at = walks.steps(steps)
+    with _spoken():
+        ends = [controls.soft({**common, **_levels(own)})[0] for own in (from_, to)]
+    soft = walks.lerp(ends[0], ends[1], at)
+    first = _default_pitch(instrument, from_pitch)
+    last = first if to_pitch is None else _default_pitch(instrument, to_pitch)
+    pitches: list[float | None] = [None] * steps
+    if first is not None and last is not None:
+        exact = [first + (last - first) * float(one) for one in at]
+        pitches = [round(one, 4) if controls.between else float(round(one)) for one in exact]
+    drawn = instrument.latents([from_seed, to_seed], 2)
+    latent = (walks.lerp if linear else walks.slerp)(drawn[0], drawn[1], at)
+    per_note = [dict(zip(names, map(float, row), strict=True)) for row in soft]
+    stems = [("interpolate", f"{index:02d}", *_words(one)) for index, one in enumerate(pitches)]
+    way = {"way": "linear" if linear else "spherical", "from_seed": from_seed, "to_seed": to_seed}
+    more = [{**way, "at": round(float(one), 4)} for one in at]
+    _play(instrument, out, "interpolate", stems, pitches, per_note, None, picture, latent=latent, more=more)
+
+
+@app.command()
+def midi(
+    bundle: BundleName,
+    out: Out,
+    file: Annotated[Path, typer.Argument(metavar="FILE.mid", help="A standard MIDI file.")],
+    set_: Set = None,
+    seed: Seed = 0,
+    release: Annotated[float, typer.Option(min=0.0, help="Seconds a note takes to fade after its end.")] = 0.06,
+    picture: Picture = None,
+    device: Device = "cpu",
+) -> None:
+    """A MIDI file through the instrument, mixed to one sound file.
+
+    Notes outside the trained range are made of the nearest trained pitch by resampling. Drums, programs, pitch bends
+    and controllers other than the sustain pedal are skipped and counted.
+    """
+    from darktimbre.cli.console import say
+    from darktimbre.cli.sounds import Made, file_stem, write_sounds
+    from darktimbre.synthesizer.midi import play, read_score
+
+    score = read_score(file)
+    instrument, levels = _instrument(bundle, device), _levels(set_)
+    with _spoken():
+        played = play(instrument, score, attributes=levels, seed=seed, release=release)
+    counts = {
+        "notes": played.notes,
+        "rendered": played.rendered,
+        "repitched": played.repitched,
+        "rang_out": played.rang_out,
+    }
+    how = {"midi": file.name, "attributes": levels, "seed": seed, **counts, "skipped": dict(played.skipped)}
+    made = [Made(file_stem("midi", file.stem), file.name, how)]
+    (path,) = write_sounds(instrument, out, "midi", [played.samples], made, picture=picture)
+    say(
+        f"{path}: {played.notes} notes in {len(played.samples) / instrument.sample_rate:.1f} s, of {played.rendered} "
+        f"rendered ones; {played.repitched} re-pitched, {played.rang_out} longer than the instrument's sound."
+    )
+    if played.skipped:
+        say("Skipped: " + ", ".join(f"{count} {name}" for name, count in sorted(played.skipped.items())) + ".")
+
+
+@app.command()
+def like(
+    bundle: BundleName,
+    out: Out,
+    sound: Annotated[Path, typer.Argument(metavar="SOUND", help="A sound file of any format and rate.")],
+    count: Annotated[int, typer.Option(min=1, help="How many notes.")] = 4,
+    teacher: Annotated[
+        str | None, typer.Option(help="The teacher to listen; the one the instrument learnt from.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Its weights file, instead of the one kept by `weights`.")
+    ] = None,
+    pitch: Annotated[str | None, typer.Option(metavar="NOTE", help="Pitch to play; that of the sound, by YIN.")] = None,
+    set_: Set = None,
+    seed: Seed = 0,
+    picture: Picture = None,
+    device: Device = "cpu",
+) -> None:
+    """Notes like a given sound: what the teacher hears in it, and its pitch, condition the notes (timbre transfer)."""
+    from darktimbre import teachers
+    from darktimbre.audio import files, shape
+    from darktimbre.cli.console import say
+    from darktimbre.cli.listening import heard_levels, heard_pitch
+
+    instrument, levels = _instrument(bundle, device), _levels(set_)
+    attributes = instrument.attributes
+    recorded = files.read(sound, max_seconds=max(instrument.seconds, 1.0) + 1.0)
+    wave = shape.resample(shape.to_mono(recorded.samples), recorded.rate, instrument.sample_rate)
+    wave, _ = shape.fit_length(wave, instrument.samples, fade=instrument.sample_rate // 20)
+    soft = {}
+    if attributes.names:
+        tagger = teachers.load(teacher or attributes.teacher, device=device, weights=weights)
+        soft = heard_levels(wave, instrument.sample_rate, tagger, attributes)
+        top = sorted(soft.items(), key=lambda item: -item[1])[:5]
+        say(f"{tagger.name} hears " + ", ".join(f"{name} {value:.2f}" for name, value in top) + ".")
+    midi_note = None
+    if attributes.pitches:
+        wanted = _pitch(pitch)
+        wanted = heard_pitch(wave, instrument.sample_rate) if wanted is None else wanted
+        midi_note, moved = _into_range(
+            wanted, attributes.pitches, between=instrument.controls.between and pitch is not None
+        )
+        say(f"Pitch: MIDI {wanted:.2f}{f', played at {midi_note:g}' if moved else ''}.")
+    chosen = {**soft, **{attributes.resolve(name): value for name, value in levels.items()}}
+    seeds = [seed + index for index in range(count)]
+    stems = [("like", sound.stem, f"{index:02d}", *_words(midi_note)) for index in range(count)]
+    more = [{"like": sound.name}] * count
+    _play(instrument, out, "like", stems, [midi_note] * count, [chosen] * count, seeds, picture, more=more)
+
+
+def _instrument(bundle: str, device: str) -> "Synthesizer":
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+    return Synthesizer.from_pretrained(bundle, device)
+
+
+def _levels(pairs: list[str] | None) -> dict[str, float]:
+    levels = {}
+    for pair in pairs or []:
+        name, equals, value = pair.rpartition("=")
+        try:
+            levels[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise UserError(f'{pair!r} is not NAME=VALUE, such as "Singing bowl=0.8".')
+    return levels
+
+
+def _pitch(text: str | None) -> float | None:
+    from darktimbre.notes.pitch import parse_note_name
+
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return float(parse_note_name(text))
+    except ValueError as error:
+        raise UserError(f"{text!r} is no pitch: give a MIDI number such as 60 or a name such as C4 or F#3.") from error
+
+
+def _default_pitch(instrument: "Synthesizer", text: str | None) -> float | None:
+    trained = instrument.attributes.pitches
+    given = _pitch(text)
+    return given if given is not None or not trained else float(instrument.attributes.nearest_pitch(60))
+
+
+def _into_range(midi_note: float, trained: tuple[int, ...], *, between: bool) -> tuple[float, bool]:
+    """The pitch to play for a heard one: moved by octaves into the trained range, else the nearest trained."""
+    low, high = min(trained), max(trained)
+    octaves = [midi_note + 12 * shift for shift in range(-11, 12)]
+    inside = [one for one in octaves if low - 0.5 <= one <= high + 0.5]
+    played = min(inside or [low, high], key=lambda one: abs(one - midi_note))
+    moved = abs(played - midi_note) > 1e-9
+    if between and low <= played <= high:
+        return played, moved
+    return float(min(trained, key=lambda one: (abs(one - played), one))), True
+
+
+def _words(pitch: float | None) -> tuple[str, ...]:
+    from darktimbre.cli.sounds import pitch_words
+
+    return pitch_words(pitch)
+
+
+def _spoken() -> Any:
+    from darktimbre.cli.console import spoken_warnings
+
+    return spoken_warnings()
+
+
+def _play(
+    instrument: "Synthesizer",
+    out: Path,
+    verb: str,
+    stems: Sequence[tuple[object, ...]],
+    pitches: Sequence[float | None],
+    levels: Sequence[Mapping[str, float]],
+    seeds: Sequence[int] | None,
+    picture: Path | None,
+    *,
+    latent: Any = None,
+    more: list[dict[str, Any]] | None = None,
+) -> None:
+    """Renders one note per stem and writes them."""
+    from darktimbre.cli.console import say
+    from darktimbre.cli.sounds import Made, file_stem, write_sounds
+
+    pitched = [one for one in pitches if one is not None]
+    with _spoken():
+        waves = instrument.render(
+            pitch=pitched or None, attributes=levels, seed=0 if seeds is None else seeds, latent=latent
+        )
+    made = []
+    for index, stem in enumerate(stems):
+        how: dict[str, Any] = {"pitch": pitches[index], "attributes": dict(levels[index])}
+        if seeds is not None:
+            how["seed"] = seeds[index]
+        made.append(
+            Made(file_stem(*stem), " ".join(str(part) for part in stem[1:]), {**how, **(more[index] if more else {})})
+        )
+    paths = write_sounds(
+        instrument, out, verb, waves, made, picture=picture, heading=f"{verb}: {instrument.bundle.origin}"
+    )
+    say(f"{len(paths)} sound(s) of {instrument.seconds:.2g} s in {out}: {paths[0].name} …")
+    if picture is not None:
+        say(f"Spectrograms: {picture}")

@@ -1,0 +1,91 @@
+"""`darktimbre train`: corpus + recipe → run folder → bundle."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MACHINE, START = "Machine", "How it begins"
+
+
+def train(
+    recipe: Annotated[
+        str, typer.Argument(help="darkgan-small, darkgan, darkgan-baseline, gansynth, tagger, or a YAML file.")
+    ],
+    corpus: Annotated[Path | None, typer.Option(help="The corpus to learn from (needed but for a dry run).")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/NAME-OF-THE-RECIPE).")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe; may be repeated."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last good checkpoint.", rich_help_panel=START)
+    ] = False,
+    init: Annotated[
+        str | None, typer.Option(help="Begin from a bundle: `starter` or a folder.", rich_help_panel=START)
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Begin from random weights.", rich_help_panel=START)
+    ] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="A few dozen steps of a shrunken network through every phase.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the resolved recipe and what it would cost; train nothing.")
+    ] = False,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop after this long, with a checkpoint and a bundle.")
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store the bundle's generator in float16.")] = False,
+    devices: Annotated[
+        str, typer.Option(help="Processes (GPUs) on this machine; auto: all GPUs.", rich_help_panel=MACHINE)
+    ] = "auto",
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Machines; start the command on each.", rich_help_panel=MACHINE)
+    ] = 1,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "auto",
+) -> None:
+    """Train an instrument by a recipe; Ctrl-C saves, --resume goes on exactly."""
+    from darktimbre.cli.console import INTERRUPTED, caution, say
+    from darktimbre.notes.errors import UserError
+    from darktimbre.training.reading import load_recipe, smoked
+
+    if init and from_scratch:
+        raise UserError("Choose either --init or --from-scratch.")
+    overrides = [*(set_ or []), *([f"init={init}"] if init else []), *(["init=scratch"] if from_scratch else [])]
+    chosen = load_recipe(recipe, overrides)
+    if smoke:
+        chosen = smoked(chosen)
+    if dry_run:
+        from darktimbre.training.dryrun import dry_run_report
+
+        say(dry_run_report(chosen, corpus, accelerator=accelerator))
+        return
+    if corpus is None:
+        raise UserError("Say what to learn from: --corpus FOLDER (made by `darktimbre render` or `darktimbre import`).")
+    if devices != "auto" and not devices.isdigit():
+        raise UserError(f"--devices is a number of processes or auto, not {devices!r}.")
+
+    from darktimbre.training.loop import Options, train_recipe
+
+    folder = run or Path("runs") / chosen.name
+    options = Options(
+        corpus=corpus,
+        run=folder,
+        resume=resume,
+        devices="auto" if devices == "auto" else int(devices),
+        nodes=nodes,
+        accelerator=accelerator,
+        minutes=minutes,
+        half=half,
+    )
+    outcome = train_recipe(chosen, options, say=say)
+    if outcome.reason == "interrupted":
+        caution(f"Stopped after {outcome.notes_seen:,} notes; the same command with --resume goes on exactly there.")
+        raise typer.Exit(INTERRUPTED)
+    if outcome.reason == "time":
+        say(f"The time is up after {outcome.notes_seen:,} notes; the same command with --resume goes on.")
+    if outcome.bundle is not None and chosen.task == "gan":
+        say(f"The instrument is in {outcome.bundle}: play it with `darktimbre synth random {outcome.bundle} sounds`.")
+    elif outcome.bundle is not None:
+        say(f"The tagger is in {outcome.bundle}.")

@@ -1,0 +1,70 @@
+"""`darktimbre weights`: where the teachers' weights come from, and getting them onto this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="The weights of the teachers that listen to a corpus.")
+
+
+@app.command("list")
+def list_() -> None:
+    """Which teachers there are, where their weights come from, and which are on this machine."""
+    from rich.table import Table
+
+    from darktimbre.cli.console import console, say
+    from darktimbre.teachers.weights import SOURCES, home, kept
+
+    table = Table("teacher", "here", "size", "licence", "address", "SHA-256")
+    table.add_row("embedded", "ships with darktimbre", "2 MB", "MIT", "", "")
+    for name, source in SOURCES.items():
+        entry = kept(name)
+        digest = entry["source_sha256"][:16] + "…" if entry else source.sha256 or "not published"
+        table.add_row(name, "yes" if entry else "no", f"{source.megabytes} MB", source.licence, source.address, digest)
+    console().print(table)
+    say(f"Kept in {home()}")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="yamnet, cnn14 or cnn14-16k.")],
+    sha256: Annotated[str | None, typer.Option(help="SHA-256 that the file must have.")] = None,
+) -> None:
+    """Download a teacher's official file over HTTPS, check its digest, and keep it."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from darktimbre.teachers import weights
+
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        path = weights.fetch(
+            name, sha256_wanted=sha256, progress=lambda done, whole: bar.update(task, completed=done, total=whole)
+        )
+    typer.echo(f"{name} is kept in {path}")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="yamnet, cnn14 or cnn14-16k.")],
+    file: Annotated[Path, typer.Argument(help="yamnet.h5, yamnet.tflite or a Cnn14 checkpoint (.pth).")],
+) -> None:
+    """Keep weights that you have as a file; it is loaded once to see that it is what it should be."""
+    from darktimbre.teachers import weights
+
+    typer.echo(f"{name} is kept in {weights.add(name, file)}")
+
+
+@app.command()
+def verify() -> None:
+    """Hash the kept files again; exit status 1 when one has changed."""
+    from darktimbre.teachers import weights
+
+    verdicts = weights.verify()
+    if not verdicts:
+        typer.echo(f"No weights are kept in {weights.home()} (the embedded teacher ships with darktimbre).")
+    for name, verdict in verdicts.items():
+        typer.echo(f"{name}: {verdict}")
+    if any(verdict != "ok" for verdict in verdicts.values()):
+        raise typer.Exit(1)

@@ -1,0 +1,170 @@
+"""Folders of samples as people have them → corpus: what is known of a sound is read from where it lies and its name."""
+
+import math
+import os
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from darktimbre.audio.prepare import Prepared
+from darktimbre.corpus.metadata import Metadata, read_metadata
+from darktimbre.corpus.naming import Named, read_names
+from darktimbre.corpus.quarantine import Candidate, Progress, Summary, shape_of, summarise, take_in
+from darktimbre.corpus.walk import walk
+from darktimbre.corpus.writer import CorpusWriter, check_destination
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
+from darktimbre.notes.pitch import hz_to_midi
+
+_SURE = 0.5  # confidence from which an estimated pitch is believed
+
+
+def import_folder(
+    src: Path | str,
+    out: Path | str,
+    *,
+    sample_rate: int = 16_000,
+    seconds: float = 1.0,
+    estimate_pitch: bool = False,
+    name: str = "",
+    licence: str = "unknown",
+    split: str = "instrument",
+    seed: int = 0,
+    overwrite: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Makes a corpus of all sounds below a folder.
+
+    Class and subclass are the first two levels of folders. Pitch and velocity come from `metadata.csv`, else from the
+    file name (see `naming`), else, on request, from the sound itself. Instrument: as `metadata.csv` says; else notes
+    whose path differs only in pitch, velocity and layer are one instrument ("keys/Rhodes C3.wav" and "keys/Rhodes
+    E3.wav" are "keys/Rhodes"); a sound without a written pitch is an instrument of its own, since nothing says that
+    "snare 1" and "snare 2" are more alike than other snares. The instrument decides the split.
+
+    Args:
+        src: folder of sounds; links are followed, never in circles.
+        out: folder of the corpus.
+        sample_rate: of the corpus, in Hz.
+        seconds: length of every note; shorter sounds are padded, longer ones cut with a fade-out.
+        estimate_pitch: measure the pitch of sounds whose name tells none; unsure estimates are not kept.
+        name: of the corpus; the name of `out` by default.
+        licence: terms of the sounds.
+        split: "instrument", "random" or "given" (the column `split` of `metadata.csv`).
+        seed: of the split.
+        overwrite: replace a corpus that is already there.
+        workers: decoding processes; as many as processors by default.
+        progress: told (files done, files in all).
+
+    Raises:
+        UserError: no such folder, no usable sound in it, a `metadata.csv` that cannot be understood, `out` is taken.
+    """
+    src, out = Path(src), Path(out)
+    if not src.is_dir():
+        raise UserError(
+            f"There is no folder {src}." if not src.exists() else f"{src} is a file; name the folder it lies in."
+        )
+    shape = shape_of(sample_rate, seconds, estimate_pitch)
+    check_destination(out, overwrite)
+    found = walk(src, leave_out=out)
+    metadata = read_metadata(src, found.metadata)
+    candidates, refused = _candidates(src, found.files, metadata, split)
+    estimated = 0
+
+    def complete(note: Note, prepared: Prepared) -> Note:
+        nonlocal estimated
+        if note.pitch is not None or not estimate_pitch or prepared.confidence < _SURE or math.isnan(prepared.f0):
+            return note
+        estimated += 1
+        return replace(note, pitch=min(max(round(hz_to_midi(prepared.f0)), 0), 127))
+
+    with CorpusWriter(
+        out,
+        sample_rate=shape.sample_rate,
+        samples=shape.samples,
+        name=name,
+        licence=licence,
+        provenance={"importer": "folder", "source": src.resolve().name, "pitch_estimated": estimate_pitch},
+        split=split,
+        seed=seed,
+        overwrite=overwrite,
+    ) as writer:
+        for file, reason in (*found.refused, *refused):
+            writer.quarantine(file, reason)
+        take_in(writer, candidates, shape, total=len(candidates), workers=workers, progress=progress, complete=complete)
+    return summarise(writer, found.ignored, _remarks(writer, metadata, estimated, estimate_pitch))
+
+
+def _candidates(
+    src: Path, files: list[str], metadata: Metadata, split: str
+) -> tuple[list[Candidate], list[tuple[str, str]]]:
+    named_only = (metadata.rows.keys() | metadata.mistakes.keys()) - set(files)
+    refused = [(file, "metadata.csv names it, but it is not there") for file in sorted(named_only)]
+    ids = _ids(files)
+    candidates = []
+    for file, named in _names(files).items():
+        if file in metadata.mistakes:
+            refused.append((file, metadata.mistakes[file]))
+            continue
+        note = _note(file, ids[file], named, metadata)
+        if split == "given" and not note.split:
+            refused.append((file, "metadata.csv names no split for it"))
+            continue
+        candidates.append(Candidate(file, src / file, note))
+    return candidates, refused
+
+
+def _note(file: str, note_id: str, named: Named, metadata: Metadata) -> Note:
+    folders = PurePosixPath(_legible(file)).parts[:-1]
+    instrument = "/".join(filter(None, (*folders, _legible(named.rest)))) if named.pitch is not None else note_id
+    fields = {
+        "pitch": named.pitch,
+        "velocity": named.velocity,
+        "instrument": instrument or note_id,
+        "category": folders[0] if folders else None,
+        "subcategory": folders[1] if len(folders) > 1 else None,
+        **metadata.rows.get(file, {}),
+    }
+    return Note(id=note_id, origin=_legible(file), seconds=0.0, split_key=fields["instrument"], **fields)
+
+
+def _names(files: list[str]) -> dict[str, Named]:
+    """What each file's name says, read together with the names beside it."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        folders[os.path.dirname(file)].append(file)
+    read: dict[str, Named] = {}
+    for beside in folders.values():
+        names = read_names(PurePosixPath(file).stem for file in beside)
+        read |= {file: names[PurePosixPath(file).stem] for file in beside}
+    return {file: read[file] for file in files}
+
+
+def _ids(files: list[str]) -> dict[str, str]:
+    """The path without its extension, unless another file would then have the same id."""
+    bare = {file: _legible(os.path.splitext(file)[0]) for file in files}
+    often = Counter(bare.values())
+    ids: dict[str, str] = {}
+    taken: set[str] = set()
+    for file in files:
+        plain = bare[file] if often[bare[file]] == 1 else _legible(file)
+        unique, number = plain, 2
+        while unique in taken:  # "a.wav" beside "a.wav.wav" and the like
+            unique, number = f"{plain} ({number})", number + 1
+        taken.add(unique)
+        ids[file] = unique
+    return ids
+
+
+def _legible(path: str) -> str:
+    """A file name need not be valid text; stray bytes are written as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _remarks(writer: CorpusWriter, metadata: Metadata, estimated: int, asked: bool) -> list[str]:
+    remarks = []
+    if metadata.unused:
+        remarks.append(f"Columns of metadata.csv that were not understood: {', '.join(sorted(metadata.unused))}.")
+    if asked:
+        remarks.append(f"The pitch of {estimated} of {len(writer)} notes was estimated.")
+    return remarks

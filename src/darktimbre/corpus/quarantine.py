@@ -1,0 +1,135 @@
+"""The common road of the importers: candidates → guarded decoding → notes of a corpus, or quarantine with a reason."""
+
+import functools
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from darktimbre.audio.guarded import guarded_map
+from darktimbre.audio.prepare import Prepared, Shape, prepare
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
+
+Progress = Callable[[int, int], None]
+"""Told (files done, files in all), again and again."""
+
+FADE_SECONDS = 0.01  # at the end of what has to be cut
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that may become a note: its name in lists, where (or what) it is, and what is known before it is read."""
+
+    file: str
+    source: Path | bytes
+    note: Note
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an import did.
+
+    Attributes:
+        corpus: what was written.
+        accepted: notes in it; of these were `padded`, `cut` and `lowered` (louder than full scale, so made quieter).
+        quarantined: (file, reason) of what was not taken; the same list as `quarantine.csv`.
+        ignored: what was not even tried, counted by kind.
+        remarks: sentences worth telling.
+    """
+
+    corpus: Corpus
+    accepted: int
+    padded: int
+    cut: int
+    lowered: int
+    quarantined: tuple[tuple[str, str], ...]
+    ignored: dict[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def bad_share(self) -> float:
+        """Share of what was tried that ended in quarantine."""
+        return len(self.quarantined) / max(self.accepted + len(self.quarantined), 1)
+
+
+def shape_of(sample_rate: int, seconds: float, estimate_pitch: bool = False) -> Shape:
+    """The shape of a corpus's sounds.
+
+    Raises:
+        UserError: a rate or length that no corpus can have.
+    """
+    if not 1_000 <= sample_rate <= 192_000:
+        raise UserError(
+            f"A corpus cannot have {sample_rate} samples a second; choose from 1000 to 192000, such as 16000."
+        )
+    if not 0.01 <= seconds <= 600:
+        raise UserError(f"Notes of a corpus cannot be {seconds:g} s long; choose from 0.01 to 600 s, such as 1.")
+    return Shape(
+        sample_rate=sample_rate,
+        samples=round(seconds * sample_rate),
+        fade=round(FADE_SECONDS * sample_rate),
+        estimate_pitch=estimate_pitch,
+    )
+
+
+def take_in(
+    writer: CorpusWriter,
+    candidates: Iterable[Candidate],
+    shape: Shape,
+    *,
+    total: int,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    complete: Callable[[Note, Prepared], Note] = lambda note, _: note,
+) -> None:
+    """Decodes candidates in worker processes and writes each into the corpus or the quarantine list, in their order.
+
+    Args:
+        writer: of the corpus, opened.
+        candidates: read only a little ahead of the decoding.
+        shape: of the corpus's sounds.
+        total: number of candidates, for `progress`.
+        workers: processes; as many as processors by default.
+        progress: told after every file.
+        complete: fills into a note what only its sound tells.
+    """
+    pending: deque[Candidate] = deque()
+
+    def sources() -> Iterator[Path | bytes]:
+        for candidate in candidates:
+            # The sound travels to the worker; what waits here for its return is only the description.
+            pending.append(replace(candidate, source=b""))
+            yield candidate.source
+
+    task: Callable[[Path | bytes], Prepared] = functools.partial(prepare, shape=shape)
+    for done, outcome in enumerate(guarded_map(task, sources(), workers=workers), start=1):
+        candidate, prepared = pending.popleft(), outcome.value
+        if prepared is None:
+            writer.quarantine(candidate.file, outcome.reason or "unknown")
+        else:
+            note = replace(complete(candidate.note, prepared), seconds=prepared.seconds)
+            writer.add(note, prepared.samples)
+            if prepared.fit != "exact":
+                writer.count(prepared.fit)
+            if prepared.lowered:
+                writer.count("lowered")
+        if progress is not None:
+            progress(done, total)
+
+
+def summarise(writer: CorpusWriter, ignored: Counter[str], remarks: Iterable[str] = ()) -> Summary:
+    """The summary of an import whose writer has finished."""
+    counts = writer.counts
+    return Summary(
+        corpus=writer.corpus,
+        accepted=counts["accepted"],
+        padded=counts["padded"],
+        cut=counts["cut"],
+        lowered=counts["lowered"],
+        quarantined=tuple(writer.quarantined),
+        ignored=dict(sorted(ignored.items())),
+        remarks=tuple(remarks),
+    )

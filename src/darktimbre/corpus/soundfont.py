@@ -1,0 +1,241 @@
+"""SoundFonts → corpus: every preset × key × velocity played by FluidSynth, dry, in parallel, the same on every run."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.fluid import Played, Player, Take, load_library
+from darktimbre.corpus.general_midi import DRUM_BANK, DRUMS, PROGRAMS
+from darktimbre.corpus.plan import plan
+from darktimbre.corpus.presets import Preset, installed_soundfonts, licence_of, list_presets, read_table
+from darktimbre.corpus.writer import CorpusWriter, check_destination
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
+
+__all__ = ["DEFAULT_GAIN", "PITCHES", "VELOCITIES", "installed_soundfonts", "list_presets", "render_soundfont"]
+
+DEFAULT_GAIN = 0.8
+"""FluidSynth's master gain at which no note of the General MIDI banks at hand passes full scale."""
+
+PITCHES = tuple(range(44, 70))
+"""The paper's pitch classes: MIDI 44 to 69."""
+
+VELOCITIES = (50, 90, 120)
+_FADE_SECONDS = 0.01
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    file: str
+    preset: Preset
+    keys: list[tuple[int, int]]
+
+
+_players: dict[tuple[str, Take], Player] = {}  # of this worker process: loading a SoundFont takes longer than a note
+
+
+def _play(job: _Job, take: Take) -> Played:
+    key = (job.file, take)
+    if key not in _players:
+        for player in _players.values():  # jobs come file by file, so the one before is done
+            player.close()
+        _players.clear()
+        _players[key] = Player(job.file, take)
+    return _players[key].play(job.preset.bank, job.preset.program, job.keys)
+
+
+def _begin_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+
+
+def _played(jobs: Sequence[_Job], take: Take, workers: int) -> Iterator[tuple[_Job, Played]]:
+    """The jobs with their sounds, in the jobs' order whatever the number of workers."""
+    if workers == 1:
+        for job in jobs:
+            yield job, _play(job, take)
+        for player in _players.values():
+            player.close()
+        _players.clear()
+        return
+    waiting: deque[tuple[_Job, Future[Played]]] = deque()
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
+    try:
+        for job in jobs:
+            waiting.append((job, pool.submit(_play, job, take)))
+            if len(waiting) > 3 * workers:  # enough to keep all busy, few enough to fit in memory
+                done, future = waiting.popleft()
+                yield done, future.result()
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    except BrokenProcessPool:
+        raise UserError(f"FluidSynth crashed while it played {jobs[0].file}; is the SoundFont whole?") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _describe(stem: str, preset: Preset, key: int, velocity: int, seconds: float) -> Note:
+    bank, program = preset.bank, preset.program
+    drums = bank == DRUM_BANK
+    general = PROGRAMS[program]
+    return Note(
+        id=f"{stem}_{bank:03d}-{program:03d}-{key:03d}-{velocity:03d}",
+        pitch=None if drums else key,  # on a drum kit a key is an instrument
+        velocity=velocity,
+        instrument=f"{stem}:{bank:03d}:{program:03d}",
+        family=None if drums else general.family,
+        source="acoustic" if drums else general.source,
+        category="drums" if drums else general.group,
+        subcategory=DRUMS.get(key, f"key {key}") if drums else general.name,
+        tags=(preset.name,) if preset.name else (),
+        origin=f"{stem}:{bank}:{program}",
+        seconds=seconds,
+        # Not the file: banks share ancestors, so the twin of a held-out preset must be held out with it.
+        split_key=f"gm:{bank:03d}:{program:03d}",
+    )
+
+
+def _choose(
+    files: Sequence[Path], banks: Sequence[int] | None, programs: Sequence[int] | None
+) -> list[tuple[Path, Preset]]:
+    stems = [file.stem for file in files]
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise UserError(
+            f"Two SoundFonts are called {twice}; rename one, since instruments are known by their file's name."
+        )
+    chosen = [
+        (file, preset)
+        for file in files
+        for preset in list_presets(file)
+        if (banks is None or preset.bank in banks) and (programs is None or preset.program in programs)
+    ]
+    if not chosen:
+        raise UserError(
+            f"{', '.join(file.name for file in files) or 'No SoundFont'} has none of the banks and programs asked for."
+        )
+    return chosen
+
+
+def render_soundfont(
+    out: Path | str,
+    soundfonts: Sequence[Path | str],
+    *,
+    banks: Sequence[int] | None = None,
+    programs: Sequence[int] | None = None,
+    pitches: Sequence[int] = PITCHES,
+    velocities: Sequence[int] = VELOCITIES,
+    seconds: float = 1.0,
+    sample_rate: int = 16_000,
+    hold: float | None = None,
+    gain: float = DEFAULT_GAIN,
+    limit: int | None = None,
+    split: str = "instrument",
+    seed: int = 0,
+    name: str = "",
+    licence: str | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Corpus:
+    """Plays the presets of SoundFonts into a corpus; the same arguments always give the same digest.
+
+    Args:
+        out: the corpus folder to make.
+        soundfonts: `.sf2` or `.sf3` files.
+        banks: bank numbers, all that are there by default (128 holds drum kits).
+        programs: program numbers, all by default.
+        pitches: MIDI notes; on a drum kit the same numbers choose the drums.
+        velocities: MIDI velocities.
+        seconds: length of every note; its last 10 ms fade out.
+        sample_rate: of the corpus, in Hz.
+        hold: seconds before the key is let go; by default it is held to the end.
+        gain: FluidSynth's master gain. Levels of notes keep their relation; one louder than full scale is turned down.
+        limit: at most so many notes, evenly over presets, pitches and velocities (`plan.plan`).
+        split: a policy of `splits.POLICIES`.
+        seed: of the split.
+        name: of the corpus.
+        licence: terms of the sounds; by default what is known of the SoundFonts.
+        workers: processes; by default one a core.
+        overwrite: replace a corpus that is already at `out`.
+        progress: called with (notes done, notes in all).
+
+    Returns:
+        The finished corpus. `meta["counts"]` says how many notes were "silent" (listed in the quarantine, not kept) and
+        "turned_down".
+
+    Raises:
+        UserError: FluidSynth is missing, a file is no SoundFont, an argument is out of range, or `out` is taken.
+    """
+    out, files = Path(out), [Path(file) for file in soundfonts]
+    for what, values, top in (("pitch", pitches, 127), ("velocity", velocities, 127)):
+        if wrong := [value for value in values if not (what == "velocity") <= value <= top]:
+            raise UserError(f"There is no MIDI {what} {wrong[0]}; it runs from {int(what == 'velocity')} to {top}.")
+    if not (0 < seconds <= 600 and 4_000 <= sample_rate <= 96_000 and 0 < gain <= 10):
+        raise UserError(
+            "A rendering takes up to 600 seconds a note, a rate of 4,000 to 96,000 Hz, and a gain above 0, up to 10."
+        )
+    if hold is not None and hold <= 0:
+        raise UserError(f"A note cannot be held for {hold} seconds.")
+    check_destination(out, overwrite)
+    chosen = _choose(files, banks, programs)
+    load_library()  # said now rather than by every worker
+    samples = round(seconds * sample_rate)
+    held = samples if hold is None else min(samples, round(hold * sample_rate))
+    take = Take(sample_rate, samples, held, min(samples, round(_FADE_SECONDS * sample_rate)), gain)
+    plans = plan(len(chosen), pitches, velocities, limit)
+    jobs = [_Job(str(file), preset, keys) for (file, preset), keys in zip(chosen, plans, strict=True) if keys]
+    total, done = sum(len(job.keys) for job in jobs), 0
+    provenance = {
+        "made_by": "darktimbre render",
+        "soundfonts": [_provenance(file) for file in files],
+        "pitches": sorted(set(pitches)), "velocities": sorted(set(velocities)), "presets": len(chosen),
+        "hold_seconds": held / sample_rate, "gain": gain, "limit": limit,
+        "dry": "no reverb, no chorus; mono is the mean of both channels",
+    }  # fmt: skip
+    terms = licence or "; ".join(sorted({licence_of(file, read_table(file)) for file in files}))
+    workers = workers or max(1, min(os.cpu_count() or 1, len(jobs)))
+    with CorpusWriter(
+        out,
+        sample_rate=sample_rate,
+        samples=samples,
+        name=name,
+        licence=terms,
+        provenance=provenance,
+        split=split,
+        seed=seed,
+        overwrite=overwrite,
+    ) as writer:
+        for job, played in _played(jobs, take, workers):
+            stem = Path(job.file).stem
+            for row, (key, velocity) in enumerate(job.keys):
+                note = _describe(stem, job.preset, key, velocity, seconds)
+                if played.silent[row]:
+                    writer.count("silent")
+                    writer.quarantine(
+                        note.id, f"silent: {job.preset.name or 'the preset'} has nothing to hear on key {key}"
+                    )
+                    continue
+                if played.turned_down[row]:
+                    writer.count("turned_down")
+                writer.add(note, played.audio[row])
+            done += len(job.keys)
+            if progress:
+                progress(done, total)
+    return writer.corpus
+
+
+def _provenance(file: Path) -> dict[str, str]:
+    table = read_table(file)
+    with file.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return {"file": file.name, "title": table.title, "copyright": table.copyright, "sha256": digest}

@@ -1,0 +1,1 @@
+"""Measures: arrays → numbers, pure, in float64; one equation, one function."""

@@ -1,0 +1,105 @@
+"""What a progressive network is made of: the part of a recipe that `models` reads and a bundle stores."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Positive = Annotated[int, Field(ge=1)]
+Size = tuple[Positive, Positive]
+
+
+class Heads(BaseModel):
+    """What the critic predicts beside its score: numbers of classes, 0 for no such head."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pitch: int = Field(default=0, ge=0, description="pitch classes (softmax)")
+    attributes: int = Field(default=0, ge=0, description="attributes (independent sigmoids)")
+
+
+class ProgressiveConfig(BaseModel):
+    """Sizes and options of a generator and its critic (Karras et al. 2018; DarkGAN §4.3.2).
+
+    Sizes are (frequency, frame) of the *network's grid*; a picture has `bands` times as many bins per row of that
+    grid (`picture_size`). The defaults are the paper's network: 186 numbers in, a 2 × 1024 × 32 picture out.
+    An unknown key or an impossible combination raises `pydantic.ValidationError` with a sentence.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    condition: int = Field(default=154, ge=0, description="numbers of [pitch one-hot | soft labels]")
+    latent: int = Field(default=32, ge=1, description="numbers of the Gaussian vector z")
+    channels: int = Field(default=2, ge=1, description="channels of a picture: log-magnitude, instantaneous frequency")
+    start: Size = (32, 4)
+    growth: tuple[Size, ...] = ((64, 8), (128, 16), (256, 32), (512, 32), (1024, 32))
+    widths: tuple[Positive, ...] = (256, 128, 128, 128, 128, 64)
+    grow: bool = Field(default=True, description="False: only the last stage makes pictures, no fade-in layers exist")
+    bands: int = Field(default=1, ge=1, description="neighbouring bins packed into one row as channels")
+    hidden: int = Field(default=256, ge=1, description="features of the critic before its heads")
+    heads: Heads = Heads()
+    minibatch_stddev: bool = True
+    negative_slope: float = Field(default=0.2, ge=0.0, lt=1.0)
+    tanh: bool = Field(default=False, description="bound the generator's picture by tanh (GANSynth)")
+    normalise_input: bool = Field(default=False, description="pixel-normalise the input vector (PGAN)")
+    posterior: bool = Field(default=False, description="a critic head of 2·latent numbers: mean and log-variance of z")
+    pitch_comb: bool = Field(default=False, description="the last stage sees and shapes the pitch's harmonics")
+    whiten: bool = Field(default=False, description="standardise the soft labels by statistics of the training notes")
+    last_convolutions: int = Field(
+        default=2, ge=1, le=2, description="3 × 3 convolutions of the generator's last stage"
+    )
+    critic_widths: tuple[Positive, ...] | None = Field(default=None, description="the critic's own widths")
+    pitches: tuple[int, ...] = Field(default=(), description="MIDI numbers of the condition's first entries")
+    bin_hz: float = Field(default=7.8125, gt=0.0, description="Hz per bin: sample rate / n_fft")
+    first_bin: int = Field(default=1, ge=0, description="STFT bin of the picture's first row (1: DC dropped)")
+
+    @field_validator("pitches")
+    @classmethod
+    def _pitches_are_midi(cls, pitches: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 0 <= pitch <= 127 for pitch in pitches):
+            raise ValueError(f"pitches are MIDI numbers from 0 to 127; got {pitches}.")
+        return pitches
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.widths) != len(self.growth) + 1:
+            raise ValueError(
+                f"widths needs one entry for the start size and one per growth size: {len(self.growth) + 1}, "
+                f"got {len(self.widths)}."
+            )
+        if self.critic_widths is not None and len(self.critic_widths) != len(self.widths):
+            raise ValueError(
+                f"critic_widths needs as many entries as widths: {len(self.widths)}, got {len(self.critic_widths)}."
+            )
+        for coarse, fine in zip(self.sizes, self.sizes[1:], strict=False):
+            factors = (fine[0] / coarse[0], fine[1] / coarse[1])
+            if any(factor not in (1.0, 2.0) for factor in factors) or factors == (1.0, 1.0):
+                raise ValueError(
+                    f"from stage to stage each axis doubles or stays, and one doubles; got {coarse} → {fine}."
+                )
+        if self.pitch_comb and not self.pitches:
+            raise ValueError("pitch_comb needs `pitches`: the MIDI numbers of the condition's first entries.")
+        if len(self.pitches) > self.condition:
+            raise ValueError(f"the condition has {self.condition} entries, too few for {len(self.pitches)} pitches.")
+        return self
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """(frequency, frame) of the network's grid, per stage."""
+        return (self.start, *self.growth)
+
+    @property
+    def last(self) -> int:
+        """Number of the last stage, counted from 0."""
+        return len(self.growth)
+
+    def factor(self, stage: int) -> Size:
+        """How much larger stage `stage` is than the one before, per axis; (1, 1) at stage 0."""
+        if stage == 0:
+            return (1, 1)
+        coarse, fine = self.sizes[stage - 1], self.sizes[stage]
+        return (fine[0] // coarse[0], fine[1] // coarse[1])
+
+    def picture_size(self, stage: int | None = None) -> Size:
+        """(frequency, frame) of the pictures of a stage (the last by default)."""
+        frequency, frame = self.sizes[self.last if stage is None else stage]
+        return (frequency * self.bands, frame)

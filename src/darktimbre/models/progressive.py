@@ -1,0 +1,212 @@
+"""The progressive generator and critic of DarkGAN (§4.3.2), after Karras et al. 2018; spectra in, spectra out.
+
+condition | latent ─► grid ─► stage 0 ─► … ─► stage s ─► picture          (Generator)
+picture ─► stage s ─► … ─► stage 0 ─► hidden ─► score, pitch, attributes   (Discriminator)
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from darktimbre.models.comb import PitchComb
+from darktimbre.models.config import Heads, ProgressiveConfig
+from darktimbre.models.layers import (
+    RECTIFIER,
+    EqualisedConv,
+    EqualisedLinear,
+    VectorToGrid,
+    enlarge,
+    enlarged_conv,
+    held_conv,
+    minibatch_deviation,
+    pack,
+    pixel_norm,
+    rectify,
+    shrink,
+    unpack,
+)
+from darktimbre.models.whitening import LabelWhitening
+
+__all__ = ["Discriminator", "Generator", "Heads", "ProgressiveConfig", "Verdict"]
+
+
+class GeneratorStage(nn.Module):
+    """Nearest up-sampling, then twice (or once): 3 × 3 convolution, leaky ReLU, pixel norm."""
+
+    def __init__(
+        self, inputs: int, outputs: int, factor: tuple[int, int], extra: int, slope: float, convolutions: int = 2
+    ) -> None:
+        super().__init__()
+        self.inputs, self.factor, self.slope = inputs, factor, slope
+        self.first = EqualisedConv(inputs + extra, outputs)
+        self.second = EqualisedConv(outputs, outputs) if convolutions == 2 else None
+
+    def forward(self, features: Tensor, comb: Tensor | None = None) -> Tensor:
+        """`comb`: `(batch, extra, frequency, 1)` maps of this stage's size that `first` sees, held over all frames,
+        beside the up-sampled features. The convolution is computed as the sum of its two parts."""
+        weight = self.first.scaled()
+        features = enlarged_conv(features, weight[:, : self.inputs], self.first.bias, self.factor)
+        if comb is not None:
+            features = features + held_conv(comb, weight[:, self.inputs :], features.shape[3])
+        features = pixel_norm(rectify(features, self.slope))
+        return features if self.second is None else pixel_norm(rectify(self.second(features), self.slope))
+
+
+class CriticStage(nn.Module):
+    """Two 3 × 3 convolutions with leaky ReLU, then nearest down-sampling, which is the second one's stride."""
+
+    def __init__(self, inputs: int, outputs: int, factor: tuple[int, int], slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+        self.first = EqualisedConv(inputs, inputs)
+        self.second = EqualisedConv(inputs, outputs, stride=factor)
+
+    def forward(self, features: Tensor) -> Tensor:
+        features = rectify(self.first(features), self.slope)
+        return rectify(self.second(features), self.slope)
+
+
+def _checked(config: ProgressiveConfig, stage: int | None, alpha: float) -> int:
+    """The stage meant, or ValueError when the network has no such stage or cannot fade there."""
+    stage = config.last if stage is None else stage
+    if not 0 <= stage <= config.last:
+        raise ValueError(f"stage {stage} does not exist: this network's stages are 0 to {config.last}.")
+    if not config.grow and (stage != config.last or alpha < 1.0):
+        raise ValueError("this network does not grow (grow: false): only its last stage, fully faded in, can be used.")
+    return stage
+
+
+class Generator(nn.Module):
+    """(latent, condition) → picture. Raises ValueError for a stage that does not exist."""
+
+    def __init__(self, config: ProgressiveConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.grid = VectorToGrid(config.condition + config.latent, config.widths[0], config.start)
+        self.comb = (
+            PitchComb(config.pitches, config.picture_size()[0], config.bands, config.bin_hz, config.first_bin)
+            if config.pitch_comb
+            else None
+        )
+        labels = config.condition - len(config.pitches)
+        self.whiten = LabelWhitening(len(config.pitches), labels) if config.whiten else None
+        self.stages = nn.ModuleList()
+        self.to_picture = nn.ModuleDict()  # keyed by stage, so that a network that does not grow has only the last
+        for stage, width in enumerate(config.widths):
+            inputs = config.widths[max(stage - 1, 0)]
+            extra = self.comb.channels if self.comb is not None and stage == config.last else 0
+            convolutions = config.last_convolutions if stage == config.last else 2
+            self.stages.append(
+                GeneratorStage(inputs, width, config.factor(stage), extra, config.negative_slope, convolutions)
+            )
+            if config.grow or stage == config.last:
+                maps = config.channels * config.bands * (2 if extra else 1)
+                self.to_picture[str(stage)] = EqualisedConv(width, maps, kernel=1, gain=1.0)
+
+    def forward(self, latent: Tensor, condition: Tensor, *, stage: int | None = None, alpha: float = 1.0) -> Tensor:
+        """latent `(batch, latent)`, condition `(batch, size)` → `(batch, channel, frequency, frame)` of that stage.
+
+        `alpha` < 1 fades stage `stage` in: alpha · its picture + (1 − alpha) · the up-sampled picture of the one below.
+        """
+        stage = _checked(self.config, stage, alpha)
+        told = condition if self.whiten is None else self.whiten(condition)
+        vector = torch.cat([told, latent], dim=1)
+        if self.config.normalise_input:
+            vector = pixel_norm(vector)
+        features = pixel_norm(rectify(self.grid(vector), self.config.negative_slope))
+        below, shown = features, None
+        for number, block in enumerate(self.stages[: stage + 1]):
+            shown = self.comb(condition) if self.comb is not None and number == self.config.last else None
+            below, features = features, block(features, shown)
+        picture = self._picture(features, stage, shown)
+        if alpha < 1.0 and stage > 0:
+            coarse = enlarge(self._picture(below, stage - 1), self.config.factor(stage))
+            picture = torch.lerp(coarse, picture, alpha)
+        return torch.tanh(picture) if self.config.tanh else picture
+
+    def _picture(self, features: Tensor, stage: int, comb: Tensor | None = None) -> Tensor:
+        packed = self.to_picture[str(stage)](features)
+        return unpack(packed if comb is None else combed(packed, comb), self.config.bands)
+
+
+def combed(maps: Tensor, comb: Tensor) -> Tensor:
+    """`(batch, 2·n, frequency, frame)` maps → the first n plus the second n times the comb: what lies everywhere, and
+    how strong (lobe) and how far off (offset) each partial is. The product with the comb is given, not learnt."""
+    everywhere, partials = maps.chunk(2, dim=1)
+    return everywhere + partials * comb
+
+
+class Verdict(NamedTuple):
+    """What the critic says of a batch of pictures; a head that it does not have is None."""
+
+    score: Tensor  # (batch,): Wasserstein potential, or the logit of "real"
+    pitch_logits: Tensor | None  # (batch, pitch class), for a softmax
+    attribute_logits: Tensor | None  # (batch, attribute), for sigmoids
+    posterior: Tensor | None  # (batch, 2·latent): mean, then log-variance of z given the picture
+
+
+class Discriminator(nn.Module):
+    """picture → `Verdict`: the generator mirrored, without pixel norm. Raises ValueError as the generator does."""
+
+    def __init__(self, config: ProgressiveConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.from_picture = nn.ModuleDict()
+        self.stages = nn.ModuleList()  # stage 1 and up; stage 0 is `base` and `dense`
+        widths = config.critic_widths or config.widths
+        for stage, width in enumerate(widths):
+            if config.grow or stage == config.last:
+                self.from_picture[str(stage)] = EqualisedConv(config.channels * config.bands, width, kernel=1)
+            if stage > 0:
+                below = widths[stage - 1]
+                self.stages.append(CriticStage(width, below, config.factor(stage), config.negative_slope))
+        width = widths[0]
+        self.base = EqualisedConv(width + int(config.minibatch_stddev), width)
+        self.dense = EqualisedLinear(width * config.start[0] * config.start[1], config.hidden, gain=RECTIFIER)
+        self.score = EqualisedLinear(config.hidden, 1)
+        self.pitch = EqualisedLinear(config.hidden, config.heads.pitch) if config.heads.pitch else None
+        self.attributes = EqualisedLinear(config.hidden, config.heads.attributes) if config.heads.attributes else None
+        self.posterior = EqualisedLinear(config.hidden, 2 * config.latent) if config.posterior else None
+
+    def forward(
+        self, picture: Tensor, *, stage: int | None = None, alpha: float = 1.0, per_note: bool = False
+    ) -> Verdict:
+        """picture `(batch, channel, frequency, frame)` of the size of that stage → `Verdict`.
+
+        `per_note` takes the minibatch deviation as a constant. For gradient penalties, which are defined per note and
+        want no statistics of the batch in the critic (Gulrajani et al. 2017, §4): the critic's slope is then one of
+        each note alone, and piecewise constant, which halves the penalty's time. The published code does without.
+        """
+        hidden = self.features(picture, stage=stage, alpha=alpha, per_note=per_note)
+        return Verdict(
+            score=self.score(hidden)[:, 0],
+            pitch_logits=None if self.pitch is None else self.pitch(hidden),
+            attribute_logits=None if self.attributes is None else self.attributes(hidden),
+            posterior=None if self.posterior is None else self.posterior(hidden),
+        )
+
+    def features(
+        self, picture: Tensor, *, stage: int | None = None, alpha: float = 1.0, per_note: bool = False
+    ) -> Tensor:
+        """`(batch, hidden)`: what all heads read."""
+        stage = _checked(self.config, stage, alpha)
+        if tuple(picture.shape[2:]) != self.config.picture_size(stage):
+            raise ValueError(
+                f"stage {stage} judges pictures of {self.config.picture_size(stage)} (frequency, frame), "
+                f"not {tuple(picture.shape[2:])}."
+            )
+        slope = self.config.negative_slope
+        features = self._seen(picture, stage)
+        for number in range(stage, 0, -1):
+            features = self.stages[number - 1](features)
+            if number == stage and alpha < 1.0:
+                coarse = self._seen(shrink(picture, self.config.factor(stage)), stage - 1)
+                features = torch.lerp(coarse, features, alpha)
+        if self.config.minibatch_stddev:
+            features = minibatch_deviation(features, hold=per_note)
+        features = rectify(self.base(features), slope)
+        return rectify(self.dense(features.flatten(1)), slope)
+
+    def _seen(self, picture: Tensor, stage: int) -> Tensor:
+        return rectify(self.from_picture[str(stage)](pack(picture, self.config.bands)), self.config.negative_slope)

@@ -1,0 +1,95 @@
+"""The controls of an instrument: ordered names and how each is encoded; travels inside the bundle."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darktimbre.notes.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attributes:
+    """What a generator is conditioned on: one-hot pitch classes, then soft labels of a teacher (DarkGAN §4.3.2).
+
+    Attributes:
+        pitches: MIDI number of each pitch class, in the order of the one-hot vector; empty for unpitched sounds.
+        names: AudioSet display names of the soft labels, in their order in the condition.
+        teacher: name of the tagger the labels come from.
+        teacher_digest: SHA-256 of that tagger's weights.
+        temperature: T in q = σ(logit / T) (DarkGAN eq. 1) under which the generator was trained.
+    """
+
+    pitches: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    teacher: str = ""
+    teacher_digest: str = ""
+    temperature: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """Length of the condition vector."""
+        return len(self.pitches) + len(self.names)
+
+    def pitch_class(self, midi: int) -> int:
+        """Index of a MIDI note among the pitch classes.
+
+        Raises:
+            UserError: the instrument has no such pitch class.
+        """
+        if midi not in self.pitches:
+            span = f"{min(self.pitches)} to {max(self.pitches)}" if self.pitches else "none at all"
+            raise UserError(f"This instrument has no pitch class for MIDI note {midi}; it knows {span}.")
+        return self.pitches.index(midi)
+
+    def nearest_pitch(self, midi: float) -> int:
+        """The trained MIDI note closest to `midi` (the lower of two equally near)."""
+        return min(self.pitches, key=lambda pitch: (abs(pitch - midi), pitch))
+
+    def resolve(self, name: str) -> str:
+        """The attribute meant by `name`, in any letter case.
+
+        Raises:
+            UserError: there is none; the sentence names the nearest ones.
+        """
+        by_key = {known.casefold(): known for known in self.names}
+        key = name.strip().casefold()
+        if key in by_key:
+            return by_key[key]
+        near = difflib.get_close_matches(key, by_key, n=3, cutoff=0.4) or [known for known in by_key if key in known][:3]
+        hint = f" Did you mean {' or '.join(repr(by_key[n]) for n in near)}?" if near else ""
+        raise UserError(f"This instrument has no attribute {name!r}.{hint}")
+
+    def condition(self, pitch_classes: Sequence[int] | NDArray[np.integer], soft: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Condition vectors [one-hot pitch | soft labels].
+
+        Args:
+            pitch_classes: (batch,) indices into `pitches`; ignored when there are none.
+            soft: (batch, label) values of `names`, usually in [0, 1].
+
+        Returns:
+            (batch, size) float32.
+        """
+        soft = np.asarray(soft, dtype=np.float32)
+        if not self.pitches:
+            return soft
+        one_hot = np.eye(len(self.pitches), dtype=np.float32)[np.asarray(pitch_classes)]
+        return np.concatenate([one_hot, soft], axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types, for `config.json`."""
+        return {
+            "pitches": list(self.pitches),
+            "names": list(self.names),
+            "teacher": self.teacher,
+            "teacher_digest": self.teacher_digest,
+            "temperature": self.temperature,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Attributes":
+        """Inverse of `to_json`."""
+        return cls(**{**data, "pitches": tuple(data["pitches"]), "names": tuple(data["names"])})

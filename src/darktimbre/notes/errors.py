@@ -1,0 +1,5 @@
+"""What a user is told when something cannot be done: one sentence, with the remedy in it."""
+
+
+class UserError(Exception):
+    """A mistake or a lack on the user's side; the command line prints its sentence and exits with status 2, no traceback."""

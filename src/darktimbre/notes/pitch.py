@@ -1,0 +1,51 @@
+"""MIDI note number ⇄ frequency in Hz ⇄ note name (equal temperament, A4 = MIDI 69 = 440 Hz, C4 = MIDI 60)."""
+
+import math
+import re
+
+_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_STEP = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_NAME = re.compile(r"([A-Ga-g])([#♯sb♭]?)(-?\d)")
+
+
+def midi_to_hz(midi: float) -> float:
+    """Frequency in Hz of a MIDI note number (fractions allowed)."""
+    return 440.0 * 2.0 ** ((midi - 69.0) / 12.0)
+
+
+def hz_to_midi(hz: float) -> float:
+    """MIDI note number, with its fraction, of a frequency in Hz.
+
+    Raises:
+        ValueError: `hz` is not positive.
+    """
+    if hz <= 0:
+        raise ValueError(f"A frequency must be positive, not {hz} Hz.")
+    return 69.0 + 12.0 * math.log2(hz / 440.0)
+
+
+def cents_between(hz: float, reference_hz: float) -> float:
+    """Interval from `reference_hz` up to `hz` in cents (100 a semitone)."""
+    return 1200.0 * math.log2(hz / reference_hz)
+
+
+def note_name(midi: int) -> str:
+    """Scientific name of a MIDI note: 60 → "C4", 61 → "C#4"."""
+    return f"{_NAMES[midi % 12]}{midi // 12 - 1}"
+
+
+def parse_note_name(text: str) -> int:
+    """MIDI number of a scientific note name: "C#4", "Db4" and "Cs4" → 61.
+
+    Raises:
+        ValueError: `text` is not a note name, or lies outside MIDI's 0–127.
+    """
+    match = _NAME.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a note name such as C4, F#3 or Eb2.")
+    letter, accidental, octave = match.groups()
+    shift = {"": 0, "#": 1, "♯": 1, "s": 1, "b": -1, "♭": -1}[accidental]
+    midi = 12 * (int(octave) + 1) + _STEP[letter.upper()] + shift
+    if not 0 <= midi <= 127:
+        raise ValueError(f"{text!r} lies outside MIDI's range C-1 to G9.")
+    return midi

@@ -1,0 +1,189 @@
+"""Bundle → sound: pitch, attributes and a seed in, waves out. Command line, export and previews all go through here."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.models.folding import fold
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.controls import Controls, Levels, Pitch, Seed
+
+
+class Synthesizer:
+    """A trained instrument, ready to play.
+
+    The equalised-learning-rate scales are folded into the weights at load, and computing is in float32 even where the
+    weights were stored in float16. Equal requests give equal sounds, to the bit on a CPU, however many notes are
+    asked for at once: there the network always takes one note at a time, which is as fast as batches are (measured),
+    and elsewhere always a full block.
+    """
+
+    def __init__(self, bundle: Bundle, device: str | torch.device = "cpu") -> None:
+        """Builds the instrument from a bundle already in memory (training's previews); see `from_pretrained`."""
+        self.bundle = bundle
+        self.device = _usable(device)
+        self.codec = bundle.codec()
+        generator = bundle.generator()
+        plan = bundle.network
+        pictures = (plan.channels, *plan.picture_size())
+        if tuple(self.codec.shape) != pictures:
+            raise UserError(
+                f"{bundle.origin}: the network paints {pictures}, the codec reads {tuple(self.codec.shape)}."
+            )
+        if plan.condition != self.attributes.size:
+            raise UserError(
+                f"{bundle.origin}: the network takes {plan.condition} controls, not {self.attributes.size}."
+            )
+        self.network = fold(generator).to(self.device).eval()
+        self.controls = Controls(self.attributes, plan.latent, self._baseline(), between=plan.pitch_comb)
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, device: str | torch.device = "cpu") -> "Synthesizer":
+        """Loads an instrument.
+
+        Args:
+            name: a bundle's folder, `starter`, or a Hugging Face hub id `user/name[@revision]`.
+            device: where to compute, e.g. "cpu" or "cuda".
+
+        Raises:
+            UserError: there is no such bundle or device, or the bundle is damaged.
+        """
+        return cls(Bundle.from_pretrained(name), device)
+
+    @property
+    def attributes(self) -> Attributes:
+        """The controls: pitch classes and attribute names."""
+        return self.bundle.attributes
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second."""
+        return self.codec.sample_rate
+
+    @property
+    def samples(self) -> int:
+        """Samples of a note."""
+        return self.codec.samples
+
+    @property
+    def seconds(self) -> float:
+        """Length of a note in seconds."""
+        return self.samples / self.sample_rate
+
+    @property
+    def latent_size(self) -> int:
+        """Values of a latent."""
+        return self.controls.latent
+
+    def render(
+        self,
+        pitch: Pitch = None,
+        attributes: Levels = None,
+        seed: Seed = 0,
+        latent: ArrayLike | None = None,
+        batch_size: int = 16,
+    ) -> NDArray[np.float32]:
+        """Makes notes. Single values are repeated to the length of whatever list is given; all lists are of one length.
+
+        Args:
+            pitch: MIDI number, or one per note; between the trained pitches where the network has a pitch comb. Left
+                out: C4, or the trained pitch nearest to it. Not used by instruments without pitch.
+            attributes: name → value, or one such mapping per note, or an array (label,) or (note, label) in the order
+                of `attributes.names`. What a mapping leaves out takes the bundle's baseline (the median note of the
+                training split), or 0 in a bundle without one. An array is taken as it stands.
+            seed: note i of a single seed s is drawn from (s, i); with a list, note i from (seed[i], 0). One seed
+                repeated in a list is thus one timbre on several pitches.
+            latent: (latent,) or (note, latent), used instead of a seed.
+            batch_size: notes per call of the network on an accelerator, which is always filled up to it; on a CPU
+                notes go one by one.
+
+        Returns:
+            (note, sample) float32.
+
+        Raises:
+            UserError: an unknown attribute (the nearest are named), a pitch out of range, lists of different lengths.
+
+        Warns:
+            OutOfRangeWarning: an attribute lies outside [0, 1].
+        """
+        condition, drawn = self.controls.fill(pitch, attributes, seed, latent)
+        return self._waves(condition, drawn, batch_size)
+
+    def waves(self, condition: ArrayLike, latent: ArrayLike, batch_size: int = 16) -> NDArray[np.float32]:
+        """As `render`, from whole conditions (note, size) and latents (note, latent): for evaluation on real rows."""
+        rows, drawn = np.atleast_2d(np.asarray(condition, np.float32)), np.atleast_2d(np.asarray(latent, np.float32))
+        if rows.shape[1] != self.attributes.size or drawn.shape[1] != self.latent_size or len(rows) != len(drawn):
+            raise UserError(
+                f"Conditions must be (note, {self.attributes.size}) and latents (note, {self.latent_size}); "
+                f"they are {rows.shape} and {drawn.shape}."
+            )
+        return self._waves(rows, drawn, batch_size)
+
+    def latents(self, seed: Seed, count: int = 1) -> NDArray[np.float32]:
+        """The latents (note, latent) that `render` would draw for these seeds."""
+        from darktimbre.synthesizer.controls import latents
+
+        return latents(seed, count, self.latent_size)
+
+    def real_time_factor(self, repeats: int = 5) -> float:
+        """Seconds of computing per second of sound, note by note: the median of some repeats after a warm-up."""
+        self.render(seed=0)
+        taken = []
+        for repeat in range(repeats):
+            start = time.perf_counter()
+            self.render(seed=repeat)
+            taken.append(time.perf_counter() - start)
+        return statistics.median(taken) / self.seconds
+
+    def _waves(
+        self, condition: NDArray[np.float32], latent: NDArray[np.float32], batch_size: int
+    ) -> NDArray[np.float32]:
+        block = 1 if self.device.type == "cpu" else max(1, batch_size)
+        rendered = np.empty((len(condition), self.samples), np.float32)
+        with torch.inference_mode(), _exact(self.device):
+            for first in range(0, len(condition), block):
+                count = min(block, len(condition) - first)
+                rows = np.minimum(np.arange(first, first + block), len(condition) - 1)  # the last block is filled up
+                pictures = self.network(self._tensor(latent[rows]), self._tensor(condition[rows]))
+                rendered[first : first + count] = self.codec.decode(pictures)[:count].cpu().numpy()
+        return rendered
+
+    def _tensor(self, array: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def _baseline(self) -> NDArray[np.float32]:
+        names = self.attributes.names
+        given = self.bundle.config.get("baseline")
+        if given is None:
+            return np.zeros(len(names), np.float32)
+        if len(given) != len(names):
+            raise UserError(f"{self.bundle.origin}: the baseline has {len(given)} values for {len(names)} attributes.")
+        return np.asarray(given, np.float32)
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        wanted = torch.device(device)
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:  # torch says either, by device, when it was built without it
+        raise UserError(f"The device {str(device)!r} cannot be used here; try device='cpu'.") from error
+    return wanted
+
+
+@contextmanager
+def _exact(device: torch.device) -> Iterator[None]:
+    """No autocast of a surrounding training loop; on CUDA no reduced precision and no choice of algorithm by timing."""
+    with torch.autocast(device.type, enabled=False):
+        if device.type != "cuda":
+            yield
+            return
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield

@@ -1,0 +1,107 @@
+"""Ways through an instrument's controls: straight and great-circle interpolation, attribute sweeps, latent walks.
+
+Pure functions on arrays; the synthesizer turns what they return into sound.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float32]
+
+
+def lerp(start: ArrayLike, end: ArrayLike, at: ArrayLike) -> Array:
+    """Straight line: (1 − t) · start + t · end.
+
+    Args:
+        start: (…,) first point.
+        end: (…,) last point.
+        at: (step,) positions t; 0 is `start`, 1 is `end`.
+
+    Returns:
+        (step, …) float32.
+    """
+    a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
+    t = np.asarray(at, np.float64).reshape(-1, *[1] * a.ndim)
+    return ((1 - t) * a + t * b).astype(np.float32)
+
+
+def slerp(start: ArrayLike, end: ArrayLike, at: ArrayLike) -> Array:
+    """Great-circle interpolation (Shoemake 1985), with the length going straight from the one to the other.
+
+    Gaussian latents lie near a sphere; a straight line between two of them passes through its inside, where the
+    network was never trained. With Ω the angle between the directions u and v of the points: sin((1 − t)Ω)/sin Ω · u
+    + sin(tΩ)/sin Ω · v. Nearly equal directions fall back to `lerp`. Opposite directions have no one great circle:
+    the way then leads over a fixed direction at a right angle to `start`.
+
+    Args:
+        start: (latent,) first point.
+        end: (latent,) last point.
+        at: (step,) positions t.
+
+    Returns:
+        (step, latent) float32.
+    """
+    a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
+    t = np.asarray(at, np.float64).reshape(-1, 1)
+    length_a, length_b = np.linalg.norm(a), np.linalg.norm(b)
+    if length_a == 0 or length_b == 0 or a.size < 2:
+        return lerp(a, b, at)
+    u, v = a / length_a, b / length_b
+    cosine = float(np.clip(u @ v, -1.0, 1.0))
+    # Half-angle form: arccos loses half the digits near 0 and π, the arctangent none.
+    angle = 2.0 * np.arctan2(np.linalg.norm(u - v), np.linalg.norm(u + v))
+    if angle < 1e-6:
+        return lerp(a, b, at)
+    if np.pi - angle < 1e-6:
+        side = _right_angle_to(u)
+    else:
+        side = (v - cosine * u) / np.sin(angle)
+    direction = np.cos(t * angle) * u + np.sin(t * angle) * side
+    return (((1 - t) * length_a + t * length_b) * direction).astype(np.float32)
+
+
+def _right_angle_to(unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    axis = np.zeros_like(unit)
+    axis[np.argmin(np.abs(unit))] = 1.0  # the axis least along `unit`
+    side = axis - (axis @ unit) * unit
+    return side / np.linalg.norm(side)
+
+
+def steps(count: int) -> NDArray[np.float64]:
+    """`count` even positions from 0 to 1, both included; one position is 0."""
+    return np.linspace(0.0, 1.0, count)
+
+
+def sweep(attributes: Mapping[str, float], name: str, values: Sequence[float]) -> list[dict[str, float]]:
+    """Copies of `attributes` in which `name` takes each of `values` in turn."""
+    return [{**attributes, name: float(value)} for value in values]
+
+
+def grid(attributes: Mapping[str, float], axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
+    """Every combination of the values of `axes` over `attributes`; the last axis changes fastest."""
+    combinations = [dict(attributes)]
+    for name, values in axes.items():
+        combinations = [{**so_far, name: float(value)} for so_far in combinations for value in values]
+    return combinations
+
+
+def latent_walk(points: ArrayLike, per_leg: int, *, closed: bool = False) -> Array:
+    """A way over the sphere through given latents.
+
+    Args:
+        points: (point, latent) the latents passed through.
+        per_leg: positions from one point (included) to the next (not included).
+        closed: also go from the last point back to the first; otherwise the last point ends the walk.
+
+    Returns:
+        (step, latent) float32.
+    """
+    stations = np.asarray(points, np.float64)
+    ends = np.roll(stations, -1, axis=0) if closed else stations[1:]
+    at = np.arange(per_leg) / per_leg
+    legs = [slerp(a, b, at) for a, b in zip(stations, ends, strict=False)]
+    if not closed:
+        legs.append(stations[-1:].astype(np.float32))
+    return np.concatenate(legs)

@@ -1,0 +1,34 @@
+"""Teacher logits → soft labels at a temperature; tags are stored as logits so that T is chosen when training starts."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Logits = TypeVar("Logits", Tensor, NDArray[np.float32])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# q_i = σ(z_i / T)                                                                     DarkGAN eq. 1, in its binary form
+# ---------------------------------------------------------------------------------------------------------------------
+def soft_labels(logits: Logits, temperature: float = 1.0) -> Logits:
+    """Probabilities at a temperature; T > 1 lifts the faint attributes.
+
+    Args:
+        logits: (..., label) of torch or numpy.
+        temperature: T > 0.
+
+    Returns:
+        The same shape and kind, in [0, 1].
+
+    Raises:
+        ValueError: T is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"A temperature must be positive, not {temperature}.")
+    if isinstance(logits, Tensor):
+        return (logits / temperature).sigmoid()
+    scaled = np.asarray(logits, dtype=np.float32) / np.float32(temperature)
+    decay = np.exp(-np.abs(scaled))  # never overflows, and keeps the digits of tiny probabilities
+    return np.asarray(np.where(scaled >= 0, 1.0, decay) / (1.0 + decay), dtype=np.float32)

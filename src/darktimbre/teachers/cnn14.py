@@ -1,0 +1,232 @@
+"""PANNs' Cnn14 (Kong et al. 2020) as a torch module of the official checkpoints' layout: sound → 527 AudioSet logits.
+
+The checkpoints hold their front end as matrices (a DFT written as convolution, a mel basis); here the same spectrogram
+is taken by FFT, after the matrices were compared with it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darktimbre.notes.errors import UserError
+from darktimbre.teachers.digest import sha256
+from darktimbre.teachers.vocabulary import cnn14_labels
+
+CLASSES = 527
+BLOCKS = 6
+FLOOR = 1e-10  # power under which the logarithm is cut, −100 dB
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """Log-mel settings: Hann windows of `n_fft` samples every `hop`, Slaney mels from `lowest` to `highest` Hz."""
+
+    rate: int
+    n_fft: int
+    hop: int
+    lowest: float
+    highest: float
+    bands: int = 64
+
+
+FRONT_ENDS = {
+    "cnn14": FrontEnd(rate=32_000, n_fft=1024, hop=320, lowest=50.0, highest=14_000.0),
+    "cnn14-16k": FrontEnd(rate=16_000, n_fft=512, hop=160, lowest=50.0, highest=8_000.0),
+}
+
+
+class _Holder(nn.Module):
+    """A place in the checkpoint's tree that holds one tensor."""
+
+    def __init__(self, name: str, *shape: int) -> None:
+        super().__init__()
+        self.register_buffer(name, torch.zeros(*shape))
+
+
+class _Dft(nn.Module):
+    def __init__(self, n_fft: int) -> None:
+        super().__init__()
+        self.conv_real = _Holder("weight", n_fft // 2 + 1, 1, n_fft)
+        self.conv_imag = _Holder("weight", n_fft // 2 + 1, 1, n_fft)
+
+
+class _Spectrogram(nn.Module):
+    def __init__(self, n_fft: int) -> None:
+        super().__init__()
+        self.stft = _Dft(n_fft)
+
+
+class _Block(nn.Module):
+    """Two 3 × 3 convolutions with batch norm and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv1: nn.Module = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.conv2: nn.Module = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn1: nn.Module = nn.BatchNorm2d(outputs)
+        self.bn2: nn.Module = nn.BatchNorm2d(outputs)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        maps = F.relu(self.bn1(self.conv1(maps)), inplace=True)
+        return F.relu(self.bn2(self.conv2(maps)), inplace=True)
+
+    def fold(self) -> None:
+        """Takes the batch norms into the convolutions; the result is the same map."""
+        from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+        def fused(conv: nn.Module, norm: nn.Module) -> nn.Module:
+            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            return fuse_conv_bn_eval(conv, norm)
+
+        self.conv1, self.bn1 = fused(self.conv1, self.bn1), nn.Identity()
+        self.conv2, self.bn2 = fused(self.conv2, self.bn2), nn.Identity()
+
+
+class Cnn14(nn.Module):
+    """The network; its `state_dict` has the names and shapes of the official one.
+
+    Args:
+        front: settings of the front end.
+        width: maps of the first block, doubled by every further one (64 in the official checkpoints).
+    """
+
+    def __init__(self, front: FrontEnd, width: int = 64) -> None:
+        super().__init__()
+        self.front = front
+        self.spectrogram_extractor = _Spectrogram(front.n_fft)
+        self.logmel_extractor = _Holder("melW", front.n_fft // 2 + 1, front.bands)
+        self.bn0 = nn.BatchNorm2d(front.bands)
+        inputs = 1
+        for number in range(1, BLOCKS + 1):
+            self.add_module(f"conv_block{number}", _Block(inputs, width))
+            inputs, width = width, 2 * width
+        self.fc1 = nn.Linear(inputs, inputs)
+        self.fc_audioset = nn.Linear(inputs, CLASSES)
+
+    def logmel(self, waves: Tensor) -> Tensor:
+        """(batch, sample) → (batch, frame, band) in dB."""
+        front = self.front
+        window = torch.hann_window(front.n_fft, periodic=True, dtype=waves.dtype, device=waves.device)
+        spectrum = torch.stft(
+            waves, front.n_fft, front.hop, window=window, center=True, pad_mode="reflect", return_complex=True
+        )
+        mel = spectrum.abs().square().transpose(1, 2) @ self.logmel_extractor.get_buffer("melW")
+        return 10.0 * mel.clamp(min=FLOOR).log10()
+
+    def embed(self, waves: Tensor) -> Tensor:
+        """(batch, sample) → (batch, 2048)."""
+        picture = self.logmel(waves).transpose(1, 2)[..., None]  # bands as channels for bn0
+        maps = (
+            self.bn0(picture).permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)
+        )  # (batch, 1, frame, band)
+        for number in range(1, BLOCKS + 1):
+            maps = self.get_submodule(f"conv_block{number}")(maps)
+            if number < BLOCKS:  # the last block's pooling is 1 × 1
+                maps = F.avg_pool2d(maps, 2)
+        over_bands = maps.mean(3)
+        pooled = over_bands.amax(2) + over_bands.mean(2)
+        return F.relu(self.fc1(pooled))
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """(batch, sample) in [-1, 1] at `front.rate` → (batch, 527) logits."""
+        logits: Tensor = self.fc_audioset(self.embed(waves))
+        return logits
+
+    def fold(self) -> None:
+        """Takes the blocks' batch norms into their convolutions."""
+        for number in range(1, BLOCKS + 1):
+            block = self.get_submodule(f"conv_block{number}")
+            assert isinstance(block, _Block)
+            block.fold()
+
+
+def dft_matrices(front: FrontEnd) -> tuple[Tensor, Tensor]:
+    """(real, imaginary) parts of the windowed DFT, (n_fft / 2 + 1, 1, n_fft), as the checkpoints hold them."""
+    n = np.arange(front.n_fft)
+    # n·k is reduced modulo n_fft before the cosine so that large products lose no digits.
+    phase = 2.0 * np.pi * (np.outer(np.arange(front.n_fft // 2 + 1), n) % front.n_fft) / front.n_fft
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * n / front.n_fft)
+    real, imaginary = np.cos(phase) * window, -np.sin(phase) * window
+    return torch.from_numpy(real[:, None].astype(np.float32)), torch.from_numpy(imaginary[:, None].astype(np.float32))
+
+
+def read_checkpoint(path: Path, name: str) -> dict[str, Tensor]:
+    """The `model` of an official checkpoint, every tensor checked; no pickled code is run.
+
+    Raises:
+        UserError: the file is damaged, of another network, or of another front end.
+    """
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises anything from EOFError to UnpicklingError on damaged files
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} can't be read as a PANNs checkpoint ({reason})") from error
+    weights = document.get("model") if isinstance(document, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise UserError(f"{path} is not a PANNs checkpoint: it holds no dictionary of tensors under 'model'.")
+    front = FRONT_ENDS[name]
+    with torch.device("meta"):
+        expected = {key: tuple(value.shape) for key, value in Cnn14(front).state_dict().items()}
+    if missing := sorted(expected.keys() - weights.keys()):
+        raise UserError(f"{path} is not {name}: {len(missing)} tensors are missing, first {missing[0]}.")
+    if extra := sorted(weights.keys() - expected.keys()):
+        raise UserError(f"{path} is not {name}: it has {len(extra)} tensors too many, first {extra[0]}.")
+    for key, shape in expected.items():
+        if tuple(weights[key].shape) != shape:
+            other = "; is it the checkpoint of the other sample rate?" if "extractor" in key else "."
+            raise UserError(f"{path} is not {name}: {key} is {tuple(weights[key].shape)} instead of {shape}{other}")
+    for part, matrix in zip(("conv_real", "conv_imag"), dft_matrices(front), strict=True):
+        if not torch.allclose(weights[f"spectrogram_extractor.stft.{part}.weight"], matrix, atol=1e-4):
+            raise UserError(
+                f"{path} was trained with another spectrogram than {name}'s ({part} differs from a Hann-windowed DFT)."
+            )
+    return weights
+
+
+class Cnn14Tagger:
+    """Cnn14 as a `Tagger`. A sound is heard whole, as in training; one shorter than a second is padded with silence."""
+
+    def __init__(self, network: Cnn14, name: str, digest: str, device: str = "cpu") -> None:
+        network.eval().requires_grad_(False)
+        network.fold()
+        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.name = name
+        self.digest = digest
+        self.sample_rate = network.front.rate
+        self.device = torch.device(device)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return cnn14_labels()
+
+    @classmethod
+    def load(cls, path: Path, name: str = "cnn14", device: str = "cpu") -> "Cnn14Tagger":
+        """From `Cnn14_mAP=0.431.pth` (name "cnn14") or `Cnn14_16k_mAP=0.438.pth` ("cnn14-16k").
+
+        Raises:
+            UserError: the file is not that checkpoint.
+        """
+        weights = read_checkpoint(path, name)
+        with torch.device("meta"):
+            network = Cnn14(FRONT_ENDS[name])
+        network.load_state_dict(weights, strict=True, assign=True)
+        return cls(network, name, sha256(path), device)
+
+    def _prepared(self, waves: Tensor) -> Tensor:
+        waves = waves.to(self.device, torch.float32)
+        return F.pad(waves, (0, max(0, self.sample_rate - waves.shape[-1])))
+
+    @torch.inference_mode()
+    def logits(self, waves: Tensor) -> Tensor:
+        """(batch, sample) in [-1, 1] at `sample_rate` → (batch, 527)."""
+        return self.network(self._prepared(waves))
+
+    @torch.inference_mode()
+    def embed(self, waves: Tensor) -> Tensor:
+        """(batch, sample) → (batch, 2048)."""
+        return self.network.embed(self._prepared(waves))

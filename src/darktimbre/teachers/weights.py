@@ -1,0 +1,261 @@
+"""Where teachers' weights come from and where they are kept: official sources, an explicit fetch, a file the user has.
+
+The cache is `$DARKTIMBRE_HOME/weights`, or the platform's folder for user data. Each teacher has one file there and a
+line in `weights.json`: the SHA-256 of what was given and of what is kept (YAMNet is kept as safetensors).
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.notes.errors import UserError
+from darktimbre.teachers.digest import sha256
+
+CHUNK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An official file.
+
+    Attributes:
+        teacher: which teacher it is for.
+        address: official HTTPS address.
+        megabytes: rounded size, for people.
+        limit: bytes after which a download is cut off as not being this file.
+        licence: SPDX name.
+        sha256: where it is known; None where no one we trust has published it.
+        md5: published by the host beside the file; tells a damaged download, not a forged one.
+    """
+
+    teacher: str
+    address: str
+    megabytes: int
+    limit: int
+    licence: str
+    sha256: str | None = None
+    md5: str | None = None
+
+
+SOURCES = {
+    source.teacher: source
+    for source in (
+        Source(
+            teacher="yamnet",
+            address="https://storage.googleapis.com/audioset/yamnet.h5",
+            megabytes=15,
+            limit=64 << 20,
+            licence="Apache-2.0",
+        ),
+        Source(
+            teacher="cnn14",
+            address="https://zenodo.org/record/3987831/files/Cnn14_mAP%3D0.431.pth?download=1",
+            megabytes=327,
+            limit=512 << 20,
+            licence="CC-BY-4.0",
+            md5="541141fa2ee191a88f24a3219fff024e",
+        ),
+        Source(
+            teacher="cnn14-16k",
+            address="https://zenodo.org/record/3987831/files/Cnn14_16k_mAP%3D0.438.pth?download=1",
+            megabytes=327,
+            limit=512 << 20,
+            licence="CC-BY-4.0",
+        ),
+    )
+}
+
+
+def home() -> Path:
+    """The cache folder; it need not exist."""
+    if own := os.environ.get("DARKTIMBRE_HOME"):
+        return Path(own) / "weights"
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "darktimbre" / "weights"
+
+
+def _entries() -> dict[str, Any]:
+    try:
+        entries = json.loads((home() / "weights.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{home() / 'weights.json'} can't be read ({error}); delete it and add them again.") from None
+    return entries if isinstance(entries, dict) else {}
+
+
+def _source(name: str) -> Source:
+    if name == "embedded":
+        raise UserError("The embedded teacher ships with darktimbre; there is nothing to fetch or add.")
+    if name not in SOURCES:
+        raise UserError(f"There are no weights called {name!r}; choose one of {', '.join(SOURCES)}.")
+    return SOURCES[name]
+
+
+def kept(name: str) -> dict[str, Any] | None:
+    """What `weights.json` says of a teacher, or None when its file is not there."""
+    entry = _entries().get(name)
+    return entry if entry and (home() / entry["file"]).is_file() else None
+
+
+def locate(name: str) -> Path:
+    """The kept file of a teacher.
+
+    Raises:
+        UserError: there is none; the sentence says how to get it.
+    """
+    entry = kept(name)
+    if entry is not None:
+        return home() / entry["file"]
+    remedy = (
+        f"The weights of {name} are not on this machine: run `darktimbre weights fetch {name}`, or "
+        f"`darktimbre weights add {name} FILE` with a file you have"
+    )
+    other = "" if name == "embedded" else ", or use `--teacher embedded`, which ships with darktimbre"
+    raise UserError(remedy + other + ".")
+
+
+def add(name: str, path: Path) -> Path:
+    """Checks a file by loading it, and keeps a copy; YAMNet's is converted to safetensors.
+
+    Returns:
+        The kept file.
+
+    Raises:
+        UserError: the file is not what `name` needs.
+    """
+    source = _source(name)
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.")
+    if path.stat().st_size > source.limit:
+        raise UserError(f"{path} has {path.stat().st_size >> 20} MB; {name} has about {source.megabytes}.")
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    if name == "yamnet":
+        from darktimbre.teachers.yamnet import YamnetTagger
+        from darktimbre.teachers.yamnet_files import read, write
+
+        digest = YamnetTagger.load(path).digest
+        target = folder / "yamnet.safetensors"
+        write(target, read(path)[0], digest)
+    else:
+        from darktimbre.teachers.cnn14 import read_checkpoint
+
+        read_checkpoint(path, name)
+        digest = sha256(path)
+        target = folder / f"{name}.pth"
+        if not (target.exists() and target.samefile(path)):
+            with atomic_file(target) as temporary:
+                shutil.copyfile(path, temporary)
+    entries = _entries()
+    entries[name] = {
+        "file": target.name,
+        "source_sha256": digest,
+        "sha256": sha256(target),
+        "bytes": target.stat().st_size,
+    }
+    with atomic_file(folder / "weights.json") as temporary:
+        temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    return target
+
+
+def fetch(
+    name: str, *, sha256_wanted: str | None = None, progress: Callable[[int, int | None], None] | None = None
+) -> Path:
+    """Downloads the official file, compares its digest, and keeps it as `add` does. Nothing else here downloads.
+
+    Args:
+        name: a teacher of `SOURCES`.
+        sha256_wanted: digest that the file must have; by default the registry's, where it is known.
+        progress: called with (bytes so far, bytes in all or None).
+
+    Raises:
+        UserError: no connection, a digest that differs, or a file that is not the teacher's.
+    """
+    source = _source(name)
+    wanted = (sha256_wanted or source.sha256 or "").strip().lower()
+    if not wanted and not source.md5:
+        raise UserError(
+            f"No digest of {name}'s official file is known to this version: pass one you trust with --sha256, or "
+            f"download {source.address} yourself and run `darktimbre weights add {name} FILE`."
+        )
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    # The download keeps the suffix that readers go by, and goes away whatever happens.
+    download = folder / f".{name}.{os.getpid()}.download"
+    try:
+        md5 = _download(source, download, progress)
+        found = sha256(download)
+        if wanted and found != wanted:
+            raise UserError(f"The file from {source.address} has SHA-256 {found}, not {wanted}; it was thrown away.")
+        if not wanted and md5 != source.md5:
+            raise UserError(f"The file from {source.address} has MD5 {md5}, not {source.md5}; it was thrown away.")
+        return add(name, download)
+    finally:
+        download.unlink(missing_ok=True)
+
+
+def _download(source: Source, target: Path, progress: Callable[[int, int | None], None] | None) -> str:
+    """Streams an address to a file; the MD5 of what came."""
+    import hashlib
+    from urllib.error import URLError
+    from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+    if not source.address.startswith("https://"):
+        raise UserError(f"{source.address} is not an HTTPS address.")
+
+    class OnlyHttps(HTTPRedirectHandler):
+        def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+            if not newurl.startswith("https://"):
+                raise UserError(f"{source.address} sends on to {newurl}, which is not HTTPS; nothing was fetched.")
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    md5 = hashlib.md5(usedforsecurity=False)
+    done = 0
+    try:
+        request = Request(source.address, headers={"User-Agent": "darktimbre"})
+        with build_opener(OnlyHttps).open(request, timeout=30) as answer, target.open("wb") as file:
+            length = answer.headers.get("Content-Length")
+            whole = int(length) if length and length.isdigit() else None
+            while block := answer.read(CHUNK):
+                done += len(block)
+                if done > source.limit:
+                    raise UserError(f"{source.address} sends more than {source.limit >> 20} MB: not {source.teacher}.")
+                file.write(block)
+                md5.update(block)
+                if progress is not None:
+                    progress(done, whole)
+    except (URLError, TimeoutError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise UserError(
+            f"{source.address} can't be reached ({reason}). Fetch it where you are online, copy it here, and run "
+            f"`darktimbre weights add {source.teacher} FILE`; or use `--teacher embedded`, which ships with darktimbre."
+        ) from None
+    if whole is not None and done != whole:
+        raise UserError(f"The download of {source.address} broke off at {done} of {whole} bytes: try again.")
+    return md5.hexdigest()
+
+
+def verify() -> dict[str, str]:
+    """Hashes every kept file again: teacher → "ok", or what is wrong."""
+    verdicts = {}
+    for name, entry in _entries().items():
+        path = home() / entry["file"]
+        if not path.is_file():
+            verdicts[name] = f"{path} is missing"
+        elif sha256(path) != entry["sha256"]:
+            verdicts[name] = f"{path} has changed since it was added; add it again"
+        else:
+            verdicts[name] = "ok"
+    return verdicts

@@ -1,0 +1,1 @@
+"""Recipes, schedules, steps, the loop, checkpoints, journal: corpus + tags → networks × objectives → bundle."""

@@ -1,0 +1,77 @@
+"""Which rows and which random numbers form a step: pure functions of (seed, notes_seen), so nothing to restore."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+PURPOSES = ("order", "critic latent", "generator latent", "between", "posterior", "gain")
+"""What random numbers are for; each has a stream of its own, so that adding one leaves the others as they were."""
+
+
+def generator_for(seed: int, purpose: str, counter: int) -> np.random.Generator:
+    """A counter-based generator (Philox, Salmon et al. 2011) for one purpose at one moment of one run."""
+    key = np.random.SeedSequence((seed, PURPOSES.index(purpose), counter)).generate_state(2, np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def normal(seed: int, purpose: str, notes_seen: int, shape: tuple[int, ...]) -> Tensor:
+    """N(0, 1) numbers of `shape`, float32 on the CPU."""
+    return torch.from_numpy(generator_for(seed, purpose, notes_seen).standard_normal(shape, dtype=np.float32))
+
+
+def uniform(seed: int, purpose: str, notes_seen: int, shape: tuple[int, ...]) -> Tensor:
+    """Numbers in [0, 1) of `shape`, float32 on the CPU."""
+    return torch.from_numpy(generator_for(seed, purpose, notes_seen).random(shape, dtype=np.float32))
+
+
+@dataclass
+class Stream:
+    """An endless stream of row indices: one permutation of all rows an epoch.
+
+    Attributes:
+        count: number of rows.
+        seed: seed of the run.
+    """
+
+    count: int
+    seed: int
+    _epochs: dict[int, NDArray[np.int64]] = field(default_factory=dict, repr=False)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The permutation of an epoch (row,)."""
+        if epoch not in self._epochs:
+            self._epochs = {
+                e: o for e, o in self._epochs.items() if e == epoch - 1
+            }  # two at most: a batch may span both
+            self._epochs[epoch] = generator_for(self.seed, "order", epoch).permutation(self.count)
+        return self._epochs[epoch]
+
+    def rows(self, notes_seen: int, batch: int) -> NDArray[np.int64]:
+        """Indices in [0, count) of the notes number `notes_seen` to `notes_seen + batch − 1` of the run, (batch,)."""
+        parts, place = [], notes_seen
+        while place < notes_seen + batch:
+            epoch, offset = divmod(place, self.count)
+            take = min(self.count - offset, notes_seen + batch - place)
+            parts.append(self.order(epoch)[offset : offset + take])
+            place += take
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which consecutive part of every global batch this process works on.
+
+    Consecutive, so that the groups of four notes of the minibatch standard deviation stay together: where a process's
+    part is a multiple of four, several processes compute exactly what one would.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    def of(self, batch: int) -> slice:
+        """The part of a batch of `batch` notes; `batch` divides by `world` (the run checks it before it starts)."""
+        part = batch // self.world
+        return slice(self.rank * part, (self.rank + 1) * part)

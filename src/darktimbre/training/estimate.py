@@ -1,0 +1,92 @@
+"""What a run will cost before it is begun, for `--dry-run`: parameters, multiplications, memory, time."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from darktimbre.models.config import ProgressiveConfig
+from darktimbre.models.cost import cost
+from darktimbre.models.progressive import Discriminator, Generator
+from darktimbre.training.recipe import Recipe
+from darktimbre.training.schedule import Schedule, Stretch
+
+G_PASSES, D_PASSES, PENALTY_PASSES = 4, 8, 7
+"""Forward-sized passes a note of a step: G forward, and forward + backward (2); D on real and fake with backward (2 × 3)
+and on the generator's fake with the backward to its input (2); the penalty's forward, gradient, and their backward."""
+WARM_PASSES = 3  # of both networks: forward and backward
+BYTES = 4
+
+
+def step_macs(config: ProgressiveConfig, scale: int, penalty_every: int = 1) -> float:
+    """Multiply-accumulates of one note in a full step at a scale."""
+    generator, discriminator = cost(config, Generator, scale), cost(config, Discriminator, scale)
+    return generator.macs * G_PASSES + discriminator.macs * (D_PASSES + PENALTY_PASSES / penalty_every)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a run costs.
+
+    Attributes:
+        generator, discriminator: parameters.
+        macs: by stretch, multiply-accumulates of a note of a step.
+        memory: bytes at the largest stretch: weights, gradients, moments, average, activations kept for backward.
+        seconds: by stretch, at the speed that was measured.
+        gmacs_per_second: that speed.
+    """
+
+    generator: int
+    discriminator: int
+    macs: tuple[float, ...]
+    memory: int
+    seconds: tuple[float, ...]
+    gmacs_per_second: float
+
+
+def estimate(recipe: Recipe, config: ProgressiveConfig, device: torch.device) -> Estimate:
+    """Counts a run and measures the processor for a second."""
+    schedule = Schedule(recipe)
+    penalty = recipe.objectives.penalty
+    every = penalty.every if penalty.kind != "none" else 10**9
+
+    def macs(part: Stretch) -> float:
+        if part.phase == "warm":
+            both = cost(config, Generator, part.scale).macs + cost(config, Discriminator, part.scale).macs
+            return float(both * WARM_PASSES)
+        return step_macs(config, part.scale, every)
+
+    generator, discriminator = cost(config, Generator), cost(config, Discriminator)
+    states = 4 * generator.parameters + generator.parameters + 4 * discriminator.parameters
+    held = max(
+        part.batch
+        * (
+            cost(config, Discriminator, part.scale).activations * 4
+            + cost(config, Generator, part.scale).activations * 3
+        )
+        for part in schedule.stretches
+    )
+    speed = measured_speed(device)
+    each = tuple(macs(part) for part in schedule.stretches)
+    seconds = tuple((p.stop - p.first) * m / speed for p, m in zip(schedule.stretches, each, strict=True))
+    return Estimate(
+        generator=generator.parameters, discriminator=discriminator.parameters, macs=each,
+        memory=BYTES * (states + held), seconds=seconds, gmacs_per_second=speed / 1e9,
+    )  # fmt: skip
+
+
+def measured_speed(device: torch.device, width: int = 64, seconds: float = 0.5) -> float:
+    """Multiply-accumulates a second of forward and backward through 3 × 3 convolutions of `width` maps."""
+    with torch.random.fork_rng(devices=[]):
+        convolution = torch.nn.Conv2d(width, width, 3, padding=1).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        features = torch.rand(4, width, 128, 32, device=device).to(memory_format=torch.channels_last).requires_grad_()
+    once = 3.0 * features.numel() * width * 9
+    for _ in range(2):
+        convolution(features).sum().backward()
+    started, rounds = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        convolution(features).sum().backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        rounds += 1
+    return rounds * once / (time.perf_counter() - started)

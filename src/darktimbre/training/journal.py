@@ -1,0 +1,100 @@
+"""What happened in a run, a JSON line each interval: notes, losses; no clock, so resumed equals uninterrupted."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from darktimbre.training.schedule import Moment
+
+
+class Meter:
+    """Means of the losses since the last journal line; its state lies in the checkpoint."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        """Takes a step's losses, scalars on any device, without waiting for them."""
+        for name, value in losses.items():
+            value = value.detach().to(torch.float64 if value.device.type != "mps" else torch.float32)
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def finite(self) -> bool:
+        """Whether every loss so far is a number."""
+        return not self.sums or bool(torch.stack(list(self.sums.values())).isfinite().all())
+
+    def agree(self, mean: Callable[[Tensor], Tensor]) -> None:
+        """Replaces each sum by its mean over all processes; every process calls this at the same step."""
+        if self.sums:
+            agreed = mean(torch.stack(list(self.sums.values())))
+            self.sums = dict(zip(self.sums, agreed.unbind(), strict=True))
+
+    def means(self) -> dict[str, float]:
+        """Mean of each loss."""
+        return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
+
+    def clear(self) -> None:
+        """Begins the next interval."""
+        self.sums, self.counts = {}, {}
+
+    def state(self) -> dict[str, Any]:
+        """Plain types; Python writes and reads floats in JSON without loss."""
+        return {name: [float(total), self.counts[name]] for name, total in self.sums.items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`."""
+        self.sums = {name: torch.tensor(total, dtype=torch.float64) for name, (total, _) in state.items()}
+        self.counts = {name: count for name, (_, count) in state.items()}
+
+
+class Journal:
+    """`journal.jsonl` of a run, appended to."""
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        """Opens the journal and cuts it to `offset` bytes, where the checkpoint was: the rest will come again."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = path.open("a+b")
+        self._file.truncate(offset)
+        self._file.seek(0, os.SEEK_END)
+
+    @property
+    def offset(self) -> int:
+        """Length in bytes."""
+        return self._file.tell()
+
+    def write(self, moment: Moment, losses: Mapping[str, float]) -> None:
+        """A line about the interval that ends after the step at `moment`."""
+        line = {
+            "notes_seen": moment.notes_seen + moment.batch,
+            "step": moment.step + 1,
+            "phase": moment.phase,
+            "stage": moment.stage,
+            "alpha": moment.alpha,
+            **{name: value if math.isfinite(value) else str(value) for name, value in losses.items()},
+        }
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+
+    def sync(self) -> None:
+        """On disk for certain, before a checkpoint counts on it."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Ends writing."""
+        self._file.close()
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """All lines of a journal; a last line that was cut short is left out."""
+    lines = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines[:-1] if line]

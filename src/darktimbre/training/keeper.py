@@ -1,0 +1,83 @@
+"""What only the first process of a run writes: journal, checkpoints, previews, the bundle at the end."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from darktimbre.training import checkpoint, runfolder
+from darktimbre.training.board import Board
+from darktimbre.training.checkpoint import Snapshot
+from darktimbre.training.journal import Journal, Meter
+from darktimbre.training.progress import Progress
+from darktimbre.training.schedule import Moment, Schedule
+from darktimbre.training.task import Observer, Training
+
+
+class NoKeeper:
+    """The keeper of all other processes: keeps nothing."""
+
+    run: Path | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def report(self, moment: Moment, meter: Meter, progress: Progress) -> None: ...
+    def save(self, seen: int, meter: Meter) -> None: ...
+    def preview(self, moment: Moment, observer: Observer | None) -> None: ...
+
+    def bundle(self, schedule: Schedule, seen: int, *, half: bool, say: Callable[[str], None]) -> Path | None:
+        return None
+
+
+class Keeper:
+    """Writes the run folder."""
+
+    def __init__(self, run: Path, training: Training, journal_offset: int) -> None:
+        self.run = run
+        self.training = training
+        self.journal = Journal(run / runfolder.JOURNAL, journal_offset)
+        self.board = Board(run / runfolder.BOARD)
+        self.losses: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.journal.close()
+        self.board.close()
+
+    def report(self, moment: Moment, meter: Meter, progress: Progress) -> None:
+        """A line of the journal; the same and the speed as curves."""
+        self.losses = meter.means()
+        self.journal.write(moment, self.losses)
+        speed: dict[str, Any] = {"speed/notes a second": progress.speed} if progress.speed else {}
+        curves = {f"loss/{name}": value for name, value in self.losses.items()}
+        self.board.curves(moment.notes_seen + moment.batch, {**curves, "schedule/alpha": moment.alpha, **speed})
+
+    def save(self, seen: int, meter: Meter) -> None:
+        """A checkpoint; the journal is on disk before it."""
+        self.journal.sync()
+        meta = {"journal_offset": self.journal.offset, "meter": meter.state(), "losses": self.losses}
+        checkpoint.save(self.run, Snapshot(seen, self.training.tensors(), meta))
+
+    def preview(self, moment: Moment, observer: Observer | None) -> None:
+        """Fixed notes to hear and see, and whatever the observer does."""
+        self.board.listen(self.training, moment)
+        if observer is not None:
+            observer(moment, self.training, self.run)
+
+    def bundle(self, schedule: Schedule, seen: int, *, half: bool, say: Callable[[str], None]) -> Path | None:
+        """The trained instrument, where it can play yet."""
+        losses = self.losses
+        if not losses and (kept := checkpoint.load_latest(self.run)[0]) is not None:
+            losses = kept.meta["losses"]  # a finished run that was resumed
+        path = self.training.save(self.run / runfolder.BUNDLE, schedule.at(seen), losses, half=half)
+        if path is None:
+            say(f"No bundle yet: the network has not grown to its full size ({schedule.next_event(seen)}).")
+        return path

@@ -1,0 +1,200 @@
+"""The loop: plan → steps → journal, checkpoints, previews → bundle. The only file that knows Lightning Fabric."""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.errors import UserError
+from darktimbre.training import checkpoint, runfolder
+from darktimbre.training.batches import Share
+from darktimbre.training.hardware import Hardware, computes_bf16
+from darktimbre.training.journal import Meter
+from darktimbre.training.keeper import Keeper, NoKeeper
+from darktimbre.training.plan import Plan, make_plan, material_of
+from darktimbre.training.progress import Progress
+from darktimbre.training.recipe import Recipe
+from darktimbre.training.schedule import Schedule
+from darktimbre.training.stopping import Stop, refuse_divergence
+from darktimbre.training.task import Observer, Training, task_for
+
+AGREE_EVERY = 8  # steps between the moments at which several processes agree on whether to stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Where and on what a run happens; nothing here changes its result.
+
+    Attributes:
+        corpus: folder of the corpus.
+        run: folder of the run.
+        resume: go on from the last good checkpoint.
+        devices: processes on this machine ("auto": all GPUs, or one process on the CPU).
+        nodes: machines.
+        accelerator: `auto`, `cpu` or `cuda`.
+        minutes: end after this much time, with a checkpoint and, where it can play yet, a bundle.
+        half: store the bundle's generator in float16.
+    """
+
+    corpus: Path
+    run: Path
+    resume: bool = False
+    devices: int | Literal["auto"] = "auto"
+    nodes: int = 1
+    accelerator: str = "auto"
+    minutes: float | None = None
+    half: bool = False
+
+
+Reason = Literal["done", "interrupted", "time"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: why (`done`, `interrupted`, `time`), after how many notes, and the bundle where there is one."""
+
+    reason: Reason
+    notes_seen: int
+    bundle: Path | None
+
+
+def train_recipe(
+    recipe: Recipe, options: Options, *, say: Callable[[str], None] = print, observer: Observer | None = None
+) -> Outcome:
+    """Runs a recipe to its end, or to an interruption from which `resume` goes on exactly.
+
+    On the CPU the result is a pure function of recipe, corpus, number of threads and number of processes.
+
+    Args:
+        recipe: what to train.
+        options: where and on what.
+        say: prints a sentence.
+        observer: called on the first process at each preview, e.g. to evaluate.
+
+    Raises:
+        UserError: recipe, corpus and run folder do not go together, the disk is full, or the losses diverged.
+    """
+    fabric = _fabric(recipe, options)
+    fabric.launch()
+    hardware = _hardware(fabric)
+    say = say if fabric.is_global_zero else (lambda sentence: None)
+    corpus = Corpus.open(options.corpus)
+    if fabric.is_global_zero:
+        runfolder.prepare(options.run, recipe, corpus, resume=options.resume, say=say)
+    fabric.barrier()
+    plan = Plan.load(options.run / runfolder.PLAN)
+    schedule = Schedule(plan.recipe)
+    _check_batches(schedule, hardware.share.world)
+    snapshot = checkpoint.load_latest(options.run)[0] if options.resume else None
+    start = make_plan(recipe, corpus)[1] if plan.origin and snapshot is None else None
+    training = task_for(plan, material_of(plan, corpus), hardware, start)
+    meter, seen, offset = Meter(), 0, 0
+    if snapshot is not None:
+        training.restore(snapshot.tensors)
+        meter.restore(snapshot.meta["meter"])
+        seen, offset = snapshot.notes_seen, snapshot.meta["journal_offset"]
+        say(f"Resumed after {seen:,} notes.")
+    stop = Stop(options.minutes)
+    with (
+        Keeper(options.run, training, offset) if fabric.is_global_zero else NoKeeper() as keeper,
+        Progress(schedule, training.costs(), seen, shown=fabric.is_global_zero) as progress,
+        stop.listening(),
+    ):
+        reason, seen = _run(training, schedule, hardware, meter, keeper, stop, progress, observer, seen)
+    bundle = keeper.bundle(schedule, seen, half=options.half, say=say) if reason != "interrupted" else None
+    fabric.barrier()
+    return Outcome(reason, seen, bundle)
+
+
+def _run(
+    training: Training, schedule: Schedule, hardware: Hardware, meter: Meter, keeper: "Keeper | NoKeeper", stop: Stop,
+    progress: Progress, observer: Observer | None, seen: int,
+) -> tuple[Reason, int]:  # fmt: skip
+    """Steps from `seen` until the schedule's end or a reason to stop; the state at that point is saved."""
+    recipe, on_gpu = schedule.recipe, hardware.device.type != "cpu"
+    while seen < schedule.total:
+        moment = schedule.at(seen)
+        losses = training.step(moment)
+        meter.add(losses)
+        seen += moment.batch
+        reports, keeps = (
+            schedule.crosses(moment, recipe.journal_every),
+            schedule.crosses(moment, recipe.checkpoint_every),
+        )
+        reason = _agreed(stop, hardware, moment.step)
+        if reports or keeps or reason or not on_gpu:  # on a GPU every look at a loss would wait for it
+            refuse_divergence(moment, losses, meter, keeper.run)
+        if reports or keeps or reason:
+            meter.agree(hardware.mean)
+        progress.step(moment, meter)
+        if reports:
+            keeper.report(moment, meter, progress)
+            meter.clear()
+        if keeps or reason:
+            keeper.save(seen, meter)
+        if recipe.preview_every and schedule.crosses(moment, recipe.preview_every):
+            keeper.preview(moment, observer)
+        if reason and seen < schedule.total:
+            return reason, seen
+    return "done", seen
+
+
+def _agreed(stop: Stop, hardware: Hardware, step: int) -> Reason | None:
+    """Why to stop after this step; several processes ask each other now and then, so that all stop together."""
+    if hardware.share.world == 1:
+        return stop.reason
+    if step % AGREE_EVERY:
+        return None
+    asked = torch.tensor([float(stop.reason == "interrupted"), float(stop.reason == "time")], device=hardware.device)
+    interrupted, time = hardware.mean(asked).tolist()
+    return "interrupted" if interrupted else "time" if time else None
+
+
+def _fabric(recipe: Recipe, options: Options) -> Fabric:
+    accelerator = options.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
+    here = max(1, torch.cuda.device_count()) if accelerator == "cuda" else 1
+    devices = here if isinstance(options.devices, str) else options.devices
+    device = torch.device(accelerator)
+    bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and computes_bf16(device))
+    several = devices * options.nodes > 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Fabric's advice on unused hardware
+        return Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=options.nodes,
+            strategy="ddp" if several else "auto",
+            precision="bf16-mixed" if bf16 else "32-true",
+        )
+
+
+def _hardware(fabric: Fabric) -> Hardware:
+    def mean(tensor: torch.Tensor) -> torch.Tensor:
+        reduced = fabric.all_reduce(tensor, reduce_op="mean")
+        assert isinstance(reduced, torch.Tensor)
+        return reduced
+
+    single = Hardware(device=fabric.device, computing=fabric.autocast)
+    if fabric.world_size == 1:
+        return single
+    return replace(single, share=Share(fabric.global_rank, fabric.world_size), mean=mean)
+
+
+def _check_batches(schedule: Schedule, world: int) -> None:
+    for part in schedule.stretches:
+        if part.batch % world:
+            better = math.ceil(part.batch / world) * world
+            raise UserError(
+                f"A batch of {part.batch} notes cannot be shared evenly by {world} processes: take a multiple, such as "
+                f"{better}."
+            )

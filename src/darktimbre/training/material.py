@@ -1,0 +1,125 @@
+"""What a run learns from: rows of a corpus, their pitch classes and soft labels, and their sound as pictures."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.representation.codec import Codec, codec_from_config
+from darktimbre.training.recipe import Data
+
+FIT_BATCH = 256  # notes a batch while the codec's scaling is fitted
+
+
+@dataclass(frozen=True)
+class Material:
+    """The notes of a run.
+
+    Attributes:
+        corpus: where the sound lies.
+        rows: rows of the corpus that are trained on (note,), ascending.
+        attributes: what the generator is conditioned on.
+        pitch_class: (note,) int64; empty without pitch.
+        soft: (note, label) float32, σ(teacher logit / T).
+    """
+
+    corpus: Corpus
+    rows: NDArray[np.int64]
+    attributes: Attributes
+    pitch_class: NDArray[np.int64] = field(repr=False)
+    soft: NDArray[np.float32] = field(repr=False)
+
+    def waves(self, index: NDArray[np.int64]) -> Tensor:
+        """Sound of some notes, (batch, sample) float32 on the CPU; `index` counts within `rows`."""
+        return torch.from_numpy(self.corpus.waves(self.rows[index]))
+
+    def condition(self, index: NDArray[np.int64]) -> Tensor:
+        """[one-hot pitch | soft labels] of some notes, (batch, size) float32."""
+        return torch.from_numpy(
+            self.attributes.condition(self.pitch_class[index] if len(self.pitch_class) else [], self.soft[index])
+        )
+
+    @property
+    def baseline(self) -> list[float]:
+        """Median soft label of every attribute: what a player gets who says nothing about it."""
+        return [float(value) for value in np.median(self.soft, axis=0)] if self.soft.shape[1] else []
+
+
+def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
+    """Pitch classes and attribute names that a recipe asks of a corpus.
+
+    Raises:
+        UserError: the corpus has no tags of the teacher, no ranking, or fewer attributes than asked for.
+    """
+    pitches = tuple(range(data.pitches[0], data.pitches[1] + 1)) if data.pitches else ()
+    if not data.attributes:
+        return Attributes(pitches=pitches)
+    from darktimbre.tagging.ranking import read_attributes
+    from darktimbre.tagging.store import Tags
+
+    digest = Tags.open(corpus.path, data.teacher).digest
+    if isinstance(data.attributes, tuple):
+        names = data.attributes
+    else:
+        ranked = read_attributes(corpus.path, data.teacher)
+        if len(ranked) < data.attributes:
+            raise UserError(
+                f"The recipe asks for {data.attributes} attributes, the corpus ranks {len(ranked)}: run "
+                f"`darktimbre attributes {corpus.path} --teacher {data.teacher} --top {data.attributes}` "
+                f"or train with --set data.attributes={len(ranked)}."
+            )
+        names = tuple(ranked[: data.attributes])
+    return Attributes(
+        pitches=pitches, names=names, teacher=data.teacher, teacher_digest=digest, temperature=data.temperature
+    )
+
+
+def gather(data: Data, corpus: Corpus, attributes: Attributes) -> Material:
+    """The notes of a corpus that a recipe trains on.
+
+    Raises:
+        UserError: the notes have another length, none is left, or the stored tags do not know an attribute.
+    """
+    seconds = corpus.samples / corpus.sample_rate
+    if abs(seconds - data.seconds) > 1e-6:
+        raise UserError(
+            f"The recipe is for notes of {data.seconds:g} s, {corpus.path} holds notes of {seconds:g} s: make the corpus "
+            f"with --seconds {data.seconds:g}, or train with --set data.seconds={seconds:g} and a network of that size."
+        )
+    rows = corpus.rows(data.split)
+    pitch_class = np.zeros(0, np.int64)
+    if attributes.pitches:
+        pitch = corpus.column("pitch")
+        rows = rows[np.isin(pitch[rows], attributes.pitches)]
+        order = {midi: index for index, midi in enumerate(attributes.pitches)}
+        pitch_class = np.array([order[int(midi)] for midi in pitch[rows]], dtype=np.int64)
+    if not len(rows):
+        span = (
+            f" with a pitch from {min(attributes.pitches)} to {max(attributes.pitches)}" if attributes.pitches else ""
+        )
+        remedy = " For sounds without pitch add --set data.pitches=null --from-scratch." if attributes.pitches else ""
+        raise UserError(f"No note of the {data.split} split of {corpus.path}{span} is there to train on.{remedy}")
+    return Material(corpus, rows, attributes, pitch_class, _soft_labels(corpus, attributes, rows))
+
+
+def _soft_labels(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    if not attributes.names:
+        return np.zeros((len(rows), 0), np.float32)
+    from darktimbre.tagging.store import Tags
+
+    tags = Tags.open(corpus.path, attributes.teacher)
+    logits = tags.logits(rows)[:, tags.columns(attributes.names)]
+    return torch.sigmoid(torch.from_numpy(np.ascontiguousarray(logits, np.float32)) / attributes.temperature).numpy()
+
+
+def fit_codec(data: Data, material: Material) -> Codec:
+    """The recipe's representation, scaled to the notes of the run."""
+    corpus = material.corpus
+    codec = codec_from_config({**data.codec, "sample_rate": corpus.sample_rate, "samples": corpus.samples})
+    index = np.arange(len(material.rows))
+    return codec.fit(material.waves(index[first : first + FIT_BATCH]) for first in range(0, len(index), FIT_BATCH))

@@ -1,0 +1,199 @@
+"""What a run will do, decided at its start and kept in `run.json`: recipe, attributes, codec, where weights begin."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.bundle.where import has_starter
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.models.config import ProgressiveConfig
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.representation.codec import Codec, codec_from_config
+from darktimbre.training.material import Material, choose_attributes, fit_codec, gather
+from darktimbre.training.reading import difference
+from darktimbre.training.recipe import Data, Recipe
+
+FREE = ("checkpoint_every", "preview_every")
+"""Keys that may differ on resuming: they decide nothing about weights or journal."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's choices.
+
+    Attributes:
+        requested: the recipe as it was asked for; what resuming is compared with.
+        recipe: the recipe that is run: from a bundle with a discriminator the warm start is left out.
+        attributes: what the generator is conditioned on.
+        codec: representation with its fitted scaling; empty for a tagger.
+        corpus: name, licence, digest and number of notes of what is learned from.
+        origin: bundle that the weights begin from, or None.
+        said: sentences for the user about what was decided.
+    """
+
+    requested: Recipe
+    recipe: Recipe
+    attributes: Attributes
+    codec: dict[str, Any]
+    corpus: dict[str, Any]
+    origin: str | None = None
+    said: list[str] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Writes `run.json`."""
+        data = {
+            "requested": self.requested.model_dump(mode="json"),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "attributes": self.attributes.to_json(),
+            "codec": self.codec,
+            "corpus": self.corpus,
+            "origin": self.origin,
+        }
+        with atomic_file(path) as temporary:
+            temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Plan":
+        """Reads `run.json`.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                requested=Recipe.model_validate(data["requested"]),
+                recipe=Recipe.model_validate(data["recipe"]),
+                attributes=Attributes.from_json(data["attributes"]),
+                codec=data["codec"],
+                corpus=data["corpus"],
+                origin=data["origin"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} cannot be read ({error}): the run cannot be resumed; start a new one.") from error
+
+    def refuse_other(self, recipe: Recipe, corpus: Corpus) -> None:
+        """Refuses to resume with another recipe or corpus, and says what differs."""
+        same = recipe.model_copy(update={key: getattr(self.requested, key) for key in FREE})
+        if changes := difference(self.requested, same):
+            shown = "; ".join(changes[:8]) + ("; …" if len(changes) > 8 else "")
+            raise UserError(
+                f"The run was started with another recipe ({shown}): resume with the same one, or start a new run."
+            )
+        if corpus.digest != self.corpus["digest"]:
+            raise UserError(
+                f"The run was started with the corpus {self.corpus['name']} ({self.corpus['digest'][:12]}…), "
+                f"{corpus.path} is another one ({corpus.digest[:12]}…): resume with the same one, or start a new run."
+            )
+
+    def network(self) -> ProgressiveConfig:
+        """The networks' plan: the recipe's sizes, the data's condition, the representation's picture."""
+        return network_for(self.recipe, self.attributes, codec_from_config(self.codec))
+
+
+def make_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Bundle | None]:
+    """Decides a new run: reads the bundle it begins from, or chooses attributes and fits the representation.
+
+    Raises:
+        UserError: corpus, tags or bundle do not fit the recipe; the sentence says what to change.
+    """
+    facts = {"name": corpus.name, "licence": corpus.meta.get("licence"), "digest": corpus.digest, "notes": len(corpus)}
+    if recipe.task == "tagger":
+        return Plan(recipe, recipe, choose_attributes(recipe.data, corpus), {}, facts), None
+    start, said = _start(recipe)
+    if start is None:
+        attributes = choose_attributes(recipe.data, corpus)
+        codec = fit_codec(recipe.data, gather(recipe.data, corpus, attributes))
+        plan = Plan(recipe, recipe, attributes, codec.to_config(), facts, said=said)
+    else:
+        update = {"warm_start": None} if start.discriminator is not None else {}
+        plan = Plan(
+            recipe, recipe.model_copy(update=update), start.attributes, start.codec().to_config(), facts,
+            origin=f"{recipe.init if recipe.init != 'auto' else 'starter'} {start.digest[:16]}", said=said,
+        )  # fmt: skip
+    plan.network()
+    return plan, start
+
+
+def material_of(plan: Plan, corpus: Corpus) -> Material:
+    """The notes the plan trains on."""
+    return gather(plan.recipe.data, corpus, plan.attributes)
+
+
+def network_for(recipe: Recipe, attributes: Attributes, codec: Codec) -> ProgressiveConfig:
+    """The full plan of the networks.
+
+    Raises:
+        UserError: the network's picture has another size than the representation's.
+    """
+    assert recipe.network is not None
+    channels, bins, frames = codec.shape
+    if recipe.network.pitch_comb and codec.config.kind.startswith("mel"):
+        raise UserError(
+            "network.pitch_comb needs a linear frequency axis: take data.codec.kind=if, or set it to false."
+        )
+    config = recipe.network.config(
+        pitches=attributes.pitches,
+        attributes=len(attributes.names),
+        channels=channels,
+        bin_hz=codec.sample_rate / codec.config.n_fft,
+        first_bin=codec.first_bin,
+    )
+    if config.picture_size() != (bins, frames):
+        raise UserError(
+            f"The network of the recipe makes pictures of {config.picture_size()} (frequency, frame), the "
+            f"representation's are {(bins, frames)}: change network.start and network.growth, or data.codec and data.seconds."
+        )
+    return config
+
+
+def _start(recipe: Recipe) -> tuple[Bundle | None, list[str]]:
+    if recipe.init == "scratch":
+        return None, []
+    if recipe.init == "auto" and not has_starter():
+        return None, ["This installation ships no starter: training begins from scratch."]
+    bundle = Bundle.from_pretrained("starter" if recipe.init == "auto" else recipe.init, discriminator=True)
+    if reason := misfit(recipe, bundle):
+        if recipe.init != "auto":
+            raise UserError(f"The run cannot begin from {recipe.init}: {reason}. Train with --from-scratch.")
+        return None, [f"The starter does not fit ({reason}): training begins from scratch."]
+    kept = "" if bundle.discriminator is not None else " It holds no discriminator: that one begins anew."
+    return bundle, [f"Training goes on from {'the starter' if recipe.init == 'auto' else recipe.init}.{kept}"]
+
+
+def misfit(recipe: Recipe, bundle: Bundle) -> str | None:
+    """Why a recipe cannot begin from a bundle, in words; None where it can."""
+    assert recipe.network is not None
+    data, there = recipe.data, bundle.attributes
+    pitches = tuple(range(data.pitches[0], data.pitches[1] + 1)) if data.pitches else ()
+    if pitches != there.pitches:
+        return "its pitch classes are others than data.pitches"
+    if reason := _other_attributes(data, there):
+        return reason
+    codec = bundle.codec().config.model_dump()
+    wanted = codec_from_config(
+        {**data.codec, "samples": round(data.seconds * codec["sample_rate"])}
+    ).config.model_dump()
+    if keys := [key for key in wanted if key not in ("low", "high", "sample_rate") and wanted[key] != codec[key]]:
+        return f"its representation differs in {', '.join(keys)}"
+    mine = network_for(recipe, there, bundle.codec()).model_dump()
+    other = bundle.network.model_dump()
+    if keys := [key for key in mine if mine[key] != other[key]]:
+        return f"its network differs in {', '.join(keys)}"
+    return None
+
+
+def _other_attributes(data: Data, there: Attributes) -> str | None:
+    if isinstance(data.attributes, tuple) and data.attributes != there.names:
+        return "its attributes are others than data.attributes"
+    if isinstance(data.attributes, int) and data.attributes != len(there.names):
+        return f"it has {len(there.names)} attributes, the recipe asks for {data.attributes}"
+    if there.names and there.teacher != data.teacher:
+        return f"its attributes come from {there.teacher}, the recipe's from {data.teacher}"
+    if there.names and there.temperature != data.temperature:
+        return f"it was trained at temperature {there.temperature:g}, the recipe says {data.temperature:g}"
+    return None

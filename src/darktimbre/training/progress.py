@@ -1,0 +1,109 @@
+"""One live line about a run: notes seen, stage, notes a second, losses, time left and what comes next."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from darktimbre.training.journal import Meter
+from darktimbre.training.schedule import Moment, Schedule, Stretch
+
+REFRESH, PLAIN = 0.5, 15.0  # seconds between lines on a terminal, and elsewhere
+MEMORY = 20.0  # seconds over which the speed is averaged
+
+
+class Progress:
+    """Shows where a run is; on a terminal in one line that changes, elsewhere a line every 15 s."""
+
+    def __init__(self, schedule: Schedule, costs: dict[int, float], notes_seen: int = 0, *, shown: bool = True) -> None:
+        self.schedule, self.costs, self.shown = schedule, costs, shown
+        self.speed: float | None = None  # notes a second
+        self._live: Any = None
+        self._at, self._seen, self._drawn = time.monotonic(), notes_seen, 0.0
+        self._stretch: Stretch | None = None
+
+    def __enter__(self) -> Self:
+        if self.shown and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def step(self, moment: Moment, meter: Meter) -> None:
+        """Takes notice of a finished step; draws when it is time."""
+        now, seen = time.monotonic(), moment.notes_seen + moment.batch
+        stretch = self.schedule.stretch(moment.notes_seen)
+        if stretch is not self._stretch:
+            if self.speed and self._stretch is not None:
+                self.speed *= self.weight(self._stretch) / self.weight(stretch)
+            self._stretch = stretch
+        elapsed, notes = max(now - self._at, 1e-6), seen - self._seen
+        self._at, self._seen = now, seen
+        keep = 0.0 if self.speed is None else 0.5 ** (elapsed / MEMORY)
+        self.speed = keep * (self.speed or 0.0) + (1 - keep) * notes / elapsed
+        if self.shown and (now - self._drawn >= (REFRESH if self._live else PLAIN) or seen >= self.schedule.total):
+            self._drawn = now
+            self._draw(self.line(moment, meter))
+
+    def line(self, moment: Moment, meter: Meter) -> str:
+        """The line itself."""
+        seen = moment.notes_seen + moment.batch
+        place = (
+            "warm start" if moment.phase == "warm" else f"stage {moment.stage + 1}/{len(self.schedule.recipe.schedule)}"
+        )
+        if moment.alpha < 1:
+            place += f" ({moment.alpha:.0%} in)"
+        losses = " ".join(f"{name} {value:.3g}" for name, value in meter.means().items())
+        left = duration(self.seconds_left(seen)) if self.speed else "?"
+        ahead = self.schedule.next_event(seen) if seen < self.schedule.total else "done"
+        return " · ".join(
+            part
+            for part in (
+                f"{seen:,}/{self.schedule.total:,} notes",
+                place,
+                f"{self.speed or 0:.1f} notes/s",
+                losses,
+                f"{left} left",
+                ahead,
+            )
+            if part
+        )
+
+    def seconds_left(self, seen: int) -> float:
+        """Time to the end of the run at the present speed, other stretches by their relative cost."""
+        assert self.speed is not None
+        here = self._stretch or self.schedule.stretch(seen)
+        notes = 0.0
+        for part in self.schedule.stretches:
+            remaining = max(0, part.stop - max(seen, part.first))
+            notes += remaining * self.weight(part) / self.weight(here)
+        return notes / self.speed
+
+    def weight(self, part: Stretch) -> float:
+        """Cost of a note in a stretch; a warm start needs about a third of a full step."""
+        return self.costs.get(part.scale, 1.0) * (0.35 if part.phase == "warm" else 1.0)
+
+    def _draw(self, line: str) -> None:
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words: "42 s", "3 min 20 s", "5 h 12 min", "12 d 4 h"."""
+    whole = round(seconds)
+    for large, small, size, part in (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1)):
+        if whole >= size:
+            return f"{whole // size} {large} {whole % size // part} {small}"
+    return f"{whole} s"

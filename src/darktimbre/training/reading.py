@@ -1,0 +1,206 @@
+"""YAML and `--set key=value` → Recipe, with sentences a person can act on; and the difference between two recipes."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from darktimbre.notes.errors import UserError
+from darktimbre.training.recipe import Recipe
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes in the package."""
+    folder = resources.files("darktimbre.training") / "recipes"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of a name in the package or of a YAML file, with `key.sub=value` overrides applied in their order.
+
+    Raises:
+        UserError: no such recipe, not YAML, an unknown key (the nearest one is named) or a value that is not allowed.
+    """
+    return parse_recipe(_text(name), origin=str(name), overrides=overrides)
+
+
+def parse_recipe(text: str, *, origin: str, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in a YAML text; see `load_recipe`."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"The recipe {origin} is not valid YAML: {str(error).replace(chr(10), ' ')}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"The recipe {origin} must be a YAML mapping of keys to values.")
+    for override in overrides:
+        _apply(data, override)
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"Recipe {origin}: {_explain(error)}") from None
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The recipe, resolved, as YAML with every key written."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+
+
+def difference(before: Recipe, after: Recipe) -> list[str]:
+    """Sentences `key: old → new`, one a differing leaf."""
+    old, new = dict(_leaves(before.model_dump(mode="json"))), dict(_leaves(after.model_dump(mode="json")))
+    keys = [*old, *(key for key in new if key not in old)]
+    return [
+        f"{key}: {old.get(key, 'absent')} → {new.get(key, 'absent')}" for key in keys if old.get(key) != new.get(key)
+    ]
+
+
+def _text(name: str | Path) -> str:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"The recipe {path} cannot be read: {error.strerror}.") from None
+    known = recipe_names()
+    if str(name) not in known:
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.3)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UserError(f"There is no recipe {str(name)!r}; there are {', '.join(known)}, or give a YAML file.{hint}")
+    return (resources.files("darktimbre.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {override!r}: write it as key.sub=value, for example --set optimiser.lr=0.0005.")
+    try:
+        value = yaml.safe_load(text) if text.strip() else ""
+    except yaml.YAMLError:
+        value = text
+    value = _number(value)
+    *parents, last = key.strip().split(".")
+    place: Any = data
+    for parent in parents:
+        place = _step_into(place, parent, key)
+    if isinstance(place, list):
+        place[_index(place, last, key)] = value
+    else:
+        place[last] = value
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads `1e-3` as text, which nobody means."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return [_number(item) for item in value] if isinstance(value, list) else value
+
+
+def _step_into(place: Any, name: str, key: str) -> Any:
+    if isinstance(place, list):
+        return place[_index(place, name, key)]
+    if place.get(name) is None:
+        place[name] = {}
+    if not isinstance(place[name], dict | list):
+        raise UserError(f"--set {key}: {name} is a single value and has nothing inside.")
+    return place[name]
+
+
+def _index(place: list[Any], name: str, key: str) -> int:
+    if not name.isdigit() or int(name) >= len(place):
+        raise UserError(f"--set {key}: {name!r} must be a number from 0 to {len(place) - 1}.")
+    return int(name)
+
+
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{prefix}.{key}" if prefix else key)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, f"{prefix}.{index}")
+    else:
+        yield prefix, value
+
+
+def _explain(error: ValidationError) -> str:
+    problems: dict[str, list[str]] = {}
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"] if not _is_branch(part))
+        given = item.get("input")
+        if item["type"] == "extra_forbidden":
+            sentence = f"there is no key {place!r}.{_nearest(place)}"
+        elif item["type"] == "missing":
+            sentence = f"the key {place!r} is missing."
+        elif item["type"] == "value_error":
+            sentence = f"{place + ': ' if place else ''}{item['ctx']['error']}."
+        else:
+            message = item["msg"][0].lower() + item["msg"][1:]
+            sentence = (
+                f"{place} is {given!r}, but the {message}."
+                if "nput should" not in item["msg"]
+                else (f"{place} is {given!r}; it {item['msg'].removeprefix('Input ')}.")
+            )
+        problems.setdefault(place, []).append(sentence)
+    return " ".join(sentences[0] for sentences in problems.values())
+
+
+def _is_branch(part: int | str) -> bool:
+    """pydantic names the branch of a union in the place of an error; the reader never wrote it."""
+    return isinstance(part, str) and (part in ("int", "str", "float") or "[" in part)
+
+
+def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{name}"
+        yield path
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _paths(
+                    kind,
+                    f"{path}." + ("0." if kind is not field.annotation and "tuple" in str(field.annotation) else ""),
+                )
+
+
+def _nearest(place: str) -> str:
+    paths = list(_paths(Recipe))
+    near = difflib.get_close_matches(place, paths, n=1, cutoff=0.6)
+    if not near:  # the right name in the wrong section
+        last = place.rsplit(".", 1)[-1]
+        tails = {path.rsplit(".", 1)[-1]: path for path in paths}
+        near = [tails[tail] for tail in difflib.get_close_matches(last, tails, n=1, cutoff=0.6)]
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+# ----------------------------------------------------------------------------
+# A recipe made small, to see in a minute whether everything fits together
+
+SMOKE_STEPS, SMOKE_BATCH, SMOKE_WIDTH = 6, 4, 8
+
+
+def smoked(recipe: Recipe) -> Recipe:
+    """The recipe with every phase cut to a few steps of a small batch and an eighth of the widths; from scratch."""
+    notes = SMOKE_STEPS * SMOKE_BATCH
+    stages = tuple(
+        stage.model_copy(update={"notes": notes, "batch": SMOKE_BATCH, "fade": notes // 2 if stage.fade else 0})
+        for stage in recipe.schedule
+    )
+    update: dict[str, Any] = {
+        "schedule": stages,
+        "init": "scratch",
+        "checkpoint_every": 2 * notes,
+        "preview_every": 2 * notes if recipe.preview_every else 0,
+        "journal_every": 2 * SMOKE_BATCH,
+    }
+    if recipe.warm_start:
+        update["warm_start"] = recipe.warm_start.model_copy(update={"notes": notes, "batch": SMOKE_BATCH, "kl_ramp": 0})
+    if recipe.network:
+        widths = tuple(max(4, width // SMOKE_WIDTH) for width in recipe.network.widths)
+        update["network"] = recipe.network.model_copy(update={"widths": widths, "hidden": 32})
+    return Recipe.model_validate(recipe.model_copy(update=update).model_dump())

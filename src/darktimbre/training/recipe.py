@@ -1,0 +1,287 @@
+"""A run, described: typed, frozen, validated; YAML on disk. What is trained, from which notes, by which losses."""
+
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from darktimbre.models.config import Heads, ProgressiveConfig
+
+
+class Section(BaseModel):
+    """Part of a recipe; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Which notes are learned from, and what is known of each.
+
+    Attributes:
+        split: split of the corpus that is trained on.
+        seconds: length of a note in seconds; the corpus must have it.
+        pitches: lowest and highest MIDI note, both included; null trains without pitch.
+        attributes: the first N of the corpus's attribute ranking, a list of names, or 0 for none.
+        teacher: whose stored logits are the soft labels.
+        temperature: T in q = σ(logit / T) (DarkGAN eq. 1).
+        codec: kind and options of the representation, as `codec_from_config` reads them; its scaling is fitted here.
+    """
+
+    split: Literal["train", "valid", "test"] = "train"
+    seconds: PositiveFloat = 1.0
+    pitches: tuple[int, int] | None = (44, 69)
+    attributes: int | tuple[str, ...] = 128
+    teacher: str = "yamnet"
+    temperature: PositiveFloat = 1.0
+    codec: dict[str, Any] = {"kind": "if"}
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Data":
+        if self.pitches and not 0 <= self.pitches[0] <= self.pitches[1] <= 127:
+            raise ValueError("pitches must be [lowest, highest] within MIDI's 0 to 127")
+        if isinstance(self.attributes, int) and self.attributes < 0:
+            raise ValueError("attributes must be a number ≥ 0 or a list of names")
+        return self
+
+
+class Network(Section):
+    """The networks' own fields of `ProgressiveConfig` (see there); what follows from the data is added by the run."""
+
+    latent: PositiveInt = 32
+    start: tuple[int, int] = (32, 4)
+    growth: tuple[tuple[int, int], ...]
+    widths: tuple[int, ...]
+    grow: bool = True
+    bands: PositiveInt = 1
+    hidden: PositiveInt = 256
+    minibatch_stddev: bool = True
+    negative_slope: float = 0.2
+    tanh: bool = False
+    normalise_input: bool = False
+    posterior: bool = False
+    pitch_comb: bool = False
+    whiten: bool = False
+    last_convolutions: int = 2
+    critic_widths: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _buildable(self) -> "Network":
+        self.config(pitches=(69,), attributes=0)  # says what is wrong with sizes and widths
+        return self
+
+    def config(self, *, pitches: tuple[int, ...], attributes: int, **spectrum: Any) -> ProgressiveConfig:
+        """The plan of the networks for these pitch classes and this number of attributes.
+
+        `spectrum`: `channels`, `bin_hz` and `first_bin` of the representation.
+        """
+        return ProgressiveConfig(
+            **self.model_dump(),
+            condition=len(pitches) + attributes,
+            heads=Heads(pitch=len(pitches), attributes=attributes),
+            pitches=pitches,
+            **spectrum,
+        )
+
+
+class Penalty(Section):
+    """Lipschitz penalty of the discriminator.
+
+    Attributes:
+        kind: `gradient-penalty` (Gulrajani et al. 2017, eq. 3), `zero-centred` (on real notes, Mescheder et al. 2018,
+            eq. 9) or `none`.
+        weight: λ.
+        every: computed each k-th step only, with the weight × k (Karras et al. 2020, §2.2).
+        reduction: `mean` over the batch; `sum` as in the authors' code.
+    """
+
+    kind: Literal["gradient-penalty", "zero-centred", "none"] = "gradient-penalty"
+    weight: NonNegativeFloat = 10.0
+    every: PositiveInt = 1
+    reduction: Literal["mean", "sum"] = "mean"
+
+
+class Objectives(Section):
+    """Which losses, and their weights, applied once by the step.
+
+    Attributes:
+        adversarial: `wasserstein` (Arjovsky et al. 2017) or `logistic` (Goodfellow et al. 2014, non-saturating).
+        drift: weight of E[D(real)²] (Karras et al. 2018, §A.1).
+        pitch: weight of the pitch cross-entropy, in both networks.
+        attributes: weight of the distillation cross-entropy (DarkGAN eq. 2), in both networks.
+        on_fakes: whether the discriminator also learns pitch and attributes from generated notes.
+    """
+
+    adversarial: Literal["wasserstein", "logistic"] = "wasserstein"
+    penalty: Penalty = Penalty()
+    drift: NonNegativeFloat = 0.001
+    pitch: NonNegativeFloat = 10.0
+    attributes: NonNegativeFloat = 10.0
+    on_fakes: bool = False
+
+
+class Optimiser(Section):
+    """Adam for each network (Kingma & Ba 2015).
+
+    Attributes:
+        lr: learning rate of both networks.
+        generator_lr: the generator's own, where it differs.
+        betas: decay of the first and second moment.
+        ramp_notes: notes over which the rate rises linearly from 0, after each reset.
+        decay_notes: last notes of the run, over which it falls linearly to `decay_to` times itself.
+        reset_at_growth: forget the moments where a stage begins (Karras et al. 2018).
+    """
+
+    lr: PositiveFloat = 1e-3
+    generator_lr: PositiveFloat | None = None
+    betas: tuple[float, float] = (0.0, 0.99)
+    ramp_notes: NonNegativeInt = 0
+    decay_notes: NonNegativeInt = 0
+    decay_to: float = Field(default=0.0, ge=0, le=1)
+    reset_at_growth: bool = True
+
+
+class Stage(Section):
+    """A stretch of the run at one picture size.
+
+    Attributes:
+        notes: how many notes are seen (rounded up to whole batches).
+        batch: notes a step, over all processes together.
+        fade: of these, the notes over which the new size is faded in.
+        scale: size of the network, 0 being `start`; null: the stage's own place in the schedule.
+    """
+
+    notes: PositiveInt
+    batch: PositiveInt
+    fade: NonNegativeInt = 0
+    scale: NonNegativeInt | None = None
+
+
+class Averaging(Section):
+    """Exponential moving average of the generator's weights: what is bundled.
+
+    Attributes:
+        half_life: in notes.
+        ramp: the half-life is at most this share of the notes seen so far (Karras et al. 2020): the start is forgotten.
+    """
+
+    half_life: PositiveFloat = 10_000
+    ramp: PositiveFloat = 0.05
+
+
+class WarmStart(Section):
+    """Regression before the game: a conditional autoencoder, its encoder the discriminator's trunk (Larsen et al. 2016).
+
+    Attributes:
+        notes: how many notes are seen.
+        batch: notes a step.
+        lr: learning rate of both networks.
+        reconstruction: weight of the reconstruction error.
+        loud: weight, within it, of the magnitude error counted by loudness, beside the same error of all positions alike.
+        frequency: weight, within it, of the instantaneous-frequency error, counted by loudness.
+        loudness_power: a position counts by its linear magnitude, relative to its note's peak, to this power.
+        magnitude_power: 1 for absolute, 2 for squared error of the log-magnitudes.
+        betas: Adam's, during the warm start.
+        kl: weight of KL(posterior ‖ N(0, 1)) per latent dimension.
+        kl_ramp: notes over which that weight rises linearly.
+        pitch: weight of the pitch cross-entropy on real notes.
+        attributes: weight of the distillation cross-entropy on real notes.
+        anchor: weight of the reconstruction in the generator's step afterwards, by the encoder as it was then.
+    """
+
+    notes: PositiveInt
+    batch: PositiveInt = 16
+    lr: PositiveFloat = 1e-3
+    reconstruction: PositiveFloat = 1.0
+    loud: NonNegativeFloat = 1.0
+    frequency: NonNegativeFloat = 0.2
+    loudness_power: NonNegativeFloat = 0.5
+    magnitude_power: Literal[1, 2] = 1
+    betas: tuple[float, float] = (0.9, 0.99)
+    kl: NonNegativeFloat = 0.01
+    kl_ramp: NonNegativeInt = 0
+    pitch: NonNegativeFloat = 1.0
+    attributes: NonNegativeFloat = 1.0
+    anchor: NonNegativeFloat = 0.0
+
+
+class Tagger(Section):
+    """The embedded teacher's own choices (task `tagger`).
+
+    Attributes:
+        width: multiplier of its channel counts.
+        weight_decay: decoupled decay of AdamW.
+        gain_db: random gain within ± this many dB, so that loudness teaches nothing.
+    """
+
+    width: PositiveFloat = 1.0
+    weight_decay: NonNegativeFloat = 1e-4
+    gain_db: NonNegativeFloat = 6.0
+
+
+class Recipe(Section):
+    """One run, whole.
+
+    Attributes:
+        name: how the run and its bundle are called.
+        task: `gan`, or `tagger` (distil a teacher into the embedded one).
+        init: `scratch`; `auto` (the starter in the package where network and vocabulary fit, else scratch); `starter`;
+            or the path of a bundle. From a bundle with a discriminator the warm start is left out.
+        precision: `auto` takes bf16 where the processor computes in it, else fp32.
+        checkpoint_every: notes between checkpoints.
+        preview_every: notes between previews of fixed notes; 0: none.
+        journal_every: notes between lines of the journal.
+        seed: of rows, latents and the networks' first weights.
+    """
+
+    name: str
+    task: Literal["gan", "tagger"] = "gan"
+    init: str = "scratch"
+    data: Data = Data()
+    network: Network | None = None
+    tagger: Tagger = Tagger()
+    objectives: Objectives = Objectives()
+    optimiser: Optimiser = Optimiser()
+    schedule: tuple[Stage, ...] = Field(min_length=1)
+    averaging: Averaging = Averaging()
+    warm_start: WarmStart | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    checkpoint_every: PositiveInt = 20_000
+    preview_every: NonNegativeInt = 50_000
+    journal_every: PositiveInt = 500
+    seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Recipe":
+        if self.task == "tagger":
+            return self
+        if self.network is None:
+            raise ValueError("a gan needs a network section")
+        scales = [self.scale(index) for index in range(len(self.schedule))]
+        last = len(self.network.growth)
+        if max(scales) > last:
+            raise ValueError(f"the schedule speaks of scale {max(scales)}, the network has scales 0 to {last}")
+        if not self.network.grow and min(scales) < last:
+            raise ValueError(
+                f"a network that does not grow (grow: false) has only its last scale: write `scale: {last}` in each "
+                "stage"
+            )
+        if scales != sorted(scales):
+            raise ValueError("the scales of the schedule must not go down")
+        if self.warm_start and not self.network.posterior:
+            raise ValueError("a warm start needs network.posterior: true (the encoder's head)")
+        if self.warm_start and self.warm_start.anchor and len(set(scales)) > 1:
+            raise ValueError("warm_start.anchor needs a schedule of one size: the encoder knows no other")
+        return self
+
+    def scale(self, stage: int) -> int:
+        """Size of the network (0: `start`) that a stage of the schedule trains."""
+        chosen = self.schedule[stage].scale
+        return stage if chosen is None else chosen

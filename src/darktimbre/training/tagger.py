@@ -1,0 +1,129 @@
+"""The embedded teacher in training: notes + another teacher's stored logits → a small tagger's weights and report."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.tagging.store import Tags
+from darktimbre.teachers import logmel
+from darktimbre.teachers.embedded import EmbeddedNetwork
+from darktimbre.teachers.embedded import save as save_embedded
+from darktimbre.training.batches import Stream, uniform
+from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
+from darktimbre.training.hardware import Hardware
+from darktimbre.training.material import Material
+from darktimbre.training.plan import Plan
+from darktimbre.training.schedule import Moment
+from darktimbre.training.steps.tagger import tagger_step
+
+
+class TaggerTraining:
+    """A small tagger learning a large one's answers.
+
+    Attributes:
+        plan: what was decided at the start of the run.
+        material: the notes that are learned from.
+        network: the tagger.
+    """
+
+    def __init__(self, plan: Plan, material: Material, hardware: Hardware) -> None:
+        self.plan, self.material, self.hardware = plan, material, hardware
+        recipe, corpus = plan.recipe, material.corpus
+        if corpus.sample_rate != logmel.RATE:
+            raise UserError(f"The tagger listens at {logmel.RATE} Hz, {corpus.path} has {corpus.sample_rate} Hz.")
+        if hardware.share.world > 1:
+            raise UserError(
+                "A tagger is trained by one process: its batch norms would see parts of a batch. Leave --devices."
+            )
+        self.stream = Stream(len(material.rows), recipe.seed)
+        tags = Tags.open(corpus.path, recipe.data.teacher)
+        self.teacher_digest = tags.digest
+        self.logits = torch.from_numpy(tags.logits(material.rows))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            self.network = EmbeddedNetwork()
+        if self.logits.shape[1] != self.network.head.out_features:
+            raise UserError(f"The tagger answers with YAMNet's classes; tags of {recipe.data.teacher} have others.")
+        self.network.fit_labels(self.logits)
+        self.network.to(hardware.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.adam = torch.optim.AdamW(
+            self.network.parameters(), weight_decay=recipe.tagger.weight_decay, betas=recipe.optimiser.betas
+        )
+
+    def step(self, moment: Moment) -> dict[str, Tensor]:
+        """One step on notes at random gain."""
+        recipe, seen = self.plan.recipe, moment.notes_seen
+        index = self.stream.rows(seen, moment.batch)
+        decibels = (2 * uniform(recipe.seed, "gain", seen, (moment.batch, 1)) - 1) * recipe.tagger.gain_db
+        waves = self.material.waves(index) * 10 ** (decibels / 20)
+        for group in self.adam.param_groups:
+            group["lr"] = recipe.optimiser.lr * moment.rate
+        device = self.hardware.device
+        return tagger_step(
+            self.network, self.adam, waves.to(device), self.logits[index].to(device), self.hardware.computing
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a step reads or writes."""
+        return module_tensors("tagger", self.network) | optimiser_tensors("adam-tagger", self.adam, self.network)
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Inverse of `tensors`."""
+        restore_module("tagger", self.network, tensors)
+        restore_optimiser("adam-tagger", self.adam, self.network, tensors)
+
+    def costs(self) -> dict[int, float]:
+        """All notes cost the same."""
+        return {0: 1.0}
+
+    def preview(self, moment: Moment) -> Synthesizer | None:
+        """A tagger makes no sound."""
+        return None
+
+    def save(self, folder: Path, moment: Moment, losses: dict[str, float], *, half: bool) -> Path:
+        """Writes `embedded.safetensors` and how it does on the notes of the other splits."""
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {
+            "notes_seen": moment.notes_seen,
+            "distilled_from": self.plan.recipe.data.teacher,
+            "teacher_digest": self.teacher_digest,
+            "corpus": self.plan.corpus,
+            "losses": losses,
+            "held_out": self.held_out(),
+        }
+        save_embedded(folder / "embedded.safetensors", self.network, {"training": json.dumps(facts)})
+        (folder / "report.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        return folder
+
+    @torch.no_grad()
+    def held_out(self) -> dict[str, float | int]:
+        """Correlation of probabilities with the teacher's on held-out instruments, mean over the classes that vary."""
+        corpus = self.material.corpus
+        rows = np.concatenate([corpus.rows("valid"), corpus.rows("test")])
+        if len(rows) < 2:
+            return {"notes": len(rows)}
+        wanted = torch.sigmoid(torch.from_numpy(Tags.open(corpus.path, self.plan.recipe.data.teacher).logits(rows)))
+        self.network.eval()
+        heard = torch.cat(
+            [self._probabilities(corpus.waves(part)) for part in np.array_split(rows, -(-len(rows) // 256))]
+        )
+        self.network.train()
+        varies = wanted.std(0) > 0.01
+        if not varies.any():
+            return {"notes": len(rows)}
+        both = torch.stack([wanted[:, varies], heard[:, varies]]).double()
+        both = both - both.mean(1, keepdim=True)
+        correlation = (both[0] * both[1]).mean(0) / (
+            both[0].std(0, correction=0) * both[1].std(0, correction=0) + 1e-12
+        )
+        return {"notes": len(rows), "classes": int(varies.sum()), "mean_correlation": float(correlation.mean())}
+
+    def _probabilities(self, waves: "np.ndarray[tuple[int, int], np.dtype[np.float32]]") -> Tensor:
+        patches = logmel.patches(torch.from_numpy(waves).to(self.hardware.device))
+        answers = self.network.restore(self.network(patches.flatten(0, 1))).view(*patches.shape[:2], -1).mean(1)
+        return torch.sigmoid(answers).cpu()

@@ -1,0 +1,58 @@
+"""What the loop asks of a task, and which task a recipe means."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor
+
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.training.gan import GanTraining
+from darktimbre.training.hardware import Hardware
+from darktimbre.training.material import Material
+from darktimbre.training.plan import Plan
+from darktimbre.training.schedule import Moment
+
+if TYPE_CHECKING:
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+
+class Training(Protocol):
+    """Networks in training, whatever they are."""
+
+    def step(self, moment: Moment) -> dict[str, Tensor]:
+        """One step; returns unweighted losses, scalars."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything a step reads or writes, by name."""
+        ...
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Inverse of `tensors`."""
+        ...
+
+    def costs(self) -> dict[int, float]:
+        """Relative cost of a note of a step, by scale."""
+        ...
+
+    def save(self, folder: Path, moment: Moment, losses: dict[str, float], *, half: bool) -> Path | None:
+        """Writes what was trained into `folder`; None where it cannot be used yet."""
+        ...
+
+    def preview(self, moment: Moment) -> "Synthesizer | None":
+        """An instrument that plays what is learned so far; None where nothing can be played."""
+        ...
+
+
+Observer = Callable[[Moment, Training, Path], None]
+"""Called on the first process at each preview: (moment, training, run folder)."""
+
+
+def task_for(plan: Plan, material: Material, hardware: Hardware, start: Bundle | None) -> Training:
+    """The task of the plan's recipe."""
+    if plan.recipe.task == "tagger":
+        from darktimbre.training.tagger import TaggerTraining
+
+        return TaggerTraining(plan, material, hardware)
+    return GanTraining(plan, material, hardware, start)

@@ -1,0 +1,59 @@
+"""The card tells what the configuration holds, no more and no less, and its front matter is what the hub reads."""
+
+import ast
+import re
+
+import yaml
+from tests.bundle.tiny import DIGEST, NAMES, tiny_bundle
+
+from darktimbre.bundle.card import model_card
+
+
+def _front_matter(card: str) -> dict[str, object]:
+    return yaml.safe_load(card.split("---\n")[1])
+
+
+def test_front_matter() -> None:
+    matter = _front_matter(model_card(tiny_bundle().config))
+    assert matter["license"] == "mit"
+    assert matter["library_name"] == "darktimbre"
+    assert "darkgan" in matter["tags"]  # type: ignore[operator]
+
+
+def test_a_licence_the_hub_does_not_list_is_named_as_other() -> None:
+    corpus = {"name": "mine", "licence": "ask the author"}
+    matter = _front_matter(model_card(tiny_bundle(provenance={"corpus": corpus}).config))
+    assert (matter["license"], matter["license_name"]) == ("other", "ask the author")
+
+
+def test_it_tells_data_teacher_notes_seen_metrics_recipe_and_attributes() -> None:
+    bundle = tiny_bundle()
+    card = model_card(bundle.config, weights=bundle.weights)
+    parameters = sum(tensor.numel() for tensor in bundle.weights.values())
+    for told in (
+        "FluidR3_GM",
+        "MIT",
+        DIGEST,
+        "123,456",
+        "| pitch accuracy | 0.91 |",
+        *NAMES,
+        f"{parameters:,} parameters",
+    ):
+        assert told in card
+    assert "| attribute correlation / mean | 0.3 |" in card
+    assert yaml.safe_load(re.search(r"```yaml\n(.*?)```", card, re.S)[1]) == bundle.config["recipe"]  # type: ignore[index]
+
+
+def test_the_code_in_it_is_python_and_asks_for_what_the_instrument_has() -> None:
+    code = re.search(r"```python\n(.*?)```", model_card(tiny_bundle().config), re.S)[1]  # type: ignore[index]
+    ast.parse(code)
+    assert "pitch=60" in code
+    assert '"Singing bowl": 0.8' in code
+    assert "pitch=" not in model_card(tiny_bundle(pitched=False).config).split("```")[1]
+
+
+def test_equal_configurations_give_equal_text_and_bare_ones_a_card() -> None:
+    assert model_card(tiny_bundle().config) == model_card(tiny_bundle().config)
+    bare = model_card(tiny_bundle(recipe={}, provenance={}, metrics={}).config)
+    assert "## Measured" not in bare
+    assert "## Sounds it learnt from" not in bare

@@ -1,0 +1,53 @@
+"""A whole instrument, small enough for tests: 8 kHz, a quarter of a second, three pitches, random weights."""
+
+from typing import Any
+
+import torch
+
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
+from darktimbre.notes.attributes import Attributes
+from darktimbre.representation.codec import codec_from_config
+
+PITCHES = (59, 60, 61)
+NAMES = ("Singing bowl", "Trumpet", "Drum")
+DIGEST = "d1" * 32
+
+
+def tiny_bundle(*, pitch_comb: bool = True, discriminator: bool = False, pitched: bool = True, **config: Any) -> Bundle:
+    """The same weights at every call with the same arguments."""
+    pitches = PITCHES if pitched else ()
+    attributes = Attributes(pitches=pitches, names=NAMES, teacher="fake", teacher_digest=DIGEST, temperature=2.0)
+    codec = codec_from_config(
+        {"kind": "if", "sample_rate": 8000, "samples": 2000, "n_fft": 512, "hop": 128, "frames": 16}
+    )
+    plan = ProgressiveConfig(
+        condition=attributes.size,
+        latent=8,
+        start=(16, 4),
+        growth=((32, 8), (64, 16)),
+        widths=(16, 8, 8),
+        bands=4,
+        hidden=8,
+        heads={"pitch": len(pitches), "attributes": len(NAMES)},
+        pitch_comb=pitch_comb and pitched,
+        pitches=pitches if pitch_comb else (),
+        bin_hz=8000 / 512,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        generator, critic = Generator(plan), Discriminator(plan)
+    whole = {
+        "network": plan.model_dump(mode="json"),
+        "attributes": attributes.to_json(),
+        "codec": codec.to_config(),
+        "recipe": {"name": "darkgan-small", "seed": 3, "batch": [8, 4]},
+        "provenance": {
+            "corpus": {"name": "FluidR3_GM", "licence": "MIT", "digest": "c0" * 32, "notes": 2912},
+            "teacher": {"name": "fake", "digest": DIGEST},
+            "notes_seen": 123456,
+        },
+        "metrics": {"pitch_accuracy": 0.91, "attribute_correlation": {"mean": 0.3}},
+        **config,
+    }
+    return Bundle(whole, generator.state_dict(), critic.state_dict() if discriminator else None)

@@ -1,0 +1,315 @@
+"""Rendering with FluidSynth: the right pitch, clean and dry, and the same whatever was played before or beside it.
+
+A SoundFont made here, of sines, is the reference; so the tests need the library but no bank of the system.
+"""
+
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darktimbre.corpus import fluid
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.fluid import Player, Take
+from darktimbre.corpus.general_midi import DRUMS, PROGRAMS
+from darktimbre.corpus.presets import Preset, list_presets, read_table
+from darktimbre.corpus.soundfont import render_soundfont
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import FAMILIES, SOURCES
+
+SAMPLE_RATE = 44_100
+KEYS, PAN, DELAY, ATTENUATION, INSTRUMENT, LOOP, SAMPLE, ROOT = 43, 17, 33, 48, 41, 54, 53, 58
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def _list(kind: bytes, *chunks: bytes) -> bytes:
+    return _chunk(b"LIST", kind + b"".join(chunks))
+
+
+def write_soundfont(path: Path) -> Path:
+    """Presets: 0:0 a sine far left and, later, far right; 0:1 a sine above 8 kHz; 128:0 one on keys 50 to 60."""
+    period = 100  # samples, so A4's 441 Hz is 4 cents above 440
+    low = np.round(12000 * np.sin(2 * np.pi * np.arange(period * 20) / period)).astype("<i2")
+    high = np.round(12000 * np.sin(2 * np.pi * np.arange(2205) / 4.41)).astype("<i2")  # 500 periods of 10 kHz
+    gap = np.zeros(46, dtype="<i2")
+    starts = [0, len(low) + 46]
+    audio = np.concatenate([low, gap, high, gap]).tobytes()
+    headers = b"".join(
+        struct.pack("<20sIIIIIBbHH", name, at, at + len(wave), at, at + len(wave), SAMPLE_RATE, 69, 0, 0, 1)
+        for name, at, wave in ((b"low", starts[0], low), (b"high", starts[1], high))
+    ) + struct.pack("<20sIIIIIBbHH", b"EOS", 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    zones = [  # of three instruments: generators in the order the standard wants
+        [[(PAN, -500), (LOOP, 1), (SAMPLE, 0)], [(PAN, 500), (DELAY, -3600), (LOOP, 1), (SAMPLE, 0)]],
+        [[(LOOP, 1), (SAMPLE, 1)]],
+        [[(KEYS, 50 | 60 << 8), (LOOP, 1), (SAMPLE, 0)]],
+    ]
+    bags, generators, instruments, first = b"", b"", b"", 0
+    for index, instrument in enumerate(zones):
+        instruments += struct.pack("<20sH", b"inst%d" % index, len(bags) // 4)
+        for zone in instrument:
+            bags += struct.pack("<HH", first, 0)
+            for number, value in zone:
+                generators += struct.pack("<HH", number, value & 0xFFFF)
+            first += len(zone)
+    instruments += struct.pack("<20sH", b"EOI", len(bags) // 4)
+    bags += struct.pack("<HH", first, 0)
+    generators += struct.pack("<HH", 0, 0)
+    presets = [(b"Wide Sine", 0, 0), (b"Too High", 1, 0), (b"Kit", 0, 128)]
+    heads = b"".join(struct.pack("<20sHHHIII", n, p, b, i, 0, 0, 0) for i, (n, p, b) in enumerate(presets))
+    heads += struct.pack("<20sHHHIII", b"EOP", 0, 0, len(presets), 0, 0, 0)
+    preset_bags = b"".join(struct.pack("<HH", i, 0) for i in range(len(presets) + 1))
+    preset_generators = b"".join(struct.pack("<HH", INSTRUMENT, i) for i in range(len(presets))) + struct.pack(
+        "<HH", 0, 0
+    )
+    none = struct.pack("<HHhHH", 0, 0, 0, 0, 0)
+    body = b"sfbk" + _list(
+        b"INFO", _chunk(b"ifil", struct.pack("<HH", 2, 4)), _chunk(b"isng", b"EMU8000\0"), _chunk(b"INAM", b"Sines\0"),
+        _chunk(b"ICOP", b"made by a test\0\0"),
+    ) + _list(b"sdta", _chunk(b"smpl", audio)) + _list(
+        b"pdta", _chunk(b"phdr", heads), _chunk(b"pbag", preset_bags), _chunk(b"pmod", none),
+        _chunk(b"pgen", preset_generators), _chunk(b"inst", instruments), _chunk(b"ibag", bags), _chunk(b"imod", none), _chunk(b"igen", generators),
+        _chunk(b"shdr", headers),
+    )  # fmt: skip
+    path.write_bytes(_chunk(b"RIFF", body))
+    return path
+
+
+@pytest.fixture(scope="module")
+def sines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_soundfont(tmp_path_factory.mktemp("fonts") / "sines.sf2")
+
+
+@pytest.fixture
+def playable() -> None:
+    try:
+        fluid.load_library()
+    except UserError:
+        pytest.skip("libfluidsynth is not installed on this machine")
+
+
+def take(seconds: float = 0.5, hold: float | None = None, gain: float = 0.8, rate: int = 16_000) -> Take:
+    samples = round(seconds * rate)
+    return Take(rate, samples, samples if hold is None else round(hold * rate), rate // 100, gain)
+
+
+def hertz(wave: np.ndarray, rate: int) -> float:
+    """Frequency of the strongest partial, from the phase it gains between two windows."""
+    half = len(wave) // 2
+    window = np.hanning(half)
+    first, second = np.fft.rfft(wave[:half] * window), np.fft.rfft(wave[1 : half + 1] * window)
+    peak = int(np.abs(first).argmax())
+    return float(np.angle(second[peak] / first[peak]) * rate / (2 * np.pi))
+
+
+def test_the_preset_table_is_read_without_the_library(sines: Path) -> None:
+    assert list_presets(sines) == (Preset(0, 0, "Wide Sine"), Preset(0, 1, "Too High"), Preset(128, 0, "Kit"))
+    assert (read_table(sines).title, read_table(sines).copyright) == ("Sines", "made by a test")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda raw: b"", "does not begin"),
+        (lambda raw: raw[: len(raw) // 2], "claims"),
+        (lambda raw: raw[:16] + struct.pack("<I", 0xFFFFFFF0) + raw[20:], "claims"),
+        (lambda raw: raw.replace(b"phdr", b"xxxx"), "lists no presets"),
+        (lambda raw: b"RIFF\0\0\0\0WAVE" + raw[12:], "does not begin"),
+    ],
+)
+def test_broken_soundfonts_are_told(sines: Path, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str) -> None:
+    (tmp_path / "bad.sf2").write_bytes(spoil(sines.read_bytes()))
+    with pytest.raises(UserError, match=told):
+        list_presets(tmp_path / "bad.sf2")
+
+
+def test_general_midi_is_whole() -> None:
+    assert len(PROGRAMS) == 128
+    assert {program.family for program in PROGRAMS} == {*FAMILIES, None}
+    assert {program.source for program in PROGRAMS} == set(SOURCES)
+    families = {
+        40: "string",
+        56: "brass",
+        73: "flute",
+        65: "reed",
+        19: "organ",
+        32: "bass",
+        127: None,
+        80: "synth_lead",
+    }
+    assert {number: PROGRAMS[number].family for number in families} == families
+    assert (PROGRAMS[0].name, PROGRAMS[127].name, DRUMS[35], DRUMS[81]) == (
+        "Acoustic Grand Piano", "Gunshot", "Acoustic Bass Drum", "Open Triangle",
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("playable")
+class TestPlaying:
+    """What needs libfluidsynth."""
+
+    @pytest.mark.parametrize("rate", [16_000, 22_050, 44_100])
+    def test_the_pitch_is_the_keys(self, sines: Path, rate: int) -> None:
+        player = Player(str(sines), take(rate=rate))
+        played = player.play(0, 0, [(57, 100), (69, 100), (74, 100)])
+        player.close()
+        assert played.audio.shape == (3, rate // 2)
+        for wave, key in zip(played.audio, (57, 69, 74), strict=True):
+            expected = 441.0 * 2 ** ((key - 69) / 12)
+            steady = wave[len(wave) * 3 // 10 : -len(wave) // 20] / 32768  # both layers sound, and it does not fade yet
+            assert 1200 * abs(np.log2(hertz(steady, rate) / expected)) < 0.5  # cents
+
+    def test_a_note_does_not_depend_on_those_before_it(self, sines: Path) -> None:
+        keys = [(45, 30), (60, 127), (62, 64), (69, 90)]
+        fresh = []
+        for key in keys:
+            player = Player(str(sines), take(0.2))
+            fresh.append(player.play(0, 0, [key]).audio[0])
+            player.close()
+        player = Player(str(sines), take(0.2))
+        for order in ([3, 1, 0, 2], [2, 2, 3, 0], [1, 0]):
+            player.play(128, 0, [(55, 127)])
+            played = player.play(0, 0, [keys[index] for index in order])
+            np.testing.assert_array_equal(played.audio, np.stack([fresh[index] for index in order]))
+        player.close()
+
+    def test_what_the_rate_cannot_hold_does_not_fold_down(self, sines: Path) -> None:
+        player = Player(str(sines), take())
+        played = player.play(0, 1, [(69, 127)])  # 10 kHz, which at 16 kHz would be heard at 6 kHz
+        player.close()
+        assert np.abs(played.audio[0, 800:]).max() < 32768 * 10 ** (-60 / 20)
+
+    def test_it_is_dry_and_the_key_is_let_go(self, sines: Path) -> None:
+        player = Player(str(sines), take(0.5, hold=0.2))
+        wave = player.play(0, 0, [(60, 127)]).audio[0] / 32768
+        player.close()
+        assert np.abs(wave[1600:3200]).max() > 0.02
+        assert np.abs(wave[4000:]).max() < 1e-3  # 50 ms after the key: no reverb, no echo
+
+    def test_mono_is_the_mean_of_both_sides_and_the_end_fades(self, sines: Path) -> None:
+        player = Player(str(sines), take(0.5))
+        wave = player.play(0, 0, [(66, 100)]).audio[0] / 32768
+        player.close()
+        early, late = np.abs(wave[800:1600]).max(), np.abs(wave[4000:7000]).max()
+        # The right side comes in after 124 ms, which is 45.98 periods of this key: the sides add up.
+        assert late / early == pytest.approx(2.0, rel=0.02)
+        assert abs(wave[-1]) < 1e-3
+        assert np.abs(wave[-480:-320]).max() > 0.9 * late  # and only the last 10 ms fade
+
+    def test_velocity_keeps_its_weight(self, sines: Path) -> None:
+        player = Player(str(sines), take())
+        peaks = np.abs(player.play(128, 0, [(55, 50), (55, 100), (55, 127)]).audio.astype(int)).max(axis=1)
+        player.close()
+        db = 20 * np.log10(peaks / peaks[2])
+        # SoundFont 2.04 §8.4.1: velocity's concave curve is 40·log₁₀(127 / velocity) dB below full.
+        np.testing.assert_allclose(db, [-16.2, -4.2, 0.0], atol=0.5)
+
+    def test_too_loud_is_turned_down_not_clipped(self, sines: Path) -> None:
+        player = Player(str(sines), take(gain=10.0))
+        played = player.play(0, 0, [(69, 127)])
+        player.close()
+        assert played.turned_down.tolist() == [True]
+        wave = played.audio[0] / 32768
+        assert np.abs(wave).max() == pytest.approx(1.0, abs=1e-3)
+        assert (np.abs(wave) > 0.999).mean() < 0.05  # a clipped sine stays at the top
+
+    def test_the_corpus_is_the_same_with_any_number_of_workers(self, sines: Path, tmp_path: Path) -> None:
+        told: list[tuple[int, int]] = []
+        made = [
+            render_soundfont(
+                tmp_path / f"c{run}", [sines], pitches=[50, 55, 61], velocities=[60, 127], seconds=0.1, workers=workers,
+                progress=lambda done, total: told.append((done, total)),
+            )
+            for run, workers in enumerate((1, 2, 1))
+        ]  # fmt: skip
+        assert len({corpus.digest for corpus in made}) == 1
+        np.testing.assert_array_equal(made[0].int16(made[0].rows()), made[1].int16(made[1].rows()))
+        assert told == [(6, 18), (12, 18), (18, 18)] * 3
+
+    def test_what_the_corpus_says(self, sines: Path, tmp_path: Path) -> None:
+        corpus = render_soundfont(tmp_path / "c", [sines], pitches=[50, 61], velocities=[100], seconds=0.2, workers=1)
+        # 0:1 is above what 16 kHz holds, and the kit has nothing on key 61.
+        assert corpus.column("id").tolist() == [
+            "sines_000-000-050-100", "sines_000-000-061-100", "sines_000-001-050-100", "sines_000-001-061-100",
+            "sines_128-000-050-100",
+        ]  # fmt: skip
+        assert corpus.meta["counts"]["silent"] == 1
+        assert corpus.quarantined() == [("sines_128-000-061-100", "silent: Kit has nothing to hear on key 61")]
+        piano, drum = corpus.note(0), corpus.note(4)
+        assert (piano.pitch, piano.family, piano.instrument) == (50, "keyboard", "sines:000:000")
+        assert (drum.pitch, drum.family, drum.category, drum.subcategory) == (None, None, "drums", "High Tom")
+        assert corpus.meta["licence"] == "made by a test"
+        assert corpus.meta["provenance"]["soundfonts"][0]["file"] == "sines.sf2"
+
+    def test_twins_in_two_banks_are_held_out_together(self, sines: Path, tmp_path: Path) -> None:
+        shutil.copy(sines, tmp_path / "cousin.sf2")
+        corpus = render_soundfont(
+            tmp_path / "c", [sines, tmp_path / "cousin.sf2"], pitches=[55], velocities=[100], seconds=0.1, workers=1
+        )
+        keys, instruments = corpus.column("split_key"), corpus.column("instrument")
+        assert len(set(instruments.tolist())) == 2 * len(set(keys.tolist())) == len(corpus)
+
+    def test_an_interrupted_rendering_leaves_nothing(self, sines: Path, tmp_path: Path) -> None:
+        def stop(done: int, total: int) -> None:
+            raise KeyboardInterrupt
+
+        for workers in (1, 2):
+            with pytest.raises(KeyboardInterrupt):
+                render_soundfont(tmp_path / "c", [sines], seconds=0.1, workers=workers, progress=stop)
+            assert list(tmp_path.iterdir()) == []
+
+    def test_a_soundfont_the_library_refuses_is_told(self, sines: Path, tmp_path: Path) -> None:
+        (tmp_path / "hollow.sf2").write_bytes(sines.read_bytes().replace(b"shdr", b"xxxx"))
+        with pytest.raises(UserError, match=r"FluidSynth cannot load .*hollow\.sf2"):
+            render_soundfont(tmp_path / "c", [tmp_path / "hollow.sf2"], seconds=0.1, workers=1)
+        assert not (tmp_path / "c").exists()
+
+    def test_a_bank_of_the_system_when_there_is_one(self, tmp_path: Path) -> None:
+        bank = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+        if not bank.exists():
+            pytest.skip("Debian's fluid-soundfont-gm is not installed on this machine")
+        presets = list_presets(bank)
+        assert len(presets) == 189
+        corpus = render_soundfont(
+            tmp_path / "c", [bank], programs=[0, 16, 56], banks=[0], limit=12, seconds=0.5, workers=1
+        )
+        assert isinstance(corpus, Corpus)
+        assert len(corpus) == 12
+        assert corpus.meta["licence"] == "MIT"
+        assert corpus.column("peak_db").max() < -1.0
+        organ = corpus.column("family") == "organ"
+        for row in np.flatnonzero(organ):
+            ratio = hertz(corpus.waves([row])[0], 16_000) / (440 * 2 ** ((corpus.column("pitch")[row] - 69) / 12))
+            assert min(abs(1200 * np.log2(ratio / n)) for n in (0.5, 1, 1.5, 2, 3, 4)) < 20  # a drawbar of the note
+
+
+def test_without_the_library_the_remedy_is_told(sines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "fluidsynth", None)
+    with pytest.raises(UserError, match=r"apt install fluidsynth fluid-soundfont-gm.*--builtin"):
+        render_soundfont(tmp_path / "c", [sines])
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"pitches": [128]}, "no MIDI pitch 128"),
+        ({"velocities": [0]}, "no MIDI velocity 0"),
+        ({"banks": [77]}, "none of the banks"),
+        ({"hold": 0.0}, "cannot be held"),
+        ({"gain": 0.0}, "gain above 0"),
+        ({"split": "maybe"}, "no split policy"),
+        ({"limit": 0}, "leaves nothing"),
+    ],
+)
+def test_arguments_out_of_range_are_told(sines: Path, tmp_path: Path, wrong: dict[str, object], told: str) -> None:
+    try:
+        fluid.load_library()
+    except UserError:
+        pytest.skip("libfluidsynth is not installed on this machine")
+    with pytest.raises(UserError, match=told):
+        render_soundfont(tmp_path / "c", [sines], **wrong)

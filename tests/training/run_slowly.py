@@ -1,0 +1,20 @@
+"""A script for the kill test: trains a recipe with a pause after each step, so that there is time to be killed."""
+
+import sys
+import time
+from pathlib import Path
+
+from darktimbre.training import gan
+from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.reading import load_recipe
+
+if __name__ == "__main__":
+    original = gan.GanTraining.step
+
+    def step(self, moment):  # type: ignore[no-untyped-def]
+        """The step, and a pause."""
+        time.sleep(0.15)
+        return original(self, moment)
+
+    gan.GanTraining.step = step  # type: ignore[method-assign]
+    train_recipe(load_recipe(sys.argv[1]), Options(corpus=Path(sys.argv[2]), run=Path(sys.argv[3]), accelerator="cpu"))
