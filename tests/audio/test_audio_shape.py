@@ -26,7 +26,7 @@ def test_a_tone_survives_a_change_of_rate(rate: int) -> None:
 
 def test_what_the_lower_rate_cannot_hold_is_filtered_out() -> None:
     tone = np.sin(2 * np.pi * 12_000 * np.arange(44_100) / 44_100).astype(np.float32)
-    assert rms_dbfs(resample(tone, 44_100, 16_000)) < -80
+    assert rms_dbfs(resample(tone, 44_100, 16_000)[500:-500]) < -80  # its sudden beginning and end hold all frequencies
 
 
 def test_resampling_agrees_with_another_resampler() -> None:
@@ -74,4 +74,4 @@ def test_levels_of_known_waves() -> None:
     assert peak_dbfs(waves)[:2] == pytest.approx([0, 0], abs=1e-6)
     assert rms_dbfs(waves)[:2] == pytest.approx([0, -3.0103], abs=1e-3)
     assert peak_dbfs(waves)[2] == rms_dbfs(waves)[2] == -np.inf
-    assert rms_dbfs(waves / 10) - rms_dbfs(waves) == pytest.approx([-20, -20, np.nan], abs=1e-3, nan_ok=True)
+    assert rms_dbfs(waves[:2] / 10) - rms_dbfs(waves[:2]) == pytest.approx([-20, -20], abs=1e-3)

@@ -42,10 +42,10 @@ def test_written_pitches_are_read(stem: str, expected: tuple[int, int | None, st
     "stem",
     [
         "808 kick 4", "trap clap 1 @TeaBoi", "synth c 2 @TeaBoi", "kluck - F @unikub", "scream f# @TeaBoi",
-        "ch 2 @TeaBoi", "kick_001", "snare_12", "loop_100bpm", "drum_loop_100", "120", "2020-03-12", "C3 to E3", "take B2", 
-        "mix_b3",
+        "ch 2 @TeaBoi", "kick_001", "snare_12", "loop_100bpm", "drum_loop_100", "120", "2020-03-12", "C3 to E3",
+        "take B2", "mix_b3",
         "MP3", "Version A1", "part_A2", "hat 060", "vinyl-33", "C10", "H4", "midi 1", "note 4", "break_128",
-        "gain -12dB3", "b2b techno", "E2E", "a1 steak sauce", "v2", "take_060", "UB40", "WD40", "R2D2", "C3PO", 
+        "gain -12dB3", "b2b techno", "E2E", "a1 steak sauce", "v2", "take_060", "UB40", "WD40", "R2D2", "C3PO",
         "", "kick-001-002",
         "x_000-200", "G#9",
     ],

@@ -73,8 +73,8 @@ def write_soundfont(path: Path) -> Path:
         _chunk(b"ICOP", b"made by a test\0\0"),
     ) + _list(b"sdta", _chunk(b"smpl", audio)) + _list(
         b"pdta", _chunk(b"phdr", heads), _chunk(b"pbag", preset_bags), _chunk(b"pmod", none),
-        _chunk(b"pgen", preset_generators), _chunk(b"inst", instruments), _chunk(b"ibag", bags), _chunk(b"imod", none), _chunk(b"igen", generators),
-        _chunk(b"shdr", headers),
+        _chunk(b"pgen", preset_generators), _chunk(b"inst", instruments), _chunk(b"ibag", bags),
+        _chunk(b"imod", none), _chunk(b"igen", generators), _chunk(b"shdr", headers),
     )  # fmt: skip
     path.write_bytes(_chunk(b"RIFF", body))
     return path

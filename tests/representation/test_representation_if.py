@@ -18,7 +18,7 @@ N_FFT, HOP = 2048, 512
 
 
 def own(dtype: torch.dtype, bins: int = 1025) -> tuple[torch.Tensor, torch.Tensor]:
-    return own_turns(tuple(float(k) for k in range(bins)), N_FFT, HOP, dtype, torch.device("cpu"))
+    return own_turns(0, bins, N_FFT, HOP, dtype, torch.device("cpu"))
 
 
 def angle_between(first: torch.Tensor, second: torch.Tensor) -> float:

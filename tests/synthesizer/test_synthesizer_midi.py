@@ -1,10 +1,11 @@
-"""A MIDI file is followed to the sample: tempo, pedal, velocity; what is not played is counted, what is out of range re-pitched."""
+"""A MIDI file is followed: tempo, pedal, velocity; what is not played is counted, what is out of range re-pitched."""
 
 from pathlib import Path
 
 import mido
 import numpy as np
 import pytest
+from tests.bundle.tiny import tiny_bundle
 
 from darktimbre.audio.pitch import yin
 from darktimbre.notes.attributes import Attributes
@@ -12,7 +13,6 @@ from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.synthesizer.midi import Event, Score, limit, play, read_score
 from darktimbre.synthesizer.synthesizer import Synthesizer
-from tests.bundle.tiny import tiny_bundle
 
 TICKS = 480  # a beat; half a second at MIDI's tempo of 120
 
@@ -43,7 +43,7 @@ class Sines:
     sample_rate, samples, seconds = 16000, 16000, 1.0
     attributes = Attributes(pitches=(60, 62, 64))
 
-    class controls:  # noqa: N801
+    class controls:
         between = False
 
     def render(self, *, pitch: list[int], attributes: object, seed: list[int]) -> np.ndarray:
@@ -60,7 +60,16 @@ def test_tempo_changes_move_what_comes_after_them(tmp_path: Path) -> None:
 
 
 def test_the_pedal_holds_what_was_let_go_until_it_is_lifted_or_struck_again(tmp_path: Path) -> None:
-    track = [_pedal(True, 0), _on(60, 0), _off(60, 1), _on(62, 0), _off(62, 1), _on(60, 0), _pedal(False, 2), _off(60, 1)]
+    track = [
+        _pedal(True, 0),
+        _on(60, 0),
+        _off(60, 1),
+        _on(62, 0),
+        _off(62, 1),
+        _on(60, 0),
+        _pedal(False, 2),
+        _off(60, 1),
+    ]
     events = read_score(_file(tmp_path / "a.mid", track)).events
     assert events == (Event(0.0, 1.0, 60, 100), Event(0.5, 2.0, 62, 100), Event(1.0, 2.5, 60, 100))
 
@@ -110,7 +119,9 @@ def test_notes_lie_where_they_should_with_their_gain_and_fade() -> None:
     played = play(Sines(), score, release=0.05)  # type: ignore[arg-type]
     rate = Sines.sample_rate
     samples = played.samples
-    level = [np.abs(samples[round(a * rate) : round(b * rate)]).max() for a, b in ((0.05, 0.25), (0.31, 1.0), (1.05, 1.25))]
+    level = [
+        np.abs(samples[round(a * rate) : round(b * rate)]).max() for a, b in ((0.05, 0.25), (0.31, 1.0), (1.05, 1.25))
+    ]
     assert level[1] == 0.0
     assert level[2] / level[0] == pytest.approx((64 / 127) ** 2, rel=0.02)
     fading = np.abs(samples[round(0.25 * rate) : round(0.30 * rate)]).reshape(5, -1).max(axis=1)

@@ -49,7 +49,7 @@ def test_a_note_is_the_same_to_the_bit_however_many_are_asked_for(instrument: Sy
 def test_a_note_is_the_same_whatever_the_number_of_threads(instrument: Synthesizer) -> None:
     torch.set_num_threads(1)
     one = instrument.render(pitch=[59, 60, 61], seed=5)
-    torch.set_num_threads(3)
+    torch.set_num_threads(2)
     np.testing.assert_array_equal(instrument.render(pitch=[59, 60, 61], seed=5), one)
 
 

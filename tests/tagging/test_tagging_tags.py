@@ -1,4 +1,4 @@
-"""Tags: aligned with the corpus's rows, resumable at shards, refused when made by other weights, resampled where rates differ."""
+"""Tags: aligned with the rows, resumable at shards, refused for other weights, resampled where rates differ."""
 
 import json
 import os
@@ -24,7 +24,7 @@ RATE, SAMPLES, NOTES, SHARD = 8_000, 800, 50, 16
 
 
 class Ear:
-    """A tagger whose answer says what it heard: mean, mean square and number of samples; counts the notes it was given."""
+    """A tagger whose answer says what it heard: mean, mean square, number of samples; counts the notes it was given."""
 
     name = "ear"
     labels = ("mean", "power", "samples")

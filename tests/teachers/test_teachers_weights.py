@@ -1,4 +1,4 @@
-"""Vocabulary, and the keeping of weights: what is known of each class, adding, fetching, verifying, and what is said when absent."""
+"""Vocabulary, and the keeping of weights: adding, fetching, verifying, and what is said when they are absent."""
 
 import hashlib
 import io
@@ -109,7 +109,7 @@ def test_add_converts_yamnet_and_keeps_its_digest(shared, home):
 
 def test_add_refuses_what_does_not_load(tmp_path, home):
     (tmp_path / "yamnet.h5").write_bytes(b"\x89HDF\r\n\x1a\n and nothing more")
-    with pytest.raises(UserError, match="yamnet.h5"):
+    with pytest.raises(UserError, match=r"yamnet\.h5"):
         weights.add("yamnet", tmp_path / "yamnet.h5")
     assert not any(home.iterdir())
 

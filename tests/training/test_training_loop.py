@@ -63,7 +63,9 @@ def stopping_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gan.GanTraining, "step", step)
 
 
-@pytest.mark.parametrize("steps", [1, 5, 8, 13])  # 13: mid-epoch, off the grid of the journal; 5 to 8: around a boundary
+@pytest.mark.parametrize(
+    "steps", [1, 5, 8, 13]
+)  # 13: mid-epoch, off the grid of the journal; 5 to 8: around a boundary
 def test_interrupted_and_resumed_equals_uninterrupted(finished, tiny_corpus, tmp_path, monkeypatch, steps):
     recipe, whole = finished
     folder = tmp_path / "run"
@@ -90,7 +92,9 @@ def test_kill_9_and_resume_equals_uninterrupted(finished, tiny_corpus, tmp_path)
     folder = tmp_path / "run"
     command = [sys.executable, str(Path(__file__).with_name("run_slowly.py")), str(tmp_path / "recipe.yaml")]
     process = subprocess.Popen(
-        [*command, str(tiny_corpus), str(folder)], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+        [*command, str(tiny_corpus), str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
     )
     deadline = time.monotonic() + 60
     while not len(checkpoint.listing(folder)) >= 2 and process.poll() is None and time.monotonic() < deadline:
@@ -144,15 +148,21 @@ def test_bundle_plays_and_holds_the_averaged_generator(finished):
 
 def test_new_run_begins_from_a_bundle(finished, tiny_corpus, tmp_path):
     recipe, folder = finished
-    begun = recipe.model_copy(update={"init": str(folder / "bundle"), "optimiser": recipe.optimiser.model_copy(update={"lr": 1e-12})})
+    begun = recipe.model_copy(
+        update={"init": str(folder / "bundle"), "optimiser": recipe.optimiser.model_copy(update={"lr": 1e-12})}
+    )
     run(begun, tiny_corpus, tmp_path / "next")
     snapshot, _ = checkpoint.load_latest(tmp_path / "next")
     assert snapshot is not None
     assert not any(line["phase"] == "warm" for line in read_journal(tmp_path / "next" / "journal.jsonl"))
     for name, tensor in Bundle.from_pretrained(folder / "bundle").weights.items():
         torch.testing.assert_close(snapshot.tensors[f"generator/{name}"], tensor, rtol=0, atol=1e-5)
-    with pytest.raises(UserError, match="pitch classes.*--from-scratch"):
-        run(begun.model_copy(update={"data": recipe.data.model_copy(update={"pitches": (69, 70)})}), tiny_corpus, tmp_path / "no")
+    with pytest.raises(UserError, match=r"pitch classes.*--from-scratch"):
+        run(
+            begun.model_copy(update={"data": recipe.data.model_copy(update={"pitches": (69, 70)})}),
+            tiny_corpus,
+            tmp_path / "no",
+        )
 
 
 def test_resuming_another_recipe_or_corpus_is_refused_with_the_difference(finished, tiny_corpus, tmp_path):
@@ -166,7 +176,9 @@ def test_resuming_another_recipe_or_corpus_is_refused_with_the_difference(finish
         run(recipe, make_corpus(tmp_path / "more", notes=33).path, folder, resume=True)
     with pytest.raises(UserError, match="--resume"):
         run(recipe, tiny_corpus, folder)
-    run(recipe.model_copy(update={"checkpoint_every": 7, "preview_every": 1000}), tiny_corpus, folder, resume=True)  # decide nothing
+    run(
+        recipe.model_copy(update={"checkpoint_every": 7, "preview_every": 1000}), tiny_corpus, folder, resume=True
+    )  # decide nothing
 
 
 def test_full_disk_is_a_clear_error_and_leaves_the_last_good_checkpoint(tiny_corpus, tmp_path, monkeypatch):
@@ -200,7 +212,9 @@ def test_divergence_names_step_losses_and_last_good_checkpoint(tiny_corpus, tmp_
     monkeypatch.setattr(gan.GanTraining, "step", step)
     with pytest.raises(Diverged, match=r"step 9 \(36 notes.*critic nan.*last good checkpoint is .*000000000020"):
         run(tiny_recipe(), tiny_corpus, tmp_path / "run")
-    assert all(torch.isfinite(t).all() for t in checkpoint.load(checkpoint.listing(tmp_path / "run")[-1]).tensors.values())
+    assert all(
+        torch.isfinite(t).all() for t in checkpoint.load(checkpoint.listing(tmp_path / "run")[-1]).tensors.values()
+    )
 
 
 def test_time_limit_leaves_checkpoint_and_goes_on(tiny_corpus, tmp_path):
@@ -209,7 +223,9 @@ def test_time_limit_leaves_checkpoint_and_goes_on(tiny_corpus, tmp_path):
     assert (outcome.reason, outcome.notes_seen) == ("time", 8)
     assert outcome.bundle is not None  # this network is full-size from the start
     said: list[str] = []
-    outcome = train_recipe(tiny_recipe(), Options(corpus=tiny_corpus, run=tmp_path / "grow", minutes=0.0), say=said.append)
+    outcome = train_recipe(
+        tiny_recipe(), Options(corpus=tiny_corpus, run=tmp_path / "grow", minutes=0.0), say=said.append
+    )
     assert outcome.bundle is None
     assert "not grown" in said[-1]
 
@@ -219,7 +235,9 @@ def test_previews_do_not_change_the_run(finished, tiny_corpus, tmp_path):
     heard: list[int] = []
     options = Options(corpus=tiny_corpus, run=tmp_path / "run", accelerator="cpu")
     with_previews = recipe.model_copy(update={"preview_every": 24})
-    train_recipe(with_previews, options, say=print, observer=lambda moment, training, folder: heard.append(moment.notes_seen))
+    train_recipe(
+        with_previews, options, say=print, observer=lambda moment, training, folder: heard.append(moment.notes_seen)
+    )
     assert len(heard) == 3
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

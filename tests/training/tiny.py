@@ -1,4 +1,4 @@
-"""A corpus, tags and recipes so small that a run takes a second: 8 kHz, 31 ms, 16 × 8 pictures, three pitches, three attributes."""
+"""A corpus, tags and recipes so small that a run takes a second: 8 kHz, 31 ms, three pitches, three attributes."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,12 @@ def make_corpus(path: Path, notes: int = NOTES, rate: int = RATE, samples: int =
             partials = sum(np.sin(2 * np.pi * hertz * k * time) * random.uniform(0.2, 1) / k for k in range(1, 5))
             wave = (0.3 * partials * np.exp(-time * random.uniform(1, 60))).astype(np.float32)
             note = Note(
-                id=f"n{number}", instrument=f"i{number % 5}", origin="made", seconds=samples / rate, pitch=midi, split="train"
+                id=f"n{number}",
+                instrument=f"i{number % 5}",
+                origin="made",
+                seconds=samples / rate,
+                pitch=midi,
+                split="train",
             )
             writer.add(note, wave)
     corpus = Corpus.open(path)

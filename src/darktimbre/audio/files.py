@@ -62,11 +62,15 @@ def read(source: str | Path | bytes, max_seconds: float | None = None) -> Sound:
         descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise UnreadableSound(f"cannot be opened: {(error.strerror or str(error)).lower()}") from error
-    with open(descriptor, "rb", buffering=0) as file:  # unbuffered, so that its position is the descriptor's, too
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableSound("not a regular file")
-        return _read(file, status.st_size, descriptor, max_seconds)
+        # Unbuffered, so that the file's position is the descriptor's, too.
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            return _read(file, status.st_size, descriptor, max_seconds)
+    finally:
+        os.close(descriptor)
 
 
 def write(path: str | Path, samples: NDArray[np.floating], rate: int) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 _HOP_SECONDS = 0.032
 _LOUD_DB = 20.0  # frames quieter than this below the loudest one of their note are not asked
@@ -81,10 +80,11 @@ def _periods(
     dip = (here < before) & (here <= after) & (here < threshold)
     best = np.where(dip.any(axis=1), dip.argmax(axis=1), here.argmin(axis=1))
     row = np.arange(len(frames))
-    depth, left, right = here[row, best], before[row, best], after[row, best]
+    depth = here[row, best]
 
-    # Step 5, parabolic interpolation through the three points around the dip.
-    curvature = left - 2 * depth + right
+    # Step 5, a parabola through the three points around the dip; of d and not d', whose slant would pull it aside.
+    left, middle, right = (difference[row, first + best + k] for k in (-1, 0, 1))
+    curvature = left - 2 * middle + right
     shift = np.zeros_like(depth)
     np.divide(0.5 * (left - right), curvature, out=shift, where=curvature > 0)
     return first + best + np.clip(shift, -1, 1), depth
@@ -92,6 +92,8 @@ def _periods(
 
 def _difference(frames: NDArray[np.float32], window: int, longest: int) -> NDArray[np.float64]:
     """Step 2, d(τ) = Σ_{j<window} (x_j - x_{j+τ})² for τ = 0 … longest, from energies and one FFT correlation."""
+    from scipy import fft  # here, because its import takes longer than that of all else a decoding process needs
+
     # Equal levels keep float32 transforms exact enough for quiet notes too.
     frames = frames / np.abs(frames).max(axis=1, keepdims=True)
     size = fft.next_fast_len(window + longest, real=True)

@@ -72,13 +72,13 @@ def prepare(source: str | Path | bytes, shape: Shape) -> Prepared:
             f"shorter than one sample at {shape.sample_rate} Hz ({len(mono)} frames at {sound.rate} Hz)"
         )
     fitted, fit = fit_length(samples, shape.samples, shape.fade)
-    loudest = float(np.abs(fitted).max())
-    if loudest < _SILENT:
+    if np.abs(fitted).max() < _SILENT:
         raise UnreadableSound(
             f"silent: nothing is heard in its first {shape.samples / shape.sample_rate:g} s, mixed to mono"
         )
-    if loudest > _FULL_SCALE:  # a filter's overshoot
-        fitted = fitted * np.float32(_FULL_SCALE / loudest)
+    excess = max(fitted.max() / _FULL_SCALE, -fitted.min())
+    if excess > 1.0:  # a filter's overshoot
+        fitted = fitted / np.float32(excess)
     f0, confidence = float("nan"), 0.0
     if shape.estimate_pitch:
         found, sure = yin(fitted[None, : len(samples)], shape.sample_rate)

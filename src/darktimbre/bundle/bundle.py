@@ -39,6 +39,8 @@ class Bundle:
     - `network`: fields of `ProgressiveConfig`; `attributes`: `Attributes.to_json()`; `codec`: `Codec.to_config()`;
     - `baseline` (optional): one value per attribute, what the synthesizer uses for attributes that are not given; the
       median soft label of the training split is a good choice;
+    - `examples` (optional): attribute values of some training notes, rows as long as the attribute list; what
+      `darktimbre synth random` draws its timbres from;
     - `recipe`, `provenance`, `metrics` (optional): written to the model card.
 
     Attributes:

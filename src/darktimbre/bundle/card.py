@@ -74,7 +74,6 @@ def _front_matter(licence: Any) -> str:
         matter["license_name"] = str(licence) if licence else "not stated"
     matter |= {
         "library_name": "darktimbre",
-        "pipeline_tag": "text-to-audio",
         "tags": ["audio", "music", "audio-synthesis", "gan", "knowledge-distillation", "darkgan"],
     }
     return "---\n" + yaml.safe_dump(matter, sort_keys=False, allow_unicode=True) + "---\n"

@@ -94,7 +94,7 @@ def _write_manifest(instrument: "Synthesizer", path: Path, entries: list[dict[st
         before = []
     kept = [entry for entry in before if (path.parent / entry["file"]).is_file()]
     told = {
-        "instrument": instrument.bundle.origin,
+        "instrument": Path(instrument.bundle.origin).name,
         "weights_sha256": instrument.bundle.digest,
         "sample_rate": instrument.sample_rate,
         "files": sorted([*kept, *entries], key=lambda entry: entry["file"]),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from darktimbre.cli import asking
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ def random_(
     """
     import numpy as np
 
-    instrument, levels = _instrument(bundle, device), _levels(set_)
+    instrument, levels = _instrument(bundle, device), asking.levels(set_)
     choose = np.random.default_rng(seed)
     trained = instrument.attributes.pitches
-    given = _pitch(pitch)
+    given = asking.pitch(pitch)
     pitches = (
         [given] * count if given is not None else choose.choice(trained, count).tolist() if trained else [None] * count
     )
@@ -94,11 +95,11 @@ def scale(
     """One timbre on all its pitches, from low to high."""
     import numpy as np
 
-    instrument, levels = _instrument(bundle, device), _levels(set_)
+    instrument, levels = _instrument(bundle, device), asking.levels(set_)
     trained = instrument.attributes.pitches
     if not trained:
         raise UserError("This instrument has no pitch, so there is no scale; try `darktimbre synth random`.")
-    first, last = _pitch(low), _pitch(high)
+    first, last = asking.pitch(low), asking.pitch(high)
     first, last = min(trained) if first is None else first, max(trained) if last is None else last
     if last < first:
         raise UserError(f"A scale goes up: --from {first:g} lies above --to {last:g}.")
@@ -128,9 +129,9 @@ def sweep(
 
     instrument = _instrument(bundle, device)
     name = instrument.attributes.resolve(attribute)
-    levels = {instrument.attributes.resolve(key): value for key, value in _levels(set_).items()}
+    levels = {instrument.attributes.resolve(key): value for key, value in asking.levels(set_).items()}
     values = [round(float(value), 6) for value in np.linspace(low, high, steps)]
-    midi = _default_pitch(instrument, pitch)
+    midi = asking.default_pitch(instrument, pitch)
     stems = [("sweep", name, f"{value:.2f}", *_words(midi)) for value in values]
     if len(set(stems)) < len(stems):
         stems = [(*stem, str(index)) for index, stem in enumerate(stems)]
@@ -164,14 +165,14 @@ def interpolate(
     """From one note to another: latents along a great circle (or straight), attributes and pitch straight."""
     from darktimbre.synthesizer import walks
 
-    instrument, common = _instrument(bundle, device), _levels(set_)
+    instrument, common = _instrument(bundle, device), asking.levels(set_)
     controls, names = instrument.controls, instrument.attributes.names
     at = walks.steps(steps)
     with _spoken():
-        ends = [controls.soft({**common, **_levels(own)})[0] for own in (from_, to)]
+        ends = [controls.soft({**common, **asking.levels(own)})[0] for own in (from_, to)]
     soft = walks.lerp(ends[0], ends[1], at)
-    first = _default_pitch(instrument, from_pitch)
-    last = first if to_pitch is None else _default_pitch(instrument, to_pitch)
+    first = asking.default_pitch(instrument, from_pitch)
+    last = first if to_pitch is None else asking.default_pitch(instrument, to_pitch)
     pitches: list[float | None] = [None] * steps
     if first is not None and last is not None:
         exact = [first + (last - first) * float(one) for one in at]
@@ -206,7 +207,7 @@ def midi(
     from darktimbre.synthesizer.midi import play, read_score
 
     score = read_score(file)
-    instrument, levels = _instrument(bundle, device), _levels(set_)
+    instrument, levels = _instrument(bundle, device), asking.levels(set_)
     with _spoken():
         played = play(instrument, score, attributes=levels, seed=seed, release=release)
     counts = {
@@ -250,7 +251,7 @@ def like(
     from darktimbre.cli.console import say
     from darktimbre.cli.listening import heard_levels, heard_pitch
 
-    instrument, levels = _instrument(bundle, device), _levels(set_)
+    instrument, levels = _instrument(bundle, device), asking.levels(set_)
     attributes = instrument.attributes
     recorded = files.read(sound, max_seconds=max(instrument.seconds, 1.0) + 1.0)
     wave = shape.resample(shape.to_mono(recorded.samples), recorded.rate, instrument.sample_rate)
@@ -263,12 +264,12 @@ def like(
         say(f"{tagger.name} hears " + ", ".join(f"{name} {value:.2f}" for name, value in top) + ".")
     midi_note = None
     if attributes.pitches:
-        wanted = _pitch(pitch)
-        wanted = heard_pitch(wave, instrument.sample_rate) if wanted is None else wanted
-        midi_note, moved = _into_range(
-            wanted, attributes.pitches, between=instrument.controls.between and pitch is not None
-        )
-        say(f"Pitch: MIDI {wanted:.2f}{f', played at {midi_note:g}' if moved else ''}.")
+        given = asking.pitch(pitch)
+        wanted = heard_pitch(wave, instrument.sample_rate) if given is None else given
+        fraction = instrument.controls.between and given is not None  # a heard fraction is vibrato or mistuning
+        midi_note = asking.into_range(wanted, attributes.pitches, between=fraction)
+        moved = f", played at {midi_note:g}" if midi_note != wanted else ""
+        say(f"Pitch: MIDI {wanted:.2f}{moved}.")
     chosen = {**soft, **{attributes.resolve(name): value for name, value in levels.items()}}
     seeds = [seed + index for index in range(count)]
     stems = [("like", sound.stem, f"{index:02d}", *_words(midi_note)) for index in range(count)]
@@ -280,52 +281,6 @@ def _instrument(bundle: str, device: str) -> "Synthesizer":
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
     return Synthesizer.from_pretrained(bundle, device)
-
-
-def _levels(pairs: list[str] | None) -> dict[str, float]:
-    levels = {}
-    for pair in pairs or []:
-        name, equals, value = pair.rpartition("=")
-        try:
-            levels[name.strip()] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals or not name.strip():
-            raise UserError(f'{pair!r} is not NAME=VALUE, such as "Singing bowl=0.8".')
-    return levels
-
-
-def _pitch(text: str | None) -> float | None:
-    from darktimbre.notes.pitch import parse_note_name
-
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return float(parse_note_name(text))
-    except ValueError as error:
-        raise UserError(f"{text!r} is no pitch: give a MIDI number such as 60 or a name such as C4 or F#3.") from error
-
-
-def _default_pitch(instrument: "Synthesizer", text: str | None) -> float | None:
-    trained = instrument.attributes.pitches
-    given = _pitch(text)
-    return given if given is not None or not trained else float(instrument.attributes.nearest_pitch(60))
-
-
-def _into_range(midi_note: float, trained: tuple[int, ...], *, between: bool) -> tuple[float, bool]:
-    """The pitch to play for a heard one: moved by octaves into the trained range, else the nearest trained."""
-    low, high = min(trained), max(trained)
-    octaves = [midi_note + 12 * shift for shift in range(-11, 12)]
-    inside = [one for one in octaves if low - 0.5 <= one <= high + 0.5]
-    played = min(inside or [low, high], key=lambda one: abs(one - midi_note))
-    moved = abs(played - midi_note) > 1e-9
-    if between and low <= played <= high:
-        return played, moved
-    return float(min(trained, key=lambda one: (abs(one - played), one))), True
 
 
 def _words(pitch: float | None) -> tuple[str, ...]:
@@ -371,7 +326,7 @@ def _play(
             Made(file_stem(*stem), " ".join(str(part) for part in stem[1:]), {**how, **(more[index] if more else {})})
         )
     paths = write_sounds(
-        instrument, out, verb, waves, made, picture=picture, heading=f"{verb}: {instrument.bundle.origin}"
+        instrument, out, verb, waves, made, picture=picture, heading=f"{verb}: {Path(instrument.bundle.origin).name}"
     )
     say(f"{len(paths)} sound(s) of {instrument.seconds:.2g} s in {out}: {paths[0].name} …")
     if picture is not None:

@@ -1,4 +1,4 @@
-"""How near one sound is to another, as samples and as magnitude spectra: for round trips of pictures and for renders."""
+"""How near one sound is to another, as samples and as magnitude spectra: for round trips and for renders."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -18,7 +18,7 @@ from ..notes.errors import UserError
 from . import mel, stft
 from .config import CodecConfig
 from .griffin_lim import griffin_lim
-from .instantaneous_frequency import if_to_phase, own_turns, spectrum_to_if, turn_per_frame, wrap
+from .instantaneous_frequency import coherent_turns, if_to_phase, own_turns, spectrum_to_if, turn_per_frame, wrap
 
 SPAN = 0.8  # the fitted range of log magnitudes becomes [-0.8, 0.8]
 AT_ONCE = 4  # notes transformed together on a CPU: their spectra stay in its cache
@@ -41,7 +41,7 @@ class Codec:
             c.picture_frames,
         )
         self.first_bin = 0 if self.mel else c.first_bin
-        self.bins = tuple(float(k) for k in range(self.first_bin, c.n_fft // 2 + 1))
+        self.bins = c.n_fft // 2 + 1 - self.first_bin  # of the spectrum under the picture
         loudest = c.n_fft / 2  # |X| of the loudest sound in [-1, 1] under the window
         if self.mel:
             basis = mel.mel_basis(rate=c.sample_rate, n_fft=c.n_fft, bands=c.mel_bands)
@@ -103,7 +103,10 @@ class Codec:
         magnitude = self._linear(self._unlevel(torch.nan_to_num(pictures[:, 0], nan=-1.0)))
         if not self.phase:
             return self._settle(magnitude, iterations=c.iterations, start=None)
-        phase = self._unturn(torch.nan_to_num(pictures[:, 1], nan=0.0).clamp(-4, 4))
+        turns = torch.nan_to_num(pictures[:, 1], nan=0.0).clamp(-4, 4)
+        if c.coherence:
+            turns = coherent_turns(turns, magnitude, own=self._own(turns), reach=c.coherence)
+        phase = self._unturn(turns)
         spectra = stft.joined(magnitude * torch.cos(phase), magnitude * torch.sin(phase), self.first_bin)
         if self.mel and c.refinements:
             return self._settle(magnitude, iterations=c.refinements, start=spectra)
@@ -152,7 +155,8 @@ class Codec:
         return griffin_lim(magnitude, n_fft=c.n_fft, hop=c.hop, samples=c.samples, iterations=iterations, start=start)
 
     def _own(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        return own_turns(self.bins, self.config.n_fft, self.config.hop, like.dtype, like.device)
+        c = self.config
+        return own_turns(self.first_bin, self.bins, c.n_fft, c.hop, like.dtype, like.device)
 
     def _basis(self, like: Tensor) -> tuple[Tensor, Tensor]:
         c = self.config

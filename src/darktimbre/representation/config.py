@@ -30,6 +30,7 @@ class CodecConfig(BaseModel):
     floor: float = Field(default=1e-3, gt=0)
     mel_bands: int = Field(default=256, gt=0)  # mel kinds only
     iterations: int = Field(default=60, ge=0)  # of Griffin-Lim, for the kinds without phase
+    coherence: int = Field(default=0, ge=0)  # `if` only, decoding: bins on either side that turn together (see coherent_turns)
     refinements: int = Field(default=8, ge=0)  # of Griffin-Lim from the phase that a `mel-if` picture holds
     low: float | None = None
     high: float | None = None
@@ -40,6 +41,8 @@ class CodecConfig(BaseModel):
             raise ValueError(
                 f"hop {self.hop} does not divide n_fft {self.n_fft} into at least 4 parts; take n_fft/4 or n_fft/8"
             )
+        if self.coherence and not (self.kind == "if" and self.centred):
+            raise ValueError("coherence is for the centred instantaneous frequency: kind `if` with centred true")
         natural = frame_count(self.samples, self.hop)
         if self.frames is not None and self.frames < natural:
             raise ValueError(f"frames {self.frames} is less than the {natural} frames of {self.samples} samples")

@@ -26,13 +26,13 @@ NUDGE = 1e-12
 
 @lru_cache(maxsize=32)
 def own_turns(
-    bins: tuple[float, ...], n_fft: int, hop: int, dtype: torch.dtype, device: torch.device
+    first_bin: int, bins: int, n_fft: int, hop: int, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Half turns, in [0, 2), of each bin's own frequency in half a window and in one hop: each `(frequency, 1)`."""
+    """Half turns, in [0, 2), of the bins' own frequencies in half a window and in one hop: each `(frequency, 1)`."""
     with torch.inference_mode(False), torch.no_grad():
-        k = torch.tensor(bins, dtype=torch.float64)[:, None]  # whole bins stay exact in float64 through the remainder
-        start = torch.remainder(k * (n_fft // 2), n_fft) * (2 / n_fft)
-        advance = torch.remainder(k * hop, n_fft) * (2 / n_fft)
+        k = torch.arange(first_bin, first_bin + bins, dtype=torch.int64)[:, None]  # whole numbers: nothing is rounded
+        start = (k * (n_fft // 2) % n_fft).double() * (2 / n_fft)
+        advance = (k * hop % n_fft).double() * (2 / n_fft)
         return start.to(device, dtype), advance.to(device, dtype)
 
 
@@ -73,6 +73,23 @@ def if_to_phase(turns: Tensor, *, own: tuple[Tensor, Tensor] | None) -> Tensor:
         start, advance = own
         turns = torch.cat([turns[..., :1] - start, turns[..., 1:] + advance], dim=-1)
     return wrap(torch.cumsum(turns, dim=-1)) * torch.pi
+
+
+def coherent_turns(turns: Tensor, magnitude: Tensor, *, own: tuple[Tensor, Tensor], reach: int) -> Tensor:
+    """Centred instantaneous frequency → the same, with all bins of a main lobe turning together; for painted pictures.
+
+    A partial fills a main lobe of about five bins. Where a network paints their frequencies a little apart, they drift out of phase from
+    frame to frame and cancel. Each bin therefore takes the mean turn, as a phasor weighted by energy, of the bins up to
+    `reach` to either side: near a partial that is the partial's own frequency. The idea is the phase locking of
+    Laroche & Dolson (1999, section III) without its choice of peaks. On a real picture, whose lobes agree, little changes.
+    """
+    energy, angles = magnitude.square(), torch.cat([turns[..., :1], turns[..., 1:] + own[1]], dim=-1) * torch.pi
+
+    def gathered(part: Tensor) -> Tensor:
+        return functional.avg_pool2d(energy * part, (2 * reach + 1, 1), stride=1, padding=(reach, 0))
+
+    mean = torch.atan2(gathered(torch.sin(angles)), gathered(torch.cos(angles)) + NUDGE) / torch.pi
+    return torch.cat([mean[..., :1], mean[..., 1:] - own[1]], dim=-1)
 
 
 def _take_off(turns: Tensor, own: tuple[Tensor, Tensor]) -> Tensor:

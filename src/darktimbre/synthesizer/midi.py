@@ -1,4 +1,4 @@
-"""A MIDI file through an instrument: events with tempo and pedal → notes → one mixed wave; skipped things are counted."""
+"""A MIDI file through an instrument: tempo, pedal, velocities → notes → one mixed wave; skipped things are counted."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

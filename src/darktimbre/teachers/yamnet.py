@@ -122,6 +122,6 @@ class YamnetTagger:
         """(batch, sample) → (batch, 1024): the mean over patches."""
         patches = logmel.patches(waves.to(self.device, torch.float32))
         batch, count = patches.shape[:2]
-        chunk = CACHED if self.device.type == "cpu" else len(patches) * count
+        chunk = CACHED if self.device.type == "cpu" else batch * count
         found = [self.body.embed(part) for part in patches.flatten(0, 1).split(chunk)]
         return torch.cat(found).view(batch, count, EMBEDDING).mean(1)

@@ -12,8 +12,8 @@ from darktimbre.training.recipe import Recipe
 from darktimbre.training.schedule import Schedule, Stretch
 
 G_PASSES, D_PASSES, PENALTY_PASSES = 4, 8, 7
-"""Forward-sized passes a note of a step: G forward, and forward + backward (2); D on real and fake with backward (2 × 3)
-and on the generator's fake with the backward to its input (2); the penalty's forward, gradient, and their backward."""
+"""Forward-sized passes a note of a step: G forward, then forward and backward (2); D on real and fake with backward
+(2 × 3) and on the generator's fake with backward to its input (2); the penalty's forward, gradient, their backward."""
 WARM_PASSES = 3  # of both networks: forward and backward
 BYTES = 4
 

@@ -140,6 +140,7 @@ class GanTraining:
         plan = self.plan
         provenance: dict[str, Any] = {
             "corpus": plan.corpus,
+            "teacher": {"name": plan.attributes.teacher, "digest": plan.attributes.teacher_digest},
             "notes_seen": notes_seen,
             "darktimbre": __version__,
             "torch": torch.__version__.split("+")[0],
@@ -151,6 +152,7 @@ class GanTraining:
             "attributes": plan.attributes.to_json(),
             "codec": plan.codec,
             "baseline": self.material.baseline,
+            "examples": self.material.examples(),
             "recipe": plan.recipe.model_dump(mode="json"),
             "provenance": provenance,
             "metrics": {"losses": losses} if losses else {},

@@ -49,6 +49,11 @@ class Material:
         """Median soft label of every attribute: what a player gets who says nothing about it."""
         return [float(value) for value in np.median(self.soft, axis=0)] if self.soft.shape[1] else []
 
+    def examples(self, count: int = 64) -> list[list[float]]:
+        """Soft labels of some notes, evenly spread over the rows: what a player draws from who asks for any sound."""
+        index = np.linspace(0, len(self.soft) - 1, min(count, len(self.soft))).astype(np.int64)
+        return [[round(float(value), 4) for value in row] for row in self.soft[index]] if self.soft.shape[1] else []
+
 
 def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
     """Pitch classes and attribute names that a recipe asks of a corpus.
@@ -88,8 +93,8 @@ def gather(data: Data, corpus: Corpus, attributes: Attributes) -> Material:
     seconds = corpus.samples / corpus.sample_rate
     if abs(seconds - data.seconds) > 1e-6:
         raise UserError(
-            f"The recipe is for notes of {data.seconds:g} s, {corpus.path} holds notes of {seconds:g} s: make the corpus "
-            f"with --seconds {data.seconds:g}, or train with --set data.seconds={seconds:g} and a network of that size."
+            f"The recipe is for notes of {data.seconds:g} s, {corpus.path} holds notes of {seconds:g} s: make the "
+            f"corpus with --seconds {data.seconds:g}, or use --set data.seconds={seconds:g} and a network to match."
         )
     rows = corpus.rows(data.split)
     pitch_class = np.zeros(0, np.int64)

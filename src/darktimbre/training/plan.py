@@ -1,7 +1,7 @@
 """What a run will do, decided at its start and kept in `run.json`: recipe, attributes, codec, where weights begin."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,16 +104,18 @@ def make_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Bundle | None]:
     facts = {"name": corpus.name, "licence": corpus.meta.get("licence"), "digest": corpus.digest, "notes": len(corpus)}
     if recipe.task == "tagger":
         return Plan(recipe, recipe, choose_attributes(recipe.data, corpus), {}, facts), None
-    start, said = _start(recipe)
+    start, said = _start(recipe, corpus)
     if start is None:
         attributes = choose_attributes(recipe.data, corpus)
         codec = fit_codec(recipe.data, gather(recipe.data, corpus, attributes))
         plan = Plan(recipe, recipe, attributes, codec.to_config(), facts, said=said)
     else:
         update = {"warm_start": None} if start.discriminator is not None else {}
+        attributes, spoken = _by_tags_at_hand(start.attributes, recipe.data, corpus)
+        said += spoken
         plan = Plan(
-            recipe, recipe.model_copy(update=update), start.attributes, start.codec().to_config(), facts,
-            origin=f"{recipe.init if recipe.init != 'auto' else 'starter'} {start.digest[:16]}", said=said,
+            recipe, recipe.model_copy(update=update), attributes, start.codec().to_config(), facts,
+            origin=f"{Path(recipe.init).name if recipe.init != 'auto' else 'starter'} {start.digest[:16]}", said=said,
         )  # fmt: skip
     plan.network()
     return plan, start
@@ -146,18 +148,18 @@ def network_for(recipe: Recipe, attributes: Attributes, codec: Codec) -> Progres
     if config.picture_size() != (bins, frames):
         raise UserError(
             f"The network of the recipe makes pictures of {config.picture_size()} (frequency, frame), the "
-            f"representation's are {(bins, frames)}: change network.start and network.growth, or data.codec and data.seconds."
+            f"representation's are {(bins, frames)}: change network.start and network.growth, or data.codec."
         )
     return config
 
 
-def _start(recipe: Recipe) -> tuple[Bundle | None, list[str]]:
+def _start(recipe: Recipe, corpus: Corpus) -> tuple[Bundle | None, list[str]]:
     if recipe.init == "scratch":
         return None, []
     if recipe.init == "auto" and not has_starter():
         return None, ["This installation ships no starter: training begins from scratch."]
     bundle = Bundle.from_pretrained("starter" if recipe.init == "auto" else recipe.init, discriminator=True)
-    if reason := misfit(recipe, bundle):
+    if reason := misfit(recipe, bundle) or _unknown_attributes(recipe.data, bundle.attributes, corpus):
         if recipe.init != "auto":
             raise UserError(f"The run cannot begin from {recipe.init}: {reason}. Train with --from-scratch.")
         return None, [f"The starter does not fit ({reason}): training begins from scratch."]
@@ -192,8 +194,29 @@ def _other_attributes(data: Data, there: Attributes) -> str | None:
         return "its attributes are others than data.attributes"
     if isinstance(data.attributes, int) and data.attributes != len(there.names):
         return f"it has {len(there.names)} attributes, the recipe asks for {data.attributes}"
-    if there.names and there.teacher != data.teacher:
-        return f"its attributes come from {there.teacher}, the recipe's from {data.teacher}"
     if there.names and there.temperature != data.temperature:
         return f"it was trained at temperature {there.temperature:g}, the recipe says {data.temperature:g}"
     return None
+
+
+def _unknown_attributes(data: Data, there: Attributes, corpus: Corpus) -> str | None:
+    """Another teacher will do as long as it has a label for every attribute (embedded and YAMNet share theirs)."""
+    from darktimbre.tagging.store import Tags
+
+    labels = Tags.open(corpus.path, data.teacher).labels if there.names else ()
+    lacking = [name for name in there.names if name not in labels]
+    return f"{data.teacher} has no label {lacking[0]!r}" if lacking else None
+
+
+def _by_tags_at_hand(there: Attributes, data: Data, corpus: Corpus) -> tuple[Attributes, list[str]]:
+    """The attributes of a bundle as heard by the teacher whose tags are trained on from here; and what differs."""
+    from darktimbre.tagging.store import Tags
+
+    if not there.names:
+        return there, []
+    digest = Tags.open(corpus.path, data.teacher).digest
+    now = replace(there, teacher=data.teacher, teacher_digest=digest)
+    if now == there:
+        return there, []
+    before = f"{there.teacher} ({there.teacher_digest[:12]}…)"
+    return now, [f"Its attributes were learnt from {before}; from here on they follow {now.teacher} ({digest[:12]}…)."]

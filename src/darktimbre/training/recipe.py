@@ -100,12 +100,14 @@ class Penalty(Section):
         weight: λ.
         every: computed each k-th step only, with the weight × k (Karras et al. 2020, §2.2).
         reduction: `mean` over the batch; `sum` as in the authors' code.
+        per_note: hold the minibatch standard deviation constant in it, so that it is one of each note alone.
     """
 
     kind: Literal["gradient-penalty", "zero-centred", "none"] = "gradient-penalty"
     weight: NonNegativeFloat = 10.0
     every: PositiveInt = 1
     reduction: Literal["mean", "sum"] = "mean"
+    per_note: bool = False
 
 
 class Objectives(Section):
@@ -177,14 +179,14 @@ class Averaging(Section):
 
 
 class WarmStart(Section):
-    """Regression before the game: a conditional autoencoder, its encoder the discriminator's trunk (Larsen et al. 2016).
+    """Regression before the game: an autoencoder whose encoder is the discriminator's trunk (Larsen et al. 2016).
 
     Attributes:
         notes: how many notes are seen.
         batch: notes a step.
         lr: learning rate of both networks.
         reconstruction: weight of the reconstruction error.
-        loud: weight, within it, of the magnitude error counted by loudness, beside the same error of all positions alike.
+        loud: weight, within it, of the magnitude error counted by loudness, beside that of all positions alike.
         frequency: weight, within it, of the instantaneous-frequency error, counted by loudness.
         loudness_power: a position counts by its linear magnitude, relative to its note's peak, to this power.
         magnitude_power: 1 for absolute, 2 for squared error of the log-magnitudes.

@@ -64,11 +64,11 @@ def refuse_divergence(moment: Moment, losses: Mapping[str, Tensor], meter: Meter
     """
     if meter.finite() and bool(torch.stack([loss.detach().float() for loss in losses.values()]).isfinite().all()):
         return
-    shown = ", ".join(f"{name} {float(value):.4g}" for name, value in losses.items())
+    shown = ", ".join(f"{name} {value.item():.4g}" for name, value in losses.items())
     kept = checkpoint.listing(run) if run is not None else []
     last = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
     raise Diverged(
-        f"Training diverged at step {moment.step + 1} ({moment.notes_seen + moment.batch:,} notes seen, {moment.phase}, "
-        f"stage {moment.stage + 1}): {shown}; {last}. A lower optimiser.lr or a higher objectives.penalty.weight may "
-        "help; another recipe needs a new run (--init BUNDLE goes on from weights)."
+        f"Training diverged at step {moment.step + 1} ({moment.notes_seen + moment.batch:,} notes seen, "
+        f"{moment.phase}, stage {moment.stage + 1}): {shown}; {last}. A lower optimiser.lr or a higher "
+        "objectives.penalty.weight may help; another recipe needs a new run (--init BUNDLE goes on from weights)."
     )

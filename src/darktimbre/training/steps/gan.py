@@ -71,7 +71,7 @@ def _penalise(players: Players, batch: Batch, fake: Tensor, moment: Moment, at: 
         return {}
 
     def score(pictures: Tensor) -> Tensor:
-        return players.discriminator(pictures, **at).score
+        return players.discriminator(pictures, per_note=penalty.per_note, **at).score
 
     with players.hardware.computing():
         if penalty.kind == "gradient-penalty":

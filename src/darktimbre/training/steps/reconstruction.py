@@ -10,11 +10,11 @@ from darktimbre.objectives.reconstruction import frequency_error, magnitude_erro
 from darktimbre.training.recipe import WarmStart
 
 Loudness = Callable[[Tensor], Tensor]
-"""Log-magnitude channel (batch, frequency, frame), scaled by the codec → linear magnitude, 1 at the corpus's loudest."""
+"""Log-magnitude channel (batch, frequency, frame), scaled by the codec → linear magnitude, 1 at the loudest."""
 
 
 def reconstruction_loss(warm: WarmStart, *, made: Tensor, real: Tensor, loudness: Loudness | None) -> Tensor:
-    """Magnitude error everywhere, and once more where something sounds; there also the circular frequency error. Scalar."""
+    """Magnitude error everywhere, and again where something sounds; there also circular frequency error. Scalar."""
     made = made.float()
     loss = magnitude_error(made=made[:, 0], real=real[:, 0], power=warm.magnitude_power)
     if loudness is not None:

@@ -1,0 +1,92 @@
+"""Notes that training never heard → the conditions an instrument is judged on, and what the teacher hears in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.pitch import midi_to_hz
+from darktimbre.tagging.store import Tags
+from darktimbre.tagging.temperature import soft_labels
+
+NOTES = 384
+"""How many notes a quick report listens to: a share of 0.9 is then known to within 0.015 (standard error)."""
+
+
+def held_out_rows(corpus: Corpus, attributes: Attributes, *, count: int = NOTES, seed: int = 0) -> NDArray[np.int64]:
+    """Rows of the valid and test splits that have a pitch the instrument knows, at most `count`, in ascending order.
+
+    Which ones depends on `seed` and the corpus alone.
+
+    Raises:
+        UserError: there is none.
+    """
+    rows = np.sort(np.concatenate([corpus.rows("valid"), corpus.rows("test")]))
+    if attributes.pitches:
+        rows = rows[np.isin(corpus.column("pitch")[rows], attributes.pitches)]
+    if not len(rows):
+        raise UserError(
+            f"{corpus.path} holds back no note (splits valid and test) with a pitch this instrument knows, so there is "
+            "nothing to judge it on: make the corpus of more instruments, or with --split random."
+        )
+    chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
+    return np.sort(rows[chosen])
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out notes as an instrument is told of them.
+
+    Attributes:
+        corpus: where they are.
+        rows: rows of the corpus (note,).
+        hertz: written pitch in Hz (note,); empty for an instrument without pitch.
+        logits: the teacher's logits of the attributes (note, label).
+        condition: (note, size), as the instrument was trained on: one-hot pitch and soft labels at its temperature.
+    """
+
+    corpus: Corpus
+    rows: NDArray[np.int64]
+    hertz: NDArray[np.float64]
+    logits: NDArray[np.float32]
+    condition: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, corpus: Corpus, rows: NDArray[np.int64], attributes: Attributes) -> "HeldOut":
+        """Reads pitches and tags of some rows.
+
+        Raises:
+            UserError: the corpus has no tags by the instrument's teacher, or by other weights of it.
+        """
+        logits = np.zeros((len(rows), 0), np.float32)
+        if attributes.names:
+            tags = Tags.open(corpus.path, attributes.teacher)
+            if tags.digest != attributes.teacher_digest:
+                raise UserError(
+                    f"The tags of {corpus.path} are by {attributes.teacher} {tags.digest[:12]}…, the instrument learnt "
+                    f"from {attributes.teacher_digest[:12]}…: what they hear does not compare. Tag the corpus again."
+                )
+            logits = tags.logits(rows)[:, tags.columns(attributes.names)]
+        midi = corpus.column("pitch")[rows] if attributes.pitches else np.zeros(0, np.int64)
+        classes = [attributes.pitch_class(int(one)) for one in midi]
+        soft = soft_labels(logits, attributes.temperature)
+        hertz = np.array([midi_to_hz(float(one)) for one in midi])
+        return cls(corpus, rows, hertz, logits, attributes.condition(classes, soft))
+
+    def waves(self) -> NDArray[np.float32]:
+        """The notes themselves, (note, sample)."""
+        return self.corpus.waves(self.rows)
+
+    def another_take(self) -> NDArray[np.int64]:
+        """For each note another one by the same instrument, half its notes further on (a row); −1 where none is."""
+        instrument = self.corpus.column("instrument")
+        order = np.argsort(instrument, kind="stable")
+        names, first, counts = np.unique(instrument[order], return_index=True, return_counts=True)
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        group = np.searchsorted(names, instrument[self.rows])
+        following = (place[self.rows] - first[group] + np.maximum(1, counts[group] // 2)) % counts[group]
+        return np.where(counts[group] > 1, order[first[group] + following], -1)

@@ -1,0 +1,92 @@
+"""YAMNet → the embedded network, in closed form: each wide layer becomes the best narrow one for the notes at hand.
+
+Layer after layer, what YAMNet's layer answers is regressed on the narrow network's own input, by a matrix of small rank
+(reduced-rank regression, Izenman 1975; for networks: Zhang et al. 2016), so that what earlier layers lost is made up for
+where it can be. Nothing is trained here; the recipe `tagger` goes on from it.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from darktimbre.teachers.embedded import HEAD_RANK, RANKS, EmbeddedNetwork, Narrow
+from darktimbre.teachers.yamnet import CACHED, Separable, YamnetBody
+
+RIDGE = 1e-4  # of the mean variance of the inputs
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# min ‖Y − X W‖² + λ‖W‖², rank W ≤ r:   W = C P Pᵀ,  C = (XᵀX + λ)⁻¹ XᵀY,  P = top r eigenvectors of Cᵀ (XᵀX + λ) C
+# ---------------------------------------------------------------------------------------------------------------------
+def reduced_rank(inputs: Tensor, targets: Tensor, rank: int, ridge: float = RIDGE) -> tuple[Tensor, Tensor, Tensor]:
+    """The best map of a given rank from `inputs` to `targets` with a free constant.
+
+    Args:
+        inputs: (sample, input).
+        targets: (sample, output).
+        rank: r.
+        ridge: λ as a share of the mean variance of the inputs.
+
+    Returns:
+        inner (r, input), outer (output, r) and bias (output,), so that targets ≈ inputs @ inner.T @ outer.T + bias.
+    """
+    x_mean, y_mean = inputs.mean(0, dtype=torch.float64), targets.mean(0, dtype=torch.float64)
+    x, y = (inputs - x_mean.float()), (targets - y_mean.float())
+    gram = (x.T @ x).double()
+    cross = (x.T @ y).double()
+    lift = ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
+    full = torch.linalg.solve(gram + lift, cross)  # (input, output)
+    fitted = full.T @ (gram + lift) @ full
+    basis = torch.linalg.eigh(fitted).eigenvectors[:, -rank:]  # eigenvalues ascend
+    inner, outer = (full @ basis).T, basis
+    # Both factors get a like share of the scale, so that float16 and the optimiser see numbers of like size.
+    size = (inner.norm(dim=1) / outer.norm(dim=0)).sqrt().clamp(min=1e-12)
+    inner, outer = inner / size[:, None], outer * size
+    return inner.float(), outer.float(), (y_mean - outer @ (inner @ x_mean)).float()
+
+
+@torch.no_grad()
+def compress(body: YamnetBody, patches: Tensor) -> EmbeddedNetwork:
+    """The embedded network that answers most like YAMNet on some log-mel patches.
+
+    Args:
+        body: YAMNet.
+        patches: (patch, 96 frames, 64 bands) of training notes; some thousands (more than 1024).
+    """
+    network = EmbeddedNetwork()
+    kept = {key: value for key, value in body.state_dict().items() if key in network.state_dict()}
+    network.load_state_dict(kept, strict=False)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    theirs = torch.cat([network.stem(part) for part in patches.split(CACHED)])
+    ours = theirs
+    for number, rank in RANKS.items():
+        wide, narrow = body.get_submodule(f"layer{number}"), network.get_submodule(f"layer{number}")
+        assert isinstance(wide, Separable)
+        assert isinstance(narrow, Narrow)
+        wanted = _chunks(lambda maps, wide=wide: wide.pointwise(F.relu(wide.depthwise(maps))), theirs)
+        seen = _chunks(narrow.spread, ours)
+        inner, outer, bias = reduced_rank(_places(seen), _places(wanted), rank)
+        narrow.inner.weight.copy_(inner[:, :, None, None])
+        narrow.outer.weight.copy_(outer[:, :, None, None])
+        assert narrow.outer.bias is not None
+        narrow.outer.bias.copy_(bias)
+        theirs, ours = F.relu(wanted), F.relu(_chunks(lambda maps, n=narrow: n.outer(n.inner(maps)), seen))
+    logits = body.classifier(theirs.mean((2, 3)))
+    network.fit_labels(logits)
+    inner, outer, bias = reduced_rank(ours.mean((2, 3)), network.standardise(logits), HEAD_RANK)
+    network.neck.weight.copy_(inner)
+    network.head.weight.copy_(outer)
+    network.head.bias.copy_(bias)
+    return network
+
+
+def _chunks(layer: Callable[[Tensor], Tensor], maps: Tensor) -> Tensor:
+    """A layer over many patches, some at a time."""
+    return torch.cat([layer(part) for part in maps.split(4 * CACHED)])
+
+
+def _places(maps: Tensor) -> Tensor:
+    """(patch, channel, height, width) → (patch · height · width, channel)."""
+    return maps.permute(0, 2, 3, 1).flatten(0, 2)

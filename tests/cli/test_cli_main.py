@@ -1,0 +1,123 @@
+"""The entry: help without torch, the nearest verb for a wrong one, one sentence for what the user can mend."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import darktimbre
+from darktimbre.cli import console
+from darktimbre.cli.main import VERBS, app, load
+from darktimbre.notes.errors import UserError
+
+_HELP = """
+import sys, time
+start = time.perf_counter()
+from darktimbre.cli.main import main
+sys.argv = ["darktimbre", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+heavy = {"torch", "numpy", "matplotlib", "pyarrow", "lightning_fabric", "huggingface_hub"} & set(sys.modules)
+assert not heavy, heavy
+print("seconds", time.perf_counter() - start)
+"""
+
+_MAPPED = """
+import ctypes
+from darktimbre.cli import allocator
+import sys
+class Info(ctypes.Structure):  # struct mallinfo2 of malloc.h
+    _fields_ = [(name, ctypes.c_size_t) for name in
+        ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")]
+libc = ctypes.CDLL(None)
+try:
+    libc.mallinfo2.restype = Info
+except AttributeError:
+    print("old"); sys.exit()
+libc.malloc.restype = ctypes.c_void_p
+tuned = allocator.tune() if sys.argv[1] == "tuned" else None
+before = libc.mallinfo2().hblkhd
+libc.malloc(ctypes.c_size_t(128 << 20))
+print(tuned, libc.mallinfo2().hblkhd - before >= 128 << 20)
+"""
+
+
+def _python(code: str, *arguments: str) -> str:
+    ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    told = _python(_HELP)
+    best = min(float(one.split()[-1]) for one in (told, _python(_HELP)))
+    # 0.2 s on an idle machine; another process's load must not fail the test.
+    start = time.perf_counter()
+    _python("import typer, rich.console")
+    assert best < max(0.4, 2 * (time.perf_counter() - start))
+    for verb in VERBS:
+        assert verb.name in told
+
+
+def test_large_blocks_are_mapped_without_tuning_and_not_with_it() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only glibc has this allocator")
+    plain = _python(_MAPPED, "plain").split()
+    if plain == ["old"]:
+        pytest.skip("this C library has no mallinfo2")
+    assert plain == ["None", "True"]
+    assert _python(_MAPPED, "tuned").split() == ["True", "False"]
+
+
+def test_every_verb_loads_and_has_help_of_its_own() -> None:
+    for verb in VERBS:
+        command = load(verb)
+        assert command.name == verb.name
+        assert command.help, verb.name
+
+
+def test_the_version_and_an_unknown_verb() -> None:
+    told = CliRunner().invoke(app, ["--version"])
+    assert (told.exit_code, told.output.strip()) == (0, f"darktimbre {darktimbre.__version__}")
+    wrong = CliRunner().invoke(app, ["sinth"])
+    assert wrong.exit_code == 2
+    assert "Did you mean 'synth'?" in wrong.output
+
+
+def test_no_arguments_are_help() -> None:
+    assert "Sounds in" in CliRunner().invoke(app, []).output
+
+
+def test_what_the_user_can_mend_is_one_sentence_and_status_2(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["synth", "scale", str(tmp_path / "none"), str(tmp_path / "out")])
+    assert ended.exit_code == 2
+    assert ended.stderr.count("\n") == 1
+    assert "There is no bundle at" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [(UserError("Do it so."), 2, "Do it so."), (KeyboardInterrupt(), 130, "Stopped on your request.")],
+)
+def test_sentences(error: BaseException, status: int, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, console.sentences():
+        raise error
+    assert ended.value.exit_code == status
+    assert capsys.readouterr().err.strip() == sentence
+
+
+def test_bugs_are_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError), console.sentences():
+        raise ZeroDivisionError
+
+
+def test_brackets_in_names_are_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("sounds [bold] /a/[red]b")
+    assert capsys.readouterr().out == "sounds [bold] /a/[red]b\n"

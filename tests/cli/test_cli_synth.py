@@ -1,0 +1,224 @@
+"""Each verb of `synth` writes what its names and manifest say, through the synthesizer and nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tests.bundle.tiny import DIGEST, NAMES, tiny_bundle
+from typer.testing import CliRunner
+
+from darktimbre import teachers
+from darktimbre.audio.files import write
+from darktimbre.cli.main import app
+from darktimbre.cli.sounds import file_stem
+from darktimbre.synthesizer.synthesizer import Synthesizer
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle().save_pretrained(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+def _synth(*arguments: object) -> str:
+    ended = CliRunner().invoke(app, ["synth", *map(str, arguments)])
+    assert ended.exit_code == 0, ended.output
+    return ended.output
+
+
+def _refused(*arguments: object) -> str:
+    ended = CliRunner().invoke(app, ["synth", *map(str, arguments)])
+    assert ended.exit_code == 2, ended.output
+    return ended.output
+
+
+def _manifest(out: Path) -> dict[str, dict[str, Any]]:
+    return {entry["file"]: entry for entry in json.loads((out / "manifest.json").read_text())["files"]}
+
+
+def _wav(path: Path) -> np.ndarray:
+    samples, rate = soundfile.read(path, dtype="float32")
+    assert (rate, soundfile.info(path).subtype) == (8000, "PCM_16")
+    return samples
+
+
+def test_a_scale_is_what_render_gives(bundle: Path, tmp_path: Path) -> None:
+    _synth("scale", bundle, tmp_path, "--from", "B3", "--to", "60", "--step", "0.5", "--set", "drum=0.8", "--seed", "5")
+    entries = _manifest(tmp_path)
+    assert list(entries) == ["scale_59.50.wav", "scale_59_B3.wav", "scale_60_C4.wav"]
+    waves = Synthesizer.from_pretrained(bundle).render([59, 59.5, 60], {"Drum": 0.8}, [5, 5, 5])
+    for name, wave in zip(("scale_59_B3.wav", "scale_59.50.wav", "scale_60_C4.wav"), waves, strict=True):
+        np.testing.assert_allclose(_wav(tmp_path / name), wave * entries[name]["gain"], atol=1e-4)
+    assert entries["scale_60_C4.wav"] | {"gain": 0} == {
+        "file": "scale_60_C4.wav", "verb": "scale", "pitch": 60.0, "attributes": {"drum": 0.8}, "seed": 5, "gain": 0,
+    }  # fmt: skip
+    assert max(np.abs(_wav(tmp_path / name)).max() for name in entries) == pytest.approx(0.99, abs=1e-3)
+
+
+def test_random_notes_with_a_picture_the_same_for_the_same_seed(bundle: Path, tmp_path: Path) -> None:
+    for out in ("a", "b"):
+        _synth("random", bundle, tmp_path / out, "--count", 3, "--seed", 9, "--picture", tmp_path / out / "p.png")
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert len(names) == 5
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert [entry["seed"] for entry in _manifest(tmp_path / "a").values()] == [9, 10, 11]
+    _synth("random", bundle, tmp_path / "c", "--count", 3, "--seed", 9, "--pitch", "C4")
+    assert {entry["pitch"] for entry in _manifest(tmp_path / "c").values()} == {60.0}
+
+
+def test_random_notes_take_the_bundles_examples(tmp_path: Path) -> None:
+    path = tiny_bundle(examples=[[0.1, 0.2, 0.3], [0.6, 0.5, 0.4]]).save_pretrained(tmp_path / "bundle")
+    _synth("random", path, tmp_path / "out", "--count", 6, "--set", "trumpet=0.9")
+    levels = [tuple(entry["attributes"][name] for name in NAMES) for entry in _manifest(tmp_path / "out").values()]
+    assert set(levels) == {(0.1, 0.9, 0.3), (0.6, 0.9, 0.4)}
+
+
+def test_a_sweep_changes_one_attribute(bundle: Path, tmp_path: Path) -> None:
+    _synth("sweep", bundle, tmp_path, "--attribute", "singing BOWL", "--steps", 3, "--set", "Drum=0.2")
+    entries = _manifest(tmp_path)
+    assert list(entries) == [f"sweep_singing-bowl_{value}_60_C4.wav" for value in ("0.00", "0.50", "1.00")]
+    assert [entry["attributes"] for entry in entries.values()] == [
+        {"Drum": 0.2, "Singing bowl": v} for v in (0, 0.5, 1)
+    ]
+
+
+def test_a_sweep_beyond_the_range_warns_in_one_line(bundle: Path, tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["synth", "sweep", str(bundle), str(tmp_path), "--attribute", "drum", "--to", "2"])
+    assert ended.exit_code == 0
+    assert ended.stderr == "Drum = 2: outside 0 to 1, where the instrument was not trained.\n"
+
+
+@pytest.mark.parametrize("way", ["--spherical", "--linear"])
+def test_an_interpolation_begins_and_ends_with_its_notes(bundle: Path, tmp_path: Path, way: str) -> None:
+    ends = [
+        "--from-seed",
+        2,
+        "--to-seed",
+        7,
+        "--from",
+        "Drum=1",
+        "--to",
+        "Trumpet=1",
+        "--from-pitch",
+        59,
+        "--to-pitch",
+        61,
+    ]
+    _synth("interpolate", bundle, tmp_path, *ends, "--steps", 5, way)
+    entries = _manifest(tmp_path)
+    assert [entry["pitch"] for entry in entries.values()] == [59, 59.5, 60, 60.5, 61]
+    assert [entry["attributes"]["Drum"] for entry in entries.values()] == [1, 0.75, 0.5, 0.25, 0]
+    waves = Synthesizer.from_pretrained(bundle).render([59, 61], [{"Drum": 1}, {"Trumpet": 1}], [2, 7])
+    for name, wave in zip((min(entries), max(entries)), waves, strict=True):
+        np.testing.assert_allclose(_wav(tmp_path / name), wave * entries[name]["gain"], atol=1e-3)
+
+
+def test_a_midi_file_becomes_one_wav(bundle: Path, tmp_path: Path) -> None:
+    file = mido.MidiFile()
+    notes = [("note_on", 60, 0), ("note_off", 60, 240), ("note_on", 72, 0), ("note_off", 72, 240)]
+    file.tracks.append(mido.MidiTrack(mido.Message(kind, note=note, velocity=90, time=t) for kind, note, t in notes))
+    file.tracks[0].insert(0, mido.Message("program_change", program=3))
+    file.save(tmp_path / "My tune.mid")
+    told = _synth("midi", bundle, tmp_path / "out", tmp_path / "My tune.mid", "--release", "0.05")
+    assert "2 notes" in told
+    assert "Skipped: 1 program changes." in told
+    (entry,) = _manifest(tmp_path / "out").values()
+    assert (entry["file"], entry["notes"], entry["repitched"]) == ("midi_my-tune.wav", 2, 1)
+    wave = _wav(tmp_path / "out" / "midi_my-tune.wav")
+    assert len(wave) == pytest.approx(0.55 * 8000, abs=2)
+    assert 0 < np.abs(wave).max() <= 0.991
+
+
+class Ear:
+    """A teacher that hears fixed logits."""
+
+    name, sample_rate, digest = "fake", 16000, DIGEST
+    labels = ("Noise", "Drum", "Singing bowl", "Trumpet")
+
+    def logits(self, waves: torch.Tensor) -> torch.Tensor:
+        self.heard = waves
+        return torch.tensor([[9.0, -2.0, 2.0, 0.0]]).expand(len(waves), -1)
+
+
+@pytest.fixture
+def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
+    ear = Ear()
+    monkeypatch.setattr(teachers, "load", lambda name, device, weights: ear)
+    return ear
+
+
+@pytest.fixture
+def whistle(tmp_path: Path) -> Path:
+    at = np.arange(44100) / 44100
+    write(tmp_path / "whistle.wav", 0.5 * np.sin(2 * np.pi * 523.25 * at), 44100)  # C5: an octave above the instrument
+    return tmp_path / "whistle.wav"
+
+
+def test_like_takes_tags_at_the_instruments_temperature_and_pitch(
+    bundle: Path, ear: Ear, whistle: Path, tmp_path: Path
+) -> None:
+    told = _synth("like", bundle, tmp_path / "out", whistle, "--count", 2)
+    assert tuple(ear.heard.shape) == (1, 4000)  # the instrument's quarter of a second at the teacher's rate
+    entries = _manifest(tmp_path / "out")
+    assert list(entries) == ["like_whistle_00_60_C4.wav", "like_whistle_01_60_C4.wav"]
+    sigmoid = {"Singing bowl": 1 / (1 + np.exp(-1)), "Trumpet": 0.5, "Drum": 1 / (1 + np.exp(1))}  # logit / T, T = 2
+    for entry in entries.values():
+        assert entry["attributes"] == pytest.approx(sigmoid, abs=1e-5)
+    assert "Singing bowl 0.73, Trumpet 0.50" in told
+    assert "played at 60" in told
+
+
+def test_like_refuses_another_teacher(bundle: Path, ear: Ear, whistle: Path, tmp_path: Path) -> None:
+    ear.digest = "ff" * 32
+    assert "what they hear does not compare" in _refused("like", bundle, tmp_path / "out", whistle)
+    ear.digest, ear.labels = DIGEST, ("Noise", "Drum", "Singing bowl", "Flute")
+    assert "has no label 'Trumpet'" in _refused("like", bundle, tmp_path / "out", whistle)
+
+
+def test_like_wants_a_pitch_where_none_is_heard(bundle: Path, ear: Ear, tmp_path: Path) -> None:
+    write(tmp_path / "noise.wav", 0.3 * np.random.default_rng(0).standard_normal(16000).clip(-3, 3), 16000)
+    assert "--pitch C4" in _refused("like", bundle, tmp_path / "out", tmp_path / "noise.wav")
+    _synth("like", bundle, tmp_path / "out", tmp_path / "noise.wav", "--pitch", "59.5", "--count", 1)
+    assert list(_manifest(tmp_path / "out")) == ["like_noise_00_59.50.wav"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--set", "Drum"), "is not NAME=VALUE"),
+        (("--set", "=1"), "is not NAME=VALUE"),
+        (("--set", "drumm=1"), "Did you mean 'Drum'"),
+        (("--from", "H4"), "is no pitch"),
+        (("--from", "10"), "plays MIDI 59 to 61"),
+        (("--from", "61", "--to", "59"), "A scale goes up"),
+        (("--device", "moon"), "cannot be used here"),
+    ],
+)
+def test_mistakes_are_sentences(bundle: Path, tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in _refused("scale", bundle, tmp_path / "out", *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    assert "cannot be written to" in _refused("scale", bundle, tmp_path / "file" / "out")
+
+
+def test_the_manifest_keeps_earlier_files_that_are_still_there(bundle: Path, tmp_path: Path) -> None:
+    _synth("scale", bundle, tmp_path)
+    (tmp_path / "scale_59_B3.wav").unlink()
+    _synth("sweep", bundle, tmp_path, "--attribute", "drum", "--steps", 2)
+    assert [entry["verb"] for entry in _manifest(tmp_path).values()] == ["scale", "scale", "sweep", "sweep"]
+
+
+def test_file_names_are_plain() -> None:
+    assert (
+        file_stem("sweep", "Bass (instrument role), deep/low", 0.5, "C#4")
+        == "sweep_bass-instrument-role-deep-low_0.50_C#4"
+    )
+    assert file_stem("like", "Ünder..") == "like_ünder.."

@@ -1,0 +1,238 @@
+"""A folder of samples as people have them becomes a corpus in which nothing is lost, mixed up or counted twice."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from darktimbre.cli.import_ import app
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.folder import import_folder
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.pitch import midi_to_hz
+
+RATE = 16_000
+
+
+def put(path: Path, seconds: float = 0.3, hz: float = 220.0, rate: int = RATE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    time = np.arange(round(seconds * rate)) / rate
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * hz * time), rate)
+    return path
+
+
+def test_class_pitch_and_instrument_come_from_where_a_sound_lies(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    for name in ("drums/kicks/808 kick 4", "drums/kicks/808 kick 5", "keys/Rhodes C3", "keys/Rhodes E3 v2", "keys/C4"):
+        put(src / f"{name}.wav")
+    put(src / "loose.flac")
+    corpus = import_folder(src, tmp_path / "out", workers=1).corpus
+    notes = {corpus.note(row).id: corpus.note(row) for row in range(len(corpus))}
+    kick = notes["drums/kicks/808 kick 4"]
+    assert (kick.category, kick.subcategory, kick.pitch) == ("drums", "kicks", None)
+    assert kick.instrument != notes["drums/kicks/808 kick 5"].instrument
+    assert kick.origin == "drums/kicks/808 kick 4.wav"
+    assert kick.seconds == pytest.approx(0.3)
+    low, high = notes["keys/Rhodes C3"], notes["keys/Rhodes E3 v2"]
+    assert (low.pitch, high.pitch) == (48, 52)
+    assert low.instrument == high.instrument == "keys/Rhodes"
+    assert low.split == high.split
+    assert (notes["keys/C4"].instrument, notes["keys/C4"].pitch) == ("keys", 60)
+    assert (notes["loose"].category, notes["loose"].instrument) == (None, "loose")
+
+
+def test_rates_lengths_and_levels_arrive_as_one_shape(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    put(src / "a_short.wav", 0.25, rate=44_100)
+    put(src / "b_long.wav", 3.0, rate=48_000)
+    put(src / "c_exact.wav", 0.5)
+    summary = import_folder(src, tmp_path / "out", seconds=0.5, workers=1)
+    assert (summary.accepted, summary.padded, summary.cut, len(summary.quarantined)) == (3, 1, 1, 0)
+    waves = summary.corpus.waves(np.arange(3))
+    assert waves.shape == (3, 8000)
+    expected = 0.5 * np.sin(2 * np.pi * 220 * np.arange(8000) / RATE)
+    assert np.abs(waves[0, 200:3800] - expected[200:3800]).max() < 3e-3
+    assert (waves[0, 4100:] == 0).all()
+    assert np.abs(waves[1, 200:7800] - expected[200:7800]).max() < 3e-3
+    assert waves[1, -1] == 0
+    assert np.abs(waves[2] - expected).max() < 1e-4
+
+
+def test_ids_stay_unique_when_stems_collide(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    for name in ("a.wav", "a.flac", "a.wav.wav", "b/a.wav"):
+        put(src / name)
+    corpus = import_folder(src, tmp_path / "out", workers=1).corpus
+    assert len(set(corpus.column("id"))) == len(corpus) == 4
+
+
+def test_metadata_outranks_names(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    for name in ("x C3.wav", "y.wav", "sub/z.wav", "bad.wav", "plain.wav"):
+        put(src / name)
+    (src / "metadata.csv").write_text(
+        "\ufefffile_name,pitch,velocity,instrument,family,source,category,tags,mood\n"
+        "x C3.wav,60,100,my piano,keyboard,acoustic,keys,bright; old,sad\n"
+        "y.wav,F#4,,,,,,,\n"
+        "bad.wav,high,,,,,,,\n"
+        "gone.wav,60,,,,,,,\n",
+        encoding="utf-8",
+    )
+    (src / "sub" / "metadata.csv").write_text("file_name,pitch\nz.wav,61.0\n")
+    summary = import_folder(src, tmp_path / "out", workers=1)
+    notes = {note.id: note for note in map(summary.corpus.note, range(summary.accepted))}
+    assert notes.keys() == {"x C3", "y", "sub/z", "plain"}
+    piano = notes["x C3"]
+    assert (piano.pitch, piano.velocity, piano.instrument, piano.split_key) == (60, 100, "my piano", "my piano")
+    assert (piano.family, piano.source, piano.category, piano.tags) == (
+        "keyboard",
+        "acoustic",
+        "keys",
+        ("bright", "old"),
+    )
+    assert (notes["y"].pitch, notes["sub/z"].pitch, notes["plain"].pitch) == (66, 61, None)
+    reasons = dict(summary.quarantined)
+    assert "'high' is no pitch" in reasons["bad.wav"]
+    assert "not there" in reasons["gone.wav"]
+    assert any("mood" in remark for remark in summary.remarks)
+
+
+def test_a_split_may_be_given(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    for name in ("a.wav", "b.wav", "c.wav"):
+        put(src / name)
+    (src / "metadata.csv").write_text("file_name,split\na.wav,train\nb.wav,validation\n")
+    summary = import_folder(src, tmp_path / "out", split="given", workers=1)
+    assert dict(zip(summary.corpus.column("id"), summary.corpus.column("split"), strict=True)) == {
+        "a": "train",
+        "b": "valid",
+    }
+    assert [file for file, _ in summary.quarantined] == ["c.wav"]
+
+
+def test_pitch_is_estimated_only_where_asked_and_not_written(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    put(src / "tone.wav", 0.8, midi_to_hz(57))
+    put(src / "wrong C5.wav", 0.8, midi_to_hz(57))
+    random = np.random.default_rng(0).standard_normal(RATE)
+    soundfile.write(src / "noise.wav", 0.1 * random, RATE)
+    for asked, expected in (
+        (False, {"tone": -1, "wrong C5": 72, "noise": -1}),
+        (True, {"tone": 57, "wrong C5": 72, "noise": -1}),
+    ):
+        corpus = import_folder(src, tmp_path / "out", estimate_pitch=asked, overwrite=True, workers=1).corpus
+        assert dict(zip(corpus.column("id"), corpus.column("pitch"), strict=True)) == expected
+
+
+def test_a_corpus_written_into_its_own_source_does_not_eat_itself(tmp_path: Path) -> None:
+    put(tmp_path / "a.wav")
+    first = import_folder(tmp_path, tmp_path / "out", workers=1)
+    again = import_folder(tmp_path, tmp_path / "out", overwrite=True, workers=1)
+    assert first.accepted == again.accepted == 1
+    assert first.corpus.digest == again.corpus.digest
+    assert not again.ignored
+
+
+def test_more_workers_write_the_same_corpus(tmp_path: Path) -> None:
+    for number in range(40):
+        put(tmp_path / "src" / f"{number}.wav", 0.05 + 0.01 * number, 100 + 10 * number, rate=22_050)
+    one, two = (import_folder(tmp_path / "src", tmp_path / f"out{n}", workers=n).corpus for n in (1, 2))
+    assert one.digest == two.digest
+
+
+def test_links_lead_neither_in_circles_nor_twice_to_one_sound(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    put(src / "real" / "a.wav")
+    put(tmp_path / "elsewhere" / "b.wav")
+    (src / "again").symlink_to(src / "real")
+    (src / "outside").symlink_to(tmp_path / "elsewhere")
+    (src / "real" / "up").symlink_to(src)
+    (src / "copy.wav").symlink_to(src / "real" / "a.wav")
+    (src / "dangling.wav").symlink_to(src / "nowhere.wav")
+    (src / "self.wav").symlink_to(src / "self.wav")
+    summary = import_folder(src, tmp_path / "out", workers=1)
+    assert sorted(summary.corpus.column("id")) == ["outside/b", "real/a"]
+    reasons = dict(summary.quarantined)
+    assert reasons.keys() == {"real/up", "dangling.wav", "self.wav"}
+    assert "loop" in reasons["real/up"]
+    assert "loop" in reasons["self.wav"]
+    assert "not there" in reasons["dangling.wav"]
+    assert summary.ignored == {"link to a file already read": 1, "link to a folder already read": 1}
+
+
+def test_what_is_not_sound_is_counted_by_kind_and_sound_without_a_name_is_found(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    put(src / "a.wav").with_name("tape").write_bytes((src / "a.wav").read_bytes())
+    (src / "read me.txt").write_text("hello")
+    (src / "cover.JPG").write_bytes(b"\xff\xd8")
+    (src / ".DS_Store").write_bytes(b"")
+    (src / "._a.wav").write_bytes(b"Mac resource fork")
+    (src / "unknown.xyz").write_bytes(b"nothing known")
+    (src / "song.wav").write_text("<html>404</html>")
+    os.mkfifo(src / "pipe.wav")
+    summary = import_folder(src, tmp_path / "out", workers=1)
+    assert sorted(summary.corpus.column("id")) == ["a", "tape"]
+    assert summary.ignored == {".jpg": 1, ".txt": 1, ".xyz": 1, "hidden": 2}
+    assert dict(summary.quarantined) == {"song.wav": "not a sound file", "pipe.wav": "not a regular file"}
+
+
+def test_names_that_are_no_text_are_taken_all_the_same(tmp_path: Path) -> None:
+    folder = os.fsencode(put(tmp_path / "src" / "a.wav").parent)
+    strange = os.path.join(folder, b"t\xffm C3.wav")
+    try:
+        os.rename(os.path.join(folder, b"a.wav"), strange)
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    note = import_folder(tmp_path / "src", tmp_path / "out", workers=1).corpus.note(0)
+    assert (note.id, note.pitch) == (r"t\xffm C3", 48)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_an_interrupted_import_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    for number in range(30):
+        put(tmp_path / "src" / f"{number}.wav")
+
+    def stop(done: int, total: int) -> None:
+        assert total == 30
+        if done == 10:
+            raise error
+
+    with pytest.raises(error):
+        import_folder(tmp_path / "src", tmp_path / "out", progress=stop, workers=1)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["src"]
+
+
+def test_nothing_usable_makes_no_corpus(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.wav").write_bytes(b"")
+    with pytest.raises(UserError, match=r"a\.wav: empty"):
+        import_folder(tmp_path / "src", tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [(b"name,pitch\na.wav,60\n", "file_name"), (b"\xff\xfe\x00bin", "cannot be read as a table"), (b"", "file_name")],
+)
+def test_a_table_that_cannot_be_understood_is_told(tmp_path: Path, table: bytes, message: str) -> None:
+    put(tmp_path / "src" / "a.wav")
+    (tmp_path / "src" / "metadata.csv").write_bytes(table)
+    with pytest.raises(UserError, match=message):
+        import_folder(tmp_path / "src", tmp_path / "out")
+
+
+def test_the_command_tells_what_it_did_and_fails_only_above_the_limit(tmp_path: Path) -> None:
+    for number in range(9):
+        put(tmp_path / "src" / f"{number}.wav")
+    (tmp_path / "src" / "broken.wav").write_bytes(b"RIFF")
+    command = ["folder", str(tmp_path / "src"), str(tmp_path / "out"), "--workers", "1"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "broken.wav" in result.output
+    assert "10.0 %" in result.output
+    assert len(Corpus.open(tmp_path / "out")) == 9  # written all the same
+    result = CliRunner().invoke(app, [*command, "--max-bad", "10", "--force"])
+    assert result.exit_code == 0

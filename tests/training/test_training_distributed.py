@@ -1,0 +1,82 @@
+"""Two gloo processes on one machine compute what one process with the same global batch computes."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tests.training.tiny import tiny_recipe, warm_recipe
+
+from darktimbre.notes.errors import UserError
+from darktimbre.training import checkpoint
+from darktimbre.training.journal import read_journal
+from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.reading import dump_recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("kind", ["growing", "warm"])
+def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
+    # Batches of 8: each process has whole groups of four for the minibatch standard deviation.
+    if kind == "growing":
+        recipe = tiny_recipe(schedule=[{"notes": 16, "batch": 8}, {"notes": 16, "batch": 8, "fade": 8}])
+        recipe = tiny_recipe(
+            schedule=[{"notes": 16, "batch": 8}, {"notes": 16, "batch": 8, "fade": 8}],
+            objectives={"penalty": {"reduction": "sum"}},
+            journal_every=16,
+            checkpoint_every=24,
+        )
+    else:
+        recipe = warm_recipe(
+            schedule=[{"notes": 16, "batch": 8, "scale": 2}],
+            warm_start={"notes": 16, "batch": 8, "anchor": 0.5},
+            journal_every=16,
+        )
+    (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
+    train_recipe(
+        recipe, Options(corpus=tiny_corpus, run=tmp_path / "one", accelerator="cpu"), say=lambda sentence: None
+    )
+    command = [sys.executable, str(Path(__file__).with_name("run_devices.py")), str(tmp_path / "recipe.yaml")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(free_port())}
+    done = subprocess.run(
+        [*command, str(tiny_corpus), str(tmp_path / "two")],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, two = (checkpoint.load_latest(tmp_path / name)[0] for name in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    assert one.tensors.keys() == two.tensors.keys()
+    for name, tensor in one.tensors.items():
+        if name.startswith("adam-"):
+            continue  # Adam's second moments span many orders; the weights that follow from them are compared
+        torch.testing.assert_close(
+            two.tensors[name], tensor, rtol=1e-3, atol=2e-4, msg=lambda text, name=name: f"{name}: {text}"
+        )
+    lines = [read_journal(tmp_path / name / "journal.jsonl") for name in ("one", "two")]
+    assert [line["notes_seen"] for line in lines[0]] == [line["notes_seen"] for line in lines[1]]
+    for mine, its in zip(*lines, strict=True):
+        for name in mine.keys() & {"critic", "generator", "reconstruction", "pitch_real", "attributes_real", "anchor"}:
+            assert its[name] == pytest.approx(mine[name], rel=1e-3, abs=1e-4), name
+
+
+def test_batches_that_cannot_be_shared_are_refused_before_anything_is_started(tiny_corpus, tmp_path, monkeypatch):
+    from darktimbre.training import loop
+    from darktimbre.training.schedule import Schedule
+
+    with pytest.raises(UserError, match=r"batch of 4 notes cannot be shared evenly by 3 processes.*6"):
+        loop._check_batches(Schedule(tiny_recipe()), 3)

@@ -1,0 +1,87 @@
+"""Recipes say what they mean, and what is wrong with them in words."""
+
+import pytest
+
+from darktimbre.notes.errors import UserError
+from darktimbre.training.reading import difference, dump_recipe, load_recipe, parse_recipe, recipe_names
+from darktimbre.training.schedule import Schedule
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_resolved_recipe_reads_back_equal(name):
+    recipe = load_recipe(name)
+    assert parse_recipe(dump_recipe(recipe), origin="dump") == recipe
+
+
+def test_there_are_the_five_recipes():
+    assert recipe_names() == ["darkgan", "darkgan-baseline", "darkgan-small", "gansynth", "tagger"]
+
+
+def test_darkgan_is_the_paper():
+    recipe = load_recipe("darkgan")
+    steps = [(part.stop - part.first) // part.batch for part in Schedule(recipe).stretches]
+    assert steps == [128_000, 200_000, 200_000, 200_000, 200_000, 300_000]
+    assert [stage.batch for stage in recipe.schedule] == [30, 30, 20, 20, 20, 10]
+    assert Schedule(recipe).total == 24_840_000
+    assert recipe.network is not None
+    assert recipe.network.config(pitches=tuple(range(44, 70)), attributes=128).picture_size() == (1024, 32)
+    assert recipe.data.pitches == (44, 69)
+    assert (recipe.objectives.penalty.weight, recipe.objectives.pitch, recipe.objectives.attributes) == (10, 10, 10)
+    assert difference(recipe, load_recipe("darkgan-baseline")) == [
+        "name: darkgan → darkgan-baseline",
+        "data.attributes: 128 → 0",
+    ]
+
+
+def test_overrides_reach_every_depth_and_read_numbers_as_meant():
+    overrides = ["optimiser.lr=5e-4", "schedule.1.notes=77", "data.pitches=null", "data.codec.hop=512", "seed=3"]
+    recipe = load_recipe("darkgan", [*overrides, "data.attributes=[Drum, Flute]", "warm_start=null"])
+    assert recipe.optimiser.lr == 0.0005
+    assert recipe.schedule[1].notes == 77
+    assert recipe.data.pitches is None
+    assert recipe.data.codec == {"kind": "if", "hop": 512}
+    assert recipe.data.attributes == ("Drum", "Flute")
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("optimizer.lr=1", r"no key 'optimizer'.* Did you mean 'optimiser'"),
+        ("optimiser.learning_rat=1", r"no key 'optimiser.learning_rat'"),
+        ("lr=1", r"no key 'lr'.* Did you mean '(optimiser|warm_start).lr'"),
+        ("objectives.penalty.wieght=1", r"Did you mean 'objectives.penalty.weight'"),
+        (
+            "objectives.adversarial=hinge",
+            r"objectives.adversarial is 'hinge'; it should be 'wasserstein' or 'logistic'",
+        ),
+        ("optimiser.lr=-1", r"optimiser.lr is -1; it should be greater than 0"),
+        ("schedule.9.notes=4", r"'9' must be a number from 0 to 5"),
+        ("schedule.0.scale=6", r"scale 6, the network has scales 0 to 5"),
+        ("schedule.0.scale=1", None),
+        ("schedule.3.scale=1", r"must not go down"),
+        ("network.widths=[4,4]", r"widths"),
+        ("warm_start={notes: 10}", r"network.posterior: true"),
+        ("seed", r"write it as key.sub=value"),
+        ("name.sub=1", r"single value"),
+        ("data.pitches=[69,44]", r"lowest, highest"),
+    ],
+)
+def test_mistakes_are_named_with_the_remedy(override, sentence):
+    if sentence is None:
+        load_recipe("darkgan", [override])
+        return
+    with pytest.raises(UserError, match=sentence):
+        load_recipe("darkgan", [override])
+
+
+def test_unknown_recipe_names_the_nearest(tmp_path):
+    with pytest.raises(UserError, match="Did you mean 'darkgan-small'"):
+        load_recipe("dakgan-small")
+    with pytest.raises(UserError, match="cannot be read"):
+        load_recipe(tmp_path / "no.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [", encoding="utf-8")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_recipe(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- a", encoding="utf-8")
+    with pytest.raises(UserError, match="mapping"):
+        load_recipe(tmp_path / "list.yaml")

@@ -1,0 +1,156 @@
+"""One step of the game equals the plain one: separate passes, separate backwards, nothing frozen."""
+
+from copy import deepcopy
+
+import pytest
+import torch
+from tests.training.tiny import tiny_recipe, warm_recipe
+from torch.nn import functional as F
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.training.gan import GanTraining
+from darktimbre.training.hardware import Hardware
+from darktimbre.training.plan import make_plan, material_of
+from darktimbre.training.players import judge_both
+from darktimbre.training.recipe import Recipe
+from darktimbre.training.schedule import Schedule
+
+
+def training_of(recipe: Recipe, corpus_path) -> GanTraining:
+    corpus = Corpus.open(corpus_path)
+    plan, _ = make_plan(recipe, corpus)
+    return GanTraining(plan, material_of(plan, corpus), Hardware())
+
+
+def plain_losses(recipe: Recipe, training: GanTraining, moment) -> tuple[dict, dict]:
+    """Gradients of both networks by the definitions, from one state, without any of the step's economies."""
+    G, D = deepcopy(training.players.generator), deepcopy(training.players.discriminator)
+    batch, at = training.batch(moment), {"stage": moment.scale, "alpha": moment.alpha}
+    goals, T = recipe.objectives, recipe.data.temperature
+
+    def asked(verdict):
+        pitch = F.cross_entropy(verdict.pitch_logits, batch.pitch_class)
+        wanted, said = batch.soft, torch.sigmoid(verdict.attribute_logits / T)
+        attributes = -(wanted * said.log() + (1 - wanted) * (1 - said).log()).mean()
+        return goals.pitch * pitch + goals.attributes * attributes
+
+    fake = G(batch.critic_latent, batch.condition, **at).detach()
+    on_real, on_fake = D(batch.pictures, **at), D(fake, **at)
+    critic = on_fake.score.mean() - on_real.score.mean() + goals.drift * (on_real.score**2).mean() + asked(on_real)
+    mixed = batch.between.view(-1, 1, 1, 1) * batch.pictures + (1 - batch.between.view(-1, 1, 1, 1)) * fake
+    mixed.requires_grad_()
+    (slope,) = torch.autograd.grad(D(mixed, **at).score.sum(), mixed, create_graph=True)
+    distances = (slope.flatten(1).norm(dim=1) - 1) ** 2
+    penalty = distances.sum() if goals.penalty.reduction == "sum" else distances.mean()
+    critic = critic + goals.penalty.weight * penalty
+    critic_gradients = torch.autograd.grad(critic, list(D.parameters()), allow_unused=True)
+    return {"critic": on_fake.score.mean() - on_real.score.mean(), "penalty": penalty}, dict(
+        zip((name for name, _ in D.named_parameters()), critic_gradients, strict=True)
+    )
+
+
+@pytest.mark.parametrize("batch", [4, 6], ids=["one pass", "two passes"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_discriminators_gradient_is_that_of_the_plain_step(tiny_corpus, monkeypatch, batch, reduction):
+    recipe = tiny_recipe(
+        schedule=[{"notes": 12, "batch": batch}, {"notes": 24, "batch": batch, "fade": 60}],
+        objectives={"penalty": {"reduction": reduction}},
+    )
+    training = training_of(recipe, tiny_corpus)
+    moment = Schedule(recipe).at(12)
+    assert 0 < moment.alpha < 1
+    losses, gradients = plain_losses(recipe, training, moment)
+    settled: dict[str, dict] = {}
+
+    def note(name, moment):
+        network = training.players.trained()[name]
+        settled[name] = {key: parameter.grad for key, parameter in network.named_parameters()}
+
+    monkeypatch.setattr(training.players, "settle", note)
+    told = training.step(moment)
+    for name, value in losses.items():
+        torch.testing.assert_close(told[name].detach(), value.detach(), rtol=1e-4, atol=1e-6)
+    assert {n for n, g in gradients.items() if g is None} == {
+        n for n, g in settled["discriminator"].items() if g is None
+    }
+    for name, gradient in gradients.items():
+        if gradient is not None:
+            torch.testing.assert_close(settled["discriminator"][name], gradient, rtol=2e-3, atol=1e-4)
+
+
+def test_generators_turn_leaves_the_discriminator_alone_and_the_other_way_round(tiny_corpus, monkeypatch):
+    recipe = tiny_recipe()
+    training = training_of(recipe, tiny_corpus)
+    players, order = training.players, []
+
+    def settle(name, moment):
+        other = "generator" if name == "discriminator" else "discriminator"
+        assert all(parameter.grad is None for parameter in players.trained()[other].parameters())
+        assert any(parameter.grad is not None for parameter in players.trained()[name].parameters())
+        players.trained()[name].zero_grad(set_to_none=True)
+        order.append(name)
+
+    monkeypatch.setattr(players, "settle", settle)
+    training.step(Schedule(recipe).at(0))
+    assert order == ["discriminator", "generator"]
+    assert all(parameter.requires_grad for network in players.trained().values() for parameter in network.parameters())
+
+
+def test_one_pass_over_real_and_fake_equals_two(tiny_corpus):
+    training = training_of(tiny_recipe(), tiny_corpus)
+    discriminator = training.players.discriminator
+    real, fake = torch.randn(8, 2, 16, 32), torch.randn(8, 2, 16, 32)
+    at = {"stage": 2, "alpha": 1.0}
+    for mine, plain in zip(judge_both(discriminator, real, fake, **at), (real, fake), strict=True):
+        torch.testing.assert_close(mine.score, discriminator(plain, **at).score, rtol=1e-4, atol=1e-5)
+
+
+def test_penalty_is_lazy_with_its_weight_times_the_interval(tiny_corpus, monkeypatch):
+    recipe = warm_recipe()
+    training = training_of(recipe, tiny_corpus)
+    schedule = Schedule(recipe)
+    seen = [name for n in range(32, 60, 4) for name in training.step(schedule.at(n)) if name == "penalty"]
+    assert len(seen) == sum(schedule.at(n).step % 3 == 0 for n in range(32, 60, 4))
+
+
+def test_fakes_are_conditioned_on_labels_of_the_real_rows(tiny_corpus):
+    training = training_of(tiny_recipe(), tiny_corpus)
+    batch = training.batch(Schedule(tiny_recipe()).at(8))
+    index = training.stream.rows(8, 4)
+    rows = training.material.rows[index]
+    corpus = Corpus.open(tiny_corpus)
+    pitches = batch.condition[:, :3].argmax(1) + 69
+    assert pitches.tolist() == corpus.column("pitch")[rows].tolist()
+    torch.testing.assert_close(batch.soft, torch.from_numpy(training.material.soft[index]))
+    expected = training.codec.encode(torch.from_numpy(corpus.waves(rows)))[:, :, ::4, ::4]
+    assert batch.pictures.shape == (4, 2, 4, 8)
+    torch.testing.assert_close(batch.pictures, expected)
+
+
+def test_warm_start_learns_to_reconstruct(tiny_corpus):
+    recipe = warm_recipe(warm_start={"notes": 480, "batch": 8, "lr": 0.01, "kl": 0.001})
+    training, schedule = training_of(recipe, tiny_corpus), Schedule(warm_recipe(warm_start={"notes": 480, "batch": 8}))
+    errors = [float(training.step(schedule.at(n))["reconstruction"].detach()) for n in range(0, 480, 8)]
+    assert sum(errors[-5:]) < 0.7 * sum(errors[:5])
+
+
+def test_encoder_is_the_critic_at_the_end_of_the_warm_start_and_stays(tiny_corpus):
+    recipe = warm_recipe()
+    training, schedule = training_of(recipe, tiny_corpus), Schedule(recipe)
+    for seen in range(0, 32, 8):
+        training.step(schedule.at(seen))
+    then = deepcopy(training.players.discriminator.state_dict())
+    for seen in range(32, 44, 4):
+        assert "anchor" in training.step(schedule.at(seen))
+    assert training.players.encoder is not None
+    for name, tensor in training.players.encoder.state_dict().items():
+        assert torch.equal(tensor, then[name])
+    assert not torch.equal(training.players.discriminator.score.weight, then["score.weight"])
+
+
+def test_torchs_own_generator_is_left_alone(tiny_corpus):
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    training = training_of(tiny_recipe(), tiny_corpus)
+    training.step(Schedule(tiny_recipe()).at(0))
+    assert torch.equal(before, torch.get_rng_state())
