@@ -54,7 +54,7 @@ def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = (checkpoint.load_latest(tmp_path / name)[0] for name in ("one", "two"))

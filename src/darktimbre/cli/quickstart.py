@@ -33,11 +33,12 @@ def quickstart(
     """
     from darktimbre.cli import quickstart_steps as steps
     from darktimbre.cli.console import INTERRUPTED, caution, say
+    from darktimbre.cli.quickstart_state import State
 
     wanted = _settings(notes, teacher, weights, builtin, from_scratch, recipe)
-    state = steps.State.find(run)
+    state = State.find(run)
     if state is None:
-        state = steps.State(run, _complete(wanted))
+        state = State(run, _complete(wanted))
         state.settings.resolved()  # a recipe that cannot be read is said before anything is made
         state.save()
     else:
@@ -127,12 +128,13 @@ def _complete(wanted: dict[str, Any]) -> "Settings":
     """The settings of a new quickstart: what is left open is what is at hand."""
     from darktimbre.cli import quickstart_steps as steps
     from darktimbre.cli.console import caution
+    from darktimbre.cli.quickstart_state import BUILTIN, Settings
 
     sounds, why = (wanted["sounds"], "") if wanted["sounds"] else steps.sounds_at_hand()
     if why:
-        caution(f"{why[0].upper()}{why[1:]}: the notes are played by the {steps.BUILTIN}.")
+        caution(f"{why[0].upper()}{why[1:]}: the notes are played by the {BUILTIN}.")
     teacher = wanted["teacher"] or steps.teacher_at_hand()
-    return steps.Settings(**{**wanted, "sounds": sounds, "teacher": teacher, "weights": wanted["weights"] or ""})
+    return Settings(**{**wanted, "sounds": sounds, "teacher": teacher, "weights": wanted["weights"] or ""})
 
 
 def _refuse_other(state: "State", wanted: dict[str, Any]) -> None:

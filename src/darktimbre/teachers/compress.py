@@ -1,14 +1,15 @@
 """YAMNet → the embedded network, in closed form: each wide layer becomes the best narrow one for the notes at hand.
 
 Layer after layer, what YAMNet's layer answers is regressed on the narrow network's own input, by a matrix of small rank
-(reduced-rank regression, Izenman 1975; for networks: Zhang et al. 2016), so that what earlier layers lost is made up for
-where it can be. Nothing is trained here; the recipe `tagger` goes on from it.
+(reduced-rank regression, Izenman 1975; for networks: Zhang et al. 2016), so that what earlier layers lost is made up
+for where it can be. Nothing is trained here; the recipe `tagger` goes on from it.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darktimbre.teachers.embedded import HEAD_RANK, RANKS, EmbeddedNetwork, Narrow
@@ -65,14 +66,15 @@ def compress(body: YamnetBody, patches: Tensor) -> EmbeddedNetwork:
         wide, narrow = body.get_submodule(f"layer{number}"), network.get_submodule(f"layer{number}")
         assert isinstance(wide, Separable)
         assert isinstance(narrow, Narrow)
-        wanted = _chunks(lambda maps, wide=wide: wide.pointwise(F.relu(wide.depthwise(maps))), theirs)
+        wanted = _chunks(partial(_before_relu, wide), theirs)
         seen = _chunks(narrow.spread, ours)
         inner, outer, bias = reduced_rank(_places(seen), _places(wanted), rank)
         narrow.inner.weight.copy_(inner[:, :, None, None])
         narrow.outer.weight.copy_(outer[:, :, None, None])
         assert narrow.outer.bias is not None
         narrow.outer.bias.copy_(bias)
-        theirs, ours = F.relu(wanted), F.relu(_chunks(lambda maps, n=narrow: n.outer(n.inner(maps)), seen))
+        theirs = F.relu(wanted)
+        ours = F.relu(_chunks(nn.Sequential(narrow.inner, narrow.outer), seen))
     logits = body.classifier(theirs.mean((2, 3)))
     network.fit_labels(logits)
     inner, outer, bias = reduced_rank(ours.mean((2, 3)), network.standardise(logits), HEAD_RANK)
@@ -80,6 +82,12 @@ def compress(body: YamnetBody, patches: Tensor) -> EmbeddedNetwork:
     network.head.weight.copy_(outer)
     network.head.bias.copy_(bias)
     return network
+
+
+def _before_relu(block: Separable, maps: Tensor) -> Tensor:
+    """What a block answers before its last ReLU."""
+    answer: Tensor = block.pointwise(F.relu(block.depthwise(maps)))
+    return answer
 
 
 def _chunks(layer: Callable[[Tensor], Tensor], maps: Tensor) -> Tensor:

@@ -218,12 +218,14 @@ class Tagger(Section):
     """The embedded teacher's own choices (task `tagger`).
 
     Attributes:
-        width: multiplier of its channel counts.
+        start: `compressed` (YAMNet's weights, which must be on this machine, made narrow in closed form) or `scratch`.
+        cross_entropy: weight of the cross-entropy of probabilities, beside the squared error of standardised logits.
         weight_decay: decoupled decay of AdamW.
         gain_db: random gain within ± this many dB, so that loudness teaches nothing.
     """
 
-    width: PositiveFloat = 1.0
+    start: Literal["compressed", "scratch"] = "compressed"
+    cross_entropy: NonNegativeFloat = 5.0
     weight_decay: NonNegativeFloat = 1e-4
     gain_db: NonNegativeFloat = 6.0
 

@@ -11,8 +11,11 @@ from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers import logmel
+from darktimbre.teachers.compress import compress
 from darktimbre.teachers.embedded import EmbeddedNetwork
 from darktimbre.teachers.embedded import save as save_embedded
+from darktimbre.teachers.weights import locate
+from darktimbre.teachers.yamnet import YamnetTagger
 from darktimbre.training.batches import Stream, uniform
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.hardware import Hardware
@@ -20,6 +23,8 @@ from darktimbre.training.material import Material
 from darktimbre.training.plan import Plan
 from darktimbre.training.schedule import Moment
 from darktimbre.training.steps.tagger import tagger_step
+
+FEWEST, MOST = 1200, 4096  # notes: more than the widest layer's 1024 inputs, and no more than memory likes
 
 
 class TaggerTraining:
@@ -36,10 +41,6 @@ class TaggerTraining:
         recipe, corpus = plan.recipe, material.corpus
         if corpus.sample_rate != logmel.RATE:
             raise UserError(f"The tagger listens at {logmel.RATE} Hz, {corpus.path} has {corpus.sample_rate} Hz.")
-        if hardware.share.world > 1:
-            raise UserError(
-                "A tagger is trained by one process: its batch norms would see parts of a batch. Leave --devices."
-            )
         self.stream = Stream(len(material.rows), recipe.seed)
         tags = Tags.open(corpus.path, recipe.data.teacher)
         self.teacher_digest = tags.digest
@@ -49,6 +50,8 @@ class TaggerTraining:
             self.network = EmbeddedNetwork()
         if self.logits.shape[1] != self.network.head.out_features:
             raise UserError(f"The tagger answers with YAMNet's classes; tags of {recipe.data.teacher} have others.")
+        if recipe.tagger.start == "compressed":
+            self.network = compressed(material, recipe.seed)
         self.network.fit_labels(self.logits)
         self.network.to(hardware.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.adam = torch.optim.AdamW(
@@ -58,15 +61,20 @@ class TaggerTraining:
     def step(self, moment: Moment) -> dict[str, Tensor]:
         """One step on notes at random gain."""
         recipe, seen = self.plan.recipe, moment.notes_seen
-        index = self.stream.rows(seen, moment.batch)
-        decibels = (2 * uniform(recipe.seed, "gain", seen, (moment.batch, 1)) - 1) * recipe.tagger.gain_db
+        part = self.hardware.share.of(moment.batch)
+        index = self.stream.rows(seen, moment.batch)[part]
+        decibels = (2 * uniform(recipe.seed, "gain", seen, (moment.batch, 1))[part] - 1) * recipe.tagger.gain_db
         waves = self.material.waves(index) * 10 ** (decibels / 20)
         for group in self.adam.param_groups:
             group["lr"] = recipe.optimiser.lr * moment.rate
         device = self.hardware.device
-        return tagger_step(
-            self.network, self.adam, waves.to(device), self.logits[index].to(device), self.hardware.computing
+        losses = tagger_step(
+            self.network, waves.to(device), self.logits[index].to(device), recipe.tagger, self.hardware.computing
         )
+        self.hardware.average_gradients(self.network)
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+        return losses
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a step reads or writes."""
@@ -108,11 +116,9 @@ class TaggerTraining:
         if len(rows) < 2:
             return {"notes": len(rows)}
         wanted = torch.sigmoid(torch.from_numpy(Tags.open(corpus.path, self.plan.recipe.data.teacher).logits(rows)))
-        self.network.eval()
         heard = torch.cat(
             [self._probabilities(corpus.waves(part)) for part in np.array_split(rows, -(-len(rows) // 256))]
         )
-        self.network.train()
         varies = wanted.std(0) > 0.01
         if not varies.any():
             return {"notes": len(rows)}
@@ -127,3 +133,21 @@ class TaggerTraining:
         patches = logmel.patches(torch.from_numpy(waves).to(self.hardware.device))
         answers = self.network.restore(self.network(patches.flatten(0, 1))).view(*patches.shape[:2], -1).mean(1)
         return torch.sigmoid(answers).cpu()
+
+
+def compressed(material: Material, seed: int) -> EmbeddedNetwork:
+    """YAMNet made narrow for the notes of the run.
+
+    Raises:
+        UserError: YAMNet's weights are not on this machine, or the notes are too few to solve for the matrices.
+    """
+    count = len(material.rows)
+    if count < FEWEST:
+        raise UserError(
+            f"Compressing YAMNet needs at least {FEWEST} notes, there are {count}: add --set tagger.start=scratch."
+        )
+    teacher = YamnetTagger.load(locate("yamnet"))
+    chosen = Stream(count, seed).rows(0, min(count, MOST))
+    parts = np.array_split(chosen, -(-len(chosen) // 256))
+    patches = [logmel.patches(material.waves(part)).flatten(0, 1) for part in parts]
+    return compress(teacher.body, torch.cat(patches)[:MOST])

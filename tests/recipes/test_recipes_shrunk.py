@@ -1,0 +1,135 @@
+"""Every shipped recipe, shrunk, runs sounds → corpus → tags → steps → checkpoint → resume → bundle → render."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.notes.note import Note
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.tagging.ranking import choose
+from darktimbre.tagging.store import Tags
+from darktimbre.tagging.tag import tag_corpus
+from darktimbre.teachers import logmel
+from darktimbre.teachers.embedded import EmbeddedTagger
+from darktimbre.teachers.vocabulary import yamnet_labels
+from darktimbre.training import checkpoint
+from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.reading import load_recipe, recipe_names, smoked
+from darktimbre.training.recipe import Recipe
+from darktimbre.training.schedule import Schedule
+
+RATE, NOTES = 16_000, 12
+
+
+class Ear:
+    """All of YAMNet's labels, answered at random but repeatably, by loudness."""
+
+    digest, sample_rate = "e" * 64, RATE
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.labels = yamnet_labels()
+        self.weights = torch.randn(2, len(self.labels), generator=torch.Generator().manual_seed(5))
+
+    def logits(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, sample) → (batch, 521)."""
+        return torch.stack([waves.std(1), waves.diff(dim=1).std(1)], 1) @ (5 * self.weights) - 1
+
+    def embed(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, sample) → (batch, 521)."""
+        return self.logits(waves)
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory):
+    """Length in seconds → a tagged and ranked corpus of twelve tones, as the recipes ask for."""
+    made: dict[float, Path] = {}
+
+    def corpus(seconds: float) -> Path:
+        if seconds not in made:
+            path = tmp_path_factory.mktemp("corpora") / f"{seconds:g}"
+            time = np.arange(round(seconds * RATE)) / RATE
+            with CorpusWriter(
+                path, sample_rate=RATE, samples=len(time), name="tones", licence="CC0", split="given"
+            ) as writer:
+                for number in range(NOTES):
+                    midi, split = 44 + 2 * number, "valid" if number % 4 == 3 else "train"
+                    wave = (
+                        0.1
+                        * (1 + number % 3)
+                        * np.sin(2 * np.pi * 440 * 2 ** ((midi - 69) / 12) * time)
+                        * np.exp(-3 * time)
+                    )
+                    note = Note(
+                        id=f"n{number}",
+                        instrument=f"i{number}",
+                        origin="made",
+                        seconds=seconds,
+                        pitch=midi,
+                        split=split,
+                    )
+                    writer.add(note, wave.astype(np.float32))
+            opened = Corpus.open(path)
+            for teacher in ("yamnet", "cnn14"):
+                tag_corpus(opened, Ear(teacher))
+                choose(path, Tags.open(path, teacher), opened.rows("train"), top=128)
+            made[seconds] = path
+        return made[seconds]
+
+    return corpus
+
+
+def shrunk(name: str) -> Recipe:
+    """Two steps a phase, four maps; sizes, heads, objectives and representation as they are."""
+    recipe = smoked(load_recipe(name, ["tagger.start=scratch"]))
+    update: dict[str, object] = {
+        "schedule": tuple(s.model_copy(update={"notes": 8, "fade": 4 if s.fade else 0}) for s in recipe.schedule),
+        "checkpoint_every": 16,
+        "preview_every": 0,
+    }
+    if recipe.network:
+        few = tuple(4 for _ in recipe.network.widths)
+        critic = few if recipe.network.critic_widths else None
+        update["network"] = recipe.network.model_copy(update={"widths": few, "critic_widths": critic, "hidden": 8})
+    if recipe.warm_start:
+        update["warm_start"] = recipe.warm_start.model_copy(update={"notes": 8})
+    return recipe.model_copy(update=update)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipe_runs_resumes_and_ends_in_something_that_works(name, corpora, tmp_path):
+    recipe = shrunk(name)
+    corpus = corpora(recipe.data.seconds)
+    whole = train_recipe(
+        recipe, Options(corpus=corpus, run=tmp_path / "whole", accelerator="cpu"), say=lambda text: None
+    )
+    parts = Options(corpus=corpus, run=tmp_path / "parts", accelerator="cpu", minutes=0.0)
+    assert train_recipe(recipe, parts, say=lambda text: None).reason == "time"
+    resumed = Options(corpus=corpus, run=tmp_path / "parts", accelerator="cpu", resume=True)
+    outcome = train_recipe(recipe, resumed, say=lambda text: None)
+    assert (outcome.reason, outcome.notes_seen) == ("done", Schedule(recipe).total)
+    states = [checkpoint.listing(tmp_path / run)[-1] / checkpoint.TENSORS for run in ("whole", "parts")]
+    assert states[0].read_bytes() == states[1].read_bytes()
+    assert whole.bundle is not None
+    if recipe.task == "tagger":
+        tagger = EmbeddedTagger.load(whole.bundle / "embedded.safetensors")
+        waves = torch.from_numpy(Corpus.open(corpus).waves([0, 1]))
+        assert torch.isfinite(tagger.logits(waves)).all()
+        assert json.loads((whole.bundle / "report.json").read_text())["held_out"]["notes"] == NOTES // 4
+        return
+    instrument = Synthesizer.from_pretrained(whole.bundle)
+    assert len(instrument.attributes.names) == (
+        recipe.data.attributes if isinstance(recipe.data.attributes, int) else 0
+    )
+    sound = instrument.render(pitch=60, seed=1)
+    assert sound.shape == (1, round(recipe.data.seconds * RATE))
+    assert np.isfinite(sound).all()
+
+
+def test_tagger_hears_at_the_rate_it_was_made_for():
+    assert logmel.RATE == RATE
