@@ -85,10 +85,13 @@ def corpora(tmp_path_factory: pytest.TempPathFactory):
 
 
 def shrunk(name: str) -> Recipe:
-    """Two steps a phase, four maps; sizes, heads, objectives and representation as they are."""
-    recipe = smoked(load_recipe(name, ["tagger.start=scratch"]))
+    """A step or two a phase, four maps; sizes, heads, objectives and representation as they are."""
+    recipe = smoked(load_recipe(name))
+    steps = 8 if len(recipe.schedule) == 1 else 4
     update: dict[str, object] = {
-        "schedule": tuple(s.model_copy(update={"notes": 8, "fade": 4 if s.fade else 0}) for s in recipe.schedule),
+        "schedule": tuple(
+            s.model_copy(update={"notes": steps, "fade": steps if s.fade else 0}) for s in recipe.schedule
+        ),
         "checkpoint_every": 16,
         "preview_every": 0,
     }

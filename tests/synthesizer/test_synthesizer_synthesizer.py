@@ -10,7 +10,7 @@ from tests.bundle.tiny import tiny_bundle
 
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.controls import OutOfRangeWarning
-from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.synthesizer import ATTACK, RELEASE, Synthesizer
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +138,18 @@ def test_parts_that_do_not_fit_and_devices_that_are_not_there() -> None:
 def test_no_notes_are_no_sound_and_the_speed_is_a_positive_number(instrument: Synthesizer) -> None:
     assert instrument.render(pitch=[]).shape == (0, 2000)
     assert 0 < instrument.real_time_factor(repeats=2) < 100
+
+
+def test_a_note_begins_and_ends_at_zero_and_is_else_what_the_codec_decodes() -> None:
+    instrument = Synthesizer(tiny_bundle())
+    condition = instrument.attributes.condition([0], np.full((1, len(instrument.attributes.names)), 0.3, np.float32))
+    latent = instrument.latents(0, 1)
+    with torch.inference_mode():
+        picture = instrument.network(torch.from_numpy(latent), torch.from_numpy(condition))
+        decoded = instrument.codec.decode(picture).numpy()[0]
+    wave = instrument.waves(condition, latent)[0]
+    attack, release = round(ATTACK * instrument.sample_rate), round(RELEASE * instrument.sample_rate)
+    assert wave[0] == 0.0
+    assert wave[-1] == 0.0
+    assert np.abs(decoded[[0, -1]]).min() > 0.0
+    np.testing.assert_array_equal(wave[attack:-release], decoded[attack:-release])

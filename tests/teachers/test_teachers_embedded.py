@@ -67,8 +67,12 @@ def test_reduced_rank_is_the_best_map_of_its_rank():
     random = torch.Generator().manual_seed(2)
     x = torch.randn(500, 12, generator=random) @ torch.randn(12, 12, generator=random) + 3.0
     truth = torch.randn(12, 3, generator=random) @ torch.randn(3, 8, generator=random)
-    inner, outer, bias = reduced_rank(x, x @ truth + 5.0, 3, ridge=0.0)
+    nothing = torch.zeros(8, 12)
+    inner, outer, bias = reduced_rank(x, x @ truth + 5.0, 3, prior=nothing, ridge=0.0)
     torch.testing.assert_close(x @ inner.T @ outer.T + bias, x @ truth + 5.0, atol=2e-3, rtol=1e-3)
+    # Where the samples say nothing, the prior decides.
+    inner, outer, _ = reduced_rank(x * 1e-6, torch.zeros(500, 8), 3, prior=truth.T, ridge=1e6)
+    torch.testing.assert_close(inner.T @ outer.T, truth, atol=1e-3, rtol=1e-3)
 
     y = x @ torch.randn(12, 8, generator=random) + torch.randn(500, 8, generator=random)
     centred = (x - x.mean(0)).double().numpy()
@@ -76,7 +80,7 @@ def test_reduced_rank_is_the_best_map_of_its_rank():
     fitted = centred @ np.linalg.lstsq(centred, wanted, rcond=None)[0]
     singular = np.linalg.svd(fitted, compute_uv=False)
     for rank in (2, 5, 8):
-        inner, outer, bias = reduced_rank(x, y, rank, ridge=0.0)
+        inner, outer, bias = reduced_rank(x, y, rank, prior=nothing, ridge=0.0)
         error = float((y - (x @ inner.T @ outer.T + bias)).square().sum())
         assert error == pytest.approx(np.sum((wanted - fitted) ** 2) + np.sum(singular[rank:] ** 2), rel=1e-3)
 

@@ -13,7 +13,7 @@ if __name__ == "__main__":
 
     def step(self, moment):  # type: ignore[no-untyped-def]
         """The step, and a pause."""
-        time.sleep(0.15)
+        time.sleep(0.4)
         return original(self, moment)
 
     gan.GanTraining.step = step  # type: ignore[method-assign]

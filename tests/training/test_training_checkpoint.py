@@ -65,7 +65,7 @@ def test_no_good_checkpoint_is_none(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "checkpoints").write_text("in the way")
-    with pytest.raises(UserError, match=r"could not be written.*no earlier checkpoint"):
+    with pytest.raises(UserError, match=r"could not be saved.*no earlier checkpoint"):
         checkpoint.save(tmp_path, snapshot(1))
 
 

@@ -96,7 +96,7 @@ def test_kill_9_and_resume_equals_uninterrupted(finished, tiny_corpus, tmp_path)
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not len(checkpoint.listing(folder)) >= 2 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.poll() is None, "the run ended before it could be killed"
@@ -252,3 +252,52 @@ def test_run_file_holds_no_surprise(finished):
     _, folder = finished
     meta = json.loads((checkpoint.listing(folder)[-1] / checkpoint.META).read_text())
     assert set(meta) == {"format", "notes_seen", "journal_offset", "meter", "losses", "digest"}
+
+
+def test_killed_before_the_first_checkpoint_begins_again(finished, tiny_corpus, tmp_path):
+    recipe, whole = finished
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text("cut sho")  # killed while the folder was made
+    said: list[str] = []
+    options = Options(corpus=tiny_corpus, run=folder, resume=True, accelerator="cpu", minutes=0.0)
+    train_recipe(recipe, options, say=said.append)
+    for path in checkpoint.listing(folder):
+        (path / checkpoint.META).unlink()
+    train_recipe(recipe, Options(corpus=tiny_corpus, run=folder, resume=True, accelerator="cpu"), say=said.append)
+    assert "There is no good checkpoint yet: the run begins at its start." in said
+    assert fingerprint(folder) == fingerprint(whole)
+
+
+def test_folder_of_something_else_is_left_alone(tiny_corpus, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").write_bytes(b"x")
+    with pytest.raises(UserError, match="holds no run: choose another folder"):
+        run(tiny_recipe(), tiny_corpus, tmp_path / "photos")
+
+
+def test_full_disk_while_the_journal_is_written(tiny_corpus, tmp_path, monkeypatch):
+    from darktimbre.training.journal import Journal
+
+    def full(self, moment, losses):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Journal, "write", full)
+    with pytest.raises(UserError, match=r"disk is full.*no earlier checkpoint"):
+        run(tiny_recipe(), tiny_corpus, tmp_path / "run")
+
+
+def test_new_tags_in_mid_run_are_refused(tmp_path):
+    from tests.training.tiny import Ear, make_corpus
+
+    from darktimbre.corpus.corpus import Corpus
+    from darktimbre.tagging.tag import tag_corpus
+
+    corpus = make_corpus(tmp_path / "corpus", notes=8)
+    options = Options(corpus=corpus.path, run=tmp_path / "run", minutes=0.0, accelerator="cpu")
+    train_recipe(tiny_recipe(), options, say=lambda sentence: None)
+    other = Ear()
+    other.digest = "f" * 64
+    tag_corpus(Corpus.open(corpus.path), other, force=True)
+    with pytest.raises(UserError, match="made anew"):
+        run(tiny_recipe(), corpus.path, tmp_path / "run", resume=True)

@@ -84,17 +84,13 @@ class Bundle:
 
         Args:
             path: the folder; what was there is replaced.
-            half: store the generator's weights in float16 (half the size; playing computes in float32 all the same).
+            half: store all weights in float16 (half the size; playing and training compute in float32 all the same).
 
         Raises:
             UserError: a weight is not finite, or does not fit float16.
         """
-        weights = _plain(self.weights)
-        if half:
-            weights = {n: t.half() if t.is_floating_point() else t for n, t in weights.items()}
-        for name, tensor in weights.items():
-            if not bool(torch.isfinite(tensor).all()):
-                raise UserError(f"The weight {name} is not finite{' in float16' if half else ''}: nothing was written.")
+        weights = _stored(self.weights, half)
+        discriminator = None if self.discriminator is None else _stored(self.discriminator, half)
         config = {"format": FORMAT, **{key: value for key, value in self.config.items() if key != "format"}}
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,10 +98,8 @@ class Bundle:
             (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             (folder / CARD).write_text(model_card(config, weights=weights), encoding="utf-8")
             safetensors.torch.save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
-            if self.discriminator is not None:
-                safetensors.torch.save_file(
-                    _plain(self.discriminator), folder / DISCRIMINATOR, metadata={"format": "pt"}
-                )
+            if discriminator is not None:
+                safetensors.torch.save_file(discriminator, folder / DISCRIMINATOR, metadata={"format": "pt"})
         return path
 
     @cached_property
@@ -159,6 +153,17 @@ class Bundle:
             return None
         _check_fit(self.discriminator, Discriminator, self.network, f"{self.origin}/{DISCRIMINATOR}")
         return _filled(Discriminator, self.network, self.discriminator)
+
+
+def _stored(weights: Weights, half: bool) -> Weights:
+    """The weights as they are written; UserError where one is not finite, in float16 if that is asked for."""
+    stored = _plain(weights)
+    if half:
+        stored = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
+    for name, tensor in stored.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise UserError(f"The weight {name} is not finite{' in float16' if half else ''}: nothing was written.")
+    return stored
 
 
 def _plain(weights: Weights) -> Weights:

@@ -59,16 +59,17 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Print JSON instea
 
 
 def _print(found: list[Finding]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from darktimbre.cli.console import console
 
-    colours = {GOOD: "green", MISSING: "yellow", BROKEN: "red"}
-    table = Table("", "state", "found", "remedy")
+    marks = {GOOD: ("✓", "green"), MISSING: ("–", "yellow"), BROKEN: ("✗", "red")}
+    width = max(len(one.what) for one in found)
     for one in found:
-        table.add_row(one.what, Text(one.state, colours[one.state]), Text(one.found), Text(one.remedy))
-    console().print(table)
+        mark, colour = marks[one.state]
+        console().print(Text.assemble((mark, colour), f" {one.what:<{width}}  {one.found}"), soft_wrap=True)
+        if one.remedy:
+            console().print(f"  {'':<{width}}  → {one.remedy}", markup=False, soft_wrap=True)
 
 
 def examine() -> Iterator[Finding]:

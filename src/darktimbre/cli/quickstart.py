@@ -56,7 +56,7 @@ def quickstart(
         heading(4, "Report: the instrument is asked for notes it has never heard")
         report = steps.judge(state, corpus, tagger)
         heading(5, "Sounds")
-        count = steps.play(state, report["steerable"])
+        count = steps.play(state, report)
     except KeyboardInterrupt:
         caution("Stopped; the same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None

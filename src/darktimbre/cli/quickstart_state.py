@@ -55,12 +55,14 @@ class State:
         settings: what it was begun with.
         seconds: time spent on each step so far.
         training_since: when the training that is under way began (seconds since 1970); None between trainings.
+        trained_whole: whether the recipe has come to its end.
     """
 
     folder: Path
     settings: Settings
     seconds: dict[str, float] = field(default_factory=dict)
     training_since: float | None = None
+    trained_whole: bool = False
 
     @classmethod
     def find(cls, folder: Path) -> "State | None":
@@ -76,7 +78,8 @@ class State:
             return None
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
-            return cls(folder, Settings(**data["settings"]), data["seconds"], data["training_since"])
+            settings = Settings(**data["settings"])
+            return cls(folder, settings, data["seconds"], data["training_since"], data["trained_whole"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{file} cannot be read ({error}): delete {folder}, or choose another --run.") from None
 
@@ -86,6 +89,7 @@ class State:
             "settings": asdict(self.settings),
             "seconds": self.seconds,
             "training_since": self.training_since,
+            "trained_whole": self.trained_whole,
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with atomic_file(self.folder / "quickstart.json") as temporary:

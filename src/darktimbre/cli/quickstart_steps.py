@@ -136,8 +136,9 @@ def train(state: State, minutes: float) -> "Outcome | None":
         state.training_since = None
         state.save()
     left = 60 * minutes - state.seconds.get("train", 0.0)
-    if left <= ENOUGH and (state.bundle / "config.json").is_file():
-        say(f"Trained for {state.seconds['train'] / 60:.1f} minutes; a larger --minutes goes on from there.")
+    if (left <= ENOUGH or state.trained_whole) and (state.bundle / "config.json").is_file():
+        more = "the recipe has come to its end" if state.trained_whole else "a larger --minutes goes on from there"
+        say(f"Trained for {state.seconds['train'] / 60:.1f} minutes; {more}.")
         return None
     resume = (state.training / "run.json").is_file()
     if not resume:
@@ -148,6 +149,7 @@ def train(state: State, minutes: float) -> "Outcome | None":
     try:
         with state.clock("train"):
             outcome = train_recipe(state.settings.resolved(), options, say=say)
+        state.trained_whole = outcome.reason == "done"
     finally:
         state.training_since = None
         state.save()
@@ -195,11 +197,16 @@ def judge(state: State, corpus: "Corpus", tagger: "Tagger", seed: int = 0) -> di
             "notes_seen": instrument.bundle.config["provenance"]["notes_seen"],
             "begun_from": origin or "random weights",
         },
-        "seconds": state.seconds,
     }
+    write_report(state, report)
+    return report
+
+
+def write_report(state: State, report: dict[str, Any]) -> None:
+    """Writes `report.json` with the time every step has taken so far."""
+    report["seconds"] = state.seconds
     with atomic_file(state.report) as temporary:
         temporary.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return report
 
 
 def _held_out(settings: Settings, from_starter: bool) -> str:
@@ -220,8 +227,8 @@ def _read(file: Path) -> dict[str, Any] | None:
     return report
 
 
-def play(state: State, attributes: list[str]) -> int:
-    """Instrument → `sounds/`: a scale, a sweep of some attributes, random notes; returns how many files there are."""
+def play(state: State, report: dict[str, Any]) -> int:
+    """Instrument → `sounds/`: a scale, sweeps of the attributes it follows best, random notes; returns their number."""
     from darktimbre.cli import synth
     from darktimbre.cli.sounds import MANIFEST
     from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -233,9 +240,10 @@ def play(state: State, attributes: list[str]) -> int:
         with state.clock("sounds"):
             if instrument.attributes.pitches:
                 synth.scale(bundle, state.sounds)
-            for name in attributes:
+            for name in report["steerable"]:
                 synth.sweep(bundle, state.sounds, attribute=name)
             synth.random_(bundle, state.sounds, count=RANDOM)
+        write_report(state, report)
     return len(list(state.sounds.glob("*.wav")))
 
 

@@ -153,7 +153,7 @@ def quick_report(
     asked = HeldOut.of(corpus, rows, attributes)
     latent = synthesizer.latents(seed, len(rows))
     players = {"trained": synthesizer, "untrained": _untrained(synthesizer, seed), **(others or {})}
-    done, whole = 0, (len(players) + 2) * len(rows)
+    done, whole = 0, (len(players) + 1) * len(rows)
 
     def listen(waves: NDArray[np.float32], judge: NDArray[np.float32], pitched: NDArray[np.float32]) -> Answer:
         """Attributes of `waves` against the logits `judge`, pitch of `pitched`."""

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from darktimbre.audio.shape import fade_out
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.models.folding import fold
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.controls import Controls, Levels, Pitch, Seed
+
+ATTACK, RELEASE = 0.003, 0.010  # s; see _edges
 
 
 class Synthesizer:
@@ -44,6 +47,7 @@ class Synthesizer:
                 f"{bundle.origin}: the network takes {plan.condition} controls, not {self.attributes.size}."
             )
         self.network = fold(generator).to(self.device).eval()
+        self._edges = _edges(self.codec.samples, self.codec.sample_rate)
         self.controls = Controls(self.attributes, plan.latent, self._baseline(), between=plan.pitch_comb)
 
     @classmethod
@@ -154,7 +158,7 @@ class Synthesizer:
                 count = min(block, len(condition) - first)
                 rows = np.minimum(np.arange(first, first + block), len(condition) - 1)  # the last block is filled up
                 pictures = self.network(self._tensor(latent[rows]), self._tensor(condition[rows]))
-                rendered[first : first + count] = self.codec.decode(pictures)[:count].cpu().numpy()
+                rendered[first : first + count] = self.codec.decode(pictures)[:count].cpu().numpy() * self._edges
         return rendered
 
     def _tensor(self, array: NDArray[np.float32]) -> torch.Tensor:
@@ -168,6 +172,16 @@ class Synthesizer:
         if len(given) != len(names):
             raise UserError(f"{self.bundle.origin}: the baseline has {len(given)} values for {len(names)} attributes.")
         return np.asarray(given, np.float32)
+
+
+def _edges(samples: int, rate: int) -> NDArray[np.float32]:
+    """Gain (sample,) that lets a note begin and end at zero. The picture's outermost frames hold how the sound breaks off
+    there; painted, their phases do not cancel outside the note as a real one's do, and what is left is a click."""
+    attack, release = round(ATTACK * rate), round(RELEASE * rate)
+    gain = np.ones(samples, np.float32)
+    gain[:attack] = fade_out(attack)[::-1]
+    gain[samples - release :] *= fade_out(release)
+    return gain
 
 
 def _usable(device: str | torch.device) -> torch.device:

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,7 @@ def save(run: Path, snapshot: Snapshot) -> Path:
     """
     path = folder_of(run) / f"{snapshot.notes_seen:012d}"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in snapshot.tensors.items()}
-    try:
+    with told(run):
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_remains(path.parent)
         with atomic_folder(path) as folder:
@@ -67,8 +69,6 @@ def save(run: Path, snapshot: Snapshot) -> Path:
             meta = {"format": FORMAT, "notes_seen": snapshot.notes_seen, **snapshot.meta}
             meta["digest"] = _digest(folder / TENSORS, meta)
             (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{_why_not_written(error)} {_last_good(run)}") from error
     for old in listing(run)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return path
@@ -168,11 +168,15 @@ def _clear_remains(folder: Path) -> None:
         shutil.rmtree(remains, ignore_errors=True)
 
 
-def _why_not_written(error: Exception) -> str:
-    full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-    if full:
-        return "The disk is full: the checkpoint could not be written. Free some space and go on with --resume."
-    return f"The checkpoint could not be written ({error})."
+@contextmanager
+def told(run: Path) -> Iterator[None]:
+    """Turns a failure to write into the run folder into a sentence that names the last good checkpoint."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+        why = "The disk is full: the run could not be saved. Free some space and go on with --resume."
+        raise UserError(f"{why if full else f'The run could not be saved ({error}).'} {_last_good(run)}") from error
 
 
 def _last_good(run: Path) -> str:

@@ -55,14 +55,16 @@ class Keeper:
     def report(self, moment: Moment, meter: Meter, progress: Progress) -> None:
         """A line of the journal; the same and the speed as curves."""
         self.losses = meter.means()
-        self.journal.write(moment, self.losses)
+        with checkpoint.told(self.run):
+            self.journal.write(moment, self.losses)
         speed: dict[str, Any] = {"speed/notes a second": progress.speed} if progress.speed else {}
         curves = {f"loss/{name}": value for name, value in self.losses.items()}
         self.board.curves(moment.notes_seen + moment.batch, {**curves, "schedule/alpha": moment.alpha, **speed})
 
     def save(self, seen: int, meter: Meter) -> None:
         """A checkpoint; the journal is on disk before it."""
-        self.journal.sync()
+        with checkpoint.told(self.run):
+            self.journal.sync()
         meta = {"journal_offset": self.journal.offset, "meter": meter.state(), "losses": self.losses}
         checkpoint.save(self.run, Snapshot(seen, self.training.tensors(), meta))
 

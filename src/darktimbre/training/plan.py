@@ -89,6 +89,11 @@ class Plan:
                 f"The run was started with the corpus {self.corpus['name']} ({self.corpus['digest'][:12]}…), "
                 f"{corpus.path} is another one ({corpus.digest[:12]}…): resume with the same one, or start a new run."
             )
+        if self.attributes.names and _tags_digest(corpus, self.recipe.data.teacher) != self.attributes.teacher_digest:
+            raise UserError(
+                f"The tags of {corpus.path} were made anew, with other weights of {self.recipe.data.teacher}, since "
+                "the run began: start a new run (--init BUNDLE goes on from weights)."
+            )
 
     def network(self) -> ProgressiveConfig:
         """The networks' plan: the recipe's sizes, the data's condition, the representation's picture."""
@@ -110,7 +115,10 @@ def make_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Bundle | None]:
         codec = fit_codec(recipe.data, gather(recipe.data, corpus, attributes))
         plan = Plan(recipe, recipe, attributes, codec.to_config(), facts, said=said)
     else:
-        update = {"warm_start": None} if start.discriminator is not None else {}
+        # What is begun from is worth remembering: the average leaves it slowly from the first step on.
+        update: dict[str, Any] = {"averaging": recipe.averaging.model_copy(update={"ramp": None})}
+        if start.discriminator is not None:
+            update["warm_start"] = None
         attributes, spoken = _by_tags_at_hand(start.attributes, recipe.data, corpus)
         said += spoken
         plan = Plan(
@@ -216,7 +224,26 @@ def _by_tags_at_hand(there: Attributes, data: Data, corpus: Corpus) -> tuple[Att
         return there, []
     digest = Tags.open(corpus.path, data.teacher).digest
     now = replace(there, teacher=data.teacher, teacher_digest=digest)
-    if now == there:
-        return there, []
-    before = f"{there.teacher} ({there.teacher_digest[:12]}…)"
-    return now, [f"Its attributes were learnt from {before}; from here on they follow {now.teacher} ({digest[:12]}…)."]
+    said = []
+    if now != there:
+        said.append(f"Its attributes were learnt from {_teacher(there)}; from here on they follow {_teacher(now)}.")
+    try:
+        own = choose_attributes(data, corpus).names
+    except UserError:  # no ranking of the corpus's own, and none is needed
+        own = there.names
+    if other := [name for name in own if name not in there.names]:
+        said.append(
+            f"It keeps its {len(there.names)} attributes, which lack {len(other)} of those chosen for the corpus "
+            f"({other[0]}, …): --from-scratch takes the corpus's own."
+        )
+    return now, said
+
+
+def _teacher(attributes: Attributes) -> str:
+    return f"{attributes.teacher} ({attributes.teacher_digest[:12]}…)"
+
+
+def _tags_digest(corpus: Corpus, teacher: str) -> str:
+    from darktimbre.tagging.store import Tags
+
+    return Tags.open(corpus.path, teacher).digest

@@ -100,9 +100,14 @@ def frozen(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(True)
 
 
+def precise(tensor: Tensor) -> Tensor:
+    """In float32 at least, whatever precision it was computed in."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def judge(discriminator: Discriminator, pictures: Tensor, **at: Any) -> Verdict:
-    """The discriminator's verdict in float32, whatever precision it computes in."""
-    return Verdict(*(None if part is None else part.float() for part in discriminator(pictures, **at)))  # type: ignore[arg-type]
+    """The discriminator's verdict in float32 at least, whatever precision it computes in."""
+    return Verdict(*(None if part is None else precise(part) for part in discriminator(pictures, **at)))  # type: ignore[arg-type]
 
 
 def judge_both(discriminator: Discriminator, real: Tensor, fake: Tensor, **at: Any) -> tuple[Verdict, Verdict]:

@@ -194,6 +194,7 @@ def smoked(recipe: Recipe) -> Recipe:
     update: dict[str, Any] = {
         "schedule": stages,
         "init": "scratch",
+        "tagger": recipe.tagger.model_copy(update={"start": "scratch"}),
         "checkpoint_every": 2 * notes,
         "preview_every": 2 * notes if recipe.preview_every else 0,
         "journal_every": 2 * SMOKE_BATCH,
@@ -201,6 +202,15 @@ def smoked(recipe: Recipe) -> Recipe:
     if recipe.warm_start:
         update["warm_start"] = recipe.warm_start.model_copy(update={"notes": notes, "batch": SMOKE_BATCH, "kl_ramp": 0})
     if recipe.network:
-        widths = tuple(max(4, width // SMOKE_WIDTH) for width in recipe.network.widths)
-        update["network"] = recipe.network.model_copy(update={"widths": widths, "hidden": 32})
+        update["network"] = recipe.network.model_copy(
+            update={
+                "widths": _eighth(recipe.network.widths),
+                "critic_widths": recipe.network.critic_widths and _eighth(recipe.network.critic_widths),
+                "hidden": 32,
+            }
+        )
     return Recipe.model_validate(recipe.model_copy(update=update).model_dump())
+
+
+def _eighth(widths: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(max(4, width // SMOKE_WIDTH) for width in widths)

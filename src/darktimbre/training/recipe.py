@@ -175,7 +175,7 @@ class Averaging(Section):
     """
 
     half_life: PositiveFloat = 10_000
-    ramp: PositiveFloat = 0.05
+    ramp: PositiveFloat | None = 0.05
 
 
 class WarmStart(Section):

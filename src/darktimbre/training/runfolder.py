@@ -31,7 +31,7 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
         if snapshot is None:
             say("There is no good checkpoint yet: the run begins at its start.")
         return
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+    if run.exists() and not _empty(run):
         raise UserError(f"{run} is not empty and holds no run: choose another folder.")
     plan, _ = make_plan(recipe, corpus)
     for sentence in plan.said:
@@ -43,3 +43,8 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
     except OSError as error:
         shutil.rmtree(run, ignore_errors=True)
         raise UserError(f"{run} cannot be written: {error.strerror}.") from error
+
+
+def _empty(run: Path) -> bool:
+    """Nothing there but what a run killed in its first moment may leave."""
+    return run.is_dir() and all(path.name == RECIPE or path.name.endswith(".partial") for path in run.iterdir())

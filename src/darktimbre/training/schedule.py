@@ -100,7 +100,9 @@ class Schedule:
         part = self.stretch(notes_seen)
         inside = notes_seen - part.first
         averaging, optimiser = self.recipe.averaging, self.recipe.optimiser
-        half_life = min(averaging.half_life, max(averaging.ramp * notes_seen, 1e-3))
+        half_life = averaging.half_life
+        if averaging.ramp is not None:
+            half_life = min(half_life, max(averaging.ramp * notes_seen, 1e-3))
         rate = 1.0
         since = inside if optimiser.reset_at_growth else notes_seen
         if optimiser.ramp_notes:

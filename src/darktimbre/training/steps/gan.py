@@ -8,7 +8,7 @@ from torch import Tensor
 from darktimbre.models.averaging import average_into
 from darktimbre.objectives import logistic, wasserstein
 from darktimbre.objectives.gradient_penalty import slope_penalty, zero_centred_penalty
-from darktimbre.training.players import Batch, Players, frozen, judge, judge_both
+from darktimbre.training.players import Batch, Players, frozen, judge, judge_both, precise
 from darktimbre.training.schedule import Moment
 from darktimbre.training.steps.conditioning import conditioning_losses, named
 from darktimbre.training.steps.reconstruction import Loudness, drawn, posterior_of, reconstruction_loss
@@ -27,7 +27,7 @@ def gan_step(players: Players, batch: Batch, moment: Moment, loudness: Loudness 
     at: dict[str, Any] = {"stage": moment.scale, "alpha": moment.alpha}
 
     with torch.no_grad(), computing():
-        fake = players.generator(batch.critic_latent, batch.condition, **at).float()
+        fake = precise(players.generator(batch.critic_latent, batch.condition, **at))
     with computing():
         on_real, on_fake = judge_both(players.discriminator, batch.pictures, fake, **at)
         critic = game.critic_loss(real=on_real.score, fake=on_fake.score)

@@ -20,7 +20,7 @@ def tagger_step(
     choices: Tagger,
     computing: Callable[[], AbstractContextManager[object]],
 ) -> dict[str, Tensor]:
-    """Leaves gradients for waves (batch, sample) and the teacher's logits (batch, class); returns the unweighted losses."""
+    """Leaves gradients for waves (batch, sample) and teacher logits (batch, class); returns the unweighted losses."""
     with torch.no_grad():
         patches = logmel.patches(waves)
     with computing():

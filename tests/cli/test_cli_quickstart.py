@@ -1,0 +1,301 @@
+"""The quickstart on a tiny recipe: whole, broken off anywhere and gone on with, trained on, begun from a starter."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from darktimbre import teachers
+from darktimbre.bundle import where
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.cli import quickstart_steps as steps
+from darktimbre.cli import synth
+from darktimbre.cli.main import app
+from darktimbre.cli.quickstart_state import BUILTIN, Settings, State
+from darktimbre.corpus import builtin, fluid, soundfont
+from darktimbre.evaluation import quick
+from darktimbre.notes.errors import UserError
+from darktimbre.training import gan
+
+NAMES = ("Drum", "Flute", "Trumpet", "Zither")
+NOTES = 120
+
+RECIPE = """
+name: tiny
+init: auto
+data:
+  seconds: 0.25
+  pitches: [58, 61]
+  attributes: 3
+  codec: {kind: if, n_fft: 512, hop: 128, frames: 32}
+network:
+  latent: 4
+  start: [4, 8]
+  growth: [[8, 16], [16, 32]]
+  widths: [8, 6, 4]
+  hidden: 8
+  grow: false
+  bands: 16
+  pitch_comb: true
+  whiten: true
+schedule:
+  - {notes: LENGTH, batch: 8, scale: 2}
+objectives: {adversarial: logistic, penalty: {kind: zero-centred, every: 4}}
+averaging: {half_life: 20}
+precision: fp32
+checkpoint_every: 16
+preview_every: 0
+journal_every: 16
+"""
+
+
+class Ear:
+    """A teacher whose logits are four plain features of a sound."""
+
+    digest, sample_rate, labels = "e" * 64, 16_000, NAMES
+
+    def __init__(self, name: str = "embedded") -> None:
+        self.name = name
+
+    def logits(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, sample) → (batch, 4)."""
+        loud, rough, late = waves.std(1), waves.diff(dim=1).std(1), waves[:, 2000:].std(1)
+        heard = torch.stack([9 * loud - 1, 20 * rough - 1, 9 * late - 1, 3 * rough / (loud + 1e-4) - 1], 1)
+        return 3 * heard / (1 + heard.abs())  # never so sure that the probability is 1 in float32
+
+    def embed(self, waves: torch.Tensor) -> torch.Tensor:
+        """(batch, sample) → (batch, 4)."""
+        return self.logits(waves)
+
+
+@pytest.fixture(autouse=True)
+def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A teacher that costs nothing, no kept weights, no starter."""
+    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear(name))
+    monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(where, "starter_folder", lambda: tmp_path / "no starter")
+
+
+def recipe(folder: Path, notes: int = 48) -> Path:
+    """The tiny recipe with a schedule of so many notes."""
+    path = folder / f"tiny-{notes}.yaml"
+    path.write_text(RECIPE.replace("LENGTH", str(notes)))
+    return path
+
+
+def quickstart(run: Path, *more: object, notes: int = 48) -> Result:
+    """The command, as a user types it; the schedule ends long before the minute does."""
+    words = ["quickstart", "--run", run, "--builtin", "--notes", NOTES, "--minutes", 1]
+    words += ["--recipe", recipe(run.parent, notes), *more]
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def told(run: Path) -> dict[str, Any]:
+    """The report without what no two runs share."""
+    report = json.loads((run / "report.json").read_text())
+    del report["seconds"]
+    return report
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory):
+    """An uninterrupted quickstart: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear(name))
+        patched.setenv("DARKTIMBRE_HOME", str(folder / "home"))
+        patched.setattr(where, "starter_folder", lambda: folder / "no starter")
+        result = quickstart(folder / "run")
+    assert result.exit_code == 0, result.output
+    return folder / "run", result.output
+
+
+def test_everything_is_there_and_the_report_says_what_it_is(whole) -> None:
+    run, output = whole
+    report = json.loads((run / "report.json").read_text())
+    for name in ("trained", "untrained", "real"):
+        assert 0 <= report[name]["pitch_accuracy"] <= 1
+        assert -1 <= report[name]["attribute_correlation"] <= 1
+    assert report["real"]["pitch_accuracy"] > 0.7
+    assert report["bundle"]["notes_seen"] == 48
+    assert report["bundle"]["digest"] == Bundle.from_pretrained(run / "training" / "bundle").digest
+    assert report["teacher"] == {"name": "embedded", "digest": "e" * 64}
+    assert report["sounds"] == BUILTIN
+    assert {"render", "tag", "train", "report", "sounds"} <= report["seconds"].keys()
+    assert "no instrument of the valid and test rows was heard" in report["held_out"]
+    files = json.loads((run / "sounds" / "manifest.json").read_text())["files"]
+    verbs = [entry["verb"] for entry in files]
+    assert (verbs.count("scale"), verbs.count("sweep"), verbs.count("random")) == (4, 15, steps.RANDOM)
+    assert all((run / "sounds" / entry["file"]).is_file() for entry in files)
+    assert (run / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
+    assert "ships no starter" in output
+    assert f"{report['trained']['pitch_accuracy']:.3f}" in output
+    assert "pitch accuracy" in output
+
+
+def test_done_once_nothing_is_done_again(whole, monkeypatch) -> None:
+    run, _ = whole
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and "tags" not in path.parts}
+    before.pop(run / "quickstart.json")
+    for room, name in (
+        (builtin, "render_builtin"),
+        (quick, "quick_report"),
+        (synth, "scale"),
+        (gan.GanTraining, "step"),
+    ):
+        monkeypatch.setattr(room, name, None)
+    result = quickstart(run)
+    assert result.exit_code == 0, result.output
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "recipe has come to its end" in result.output
+
+
+def stop(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_path, monkeypatch) -> None:
+    run, made = tmp_path / "run", 0
+    original_step = gan.GanTraining.step
+
+    def interrupted_step(self, moment):
+        nonlocal made
+        made += 1
+        if made == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original_step(self, moment)
+
+    places = [
+        (builtin, "play", stop),
+        (Ear, "logits", stop),
+        (steps, "train", stop),
+        (gan.GanTraining, "step", interrupted_step),
+        (quick, "_round_trip", stop),
+        (synth, "sweep", stop),
+    ]
+    for room, name, broken in places:
+        with monkeypatch.context() as patched:
+            patched.setattr(room, name, broken)
+            result = quickstart(run)
+        assert result.exit_code == 130, (name, result.output)
+        assert "the same command goes on" in result.stderr
+        if name == "step":
+            assert json.loads((run / "quickstart.json").read_text())["seconds"]["train"] > 0
+    result = quickstart(run)
+    assert result.exit_code == 0, result.output
+    assert told(run) == told(whole[0])
+    for path in (whole[0] / "sounds").iterdir():
+        if path.suffix == ".wav":
+            assert path.read_bytes() == (run / "sounds" / path.name).read_bytes()
+
+
+def test_larger_minutes_train_on_and_judge_anew(tmp_path) -> None:
+    run = tmp_path / "run"
+    assert quickstart(run, "--minutes", 0.01, notes=400_000).exit_code == 0
+    first = told(run)["bundle"]
+    result = quickstart(run, "--minutes", 0.06, notes=400_000)
+    assert result.exit_code == 0, result.output
+    assert told(run)["bundle"]["notes_seen"] > first["notes_seen"]
+    assert told(run)["bundle"]["digest"] != first["digest"]
+    again = quickstart(run, "--minutes", 0.06, notes=400_000)
+    assert "larger --minutes goes on" in again.output
+
+
+def settings(run: Path, **changes: Any) -> Settings:
+    """Those of the tiny quickstart."""
+    same = {"notes": NOTES, "sounds": BUILTIN, "recipe": str(recipe(run.parent)), "teacher": "embedded", "weights": ""}
+    return Settings(**{**same, "from_scratch": False, **changes})
+
+
+def test_time_of_a_killed_training_counts_up_to_its_last_checkpoint(whole, tmp_path, monkeypatch) -> None:
+    asked: list[float] = []
+
+    def train_recipe(recipe, options, say):
+        asked.append(options.minutes)
+        raise UserError("far enough")
+
+    from darktimbre.training import loop
+
+    monkeypatch.setattr(loop, "train_recipe", train_recipe)
+    run = tmp_path / "run"
+    kept = run / "training" / "checkpoints" / "000000000016"
+    kept.mkdir(parents=True)
+    os.utime(kept, (1000.0, 1000.0))
+    state = State(run, settings(run), {"train": 10.0}, training_since=970.0)
+    with pytest.raises(UserError, match="far enough"):
+        steps.train(state, 2.0)
+    assert asked == [pytest.approx((120 - 40) / 60)]
+    found = State.find(run)
+    assert found is not None
+    assert found.training_since is None
+    assert found.seconds["train"] == pytest.approx(40, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [(["--notes", "80"], "notes 120, not 80"), (["--from-scratch"], "from scratch False, not True")],
+)
+def test_other_options_in_the_same_folder_are_refused(whole, more, sentence) -> None:
+    result = quickstart(whole[0], *more)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert "--run" in result.stderr
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    result = quickstart(tmp_path / "run")
+    assert result.exit_code == 2
+    assert "holds no quickstart" in result.stderr
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
+
+
+def test_from_a_starter_by_another_teacher_training_goes_on_and_both_are_judged(whole, tmp_path, monkeypatch) -> None:
+    starter = Bundle.from_pretrained(whole[0] / "training" / "bundle", discriminator=True)
+    config = {**starter.config, "attributes": {**starter.config["attributes"], "teacher": "yamnet"}}
+    Bundle(config, starter.weights, starter.discriminator).save_pretrained(tmp_path / "starter")
+    monkeypatch.setattr(where, "starter_folder", lambda: tmp_path / "starter")
+    result = quickstart(tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "goes on from the starter" in result.output
+    assert "learnt from yamnet" in result.output
+    report = told(tmp_path / "run")
+    assert report["starter"] == told(whole[0])["trained"]  # the same weights on the same notes
+    assert report["bundle"]["begun_from"].startswith("starter")
+    assert "nor by the starter" in report["held_out"]
+    attributes = Bundle.from_pretrained(tmp_path / "run" / "training" / "bundle").attributes
+    assert attributes.names == starter.attributes.names
+    assert attributes.teacher == "embedded"
+    scratch = quickstart(tmp_path / "other", "--from-scratch")
+    assert scratch.exit_code == 0
+    assert "starter" not in told(tmp_path / "other")
+
+
+def test_what_is_at_hand_decides_who_plays_and_who_listens(monkeypatch, tmp_path) -> None:
+    def missing() -> None:
+        raise UserError(fluid.MISSING)
+
+    monkeypatch.setattr(fluid, "load_library", missing)
+    sounds, why = steps.sounds_at_hand()
+    assert sounds == BUILTIN
+    assert "apt install fluidsynth" in why
+    monkeypatch.setattr(fluid, "load_library", lambda: None)
+    monkeypatch.setattr(soundfont, "installed_soundfonts", list)
+    assert steps.sounds_at_hand()[0] == BUILTIN
+    monkeypatch.setattr(soundfont, "installed_soundfonts", lambda: [tmp_path / "a.sf2"])
+    assert steps.sounds_at_hand() == (str(tmp_path / "a.sf2"), "")
+
+    assert steps.teacher_at_hand() == "embedded"
+    home = tmp_path / "home" / "weights"
+    home.mkdir(parents=True)
+    (home / "yamnet.safetensors").touch()
+    (home / "weights.json").write_text(json.dumps({"yamnet": {"file": "yamnet.safetensors"}}))
+    assert steps.teacher_at_hand() == "yamnet"

@@ -1,0 +1,101 @@
+"""`darktimbre train` on the command line: what it prints, where it writes, with which status it ends."""
+
+import pytest
+from tests.training.tiny import make_corpus, tiny_recipe, warm_recipe
+from typer.testing import CliRunner
+
+from darktimbre.cli.main import app
+from darktimbre.training.reading import dump_recipe
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpora") / "tiny").path
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(dump_recipe(tiny_recipe()), encoding="utf-8")
+    return path
+
+
+def call(*arguments) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["train", *map(str, arguments)])
+    return result.exit_code, " ".join(result.output.split())
+
+
+def test_dry_run_prints_recipe_sizes_memory_and_time_and_writes_nothing(recipe, corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, said = call(recipe, "--corpus", corpus, "--dry-run", "--set", "optimiser.lr=5e-4", "--accelerator", "cpu")
+    assert status == 0
+    for part in (
+        "lr: 0.0005",
+        "30 of 30 notes",
+        "generator:",
+        "memory: about",
+        "stage 3: 24 notes of 16 × 32",
+        "72 notes in 18 steps",
+    ):
+        assert part in said, part
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dry_run_of_the_paper_needs_no_corpus():
+    status, said = call("darkgan", "--dry-run", "--accelerator", "cpu")
+    assert status == 0
+    assert "8,715,788 parameters" in said
+    assert "24,840,000 notes in 1,228,000 steps" in said
+
+
+def test_smoke_goes_through_every_phase(corpus, tmp_path):
+    path = tmp_path / "warm.yaml"
+    path.write_text(dump_recipe(warm_recipe()), encoding="utf-8")
+    status, said = call(path, "--corpus", corpus, "--run", tmp_path / "run", "--smoke", "--accelerator", "cpu")
+    assert status == 0, said
+    assert "The instrument is in" in said
+    assert (tmp_path / "run" / "bundle" / "config.json").is_file()
+    journal = (tmp_path / "run" / "journal.jsonl").read_text()
+    assert '"warm"' in journal
+    assert '"adversarial"' in journal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["darkgan-smal", "--dry-run"], "Did you mean 'darkgan-small'"),
+        (["darkgan"], "--corpus"),
+        (["darkgan", "--corpus", "nowhere"], "There is no corpus in nowhere"),
+        (["darkgan", "--dry-run", "--set", "optimizer.lr=1"], "Did you mean 'optimiser"),
+        (["darkgan", "--from-scratch", "--init", "starter"], "either --init or --from-scratch"),
+        (["darkgan", "--corpus", "x", "--devices", "two"], "--devices is a number"),
+    ],
+)
+def test_mistakes_end_in_a_sentence_and_status_2(arguments, sentence):
+    status, said = call(*arguments)
+    assert status == 2
+    assert sentence in said
+    assert "Traceback" not in said
+
+
+def test_interruption_ends_with_130_and_says_how_to_go_on(recipe, corpus, tmp_path, monkeypatch):
+    import os
+    import signal
+
+    from darktimbre.training import gan
+
+    original = gan.GanTraining.step
+
+    def step(self, moment):
+        if moment.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, moment)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gan.GanTraining, "step", step)
+        status, said = call(recipe, "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu")
+    assert status == 130
+    assert "Stopped after 16 notes; the same command with --resume" in said
+    status, said = call(recipe, "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu", "--resume")
+    assert status == 0, said
+    assert "Resumed after 16 notes" in said

@@ -1,0 +1,113 @@
+"""The fast training step does what the plain one does: losses, penalty and every gradient of both networks."""
+
+from typing import Any
+
+import pytest
+import torch
+from benchmarks.plain import PlainGame
+from torch import Tensor
+from torch.nn import functional as F
+
+from darktimbre.models.config import Heads, ProgressiveConfig
+from darktimbre.models.progressive import Discriminator, Generator
+from darktimbre.training.hardware import Hardware
+from darktimbre.training.players import Batch, Players
+from darktimbre.training.reading import load_recipe
+from darktimbre.training.schedule import Moment, Schedule
+from darktimbre.training.steps.gan import gan_step
+
+PITCHES, LABELS = 3, 5
+TINY = ProgressiveConfig(  # every kind of growth that the paper's network has: both axes, and frequency alone
+    condition=PITCHES + LABELS,
+    latent=4,
+    start=(4, 2),
+    growth=((8, 4), (16, 8), (32, 8)),
+    widths=(12, 8, 8, 6),
+    hidden=8,
+    heads=Heads(pitch=PITCHES, attributes=LABELS),
+)
+
+
+def both(count: int, dtype: torch.dtype, **objectives: Any) -> tuple[Players, PlainGame, Batch]:
+    """The same networks in both forms, and a batch."""
+    torch.manual_seed(0)
+    settings = [f"objectives.{key}={value}" for key, value in objectives.items()]
+    recipe = load_recipe("darkgan", settings)
+    generator, discriminator = Generator(TINY).to(dtype), Discriminator(TINY).to(dtype)
+    for network in (generator, discriminator):
+        for parameter in network.parameters():
+            if parameter.dim() == 1:
+                torch.nn.init.normal_(parameter, std=0.3)
+    pitch_class, soft = torch.randint(PITCHES, (count,)), torch.rand(count, LABELS, dtype=dtype)
+    latent = torch.randn(3, count, TINY.latent, dtype=dtype)
+    batch = Batch(
+        pictures=torch.randn(count, TINY.channels, *TINY.picture_size(), dtype=dtype),
+        condition=torch.cat([F.one_hot(pitch_class, PITCHES).to(dtype), soft], dim=1),
+        pitch_class=pitch_class,
+        soft=soft,
+        critic_latent=latent[0],
+        generator_latent=latent[1],
+        noise=latent[2],
+        between=torch.rand(count, dtype=dtype),
+    )
+    plain = PlainGame(recipe, generator, discriminator)
+    return Players(recipe, generator, discriminator, Hardware()), plain, batch
+
+
+def last_moment(players: Players) -> Moment:
+    schedule = Schedule(players.recipe)
+    moment = schedule.at(schedule.total - 1)
+    assert moment.alpha == 1.0
+    return Moment(**{name: getattr(moment, name) for name in Moment.__slots__} | {"scale": TINY.last})
+
+
+def gradients_of(players: Players, batch: Batch, monkeypatch) -> tuple[dict[str, Tensor], dict[str, dict]]:
+    """Losses of one fast step and the gradients it would have settled, without a change of weights."""
+    settled: dict[str, dict[str, Tensor]] = {}
+
+    def note(name: str, moment: Moment) -> None:
+        named = players.trained()[name].named_parameters()
+        settled[name] = {key: parameter.grad.clone() for key, parameter in named if parameter.grad is not None}
+
+    monkeypatch.setattr(players, "settle", note)
+    return gan_step(players, batch, last_moment(players), None), settled
+
+
+@pytest.mark.parametrize("count", [8, 10], ids=["real and fake in one pass", "in two passes"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-11), (torch.float32, 4e-4)])
+def test_losses_and_gradients_are_those_of_the_plain_step(monkeypatch, count, reduction, dtype, bound):
+    players, plain, batch = both(count, dtype, **{"penalty.reduction": reduction})
+    told, settled = gradients_of(players, batch, monkeypatch)
+    losses = plain.discriminators_turn(batch)
+    expected = {"discriminator": plain.discriminator.gradients()}
+    losses |= plain.generators_turn(batch)
+    expected["generator"] = plain.generator.gradients()
+
+    assert told.keys() == losses.keys()
+    for name, loss in losses.items():
+        torch.testing.assert_close(told[name], loss, rtol=bound, atol=bound, check_dtype=False)
+    for network, gradients in expected.items():
+        assert settled[network].keys() == gradients.keys(), "and what one leaves alone, the other does"
+        for name, gradient in gradients.items():
+            difference = (settled[network][name] - gradient).norm() / gradient.norm()
+            assert difference < bound, f"{network} {name}: {difference:.1e}"
+
+
+def test_plain_networks_compute_the_same_function():
+    players, plain, batch = both(4, torch.float64)
+    with torch.no_grad():
+        picture = players.generator(batch.critic_latent, batch.condition)
+        torch.testing.assert_close(plain.generator(batch.critic_latent, batch.condition), picture)
+        for said, expected in zip(plain.discriminator(picture), players.discriminator(picture), strict=True):
+            if expected is not None:
+                torch.testing.assert_close(said, expected)
+
+
+def test_a_whole_plain_step_moves_both_networks():
+    _, plain, batch = both(4, torch.float32)
+    weights = [network.state_dict() for network in (plain.generator, plain.discriminator, plain.averaged)]
+    before = [{name: value.clone() for name, value in state.items()} for state in weights]
+    plain.step(batch)
+    for old, network in zip(before, (plain.generator, plain.discriminator, plain.averaged), strict=True):
+        assert all(not torch.equal(old[name], value) for name, value in network.state_dict().items())

@@ -1,0 +1,70 @@
+"""What the README promises: its Python example runs as it stands, and its commands exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.bundle.tiny import tiny_bundle
+from typer.testing import CliRunner
+
+from darktimbre.audio import files
+from darktimbre.bundle import where
+from darktimbre.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced code of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_python_example_runs_as_it_stands(tmp_path, monkeypatch) -> None:
+    (code,) = blocks("python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 6
+    monkeypatch.chdir(tmp_path)
+    if not where.has_starter():
+        tiny_bundle().save_pretrained(tmp_path / "tiny")
+        monkeypatch.setattr(where, "starter_folder", lambda: tmp_path / "tiny")
+    space: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), space)
+    waves, instrument = space["waves"], space["instrument"]
+    assert isinstance(waves, np.ndarray)
+    assert waves.shape == (3, instrument.samples)  # type: ignore[attr-defined]
+    assert waves.dtype == np.float32
+    assert files.read(tmp_path / "bowl.wav").rate == instrument.sample_rate  # type: ignore[attr-defined]
+
+
+def commands() -> list[list[str]]:
+    """Every `darktimbre …` line of the README's shell blocks, without comments."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [words[1:] for line in lines if (words := shlex.split(line, comments=True)) and words[0] == "darktimbre"]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_and_option_exists(words: list[str]) -> None:
+    verbs = []
+    for word in words:  # `import folder`, `synth random`, but not a verb's own arguments
+        if word.startswith("-") or len(verbs) == (2 if words[0] in ("import", "synth", "weights") else 1):
+            break
+        verbs.append(word)
+    shown = CliRunner().invoke(app, [*verbs, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    for option in (word for word in words if word.startswith("--")):
+        assert option in shown.output
+
+
+def test_every_make_target_and_linked_file_exists() -> None:
+    rules = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    documents = [
+        README,
+        *((ROOT / name).read_text(encoding="utf-8") for name in ("CONTRIBUTING.md", "ARCHITECTURE.md")),
+    ]
+    for target in {name for text in documents for name in re.findall(r"(?:^|`)\s*make ([a-z]+)", text, re.MULTILINE)}:
+        assert target in rules, target
+    for text in documents:
+        for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+            assert (ROOT / link).exists(), link

@@ -1,0 +1,106 @@
+"""What a run learns from and where it begins is decided once, or refused with a remedy."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.training.tiny import NAMES, SAMPLES, make_corpus, tiny_recipe, warm_recipe
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.errors import UserError
+from darktimbre.tagging.ranking import choose
+from darktimbre.tagging.store import Tags
+from darktimbre.training.material import choose_attributes, gather
+from darktimbre.training.plan import Plan, make_plan, material_of
+
+
+def changed(recipe, **data):
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=data)})
+
+
+def test_plan_reads_back_equal(tiny_corpus, tmp_path):
+    plan, start = make_plan(warm_recipe(), Corpus.open(tiny_corpus))
+    assert start is None
+    plan.save(tmp_path / "run.json")
+    assert Plan.load(tmp_path / "run.json") == plan
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": {}}))
+    with pytest.raises(UserError, match="cannot be read"):
+        Plan.load(tmp_path / "run.json")
+
+
+def test_soft_labels_are_the_stored_logits_at_the_temperature(tiny_corpus):
+    corpus = Corpus.open(tiny_corpus)
+    plan, _ = make_plan(changed(tiny_recipe(), temperature=3.0, attributes=("Flute", "Bell")), corpus)
+    material = material_of(plan, corpus)
+    logits = Tags.open(tiny_corpus, "yamnet").logits(material.rows)[:, [2, 0]]
+    np.testing.assert_allclose(material.soft, 1 / (1 + np.exp(-logits / 3)), rtol=1e-5)
+    assert plan.attributes.temperature == 3.0
+    assert plan.attributes.teacher_digest == "e" * 64
+    np.testing.assert_allclose(material.baseline, np.median(material.soft, axis=0))
+
+
+def test_only_rows_of_split_and_pitch_range_are_trained_on(tiny_corpus):
+    corpus = Corpus.open(tiny_corpus)
+    recipe = changed(tiny_recipe(), pitches=(70, 71))
+    material = material_of(make_plan(recipe, corpus)[0], corpus)
+    assert len(material.rows) == 20
+    assert set(corpus.column("pitch")[material.rows]) == {70, 71}
+    condition = material.condition(np.array([0, 1]))
+    assert condition.shape == (2, 5)
+    torch.testing.assert_close(condition[:, :2].sum(1), torch.ones(2))
+
+
+def test_without_pitch_and_attributes_the_condition_is_empty(tiny_corpus):
+    corpus = Corpus.open(tiny_corpus)
+    recipe = changed(tiny_recipe(), pitches=None, attributes=0)
+    material = material_of(make_plan(recipe, corpus)[0], corpus)
+    assert len(material.rows) == 30
+    assert material.condition(np.array([0, 1, 2])).shape == (3, 0)
+
+
+def test_attributes_come_from_the_ranking_in_its_order(tmp_path):
+    corpus = make_corpus(tmp_path / "corpus")
+    choose(corpus.path, Tags.open(corpus.path, "yamnet"), corpus.rows("train"), names=["Drum", "Bell", "Flute"])
+    assert choose_attributes(changed(tiny_recipe(), attributes=2).data, corpus).names == ("Drum", "Bell")
+    with pytest.raises(UserError, match=r"asks for 9 attributes, the corpus ranks 3.*--set data.attributes=3"):
+        choose_attributes(changed(tiny_recipe(), attributes=9).data, corpus)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"seconds": 4.0}, r"notes of 4 s, .* holds notes of 0.031 s"),
+        ({"pitches": (20, 30)}, r"No note of the train split .* pitch from 20 to 30.*data.pitches=null"),
+        ({"split": "test"}, r"No note of the test split"),
+        ({"attributes": ("Bell", "Gong")}, r"Gong"),
+        ({"teacher": "cnn14"}, r"cnn14"),
+        ({"codec": {"kind": "if", "n_fft": 64, "hop": 16}}, r"network of the recipe makes pictures of \(16, 32\)"),
+        ({"codec": {"kind": "iff"}}, r"kind"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(tiny_corpus, data, sentence):
+    with pytest.raises(UserError, match=sentence):
+        make_plan(changed(tiny_recipe(), **data), Corpus.open(tiny_corpus))
+
+
+def test_without_a_starter_auto_begins_from_scratch_and_says_so(tiny_corpus, monkeypatch):
+    from darktimbre.training import plan as room
+
+    monkeypatch.setattr(room, "has_starter", lambda: False)
+    plan, start = make_plan(tiny_recipe(init="auto"), Corpus.open(tiny_corpus))
+    assert start is None
+    assert plan.origin is None
+    assert "from scratch" in plan.said[0]
+
+
+def test_gather_keeps_rows_and_labels_aligned(tiny_corpus):
+    corpus = Corpus.open(tiny_corpus)
+    attributes = choose_attributes(tiny_recipe().data, corpus)
+    material = gather(tiny_recipe().data, corpus, attributes)
+    index = np.array([4, 17])
+    np.testing.assert_array_equal(material.waves(index).numpy(), corpus.waves(material.rows[index]))
+    assert material.attributes.names == NAMES
+    assert Path(material.corpus.path) == tiny_corpus
+    assert material.waves(index).shape == (2, SAMPLES)
