@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from darktimbre.models.layers import EqualisedConv, EqualisedLinear, VectorToGrid
 from darktimbre.models.progressive import Discriminator, Generator, Verdict
+from darktimbre.representation.codec import SPAN, Codec
 from darktimbre.training.players import GROUP, Batch
 from darktimbre.training.recipe import Recipe
 
@@ -258,3 +259,20 @@ class PlainGame:
         size = distances.sum() if penalty.reduction == "sum" else distances.mean()
         (penalty.weight * size).backward(retain_graph=True)
         return size
+
+
+# ----------------------------------------------------------------------------
+# Making sound
+
+
+def plain_waves(pictures: Tensor, codec: Codec) -> Tensor:
+    """`Codec.decode` of a raw instantaneous-frequency picture by torch.istft, `(batch, sample)`."""
+    config = codec.config
+    assert config.kind == "if"
+    assert not config.centred
+    logs = (pictures[:, 0].clamp(-1, 1) + SPAN) / (2 * SPAN) * (codec.high - codec.low) + codec.low
+    magnitude = (torch.exp(logs) - config.floor).clamp(min=0)
+    phase = torch.cumsum(pictures[:, 1] * torch.pi, dim=2)
+    spectra = F.pad(torch.polar(magnitude, phase), (0, 0, config.first_bin, 0))
+    window = torch.hann_window(config.n_fft)
+    return torch.istft(spectra, config.n_fft, config.hop, window=window, length=codec.samples)

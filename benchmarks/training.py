@@ -1,86 +1,56 @@
 """The full-size training iteration: the paper's networks, last size, batch 10; the real step against the plain one.
 
-Each variant lives in a process of its own, since allocator and peak memory belong to a process: the fast one starts as
-the command line does (`cli.allocator`), the plain one as Python does. The two take turns, so that whatever else the
-machine does befalls both.
+Each variant lives in a process of its own: the fast one starts as the command line does (`cli.allocator`), the plain one
+as Python does. The two take turns, so that whatever else the machine does befalls both.
 """
 
-import json
-import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from benchmarks.child import Child, serve
+from benchmarks.count import operations
 from benchmarks.report import Row
 
 VARIANTS = ("fast", "plain")
 TURNS = ("fast", "plain", "fast", "plain", "fast")  # one plain iteration takes as long as several fast ones
 SHORT = ("fast", "plain", "fast")
 BATCH = 10
-SCALE = {"full": 5, "quick": 2}  # the paper's sizes are numbered 0 (32 × 4) to 5 (1024 × 32)
+FULL, QUICK = 5, 2  # the paper's sizes are numbered 0 (32 × 4) to 5 (1024 × 32)
 SPEED, MEMORY = 6.0, 2.0  # targets
 
 
-def run(quick: bool) -> list[Row]:
-    """Both variants in turns; ratios of the medians, and of the peaks of resident memory."""
-    players = {variant: Player(variant, "quick" if quick else "full") for variant in VARIANTS}
+def run(quick: bool, peak: float) -> list[Row]:
+    """Both variants in turns; ratios of the medians, and of the peaks of resident memory.
+
+    `peak`: multiplications of float32 numbers that the machine can do in a second, 1e9.
+    """
+    scale = QUICK if quick else FULL
+    children = {variant: Child("benchmarks.training", variant, str(scale)) for variant in VARIANTS}
     try:
-        for player in players.values():
-            player.ready()
+        for child in children.values():
+            child.ready()
         seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
         for variant in SHORT if quick else TURNS:
-            seconds[variant].append(players[variant].play()["seconds"])
-        peak = {variant: player.play(stop=True)["peak"] for variant, player in players.items()}
+            seconds[variant].append(children[variant].go()["seconds"])
+        memory = {variant: child.stop() for variant, child in children.items()}
     finally:
-        for player in players.values():
-            player.close()
+        for child in children.values():
+            child.close()
     fast, plain = (statistics.median(seconds[variant]) for variant in VARIANTS)
+    floor = {variant: operations(lambda v=variant: iteration(v, scale)) / peak for variant in VARIANTS}  # type: ignore[misc]
     what = "training iteration, batch 10, " + ("128 × 16 (quick)" if quick else "the paper's last size")
+    note = (
+        f"its matrix products alone, at the {2 * peak:,.0f} GFLOP/s of a large one here: {floor['fast']:.1f} s "
+        f"(plain: {floor['plain']:.1f} s)"
+    )
     return [
-        Row(what, fast, plain, "s", target=None if quick else SPEED, takes=seconds),
-        Row("peak memory of it", peak["fast"], peak["plain"], "GB", target=None if quick else MEMORY),
+        Row(what, fast, plain, "s", target=None if quick else SPEED, note=note, takes=seconds),
+        Row("peak memory of it", memory["fast"], memory["plain"], "GB", target=None if quick else MEMORY),
     ]
-
-
-class Player:
-    """A variant in its process: told "go" on its standard input, answers with a line of JSON."""
-
-    def __init__(self, variant: str, size: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.training", variant, size]
-        root = Path(__file__).resolve().parents[1]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root)
-
-    def ready(self) -> None:
-        """Waits until its networks are built."""
-        self._answer()
-
-    def play(self, stop: bool = False) -> dict[str, float]:
-        """One iteration: `seconds`; or, to end with, `peak` in GB."""
-        into: IO[str] = self.process.stdin  # type: ignore[assignment]
-        into.write("stop\n" if stop else "go\n")
-        into.flush()
-        return self._answer()
-
-    def close(self) -> None:
-        """Ends the process."""
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self.process.kill()
-        self.process.wait()
-
-    def _answer(self) -> dict[str, float]:
-        out: IO[str] = self.process.stdout  # type: ignore[assignment]
-        line = out.readline()
-        if not line:
-            raise SystemExit(f"The process of {self.process.args} ended with status {self.process.wait()}.")
-        answer: dict[str, float] = json.loads(line)
-        return answer
 
 
 # ----------------------------------------------------------------------------
@@ -135,23 +105,21 @@ def iteration(variant: str, scale: int, batch: int = BATCH) -> Callable[[], dict
     return lambda: gan_step(players, data, moment, None)
 
 
-def _serve(variant: str, size: str) -> None:
-    """Answers the parent's turns."""
+def _main(variant: str, scale: int) -> None:
+    """Serves the parent's turns."""
     if variant == "fast":
         from darktimbre.cli import allocator
 
         allocator.tune()
-    step = iteration(variant, SCALE[size])
-    print(json.dumps({}), flush=True)
-    for line in sys.stdin:
-        if line.strip() == "stop":
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            print(json.dumps({"peak": peak / (1 << 20 if sys.platform != "darwin" else 1 << 30)}), flush=True)
-            return
+    step = iteration(variant, scale)
+
+    def measure() -> dict[str, float]:
         began = time.perf_counter()
         step()
-        print(json.dumps({"seconds": time.perf_counter() - began}), flush=True)
+        return {"seconds": time.perf_counter() - began}
+
+    serve(measure)
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], sys.argv[2])
+    _main(sys.argv[1], int(sys.argv[2]))

@@ -97,9 +97,10 @@ class Bundle:
         with atomic_folder(path) as folder:
             (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             (folder / CARD).write_text(model_card(config, weights=weights), encoding="utf-8")
-            safetensors.torch.save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
-            if discriminator is not None:
-                safetensors.torch.save_file(discriminator, folder / DISCRIMINATOR, metadata={"format": "pt"})
+            for name, tensors in ((WEIGHTS, weights), (DISCRIMINATOR, discriminator)):
+                if tensors is not None:
+                    safetensors.torch.save_file(tensors, folder / name, metadata={"format": "pt"})
+                    (folder / name).chmod((folder / CONFIG).stat().st_mode)  # safetensors writes for the owner alone
         return path
 
     @cached_property
