@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darktimbre.models.convolution import convolve, spread
+
 RECTIFIER = math.sqrt(2.0)  # He gain of a layer that a leaky ReLU follows; 1 for linear outputs
 
 
@@ -36,7 +38,7 @@ class EqualisedConv(nn.Module):
         return self.weight * self.scale
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.conv2d(features, self.scaled(), self.bias, self.stride, self.padding)
+        return convolve(features, self.scaled(), self.bias, self.stride, self.padding)
 
 
 class EqualisedLinear(nn.Module):
@@ -191,9 +193,9 @@ def enlarged_conv(features: Tensor, weight: Tensor, bias: Tensor, factor: tuple[
     """`conv2d(enlarge(features, factor), weight, bias, padding=1)` with 4/9 (6/9) of the products: also its gradients
     are two to three times faster on a CPU."""
     if factor == (1, 1):
-        return F.conv2d(features, weight, bias, padding=1)
+        return convolve(features, weight, bias, factor, 1)
     kernel = upsampling_kernel(weight, factor).contiguous(memory_format=torch.channels_last)
-    return F.conv_transpose2d(features, kernel, bias, factor, padding=1)
+    return spread(features, kernel, bias, factor, 1)
 
 
 def held_conv(column: Tensor, weight: Tensor, frames: int) -> Tensor:

@@ -58,7 +58,7 @@ def compress(body: YamnetBody, patches: Tensor) -> EmbeddedNetwork:
 
     Args:
         body: YAMNet.
-        patches: (patch, 96 frames, 64 bands) of training notes; 7000 or so: with 3000 it answers worse on other instruments.
+        patches: (patch, 96 frames, 64 bands) of training notes, 7000 or so: 3000 serve other instruments less well.
     """
     network = EmbeddedNetwork()
     kept = {key: value for key, value in body.state_dict().items() if key in network.state_dict()}

@@ -1,0 +1,152 @@
+"""Convolutions whose gradients, and the gradients of those, are each computed the fast way on a CPU.
+
+A convolution, its transpose (the gradient of its input) and the gradient of its weight are bilinear; each one's
+derivatives are the other two. Written so, second derivatives need nothing else, where torch computes the weight's part
+of a gradient penalty by a convolution with a kernel as large as the picture. The gradient of the weight is computed in
+strips of the picture: oneDNN's own, channels-last on processors without AVX-512, falls from 50 to 14 GFLOP/s a core as
+pictures grow (measured).
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx
+from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
+
+Pair = tuple[int, int]
+ROWS = 32  # of a strip
+
+
+def convolve(features: Tensor, weight: Tensor, bias: Tensor, stride: Pair, padding: int) -> Tensor:
+    """`conv2d(features, weight, bias, stride, padding)`."""
+    if _as_it_is(features):
+        return F.conv2d(features, weight, bias, stride, padding)
+    return cast(Tensor, _Convolution.apply(features, weight, _no_leaf(bias), stride, padding))
+
+
+def spread(features: Tensor, weight: Tensor, bias: Tensor, stride: Pair, padding: int) -> Tensor:
+    """`conv_transpose2d(features, weight, bias, stride, padding)`."""
+    if _as_it_is(features):
+        return F.conv_transpose2d(features, weight, bias, stride, padding)
+    size = [(n - 1) * s - 2 * padding + k for n, s, k in zip(features.shape[2:], stride, weight.shape[2:], strict=True)]
+    return cast(Tensor, _Transposed.apply(features, weight, _no_leaf(bias), size, stride, padding))
+
+
+def _as_it_is(features: Tensor) -> bool:
+    """Whether torch's own is left to do it: on accelerators and under autocast."""
+    return features.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+
+
+def _no_leaf(bias: Tensor) -> Tensor:
+    """The same, as something computed, of which `_asked` can tell whether it is wanted."""
+    return bias.clone()
+
+
+# In all three: features (batch, in, …) ─ weight (out, in, k, k) ─► result (batch, out, …).
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: int) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        ctx.stride, ctx.padding = stride, padding
+        return F.conv2d(features, weight, bias, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        features, weight = ctx.saved_tensors
+        how = (ctx.stride, ctx.padding)
+        of_features = of_weight = of_bias = None
+        if _asked(ctx, 0):
+            of_features = _Transposed.apply(gradient, weight, None, features.shape[2:], *how)
+        if _asked(ctx, 1):
+            of_weight = _WeightGradient.apply(features, gradient, weight.shape, *how)
+        if _asked(ctx, 2):
+            of_bias = gradient.sum(dim=(0, 2, 3))
+        return of_features, of_weight, of_bias, None, None
+
+
+class _Transposed(torch.autograd.Function):
+    """From result's side to the features', of the size given."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, result: Tensor, weight: Tensor, bias: Tensor | None, size: Any, stride: Pair, padding: int
+    ) -> Tensor:
+        ctx.save_for_backward(result, weight)
+        ctx.stride, ctx.padding = stride, padding
+        least = [
+            (n - 1) * s - 2 * padding + k for n, s, k in zip(result.shape[2:], stride, weight.shape[2:], strict=True)
+        ]
+        beyond = [wanted - given for wanted, given in zip(size, least, strict=True)]
+        return F.conv_transpose2d(result, weight, bias, stride, padding, beyond)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        result, weight = ctx.saved_tensors
+        how = (ctx.stride, ctx.padding)
+        of_result = of_weight = of_bias = None
+        if _asked(ctx, 0):
+            of_result = _Convolution.apply(gradient, weight, None, *how)
+        if _asked(ctx, 1):
+            of_weight = _WeightGradient.apply(gradient, result, weight.shape, *how)
+        if _asked(ctx, 2):
+            of_bias = gradient.sum(dim=(0, 2, 3))
+        return of_result, of_weight, of_bias, None, None, None
+
+
+class _WeightGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, result: Tensor, shape: Any, stride: Pair, padding: int) -> Tensor:
+        ctx.save_for_backward(features, result)
+        ctx.stride, ctx.padding = stride, padding
+        return weight_gradient(features, result, shape, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        features, result = ctx.saved_tensors
+        how = (ctx.stride, ctx.padding)
+        of_features = of_result = None
+        if _asked(ctx, 0):
+            of_features = _Transposed.apply(result, gradient, None, features.shape[2:], *how)
+        if _asked(ctx, 1):
+            of_result = _Convolution.apply(features, gradient, None, *how)
+        return of_features, of_result, None, None, None
+
+
+def _asked(ctx: FunctionCtx, argument: int) -> bool:
+    """Whether this backward pass wants the gradient of an argument. Autograd tells a function in Python only whether it
+    *could* be wanted; a penalty's first pass, which asks for the picture's alone, would compute all weights' in vain."""
+    nodes = ctx.next_functions  # type: ignore[attr-defined]
+    node = nodes[argument][0] if argument < len(nodes) else None  # an argument that is None has no place there
+    if node is None:
+        return False
+    try:
+        return bool(torch._C._will_engine_execute_node(node))  # type: ignore[attr-defined]
+    except (AttributeError, RuntimeError):  # a leaf under autograd.grad, of which it can't tell; or another torch
+        return True
+
+
+def weight_gradient(features: Tensor, result: Tensor, shape: torch.Size, stride: Pair, padding: int) -> Tensor:
+    """∂/∂weight of ⟨result, conv2d(features, weight, stride, padding)⟩."""
+    rows = result.shape[2]
+    if rows <= ROWS or not _strips_pay(features):
+        return conv2d_weight(features, shape, result, stride, padding)
+    total = torch.zeros(shape, dtype=result.dtype)
+    padded = F.pad(features, (0, 0, padding, padding))
+    for note in range(len(result)):
+        for first in range(0, rows, ROWS):
+            strip = result[note : note + 1, :, first : first + ROWS]
+            top, height = first * stride[0], (strip.shape[2] - 1) * stride[0] + shape[2]
+            total += conv2d_weight(padded[note : note + 1, :, top : top + height], shape, strip, stride, (0, padding))
+    return total
+
+
+def _strips_pay(features: Tensor) -> bool:
+    last = features.is_contiguous(memory_format=torch.channels_last)
+    return last and "AVX512" not in torch.backends.cpu.get_cpu_capability()
