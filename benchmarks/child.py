@@ -49,7 +49,7 @@ class Child:
         out: IO[str] = self.process.stdout  # type: ignore[assignment]
         line = out.readline()
         if not line:
-            raise SystemExit(f"{self.process.args} ended with status {self.process.wait()}.")
+            raise SystemExit(f"{self.process.args!r} ended with status {self.process.wait()}.")
         answer: Answer = json.loads(line)
         return answer
 

@@ -14,6 +14,7 @@ the names and in the layout of the originals. Only the last size, fully faded in
 
 from collections.abc import Iterator
 from copy import deepcopy
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,8 @@ class PlainLayer(nn.Module):
 class PlainConv(PlainLayer):
     """A k × k convolution, zero-padded to keep the size."""
 
-    def __init__(self, layer: EqualisedConv) -> None:
+    def __init__(self, layer: nn.Module | Tensor | None) -> None:
+        assert isinstance(layer, EqualisedConv)
         super().__init__(layer.weight, layer.bias, layer.scale)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -132,7 +134,8 @@ class PlainGenerator(PlainNetwork):
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         config = self.config = generator.config
-        assert not (config.pitch_comb or config.whiten or config.normalise_input), "the paper's network has none"
+        extras = config.pitch_comb or config.whiten or config.normalise_input
+        assert not extras, "the paper's network has none of them"
         self.activation = nn.LeakyReLU(config.negative_slope)
         self.grid = PlainGrid(generator.grid)
         self.stages = nn.ModuleList()
@@ -148,7 +151,7 @@ class PlainGenerator(PlainNetwork):
         for number, stage in enumerate(self.stages):
             if number:
                 features = F.interpolate(features, size=self.config.sizes[number], mode="nearest")
-            for layer in stage.values():
+            for layer in cast(nn.ModuleDict, stage).values():
                 features = pixel_norm(self.activation(layer(features)))
         return self.to_picture[str(self.config.last)](features)
 
@@ -159,7 +162,8 @@ class PlainDiscriminator(PlainNetwork):
     def __init__(self, discriminator: Discriminator) -> None:
         super().__init__()
         config = self.config = discriminator.config
-        assert not config.posterior and config.bands == 1, "the paper's network has no posterior and packs no bands"
+        assert not config.posterior, "the paper's network has none"
+        assert config.bands == 1, "nor does it pack any"
         self.activation = nn.LeakyReLU(config.negative_slope)
         last = str(config.last)
         self.from_picture = nn.ModuleDict({last: PlainConv(discriminator.from_picture[last])})
@@ -168,14 +172,16 @@ class PlainDiscriminator(PlainNetwork):
             for stage in discriminator.stages
         )
         self.base = PlainConv(discriminator.base)
-        for name in ("dense", "score", "pitch", "attributes"):
-            setattr(self, name, PlainLinear(getattr(discriminator, name)))
+        assert discriminator.pitch is not None
+        assert discriminator.attributes is not None
+        self.dense, self.score = PlainLinear(discriminator.dense), PlainLinear(discriminator.score)
+        self.pitch, self.attributes = PlainLinear(discriminator.pitch), PlainLinear(discriminator.attributes)
 
     def forward(self, picture: Tensor) -> Verdict:
         """`(batch, channel, frequency, frame)` → scores `(batch,)` and logits."""
         features = self.activation(self.from_picture[str(self.config.last)](picture))
         for number in range(self.config.last, 0, -1):
-            for layer in self.stages[number - 1].values():
+            for layer in cast(nn.ModuleDict, self.stages[number - 1]).values():
                 features = self.activation(layer(features))
             features = F.interpolate(features, size=self.config.sizes[number - 1], mode="nearest")
         if self.config.minibatch_stddev:

@@ -39,9 +39,8 @@ def notes(count: int, rate: int = RATE, samples: int = SAMPLES) -> Waves:
     """Notes of the built-in orchestra, (note, sample)."""
     from darktimbre.corpus.orchestra import ORCHESTRA, play
 
-    return np.stack(
-        [play(ORCHESTRA[i % len(ORCHESTRA)], 44 + i % 26, 60 + i % 60, samples, rate) for i in range(count)]
-    )
+    members = [ORCHESTRA[number % len(ORCHESTRA)] for number in range(count)]
+    return np.stack([play(who, 44 + i % 26, 60 + i % 60, samples, rate) for i, who in enumerate(members)])
 
 
 def _row(what: str, ways: dict[str, Callable[[], Any]], count: int, repeats: int, note: str = "") -> Row:
@@ -84,10 +83,11 @@ def pictures(waves: Waves, repeats: int) -> list[Row]:
             librosa.istft(np.pad(spectrum, ((1, 0), (0, 0))), hop_length=config.hop, length=SAMPLES)
 
     with torch.inference_mode():
-        return [
-            _row("encode, 1 thread (librosa)", {"fast": lambda: codec.encode(batch), "plain": encode_plain}, len(waves), repeats),
-            _row("decode, 1 thread (librosa)", {"fast": lambda: codec.decode(encoded), "plain": decode_plain}, len(waves), repeats),
-        ]  # fmt: skip
+        ways: dict[str, dict[str, Callable[[], Any]]] = {
+            "encode": {"fast": lambda: codec.encode(batch), "plain": encode_plain},
+            "decode": {"fast": lambda: codec.decode(encoded), "plain": decode_plain},
+        }
+        return [_row(f"{name}, 1 thread (librosa)", both, len(waves), repeats) for name, both in ways.items()]
 
 
 # ----------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def _interpreter(waves: Waves) -> tuple[Callable[[], None] | None, str]:
     if not TEACHER.is_file():
         return None, "no yamnet.tflite beside this checkout to compare with"
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter  # type: ignore[import-untyped]
     except ImportError:
         return None, "ai-edge-litert is not installed"
     with warnings.catch_warnings():
@@ -147,7 +147,7 @@ def _interpreter(waves: Waves) -> tuple[Callable[[], None] | None, str]:
 
 
 def imports(count: int) -> Row:
-    """A folder of 44.1 kHz stereo files, 1.2 s each, into a corpus; against librosa.load, file by file, into an array."""
+    """A folder of 44.1 kHz stereo files, 1.2 s each, into a corpus; against librosa.load, file by file."""
     import soundfile
 
     from darktimbre.corpus.folder import import_folder

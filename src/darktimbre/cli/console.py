@@ -1,5 +1,7 @@
 """What all verbs share on the terminal: consoles, a progress bar, one-sentence errors."""
 
+import errno
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,6 +17,18 @@ if TYPE_CHECKING:
 
 USER_ERROR = 2  # exit status: the user can mend it
 INTERRUPTED = 130  # exit status: Ctrl-C (128 + SIGINT)
+
+REFUSALS = {
+    errno.EACCES: "you may not read or write there; name another place, or change its permissions",
+    errno.EPERM: "the system does not allow it; name another place",
+    errno.EROFS: "that disk is read-only; name a place on another one",
+    errno.ENOSPC: "the disk is full; make room, or name a place on another one",
+    errno.EDQUOT: "your share of the disk is used up; make room, or name a place on another one",
+    errno.ENOTDIR: "a part of that path is a file, not a folder; name another place",
+    errno.EISDIR: "that is a folder, not a file; name a file",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+"""What the system may refuse a user, by error number, with the remedy."""
 
 
 def console() -> "Console":
@@ -48,7 +62,7 @@ def caution(text: str) -> None:
 
 @contextmanager
 def progress_bar(unit: str = "notes") -> Iterator["Progress"]:
-    """A bar with count, rate and time left on standard error; nothing but the last state where that is no terminal."""
+    """A bar with count and time left on standard error; nothing at all where that is no terminal."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -67,7 +81,7 @@ def progress_bar(unit: str = "notes") -> Iterator["Progress"]:
         TextColumn("· left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors(), transient=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=errors(), disable=not sys.stderr.isatty()) as bar:
         yield bar
 
 
@@ -99,15 +113,29 @@ def version() -> str:
     return darktimbre.__version__
 
 
+def _refusal(error: OSError) -> str:
+    # Nobody asked for the temporary name that `audio.atomic` writes under.
+    place = re.sub(r"\.([^/]+)\.\d+\.(partial|old)\b", r"\1", str(error.filename)) if error.filename else "A file"
+    return f"{place} cannot be used: {REFUSALS[error.errno or 0]}."
+
+
 @contextmanager
 def sentences() -> Iterator[None]:
-    """A `UserError` ends in its sentence and status 2, Ctrl-C in a sentence and status 130; bugs go on as they are."""
+    """A `UserError` ends in its sentence and status 2, Ctrl-C in a sentence and status 130; bugs go on as they are.
+
+    So does what the system refuses: no permission, a full disk, a file where a folder should be.
+    """
     import typer
 
     try:
         yield
     except UserError as error:
         complain(str(error))
+        raise typer.Exit(USER_ERROR) from None
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        complain(_refusal(error))
         raise typer.Exit(USER_ERROR) from None
     except KeyboardInterrupt:
         complain("Stopped on your request.")

@@ -17,7 +17,7 @@ def list_() -> None:
     from darktimbre.teachers.weights import SOURCES, home, kept
 
     table = Table("teacher", "here", "size", "licence", "address", "SHA-256")
-    table.add_row("embedded", "ships with darktimbre", "2 MB", "MIT", "", "")
+    table.add_row("embedded", "ships with darktimbre", "2 MB", "Apache-2.0", "", "")
     for name, source in SOURCES.items():
         entry = kept(name)
         digest = entry["source_sha256"][:16] + "…" if entry else source.sha256 or "not published"

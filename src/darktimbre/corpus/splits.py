@@ -1,14 +1,12 @@
 """Which part of a corpus a note belongs to: decided by a stable hash, so the same instrument is held out everywhere."""
 
 import hashlib
-from typing import Literal
 
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 
 SPLITS = ("train", "valid", "test")
 
-Policy = Literal["instrument", "random", "given"]
 POLICIES: dict[str, str] = {
     "instrument": "80/10/10 by instrument: no instrument is heard in two parts",
     "random": "90/10 by note, as in the DarkGAN paper: instruments are shared between train and valid",

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from darktimbre.audio.atomic import atomic_folder
+from darktimbre.audio.loudness import peak_dbfs, rms_dbfs
 from darktimbre.corpus.corpus import FORMAT, FULL_SCALE, SCHEMA, SHARD_ROWS, Corpus, is_corpus
 from darktimbre.corpus.splits import POLICIES, SPLITS, assign
 from darktimbre.notes.errors import UserError
@@ -27,8 +28,8 @@ _FIELDS = tuple(field.name for field in fields(Note))
 _QUIETEST_DB = -120.0  # what a silent note is said to measure, since the logarithm of nothing is no number
 
 
-def _decibel(value: float) -> float:
-    return max(_QUIETEST_DB, 20.0 * float(np.log10(max(value, 1e-12))))
+def _level(decibels: NDArray[np.float64]) -> float:
+    return round(max(_QUIETEST_DB, float(decibels)), 3)
 
 
 def _legible(text: str) -> str:
@@ -169,8 +170,8 @@ class CorpusWriter:
             **{field: getattr(note, field) for field in _FIELDS},
             "tags": list(note.tags),
             "split_key": note.split_key or note.instrument,
-            "peak_db": round(_decibel(float(np.abs(level).max())), 3),
-            "rms_db": round(_decibel(float(np.sqrt(np.mean(level**2)))), 3),
+            "peak_db": _level(peak_dbfs(level)),
+            "rms_db": _level(rms_dbfs(level)),
         }
         # A file name need not be valid text; its stray bytes are written as escapes, which any table tool reads.
         row = {field: _legible(value) if isinstance(value, str) else value for field, value in row.items()}

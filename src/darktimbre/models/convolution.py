@@ -30,13 +30,18 @@ def spread(features: Tensor, weight: Tensor, bias: Tensor, stride: Pair, padding
     """`conv_transpose2d(features, weight, bias, stride, padding)`."""
     if _as_it_is(features):
         return F.conv_transpose2d(features, weight, bias, stride, padding)
-    size = [(n - 1) * s - 2 * padding + k for n, s, k in zip(features.shape[2:], stride, weight.shape[2:], strict=True)]
+    size = _spread_size(features, weight, stride, padding)
     return cast(Tensor, _Transposed.apply(features, weight, _no_leaf(bias), size, stride, padding))
 
 
 def _as_it_is(features: Tensor) -> bool:
     """Whether torch's own is left to do it: on accelerators and under autocast."""
     return features.device.type != "cpu" or torch.is_autocast_enabled("cpu")
+
+
+def _spread_size(result: Tensor, weight: Tensor, stride: Pair, padding: int) -> list[int]:
+    kernel = weight.shape[2:]
+    return [(n - 1) * s - 2 * padding + k for n, s, k in zip(result.shape[2:], stride, kernel, strict=True)]
 
 
 def _no_leaf(bias: Tensor) -> Tensor:
@@ -78,9 +83,7 @@ class _Transposed(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(result, weight)
         ctx.stride, ctx.padding = stride, padding
-        least = [
-            (n - 1) * s - 2 * padding + k for n, s, k in zip(result.shape[2:], stride, weight.shape[2:], strict=True)
-        ]
+        least = _spread_size(result, weight, stride, padding)
         beyond = [wanted - given for wanted, given in zip(size, least, strict=True)]
         return F.conv_transpose2d(result, weight, bias, stride, padding, beyond)
 
@@ -120,14 +123,17 @@ class _WeightGradient(torch.autograd.Function):
 
 
 def _asked(ctx: FunctionCtx, argument: int) -> bool:
-    """Whether this backward pass wants the gradient of an argument. Autograd tells a function in Python only whether it
-    *could* be wanted; a penalty's first pass, which asks for the picture's alone, would compute all weights' in vain."""
+    """Whether this backward pass wants the gradient of an argument.
+
+    Autograd tells a function in Python only whether it *could* be wanted; a penalty's first pass, which asks for the
+    picture's alone, would compute those of all weights in vain.
+    """
     nodes = ctx.next_functions  # type: ignore[attr-defined]
     node = nodes[argument][0] if argument < len(nodes) else None  # an argument that is None has no place there
     if node is None:
         return False
     try:
-        return bool(torch._C._will_engine_execute_node(node))  # type: ignore[attr-defined]
+        return bool(torch._C._will_engine_execute_node(node))
     except (AttributeError, RuntimeError):  # a leaf under autograd.grad, of which it can't tell; or another torch
         return True
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from darktimbre.models.convolution import convolve, spread
@@ -119,6 +120,35 @@ def rectify(features: Tensor, slope: float) -> Tensor:
 def pixel_norm(features: Tensor) -> Tensor:
     """Divide every position's channel vector by its root mean square (Karras et al. 2018, §4.2)."""
     return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+class _RectifiedNorm(torch.autograd.Function):
+    """Both in place. What goes out has the signs of what came in and alone is kept: half of the generator's memory."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, slope: float) -> Tensor:
+        ctx.slope = slope
+        ctx.mark_dirty(features)
+        result = F.leaky_relu(features, slope, inplace=True)
+        gain = torch.rsqrt(result.square().mean(dim=1, keepdim=True) + 1e-8)
+        result.mul_(gain)
+        ctx.save_for_backward(result, gain)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """∂/∂x of y = x / rms: (g − y · mean(g · y)) / rms, then the rectifier's."""
+        (gradient,) = gradients
+        result, gain = ctx.saved_tensors
+        along = (gradient * result).mean(dim=1, keepdim=True)
+        gradient = torch.addcmul(gradient, result, along, value=-1).mul_(gain)
+        return torch.ops.aten.leaky_relu_backward(gradient, result, ctx.slope, True), None
+
+
+def rectify_and_norm(features: Tensor, slope: float) -> Tensor:
+    """`pixel_norm(rectify(features, slope))` in place; differentiable once, as a generator wants it."""
+    return cast(Tensor, _RectifiedNorm.apply(features, slope))
 
 
 def minibatch_deviation(features: Tensor, group: int = 4, hold: bool = False) -> Tensor:

@@ -23,6 +23,7 @@ from darktimbre.models.layers import (
     pack,
     pixel_norm,
     rectify,
+    rectify_and_norm,
     shrink,
     unpack,
 )
@@ -49,8 +50,8 @@ class GeneratorStage(nn.Module):
         features = enlarged_conv(features, weight[:, : self.inputs], self.first.bias, self.factor)
         if comb is not None:
             features = features + held_conv(comb, weight[:, self.inputs :], features.shape[3])
-        features = pixel_norm(rectify(features, self.slope))
-        return features if self.second is None else pixel_norm(rectify(self.second(features), self.slope))
+        features = rectify_and_norm(features, self.slope)
+        return features if self.second is None else rectify_and_norm(self.second(features), self.slope)
 
 
 class CriticStage(nn.Module):
@@ -114,7 +115,7 @@ class Generator(nn.Module):
         vector = torch.cat([told, latent], dim=1)
         if self.config.normalise_input:
             vector = pixel_norm(vector)
-        features = pixel_norm(rectify(self.grid(vector), self.config.negative_slope))
+        features = rectify_and_norm(self.grid(vector), self.config.negative_slope)
         below, shown = features, None
         for number, block in enumerate(self.stages[: stage + 1]):
             shown = self.comb(condition) if self.comb is not None and number == self.config.last else None

@@ -24,11 +24,6 @@ def hz_to_midi(hz: float) -> float:
     return 69.0 + 12.0 * math.log2(hz / 440.0)
 
 
-def cents_between(hz: float, reference_hz: float) -> float:
-    """Interval from `reference_hz` up to `hz` in cents (100 a semitone)."""
-    return 1200.0 * math.log2(hz / reference_hz)
-
-
 def note_name(midi: int) -> str:
     """Scientific name of a MIDI note: 60 → "C4", 61 → "C#4"."""
     return f"{_NAMES[midi % 12]}{midi // 12 - 1}"

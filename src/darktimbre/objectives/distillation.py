@@ -1,19 +1,13 @@
 """Knowledge distillation from the tagger to the critic (DarkGAN §3.2, after Hinton et al. 2015)."""
 
-import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
-
-
-def soft_labels(*, teacher_logits: Tensor, temperature: float) -> Tensor:
-    """σ(teacher / T), the labels of eq. 1: numbers in [0, 1], flatter the hotter."""
-    return torch.sigmoid(teacher_logits / temperature)
 
 
 def distillation_loss(*, student_logits: Tensor, soft_labels: Tensor, temperature: float) -> Tensor:
     """BCE(σ(student / T), soft label), logits and labels `(batch, attribute)` → scalar mean, without the factor T².
 
-    `soft_labels` are the teacher's at the same temperature, or those a fake was conditioned on. Computed from logits:
-    no log of a rounded 0. Labels belong in [0, 1]; noise added to them must be clamped by whoever adds it.
+    `soft_labels`, σ(teacher / T) of eq. 1, are the teacher's at the same temperature, or those a fake was conditioned
+    on. Computed from logits: no log of a rounded 0. Labels belong in [0, 1]; noise added to them must be clamped by whoever adds it.
     """
     return binary_cross_entropy_with_logits(student_logits / temperature, soft_labels)

@@ -109,6 +109,7 @@ def save(path: Path, network: EmbeddedNetwork, metadata: dict[str, str]) -> None
     }
     with atomic_file(path) as temporary:
         save_file(tensors, temporary, metadata={"teacher": "embedded", **metadata})
+        temporary.chmod(0o644)  # safetensors writes for its owner alone
 
 
 class EmbeddedTagger:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from darktimbre.objectives.distillation import distillation_loss, soft_labels
+from darktimbre.objectives.distillation import distillation_loss
+from darktimbre.tagging.temperature import soft_labels
 from darktimbre.teachers import logmel
 from darktimbre.teachers.embedded import EmbeddedNetwork
 from darktimbre.training.recipe import Tagger
@@ -26,7 +27,7 @@ def tagger_step(
     with computing():
         answers = network(patches.flatten(0, 1)).float().view(*patches.shape[:2], -1).mean(1)
     squared = F.mse_loss(answers, network.standardise(teacher_logits))
-    labels = soft_labels(teacher_logits=teacher_logits, temperature=1.0)
+    labels = soft_labels(teacher_logits, 1.0)
     cross = distillation_loss(student_logits=network.restore(answers), soft_labels=labels, temperature=1.0)
     (squared + choices.cross_entropy * cross).backward()
     return {"squared": squared, "cross_entropy": cross}

@@ -1,0 +1,93 @@
+"""What is written appears whole or not at all, and what a killed process left goes away with the next write."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from darktimbre.audio.atomic import _leftovers, atomic_file, atomic_folder
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from darktimbre.audio import atomic
+path = Path(sys.argv[2])
+with getattr(atomic, sys.argv[1])(path) as temporary:
+    (temporary / "half" if sys.argv[1] == "atomic_folder" else temporary).write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def killed_while_writing(how: str, path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", KILLED, how, str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert any(name.startswith(f".{path.name}.") for name in names(path.parent))
+    _leftovers.cache_clear()  # this process has looked before; a user's next command is another process
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as temporary:
+        temporary.write_text("new")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    with atomic_file(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_an_error_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    path.mkdir()
+    (path / "old").touch()
+    with pytest.raises(ZeroDivisionError), atomic_folder(path) as temporary:
+        (temporary / "new").touch()
+        raise ZeroDivisionError
+    assert names(path) == ["old"]
+    with atomic_folder(path) as temporary:
+        (temporary / "new").touch()
+    assert names(path) == ["new"]
+    assert names(tmp_path) == ["c"]
+
+
+@pytest.mark.parametrize("how", ["atomic_file", "atomic_folder"])
+def test_what_a_killed_writer_left_goes_with_the_next_write(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    killed_while_writing(how, path)
+    assert not path.exists()
+    if how == "atomic_file":
+        with atomic_file(path) as temporary:
+            temporary.write_text("whole")
+    else:
+        with atomic_folder(path) as temporary:
+            (temporary / "whole").touch()
+    assert names(tmp_path) == ["c"]
+
+
+def test_what_is_not_left_over_stays(tmp_path: Path) -> None:
+    alive, foreign, other = f".c.{os.getppid()}.partial", ".c.notes.partial", ".d.4194400.partial"  # no such pid
+    for name in (alive, foreign, other):
+        (tmp_path / name).touch()
+    with atomic_file(tmp_path / "c") as temporary:
+        temporary.touch()
+    assert names(tmp_path) == sorted([alive, foreign, other, "c"])
+
+
+def test_a_folder_moved_aside_by_a_killed_writer_comes_back(tmp_path: Path) -> None:
+    aside = tmp_path / ".c.4194400.old"  # killed between its two moves
+    aside.mkdir()
+    (aside / "old").touch()
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "c"):
+        assert names(tmp_path / "c") == ["old"]
+        raise ZeroDivisionError
+    assert names(tmp_path) == ["c"]
