@@ -44,6 +44,17 @@ def test_it_tells_data_teacher_notes_seen_metrics_recipe_and_attributes() -> Non
     assert yaml.safe_load(re.search(r"```yaml\n(.*?)```", card, re.S)[1]) == bundle.config["recipe"]  # type: ignore[index]
 
 
+def test_provenance_of_the_corpus_is_told_item_by_item() -> None:
+    config = tiny_bundle().config
+    fonts = [{"file": "a.sf2", "title": "A"}, {"file": "b.sf3", "title": "B"}]
+    corpus = {"name": "c", "licence": "MIT", "provenance": {"made_by": "darktimbre render", "soundfonts": fonts}}
+    card = model_card({**config, "provenance": {"corpus": corpus}})
+    told = re.search(r"learnt from\n\n(.*?)\n\n?## ", card, re.S)[1]  # type: ignore[index]
+    for line in ("  - made by: darktimbre render", "    - 2:", "      - file: b.sf3", "      - title: B"):
+        assert line in told.splitlines()
+    assert "{" not in told
+
+
 def test_the_code_in_it_is_python_and_asks_for_what_the_instrument_has() -> None:
     code = re.search(r"```python\n(.*?)```", model_card(tiny_bundle().config), re.S)[1]  # type: ignore[index]
     ast.parse(code)

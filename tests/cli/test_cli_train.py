@@ -69,6 +69,9 @@ def test_smoke_goes_through_every_phase(corpus, tmp_path):
         (["darkgan", "--dry-run", "--set", "optimizer.lr=1"], "Did you mean 'optimiser"),
         (["darkgan", "--from-scratch", "--init", "starter"], "either --init or --from-scratch"),
         (["darkgan", "--corpus", "x", "--devices", "two"], "--devices is a number"),
+        (["darkgan", "--corpus", "x", "--devices", "0"], "--devices is a number"),
+        (["darkgan", "--corpus", "x", "--accelerator", "tpu"], "--accelerator is one of auto, cpu, cuda"),
+        (["darkgan-small", "--dry-run", "--set", "data.pitches=null"], "set network.pitch_comb to false"),
     ],
 )
 def test_mistakes_end_in_a_sentence_and_status_2(arguments, sentence):

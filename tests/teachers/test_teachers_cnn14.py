@@ -235,6 +235,25 @@ def test_pickled_code_is_not_run(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
+def test_arrays_beside_the_weights_are_read(tmp_path, module):
+    """The official 16 kHz checkpoint holds its sampler's state: arrays, pickled by a NumPy before 2."""
+    document = {"model": {}, "sampler": {"indexes": [np.arange(5), np.ones(3), np.array([True])]}}
+    path = tmp_path / "Cnn14_16k.pth"
+    torch.save(document, path, _use_new_zipfile_serialization=False)
+    written = path.read_bytes()
+    assert b"numpy._core.multiarray\n_reconstruct" in written
+    path.write_bytes(written.replace(b"numpy._core.multiarray\n", module + b"\n"))
+    with pytest.raises(UserError, match="is not cnn14-16k: 8. tensors are missing"):
+        teachers.load("cnn14-16k", weights=path)
+
+
+@pytest.mark.parametrize("device", ["foo", "xpu:7"])
+def test_a_device_that_is_not_there_is_told(device):
+    with pytest.raises(UserError, match=f"'{device}' cannot be used here"):
+        teachers.load("embedded", device=device)
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"not a checkpoint at all"])
 def test_damaged_checkpoints_end_in_a_sentence(tmp_path, content):
     (tmp_path / "bad.pth").write_bytes(content)

@@ -287,6 +287,21 @@ def test_full_disk_while_the_journal_is_written(tiny_corpus, tmp_path, monkeypat
         run(tiny_recipe(), tiny_corpus, tmp_path / "run")
 
 
+@pytest.mark.parametrize("where", ["Board.curves", "Board.listen", "Board.close", "Journal.close", "Bundle"])
+def test_full_disk_anywhere_else_is_the_same_sentence(where, tiny_corpus, tmp_path, monkeypatch):
+    from darktimbre.bundle.bundle import Bundle
+    from darktimbre.training import board, journal
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    places = {"Board": board.Board, "Journal": journal.Journal, "Bundle": Bundle}
+    kind, _, method = where.partition(".")
+    monkeypatch.setattr(places[kind], method or "save_pretrained", full)
+    with pytest.raises(UserError, match=r"disk is full.*--resume"):
+        run(tiny_recipe(preview_every=20), tiny_corpus, tmp_path / "run")
+
+
 def test_new_tags_in_mid_run_are_refused(tmp_path):
     from tests.training.tiny import Ear, make_corpus
 

@@ -48,7 +48,7 @@ def test_overrides_reach_every_depth_and_read_numbers_as_meant():
     [
         ("optimizer.lr=1", r"no key 'optimizer'.* Did you mean 'optimiser'"),
         ("optimiser.learning_rat=1", r"no key 'optimiser.learning_rat'"),
-        ("lr=1", r"no key 'lr'.* Did you mean '(optimiser|warm_start).lr'"),
+        ("lr=1", r"no key 'lr'.* Did you mean 'optimiser.lr'"),
         ("objectives.penalty.wieght=1", r"Did you mean 'objectives.penalty.weight'"),
         (
             "objectives.adversarial=hinge",
@@ -59,7 +59,10 @@ def test_overrides_reach_every_depth_and_read_numbers_as_meant():
         ("schedule.0.scale=6", r"scale 6, the network has scales 0 to 5"),
         ("schedule.0.scale=1", None),
         ("schedule.3.scale=1", r"must not go down"),
-        ("network.widths=[4,4]", r"widths"),
+        ("network.widths=[4,4]", r"widths .*got 2\.$"),
+        ("schedule.0.notes=0", r"darkgan: schedule.0.notes is 0; it should be greater than 0\.$"),
+        ("network.pitch_comb=true", None),
+        ("name=", r"name is ''"),
         ("warm_start={notes: 10}", r"network.posterior: true"),
         ("seed", r"write it as key.sub=value"),
         ("name.sub=1", r"single value"),

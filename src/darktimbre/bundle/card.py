@@ -164,6 +164,8 @@ def _section(title: str, body: str) -> str:
 def _bullets(entries: Mapping[str, Any], indent: str = "") -> str:
     lines = []
     for key, value in entries.items():
+        if isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+            value = {str(number): item for number, item in enumerate(value, start=1)}
         if isinstance(value, Mapping):
             lines.append(f"{indent}- {_label(key)}:\n{_bullets(value, indent + '  ')}".rstrip("\n"))
         elif isinstance(value, list | tuple):

@@ -79,7 +79,7 @@ def write_sounds(
         if picture is not None:
             spectrogram_grid(list(waves), instrument.sample_rate, [one.title for one in made], picture, heading=heading)
     except OSError as error:
-        raise UserError(f"{out} cannot be written to ({error.strerror or error}).") from error
+        raise UserError(f"{out} cannot be written to ({error.strerror or error}): choose another folder.") from error
     return paths
 
 

@@ -253,7 +253,10 @@ def like(
 
     instrument, levels = _instrument(bundle, device), asking.levels(set_)
     attributes = instrument.attributes
-    recorded = files.read(sound, max_seconds=max(instrument.seconds, 1.0) + 1.0)
+    try:
+        recorded = files.read(sound, max_seconds=max(instrument.seconds, 1.0) + 1.0)
+    except files.UnreadableSound as error:
+        raise UserError(f"{sound} cannot be listened to ({error}): give another sound file.") from error
     wave = shape.resample(shape.to_mono(recorded.samples), recorded.rate, instrument.sample_rate)
     wave, _ = shape.fit_length(wave, instrument.samples, fade=instrument.sample_rate // 20)
     soft = {}

@@ -63,8 +63,8 @@ def train(
         return
     if corpus is None:
         raise UserError("Say what to learn from: --corpus FOLDER (made by `darktimbre render` or `darktimbre import`).")
-    if devices != "auto" and not devices.isdigit():
-        raise UserError(f"--devices is a number of processes or auto, not {devices!r}.")
+    if devices != "auto" and not (devices.isdecimal() and int(devices) > 0):
+        raise UserError(f"--devices is a number of processes, 1 or more, or auto, not {devices!r}.")
 
     from darktimbre.training.loop import Options, train_recipe
 

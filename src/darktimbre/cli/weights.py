@@ -11,16 +11,16 @@ app = typer.Typer(no_args_is_help=True, help="The weights of the teachers that l
 @app.command("list")
 def list_() -> None:
     """Which teachers there are, where their weights come from, and which are on this machine."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from darktimbre.cli.console import console, say
     from darktimbre.teachers.weights import SOURCES, home, kept
 
-    table = Table("teacher", "here", "size", "licence", "address", "SHA-256")
-    table.add_row("embedded", "ships with darktimbre", "2 MB", "Apache-2.0", "", "")
+    table = Table("teacher", "here", "size", "licence", Column("address", overflow="fold"), "SHA-256")
+    table.add_row("embedded", "ships along", "2 MB", "Apache-2.0", "", "")
     for name, source in SOURCES.items():
         entry = kept(name)
-        digest = entry["source_sha256"][:16] + "…" if entry else source.sha256 or "not published"
+        digest = (entry["source_sha256"] if entry else source.sha256)[:12] + "…"
         table.add_row(name, "yes" if entry else "no", f"{source.megabytes} MB", source.licence, source.address, digest)
     console().print(table)
     say(f"Kept in {home()}")
@@ -29,7 +29,7 @@ def list_() -> None:
 @app.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="yamnet, cnn14 or cnn14-16k.")],
-    sha256: Annotated[str | None, typer.Option(help="SHA-256 that the file must have.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="SHA-256 that the file must have, if not the known one.")] = None,
 ) -> None:
     """Download a teacher's official file over HTTPS, check its digest, and keep it."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn

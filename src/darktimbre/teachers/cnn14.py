@@ -6,6 +6,7 @@ is taken by FFT, after the matrices were compared with it.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,6 +156,15 @@ def dft_matrices(front: FrontEnd) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(real[:, None].astype(np.float32)), torch.from_numpy(imaginary[:, None].astype(np.float32))
 
 
+def _arrays() -> list[Any]:
+    """What makes a NumPy array out of pickled bytes: the 16 kHz checkpoint also holds its sampler's state, as arrays."""
+    from numpy._core.multiarray import _reconstruct
+
+    kinds = [type(np.dtype(kind)) for kind in ("int64", "float64", "bool")]
+    names = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")  # before and after NumPy 2
+    return [*((_reconstruct, name) for name in names), np.ndarray, np.dtype, *kinds]
+
+
 def read_checkpoint(path: Path, name: str) -> dict[str, Tensor]:
     """The `model` of an official checkpoint, every tensor checked; no pickled code is run.
 
@@ -162,10 +172,12 @@ def read_checkpoint(path: Path, name: str) -> dict[str, Tensor]:
         UserError: the file is damaged, of another network, or of another front end.
     """
     try:
-        document = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_arrays()):
+            document = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises anything from EOFError to UnpicklingError on damaged files
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} can't be read as a PANNs checkpoint ({reason})") from error
+        raise UserError(
+            f"{path} can't be read as a PANNs checkpoint: it is damaged, cut short or something else; get it again."
+        ) from error
     weights = document.get("model") if isinstance(document, dict) else None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise UserError(f"{path} is not a PANNs checkpoint: it holds no dictionary of tensors under 'model'.")

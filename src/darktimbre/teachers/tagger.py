@@ -50,13 +50,15 @@ def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> T
         weights: a weights file; by default the one kept by `darktimbre weights`, or shipped (`embedded`).
 
     Raises:
-        UserError: there is no such teacher, its weights are not on this machine, or the file is not what it should be.
+        UserError: there is no such teacher or device, its weights are not on this machine, or the file is not what it
+            should be.
     """
     if name not in NAMES:
         raise UserError(f"There is no teacher called {name!r}; choose one of {', '.join(NAMES)}.")
     path = Path(weights) if weights is not None else None
     if path is not None and not path.is_file():
         raise UserError(f"There is no weights file {path}.")
+    _check_device(device)
     if name == "embedded":
         from darktimbre.teachers.embedded import EmbeddedTagger
 
@@ -72,3 +74,12 @@ def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> T
     from darktimbre.teachers.cnn14 import Cnn14Tagger
 
     return Cnn14Tagger.load(path, name=name, device=device)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):  # torch says either, by device, when it was built without it
+        raise UserError(f"The device {device!r} cannot be used here; take cpu, which is always there.") from None

@@ -30,8 +30,7 @@ class Source:
         megabytes: rounded size, for people.
         limit: bytes after which a download is cut off as not being this file.
         licence: SPDX name.
-        sha256: where it is known; None where no one we trust has published it.
-        md5: published by the host beside the file; tells a damaged download, not a forged one.
+        sha256: of the file. Neither host publishes one; these are what many independent projects pin.
     """
 
     teacher: str
@@ -39,8 +38,7 @@ class Source:
     megabytes: int
     limit: int
     licence: str
-    sha256: str | None = None
-    md5: str | None = None
+    sha256: str
 
 
 SOURCES = {
@@ -52,6 +50,7 @@ SOURCES = {
             megabytes=15,
             limit=64 << 20,
             licence="Apache-2.0",
+            sha256="13c3308955bbfaef262f175ac9c40e47b134573a93984f009220dd7cc12a1744",
         ),
         Source(
             teacher="cnn14",
@@ -59,14 +58,15 @@ SOURCES = {
             megabytes=327,
             limit=512 << 20,
             licence="CC-BY-4.0",
-            md5="541141fa2ee191a88f24a3219fff024e",
+            sha256="0dc499e40e9761ef5ea061ffc77697697f277f6a960894903df3ada000e34b31",
         ),
         Source(
             teacher="cnn14-16k",
             address="https://zenodo.org/record/3987831/files/Cnn14_16k_mAP%3D0.438.pth?download=1",
-            megabytes=327,
+            megabytes=359,
             limit=512 << 20,
             licence="CC-BY-4.0",
+            sha256="e2ee543a27919542c2ea03eabaa70b24dcd4e6c8e05621de6b67a94e4c5058e6",
         ),
     )
 }
@@ -177,38 +177,32 @@ def fetch(
 
     Args:
         name: a teacher of `SOURCES`.
-        sha256_wanted: digest that the file must have; by default the registry's, where it is known.
+        sha256_wanted: digest that the file must have; by default the registry's.
         progress: called with (bytes so far, bytes in all or None).
 
     Raises:
         UserError: no connection, a digest that differs, or a file that is not the teacher's.
     """
     source = _source(name)
-    wanted = (sha256_wanted or source.sha256 or "").strip().lower()
-    if not wanted and not source.md5:
-        raise UserError(
-            f"No digest of {name}'s official file is known to this version: pass one you trust with --sha256, or "
-            f"download {source.address} yourself and run `darktimbre weights add {name} FILE`."
-        )
+    wanted = (sha256_wanted or source.sha256).strip().lower()
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
     # The download keeps the suffix that readers go by, and goes away whatever happens.
     download = folder / f".{name}.{os.getpid()}.download"
     try:
-        md5 = _download(source, download, progress)
-        found = sha256(download)
-        if wanted and found != wanted:
-            raise UserError(f"The file from {source.address} has SHA-256 {found}, not {wanted}; it was thrown away.")
-        if not wanted and md5 != source.md5:
-            raise UserError(f"The file from {source.address} has MD5 {md5}, not {source.md5}; it was thrown away.")
+        _download(source, download, progress)
+        if (found := sha256(download)) != wanted:
+            raise UserError(
+                f"The file from {source.address} has SHA-256 {found}, not {wanted}; it was thrown away. Try again, or "
+                f"give --sha256 where you know that the official file has changed."
+            )
         return add(name, download)
     finally:
         download.unlink(missing_ok=True)
 
 
-def _download(source: Source, target: Path, progress: Callable[[int, int | None], None] | None) -> str:
-    """Streams an address to a file; the MD5 of what came."""
-    import hashlib
+def _download(source: Source, target: Path, progress: Callable[[int, int | None], None] | None) -> None:
+    """Streams an address to a file."""
     from urllib.error import URLError
     from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -221,7 +215,6 @@ def _download(source: Source, target: Path, progress: Callable[[int, int | None]
                 raise UserError(f"{source.address} sends on to {newurl}, which is not HTTPS; nothing was fetched.")
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-    md5 = hashlib.md5(usedforsecurity=False)
     done = 0
     try:
         request = Request(source.address, headers={"User-Agent": "darktimbre"})
@@ -233,7 +226,6 @@ def _download(source: Source, target: Path, progress: Callable[[int, int | None]
                 if done > source.limit:
                     raise UserError(f"{source.address} sends more than {source.limit >> 20} MB: not {source.teacher}.")
                 file.write(block)
-                md5.update(block)
                 if progress is not None:
                     progress(done, whole)
     except (URLError, TimeoutError, OSError) as error:
@@ -244,7 +236,6 @@ def _download(source: Source, target: Path, progress: Callable[[int, int | None]
         ) from None
     if whole is not None and done != whole:
         raise UserError(f"The download of {source.address} broke off at {done} of {whole} bytes: try again.")
-    return md5.hexdigest()
 
 
 def verify() -> dict[str, str]:

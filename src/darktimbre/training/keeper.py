@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint, runfolder
 from darktimbre.training.board import Board
 from darktimbre.training.checkpoint import Snapshot
@@ -49,8 +50,13 @@ class Keeper:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.journal.close()
-        self.board.close()
+        try:
+            with checkpoint.told(self.run):
+                self.journal.close()
+                self.board.close()
+        except UserError:  # a full disk refuses what is left in the buffers as well
+            if error is None:
+                raise
 
     def report(self, moment: Moment, meter: Meter, progress: Progress) -> None:
         """A line of the journal; the same and the speed as curves."""
@@ -59,7 +65,8 @@ class Keeper:
             self.journal.write(moment, self.losses)
         speed: dict[str, Any] = {"speed/notes a second": progress.speed} if progress.speed else {}
         curves = {f"loss/{name}": value for name, value in self.losses.items()}
-        self.board.curves(moment.notes_seen + moment.batch, {**curves, "schedule/alpha": moment.alpha, **speed})
+        with checkpoint.told(self.run):
+            self.board.curves(moment.notes_seen + moment.batch, {**curves, "schedule/alpha": moment.alpha, **speed})
 
     def save(self, seen: int, meter: Meter) -> None:
         """A checkpoint; the journal is on disk before it."""
@@ -70,7 +77,8 @@ class Keeper:
 
     def preview(self, moment: Moment, observer: Observer | None) -> None:
         """Fixed notes to hear and see, and whatever the observer does."""
-        self.board.listen(self.training, moment)
+        with checkpoint.told(self.run):
+            self.board.listen(self.training, moment)
         if observer is not None:
             observer(moment, self.training, self.run)
 
@@ -79,7 +87,8 @@ class Keeper:
         losses = self.losses
         if not losses and (kept := checkpoint.load_latest(self.run)[0]) is not None:
             losses = kept.meta["losses"]  # a finished run that was resumed
-        path = self.training.save(self.run / runfolder.BUNDLE, schedule.at(seen), losses, half=half)
+        with checkpoint.told(self.run):
+            path = self.training.save(self.run / runfolder.BUNDLE, schedule.at(seen), losses, half=half)
         if path is None:
             say(f"No bundle yet: the network has not grown to its full size ({schedule.next_event(seen)}).")
         return path

@@ -24,6 +24,7 @@ from darktimbre.training.schedule import Schedule
 from darktimbre.training.stopping import Stop, refuse_divergence
 from darktimbre.training.task import Observer, Training, task_for
 
+ACCELERATORS = ("cpu", "cuda")
 AGREE_EVERY = 8  # steps between the moments at which several processes agree on whether to stop
 
 
@@ -160,6 +161,8 @@ def _fabric(recipe: Recipe, options: Options) -> Fabric:
     accelerator = options.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator not in ACCELERATORS:
+        raise UserError(f"--accelerator is one of {', '.join(('auto', *ACCELERATORS))}, not {accelerator!r}.")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
     here = max(1, torch.cuda.device_count()) if accelerator == "cuda" else 1

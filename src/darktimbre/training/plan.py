@@ -30,7 +30,7 @@ class Plan:
         recipe: the recipe that is run: from a bundle with a discriminator the warm start is left out.
         attributes: what the generator is conditioned on.
         codec: representation with its fitted scaling; empty for a tagger.
-        corpus: name, licence, digest and number of notes of what is learned from.
+        corpus: name, licence, digest, number of notes and provenance of what is learned from.
         origin: bundle that the weights begin from, or None.
         said: sentences for the user about what was decided.
     """
@@ -106,7 +106,13 @@ def make_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Bundle | None]:
     Raises:
         UserError: corpus, tags or bundle do not fit the recipe; the sentence says what to change.
     """
-    facts = {"name": corpus.name, "licence": corpus.meta.get("licence"), "digest": corpus.digest, "notes": len(corpus)}
+    facts = {
+        "name": corpus.name,
+        "licence": corpus.meta.get("licence"),
+        "digest": corpus.digest,
+        "notes": len(corpus),
+        "provenance": corpus.meta.get("provenance") or {},
+    }
     if recipe.task == "tagger":
         return Plan(recipe, recipe, choose_attributes(recipe.data, corpus), {}, facts), None
     start, said = _start(recipe, corpus)

@@ -131,7 +131,10 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _explain(error: ValidationError) -> str:
     problems: dict[str, list[str]] = {}
-    for item in error.errors():
+    whole = error.errors()
+    for item in whole:
+        if item["type"] == "too_short" and len(whole) > 1:
+            continue  # pydantic counts what is good: entries that are wrong are named already
         place = ".".join(str(part) for part in item["loc"] if not _is_branch(part))
         given = item.get("input")
         if item["type"] == "extra_forbidden":
@@ -139,7 +142,7 @@ def _explain(error: ValidationError) -> str:
         elif item["type"] == "missing":
             sentence = f"the key {place!r} is missing."
         elif item["type"] == "value_error":
-            sentence = f"{place + ': ' if place else ''}{item['ctx']['error']}."
+            sentence = f"{place + ': ' if place else ''}{str(item['ctx']['error']).rstrip('.')}."
         else:
             message = item["msg"][0].lower() + item["msg"][1:]
             sentence = (
@@ -173,7 +176,7 @@ def _nearest(place: str) -> str:
     near = difflib.get_close_matches(place, paths, n=1, cutoff=0.6)
     if not near:  # the right name in the wrong section
         last = place.rsplit(".", 1)[-1]
-        tails = {path.rsplit(".", 1)[-1]: path for path in paths}
+        tails = {path.rsplit(".", 1)[-1]: path for path in reversed(paths)}  # of several, the first section's
         near = [tails[tail] for tail in difflib.get_close_matches(last, tails, n=1, cutoff=0.6)]
     return f" Did you mean {near[0]!r}?" if near else ""
 

@@ -245,7 +245,7 @@ class Recipe(Section):
         seed: of rows, latents and the networks' first weights.
     """
 
-    name: str
+    name: str = Field(min_length=1)
     task: Literal["gan", "tagger"] = "gan"
     init: str = "scratch"
     data: Data = Data()
@@ -268,6 +268,8 @@ class Recipe(Section):
             return self
         if self.network is None:
             raise ValueError("a gan needs a network section")
+        if self.network.pitch_comb and not self.data.pitches:
+            raise ValueError("a pitch comb needs pitches: where data.pitches is null, set network.pitch_comb to false")
         scales = [self.scale(index) for index in range(len(self.schedule))]
         last = len(self.network.growth)
         if max(scales) > last:
