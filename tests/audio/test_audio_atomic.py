@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ with getattr(atomic, sys.argv[1])(path) as temporary:
 """
 
 
+def fail_while_writing(writing: AbstractContextManager[Path], name: str) -> None:
+    with writing as temporary:
+        (temporary / name).write_text("new")
+        raise ZeroDivisionError
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -35,9 +42,8 @@ def killed_while_writing(how: str, path: Path) -> None:
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), atomic_file(path) as temporary:
-        temporary.write_text("new")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_while_writing(atomic_file(path), "")
     assert path.read_text() == "old"
     with atomic_file(path) as temporary:
         temporary.write_text("new")
@@ -50,9 +56,8 @@ def test_an_error_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> None
     path = tmp_path / "c"
     path.mkdir()
     (path / "old").touch()
-    with pytest.raises(ZeroDivisionError), atomic_folder(path) as temporary:
-        (temporary / "new").touch()
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_while_writing(atomic_folder(path), "new")
     assert names(path) == ["old"]
     with atomic_folder(path) as temporary:
         (temporary / "new").touch()
@@ -87,7 +92,7 @@ def test_a_folder_moved_aside_by_a_killed_writer_comes_back(tmp_path: Path) -> N
     aside = tmp_path / ".c.4194400.old"  # killed between its two moves
     aside.mkdir()
     (aside / "old").touch()
-    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "c"):
-        assert names(tmp_path / "c") == ["old"]
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_while_writing(atomic_folder(tmp_path / "c"), "new")
     assert names(tmp_path) == ["c"]
+    assert names(tmp_path / "c") == ["old"]

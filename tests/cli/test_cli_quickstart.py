@@ -127,6 +127,11 @@ def test_everything_is_there_and_the_report_says_what_it_is(whole) -> None:
     assert report["bundle"]["notes_seen"] == 48
     assert report["bundle"]["digest"] == Bundle.from_pretrained(run / "training" / "bundle").digest
     assert report["teacher"] == {"name": "embedded", "digest": "e" * 64}
+    metrics = Bundle.from_pretrained(run / "training" / "bundle").config["metrics"]
+    assert metrics["pitch_accuracy"]["trained"] == report["trained"]["pitch_accuracy"]
+    card = (run / "training" / "bundle" / "README.md").read_text()
+    assert "| attribute correlation / untrained |" in card
+    assert "| losses / " in card
     assert report["sounds"] == BUILTIN
     assert {"render", "tag", "train", "report", "sounds"} <= report["seconds"].keys()
     assert "no instrument of the valid and test rows was heard" in report["held_out"]

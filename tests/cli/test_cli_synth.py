@@ -178,6 +178,23 @@ def test_like_refuses_another_teacher(bundle: Path, ear: Ear, whistle: Path, tmp
     assert "what they hear does not compare" in _refused("like", bundle, tmp_path / "out", whistle)
     ear.digest, ear.labels = DIGEST, ("Noise", "Drum", "Singing bowl", "Flute")
     assert "has no label 'Trumpet'" in _refused("like", bundle, tmp_path / "out", whistle)
+    assert "has no label 'Trumpet'" in _refused("like", bundle, tmp_path / "out", whistle, "--teacher", "fake")
+
+
+def test_like_takes_a_teacher_that_is_named_with_a_caution(
+    bundle: Path, ear: Ear, whistle: Path, tmp_path: Path
+) -> None:
+    ear.digest = "ff" * 32
+    assert "--teacher fake" in _refused("like", bundle, tmp_path / "out", whistle)
+    told = _synth("like", bundle, tmp_path / "out", whistle, "--teacher", "fake", "--count", 1)
+    assert "does not compare exactly" in told
+    assert "Singing bowl 0.73" in told
+
+
+def test_like_names_the_file_it_cannot_hear(bundle: Path, ear: Ear, tmp_path: Path) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    for name in ("text.wav", "gone.wav"):
+        assert f"{name} cannot be listened to" in _refused("like", bundle, tmp_path / "out", tmp_path / name)
 
 
 def test_like_wants_a_pitch_where_none_is_heard(bundle: Path, ear: Ear, tmp_path: Path) -> None:

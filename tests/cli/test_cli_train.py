@@ -81,6 +81,12 @@ def test_mistakes_end_in_a_sentence_and_status_2(arguments, sentence):
     assert "Traceback" not in said
 
 
+def test_resuming_where_no_run_is_says_that_a_new_one_begins(recipe, corpus, tmp_path):
+    status, said = call(recipe, "--corpus", corpus, "--run", tmp_path / "new", "--resume", "--accelerator", "cpu")
+    assert status == 0, said
+    assert "There is no run in" in said
+
+
 def test_interruption_ends_with_130_and_says_how_to_go_on(recipe, corpus, tmp_path, monkeypatch):
     import os
     import signal

@@ -100,11 +100,21 @@ def test_bad_choices_are_told(tmp_path, tags):
         choose(tmp_path, tags, np.arange(10), names=["Trumpett"])
     with pytest.raises(UserError, match="twice"):
         choose(tmp_path, tags, np.arange(10), names=["Gong", "gong"])
+    with pytest.raises(UserError, match="list of names is empty"):
+        choose(tmp_path, tags, np.arange(10), names=[])
     with pytest.raises(UserError, match="only 3 classes"):
         choose(tmp_path, tags, np.arange(10), top=128)
     with pytest.raises(UserError, match="training split is empty"):
         choose(tmp_path, tags, np.arange(0))
     with pytest.raises(UserError, match="darktimbre attributes"):
+        read_attributes(tmp_path, "ear")
+
+
+def test_a_choice_by_tags_of_other_weights_is_refused(tmp_path, tags):
+    choose(tmp_path, tags, np.arange(10), top=2)
+    meta = json.loads((tags.path / "tags.json").read_text())
+    (tags.path / "tags.json").write_text(json.dumps({**meta, "digest": "b" * 64}))
+    with pytest.raises(UserError, match="other weights"):
         read_attributes(tmp_path, "ear")
 
 

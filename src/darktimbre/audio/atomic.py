@@ -86,7 +86,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
-        # A folder can't replace a full one in a single call; the old one steps aside first and comes back if the move fails.
+        # A folder can't replace a full one in a single call: the old one steps aside first, and comes back if the move
+        # fails.
         aside = path.with_name(f".{path.name}.{os.getpid()}.old")
         if path.exists():
             os.replace(path, aside)

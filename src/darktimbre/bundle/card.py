@@ -108,7 +108,7 @@ def _how_to_play(attributes: Mapping[str, Any]) -> str:
     asked.append("seed=1")
     return (
         "## Play it\n\n```python\n"
-        "from darktimbre.synthesizer.synthesizer import Synthesizer\n"
+        "from darktimbre.synthesizer.synthesizer import Synthesizer\n\n"
         'instrument = Synthesizer.from_pretrained("path or user/name")\n'
         f"waves = instrument.render({', '.join(asked)})  # float32 (note, sample)\n"
         "```\n"

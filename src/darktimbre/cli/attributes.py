@@ -21,10 +21,15 @@ def attributes(
 
     from darktimbre.cli.console import console, say
     from darktimbre.corpus.corpus import Corpus
+    from darktimbre.corpus.describe import tagged_by
+    from darktimbre.notes.errors import UserError
     from darktimbre.tagging.ranking import choose, skipped, split_names
     from darktimbre.tagging.store import Tags
+    from darktimbre.teachers.tagger import NAMES
 
     opened = Corpus.open(corpus)
+    if teacher not in (*NAMES, *tagged_by(opened)):
+        raise UserError(f"There is no teacher called {teacher!r}; choose one of {', '.join(NAMES)}.")
     tags = Tags.open(corpus, teacher)
     picked = split_names(names, tags.labels) if names is not None else None
     ranked = choose(corpus, tags, opened.rows("train"), top=top, names=picked)

@@ -35,6 +35,8 @@ def info(
         return
     if plot is not None and plot.suffix.lower() != ".png":
         raise UserError(f"The picture is a PNG file; name it {plot.with_suffix('.png')}.")
+    if plot is not None and not plot.absolute().parent.is_dir():
+        raise UserError(f"There is no folder {plot.absolute().parent} to put the picture in: make it, or name another.")
     opened = Corpus.open(corpus)
     if verify:
         opened.verify()
@@ -48,8 +50,6 @@ def info(
     if plot is not None:
         from darktimbre.corpus.plots import save
 
-        if not plot.absolute().parent.is_dir():
-            raise UserError(f"There is no folder {plot.absolute().parent} to put the picture in.")
         save(opened, plot)
         if not as_json:
             console().print(f"Picture in {plot}", markup=False)

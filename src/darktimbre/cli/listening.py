@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from darktimbre.cli.console import caution
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from darktimbre.teachers.tagger import Tagger
 
 
-def heard_levels(wave: NDArray[np.float32], rate: int, tagger: "Tagger", attributes: Attributes) -> dict[str, float]:
+def heard_levels(
+    wave: NDArray[np.float32], rate: int, tagger: "Tagger", attributes: Attributes, *, insist: bool = False
+) -> dict[str, float]:
     """What the instrument's own teacher hears: name → σ(logit / T), for every attribute of the instrument.
 
     Args:
@@ -20,9 +23,10 @@ def heard_levels(wave: NDArray[np.float32], rate: int, tagger: "Tagger", attribu
         rate: samples a second.
         tagger: the teacher.
         attributes: of the instrument.
+        insist: take another teacher, or other weights, than the instrument learnt from, with a caution.
 
     Raises:
-        UserError: the instrument learnt from another teacher, or from other weights of it.
+        UserError: the teacher lacks a label; or, without `insist`, it is not the one the instrument learnt from.
     """
     from darktimbre.tagging.tag import heard
     from darktimbre.tagging.temperature import soft_labels
@@ -33,10 +37,13 @@ def heard_levels(wave: NDArray[np.float32], rate: int, tagger: "Tagger", attribu
             f"The teacher {tagger.name} has no label {lacking[0]!r}; this instrument learnt from {attributes.teacher}."
         )
     if tagger.digest != attributes.teacher_digest:
-        raise UserError(
+        differs = (
             f"This instrument learnt from {attributes.teacher}, weights {attributes.teacher_digest[:12]}…, these are "
-            f"{tagger.name}'s {tagger.digest[:12]}…: what they hear does not compare. Give the right --teacher."
+            f"{tagger.name}'s {tagger.digest[:12]}…: what they hear does not compare"
         )
+        if not insist:
+            raise UserError(f"{differs}. Give the right --weights, or --teacher {tagger.name} to take it all the same.")
+        caution(f"{differs} exactly.")
     logits = heard(wave[None], rate, tagger)[0]
     columns = [tagger.labels.index(name) for name in attributes.names]
     soft = soft_labels(logits[columns], attributes.temperature)

@@ -198,8 +198,21 @@ def judge(state: State, corpus: "Corpus", tagger: "Tagger", seed: int = 0) -> di
             "begun_from": origin or "random weights",
         },
     }
+    _measured(state, report)
     write_report(state, report)
     return report
+
+
+def _measured(state: State, report: dict[str, Any]) -> None:
+    """The report's figures → metrics and model card of the bundle; its weights stay as they are."""
+    from darktimbre.bundle.bundle import Bundle
+
+    bundle = Bundle.from_pretrained(state.bundle, discriminator=True)
+    kinds = ("trained", "untrained", "real")
+    for figure in ("pitch_accuracy", "attribute_correlation"):
+        bundle.config.setdefault("metrics", {})[figure] = {kind: report[kind][figure] for kind in kinds}
+    bundle.config["metrics"]["held_out_notes"] = report["notes"]
+    bundle.save_pretrained(state.bundle)
 
 
 def write_report(state: State, report: dict[str, Any]) -> None:

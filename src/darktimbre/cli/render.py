@@ -39,7 +39,9 @@ def numbers(text: str, low: int, high: int, what: str) -> tuple[int, ...]:
             )
         first, last = number(match[1]), number(match[2] or match[1])
         if not low <= first <= last <= high:
-            raise UserError(f"{part.strip()!r} is no range of {what}: the lower one comes first, within {low} to {high}.")
+            raise UserError(
+                f"{part.strip()!r} is no range of {what}: the lower one comes first, within {low} to {high}."
+            )
         found.update(range(first, last + 1))
     return tuple(sorted(found))
 

@@ -234,7 +234,7 @@ def like(
     sound: Annotated[Path, typer.Argument(metavar="SOUND", help="A sound file of any format and rate.")],
     count: Annotated[int, typer.Option(min=1, help="How many notes.")] = 4,
     teacher: Annotated[
-        str | None, typer.Option(help="The teacher to listen; the one the instrument learnt from.")
+        str | None, typer.Option(help="Who listens; by default the teacher that the instrument learnt from.")
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Its weights file, instead of the one kept by `weights`.")
@@ -262,7 +262,7 @@ def like(
     soft = {}
     if attributes.names:
         tagger = teachers.load(teacher or attributes.teacher, device=device, weights=weights)
-        soft = heard_levels(wave, instrument.sample_rate, tagger, attributes)
+        soft = heard_levels(wave, instrument.sample_rate, tagger, attributes, insist=teacher is not None)
         top = sorted(soft.items(), key=lambda item: -item[1])[:5]
         say(f"{tagger.name} hears " + ", ".join(f"{name} {value:.2f}" for name, value in top) + ".")
     midi_note = None

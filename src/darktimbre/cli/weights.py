@@ -11,19 +11,21 @@ app = typer.Typer(no_args_is_help=True, help="The weights of the teachers that l
 @app.command("list")
 def list_() -> None:
     """Which teachers there are, where their weights come from, and which are on this machine."""
-    from rich.table import Column, Table
+    from rich.table import Table
 
     from darktimbre.cli.console import console, say
     from darktimbre.teachers.weights import SOURCES, home, kept
 
-    table = Table("teacher", "here", "size", "licence", Column("address", overflow="fold"), "SHA-256")
-    table.add_row("embedded", "ships along", "2 MB", "Apache-2.0", "", "")
+    table = Table("teacher", "here", "size", "licence", "SHA-256")
+    table.add_row("embedded", "ships along", "2 MB", "Apache-2.0", "")
     for name, source in SOURCES.items():
         entry = kept(name)
         digest = (entry["source_sha256"] if entry else source.sha256)[:12] + "…"
-        table.add_row(name, "yes" if entry else "no", f"{source.megabytes} MB", source.licence, source.address, digest)
+        table.add_row(name, "yes" if entry else "no", f"{source.megabytes} MB", source.licence, digest)
     console().print(table)
-    say(f"Kept in {home()}")
+    for name, source in SOURCES.items():
+        say(f"{name} comes from {source.address} (SHA-256 {source.sha256})")
+    say(f"What is here is kept in {home()}.")
 
 
 @app.command()

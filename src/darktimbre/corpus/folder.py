@@ -71,7 +71,9 @@ def import_folder(
     candidates, refused = _candidates(src, found.files, metadata, split)
     if not candidates and not refused and not found.refused:
         others = f" among its {found.ignored.total()} files" if found.ignored else ""
-        raise UserError(f"There is no sound in {src}{others}: name a folder that holds sound files (WAV, FLAC, MP3, …).")
+        raise UserError(
+            f"There is no sound in {src}{others}: name a folder that holds sound files (WAV, FLAC, MP3, …)."
+        )
     estimated = 0
 
     def complete(note: Note, prepared: Prepared) -> Note:

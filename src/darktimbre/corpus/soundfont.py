@@ -2,7 +2,6 @@
 
 import hashlib
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
+from darktimbre.audio.guarded import processors
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.fluid import Played, Player, Take, load_library
 from darktimbre.corpus.general_midi import DRUM_BANK, DRUMS, PROGRAMS
@@ -203,7 +203,7 @@ def render_soundfont(
         "dry": "no reverb, no chorus; mono is the mean of both channels",
     }  # fmt: skip
     terms = licence or "; ".join(sorted({licence_of(file, read_table(file)) for file in files}))
-    workers = workers or max(1, min(os.cpu_count() or 1, len(jobs)))
+    workers = workers or max(1, min(processors(), len(jobs)))
     with CorpusWriter(
         out,
         sample_rate=sample_rate,

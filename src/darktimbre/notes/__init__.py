@@ -1,1 +1,1 @@
-"""The nouns all rooms share: notes, pitch, the attributes of an instrument, errors told to users. No torch, no files."""
+"""The nouns all rooms share: notes, pitch, the attributes of an instrument, errors. No torch, no files."""

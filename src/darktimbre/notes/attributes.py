@@ -59,11 +59,15 @@ class Attributes:
         key = name.strip().casefold()
         if key in by_key:
             return by_key[key]
-        near = difflib.get_close_matches(key, by_key, n=3, cutoff=0.4) or [known for known in by_key if key in known][:3]
+        near = (
+            difflib.get_close_matches(key, by_key, n=3, cutoff=0.4) or [known for known in by_key if key in known][:3]
+        )
         hint = f" Did you mean {' or '.join(repr(by_key[n]) for n in near)}?" if near else ""
         raise UserError(f"This instrument has no attribute {name!r}.{hint}")
 
-    def condition(self, pitch_classes: Sequence[int] | NDArray[np.integer], soft: NDArray[np.floating]) -> NDArray[np.float32]:
+    def condition(
+        self, pitch_classes: Sequence[int] | NDArray[np.integer], soft: NDArray[np.floating]
+    ) -> NDArray[np.float32]:
         """Condition vectors [one-hot pitch | soft labels].
 
         Args:

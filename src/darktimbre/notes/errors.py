@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """A mistake or a lack on the user's side; the command line prints its sentence and exits with status 2, no traceback."""
+    """A mistake or a lack on the user's side; the command line prints its sentence and ends with status 2."""

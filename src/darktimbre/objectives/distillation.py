@@ -8,6 +8,7 @@ def distillation_loss(*, student_logits: Tensor, soft_labels: Tensor, temperatur
     """BCE(σ(student / T), soft label), logits and labels `(batch, attribute)` → scalar mean, without the factor T².
 
     `soft_labels`, σ(teacher / T) of eq. 1, are the teacher's at the same temperature, or those a fake was conditioned
-    on. Computed from logits: no log of a rounded 0. Labels belong in [0, 1]; noise added to them must be clamped by whoever adds it.
+    on. Computed from logits: no log of a rounded 0. Labels belong in [0, 1]; noise added to them must be clamped by
+    whoever adds it.
     """
     return binary_cross_entropy_with_logits(student_logits / temperature, soft_labels)

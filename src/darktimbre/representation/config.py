@@ -30,7 +30,9 @@ class CodecConfig(BaseModel):
     floor: float = Field(default=1e-3, gt=0)
     mel_bands: int = Field(default=256, gt=0)  # mel kinds only
     iterations: int = Field(default=60, ge=0)  # of Griffin-Lim, for the kinds without phase
-    coherence: int = Field(default=0, ge=0)  # `if` only, decoding: bins on either side that turn together (see coherent_turns)
+    coherence: int = Field(
+        default=0, ge=0
+    )  # `if` only, decoding: bins to either side that turn together (coherent_turns)
     refinements: int = Field(default=8, ge=0)  # of Griffin-Lim from the phase that a `mel-if` picture holds
     low: float | None = None
     high: float | None = None

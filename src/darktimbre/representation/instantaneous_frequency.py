@@ -78,10 +78,11 @@ def if_to_phase(turns: Tensor, *, own: tuple[Tensor, Tensor] | None) -> Tensor:
 def coherent_turns(turns: Tensor, magnitude: Tensor, *, own: tuple[Tensor, Tensor], reach: int) -> Tensor:
     """Centred instantaneous frequency → the same, with all bins of a main lobe turning together; for painted pictures.
 
-    A partial fills a main lobe of about five bins. Where a network paints their frequencies a little apart, they drift out of phase from
-    frame to frame and cancel. Each bin therefore takes the mean turn, as a phasor weighted by energy, of the bins up to
-    `reach` to either side: near a partial that is the partial's own frequency. The idea is the phase locking of
-    Laroche & Dolson (1999, section III) without its choice of peaks. On a real picture, whose lobes agree, little changes.
+    A partial fills a main lobe of about five bins. Where a network paints their frequencies a little apart, they drift
+    out of phase from frame to frame and cancel. Each bin therefore takes the mean turn, as a phasor weighted by energy,
+    of the bins up to `reach` to either side: near a partial that is the partial's own frequency. The idea is the phase
+    locking of Laroche & Dolson (1999, section III) without its choice of peaks. On a real picture, whose lobes agree,
+    little changes. `turns` and `magnitude` are `(batch, frequency, frame)`, `own` is `own_turns`.
     """
     energy, angles = magnitude.square(), torch.cat([turns[..., :1], turns[..., 1:] + own[1]], dim=-1) * torch.pi
 

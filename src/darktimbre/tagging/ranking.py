@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.notes.errors import UserError
-from darktimbre.tagging.store import Tags, folder
+from darktimbre.tagging.store import Tags, folder, read_meta
 from darktimbre.tagging.temperature import soft_labels
 from darktimbre.teachers.vocabulary import average_precision
 
@@ -63,7 +63,10 @@ def rank(
         skip: names to leave out; None means `skipped()`.
     """
     if not len(logits):
-        raise UserError("There are no tagged notes to rank attributes by: the training split is empty.")
+        raise UserError(
+            "There are no tagged notes to rank attributes by: the training split is empty. Make the corpus again with "
+            "--split random, or with more instruments."
+        )
     vague = set(skipped() if skip is None else skip)
     precision = average_precision()
     p90 = np.percentile(soft_labels(logits, 1.0), 90.0, axis=0)
@@ -87,8 +90,11 @@ def choose(
     """Ranks the classes over the training notes, keeps `top` (or `names`, in their order), and stores the list.
 
     Raises:
-        UserError: a name is none of the teacher's; the sentence suggests near ones.
+        UserError: a name is none of the teacher's (the sentence suggests near ones) or comes twice, no name is given,
+            or the teacher has fewer than `top` classes.
     """
+    if names is not None and not names:
+        raise UserError("The list of names is empty: write at least one, such as 'Trumpet; Gong'.")
     ranked = rank(tags.logits(train_rows), tags.labels, skip=() if names is not None else None)
     if names is not None:
         by_name = {item.name: item for item in ranked}
@@ -98,7 +104,7 @@ def choose(
     else:
         if len(ranked) < top:
             raise UserError(
-                f"{tags.meta['teacher']} has only {len(ranked)} classes that are not vague, fewer than {top}."
+                f"{tags.meta['teacher']} has only {len(ranked)} classes that are not vague; ask for no more with --top."
             )
         ranked = ranked[:top]
     write_attributes(corpus_path, tags, ranked)
@@ -139,6 +145,9 @@ def read_attributes(corpus_path: Path | str, teacher: str) -> tuple[str, ...]:
         raise UserError(f"No attributes are chosen for {corpus_path} yet: run `{command}`.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{tags / 'attributes.json'} cannot be read ({error}): run `{command}` again.") from None
+    meta = read_meta(tags)
+    if meta is not None and document.get("digest") != meta["digest"]:
+        raise UserError(f"The attributes of {corpus_path} were chosen by tags of other weights: run `{command}` again.")
     return names
 
 

@@ -157,7 +157,7 @@ def dft_matrices(front: FrontEnd) -> tuple[Tensor, Tensor]:
 
 
 def _arrays() -> list[Any]:
-    """What makes a NumPy array out of pickled bytes: the 16 kHz checkpoint also holds its sampler's state, as arrays."""
+    """What makes a NumPy array out of pickled bytes: the 16 kHz checkpoint also holds its sampler's state."""
     from numpy._core.multiarray import _reconstruct
 
     kinds = [type(np.dtype(kind)) for kind in ("int64", "float64", "bool")]

@@ -107,7 +107,11 @@ def gather(data: Data, corpus: Corpus, attributes: Attributes) -> Material:
         span = (
             f" with a pitch from {min(attributes.pitches)} to {max(attributes.pitches)}" if attributes.pitches else ""
         )
-        remedy = " For sounds without pitch add --set data.pitches=null --set network.pitch_comb=false --from-scratch." if attributes.pitches else ""
+        remedy = (
+            " For sounds without pitch add --set data.pitches=null --set network.pitch_comb=false --from-scratch."
+            if attributes.pitches
+            else ""
+        )
         raise UserError(f"No note of the {data.split} split of {corpus.path}{span} is there to train on.{remedy}")
     return Material(corpus, rows, attributes, pitch_class, _soft_labels(corpus, attributes, rows))
 

@@ -33,6 +33,10 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
         return
     if run.exists() and not _empty(run):
         raise UserError(f"{run} is not empty and holds no run: choose another folder.")
+    if resume:
+        say(f"There is no run in {run} yet: a new one begins.")
+    # Where no bundle is begun from, the representation is fitted to them, which may take a while.
+    say(f"Reading the {len(corpus):,} notes of {corpus.name}.")
     plan, _ = make_plan(recipe, corpus)
     for sentence in plan.said:
         say(sentence)
