@@ -104,7 +104,7 @@ def train_recipe(
     stop = Stop(options.minutes)
     with (
         Keeper(options.run, training, offset) if fabric.is_global_zero else NoKeeper() as keeper,
-        Progress(schedule, training.costs(), seen, shown=fabric.is_global_zero) as progress,
+        Progress(schedule, training.costs(), seen, shown=fabric.is_global_zero, until=stop.until) as progress,
         stop.listening(),
     ):
         reason, seen = _run(training, schedule, hardware, meter, keeper, stop, progress, observer, seen)

@@ -15,8 +15,12 @@ MEMORY = 20.0  # seconds over which the speed is averaged
 class Progress:
     """Shows where a run is; on a terminal in one line that changes, elsewhere a line every 15 s."""
 
-    def __init__(self, schedule: Schedule, costs: dict[int, float], notes_seen: int = 0, *, shown: bool = True) -> None:
-        self.schedule, self.costs, self.shown = schedule, costs, shown
+    def __init__(
+        self, schedule: Schedule, costs: dict[int, float], notes_seen: int = 0, *, shown: bool = True,
+        until: float | None = None,
+    ) -> None:  # fmt: skip
+        """`until`: `time.monotonic()` at which the run ends, done or not."""
+        self.schedule, self.costs, self.shown, self.until = schedule, costs, shown, until
         self.speed: float | None = None  # notes a second
         self._live: Any = None
         self._at, self._seen, self._drawn = time.monotonic(), notes_seen, 0.0
@@ -78,14 +82,15 @@ class Progress:
         )
 
     def seconds_left(self, seen: int) -> float:
-        """Time to the end of the run at the present speed, other stretches by their relative cost."""
+        """Time to the end of the run at the present speed, other stretches by their relative cost; at most until `until`."""
         assert self.speed is not None
         here = self._stretch or self.schedule.stretch(seen)
         notes = 0.0
         for part in self.schedule.stretches:
             remaining = max(0, part.stop - max(seen, part.first))
             notes += remaining * self.weight(part) / self.weight(here)
-        return notes / self.speed
+        needed = notes / self.speed
+        return needed if self.until is None else max(0.0, min(needed, self.until - time.monotonic()))
 
     def weight(self, part: Stretch) -> float:
         """Cost of a note in a stretch; a warm start needs about a third of a full step."""
