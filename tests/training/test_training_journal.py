@@ -1,5 +1,7 @@
 """The journal holds means exactly and cuts itself to where a checkpoint was; the live line tells the truth."""
 
+import time
+
 import torch
 from tests.training.tiny import tiny_recipe, warm_recipe
 
@@ -78,6 +80,16 @@ def test_speed_is_rescaled_where_a_dearer_stage_begins():
     assert progress.speed is not None
     assert progress.speed < 200
     assert Progress(Schedule(warm_recipe()), {}, shown=False).weight(Schedule(warm_recipe()).stretches[0]) < 1
+
+
+def test_time_left_ends_where_the_run_is_told_to_end():
+    schedule = Schedule(tiny_recipe())
+    unhurried, hurried = (Progress(schedule, {}, shown=False, until=until) for until in (None, time.monotonic() + 5.0))
+    for progress in (unhurried, hurried):
+        progress.step(schedule.at(0), Meter())
+        progress.speed = 0.01
+    assert unhurried.seconds_left(8) > 1000
+    assert 0.0 < hurried.seconds_left(8) <= 5.0
 
 
 def test_durations_are_read_aloud():

@@ -175,8 +175,8 @@ class Synthesizer:
 
 
 def _edges(samples: int, rate: int) -> NDArray[np.float32]:
-    """Gain (sample,) that lets a note begin and end at zero. The picture's outermost frames hold how the sound breaks off
-    there; painted, their phases do not cancel outside the note as a real one's do, and what is left is a click."""
+    """Gain (sample,) that lets a note begin and end at zero. The picture's outermost frames hold how the sound breaks
+    off there; painted, their phases do not cancel as a real one's do, and what is left is a click."""
     attack, release = round(ATTACK * rate), round(RELEASE * rate)
     gain = np.ones(samples, np.float32)
     gain[:attack] = fade_out(attack)[::-1]

@@ -82,7 +82,7 @@ class Progress:
         )
 
     def seconds_left(self, seen: int) -> float:
-        """Time to the end of the run at the present speed, other stretches by their relative cost; at most until `until`."""
+        """Time to the end at the present speed, other stretches by their relative cost; at most until `until`."""
         assert self.speed is not None
         here = self._stretch or self.schedule.stretch(seen)
         notes = 0.0

@@ -121,7 +121,8 @@ class TaggerTraining:
         if len(rows) < 3:
             return found
         wanted = Tags.open(corpus.path, self.plan.recipe.data.teacher).logits(rows)
-        heard = np.concatenate([self._logits(corpus.waves(part)) for part in np.array_split(rows, -(-len(rows) // 256))])
+        parts = np.array_split(rows, -(-len(rows) // 256))
+        heard = np.concatenate([self._logits(corpus.waves(part)) for part in parts])
         found["logits"], found["classes"], _ = mean_pearson(wanted, heard)
         found["probabilities"], _, _ = mean_pearson(expit(wanted), expit(heard))
         return found
