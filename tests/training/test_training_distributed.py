@@ -25,6 +25,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.fixture
+def one_thread():
+    """As each of the two processes has: the phase of silent bins hangs on the last bits, which hang on the threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", ["growing", "warm"])
 def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
     # Batches of 8: each process has whole groups of four for the minibatch standard deviation.
