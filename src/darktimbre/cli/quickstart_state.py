@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 BUILTIN = "built-in orchestra"
 """What plays the notes where there is no SoundFont."""
 
+STARTERS = "darkgan-small"
+"""The recipe that the starter was made by."""
+
+GENTLE = 0.0001
+"""Learning rate of going on from the starter: the one at which its own training ended.
+
+Measured on 384 held-out notes: at the recipe's full rate 6,592 notes took pitch accuracy from 1.00 to 0.94 and attribute
+correlation from 0.39 to 0.27; at this one 2,264 notes left 0.99 and 0.32. A corpus of 2,400 notes is soon known by
+heart, whatever the rate.
+"""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -40,9 +51,12 @@ class Settings:
 
     def resolved(self) -> "Recipe":
         """The recipe with these settings."""
+        from darktimbre.bundle.where import has_starter
         from darktimbre.training.reading import load_recipe
 
         changes = [f"data.teacher={self.teacher}", *(["init=scratch"] if self.from_scratch else [])]
+        if self.recipe == STARTERS and has_starter() and not self.from_scratch:
+            changes.append(f"optimiser.lr={GENTLE}")
         return load_recipe(self.recipe, changes)
 
 
