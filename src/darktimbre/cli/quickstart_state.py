@@ -23,7 +23,7 @@ STARTERS = "darkgan-small"
 GENTLE = 0.0001
 """Learning rate of going on from the starter: the one at which its own training ended.
 
-Measured on 384 held-out notes: at the recipe's full rate 6,592 notes took pitch accuracy from 1.00 to 0.94 and attribute
+Measured on 384 held-out notes: at the full rate 6,592 notes took pitch accuracy from 1.00 to 0.94 and attribute
 correlation from 0.39 to 0.27; at this one 2,264 notes left 0.99 and 0.32. A corpus of 2,400 notes is soon known by
 heart, whatever the rate.
 """
