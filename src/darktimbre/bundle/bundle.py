@@ -129,7 +129,9 @@ class Bundle:
         for name in sorted(self.weights):
             tensor = self.weights[name].detach().cpu().contiguous()
             total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            total.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.dim() else str(tensor.item()).encode())
+            total.update(
+                tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.dim() else str(tensor.item()).encode()
+            )
         return total.hexdigest()
 
     def codec(self) -> Codec:

@@ -8,7 +8,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from darktimbre.cli import allocator, console
 
-SOUNDS, TEACHER, TRAINING, PLAYING, HOUSE = "Sounds in", "Teacher", "Training", "Playing", "House"
+SOUNDS, TEACHER, TRAINING, JUDGING = "Sounds in", "Teacher", "Training", "Judging"
+PLAYING, HOUSE = "Playing", "House"
 
 
 class Verb(NamedTuple):
@@ -28,6 +29,13 @@ VERBS = (
     Verb("tag", "darktimbre.cli.tag:tag", TEACHER, "Let a teacher listen to a corpus and store what it hears."),
     Verb("attributes", "darktimbre.cli.attributes:attributes", TEACHER, "Choose the attributes worth steering."),
     Verb("train", "darktimbre.cli.train:train", TRAINING, "Train an instrument by a recipe."),
+    Verb("evaluate", "darktimbre.cli.evaluate:evaluate", JUDGING, "Measure instruments as the paper does."),
+    Verb(
+        "experiment",
+        "darktimbre.cli.experiment:experiment",
+        JUDGING,
+        "Train and compare all that a paper's tables need.",
+    ),
     Verb("synth", "darktimbre.cli.synth:app", PLAYING, "Play an instrument into sound files."),
     Verb("quickstart", "darktimbre.cli.quickstart:quickstart", HOUSE, "From nothing to sounds in some minutes."),
     Verb("doctor", "darktimbre.cli.doctor:doctor", HOUSE, "Tell what is installed, what is missing, and the remedy."),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-MACHINE, START = "Machine", "How it begins"
+MACHINE, START, LISTENING = "Machine", "How it begins", "Listening while it trains"
 
 
 def train(
@@ -37,6 +37,29 @@ def train(
         float | None, typer.Option(min=0, help="Stop after this long, with a checkpoint and a bundle.")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Store the bundle's generator in float16.")] = False,
+    evaluate_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="NOTES",
+            help="Every so many notes, let it play valid notes and draw how well: RUN/evaluations.png.",
+            rich_help_panel=LISTENING,
+        ),
+    ] = None,
+    keep_best: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Keep the best state in RUN/best, by attribute-correlation, logit-correlation or pitch-accuracy.",
+            rich_help_panel=LISTENING,
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights file of the teacher that listens, instead of the one kept.", rich_help_panel=LISTENING
+        ),
+    ] = None,
     devices: Annotated[
         str, typer.Option(help="Processes (GPUs) on this machine; auto: all GPUs.", rich_help_panel=MACHINE)
     ] = "auto",
@@ -66,8 +89,13 @@ def train(
     if devices != "auto" and not (devices.isdecimal() and int(devices) > 0):
         raise UserError(f"--devices is a number of processes, 1 or more, or auto, not {devices!r}.")
 
+    from darktimbre.cli.observing import observer_for
     from darktimbre.training.loop import Options, train_recipe
 
+    observer = observer_for(
+        chosen, corpus, every=evaluate_every, keep_best=keep_best, weights=weights, device=listening_on(accelerator),
+        half=half, say=say,
+    )  # fmt: skip
     folder = run or Path("runs") / chosen.name
     options = Options(
         corpus=corpus,
@@ -79,7 +107,9 @@ def train(
         minutes=minutes,
         half=half,
     )
-    outcome = train_recipe(chosen, options, say=say)
+    outcome = train_recipe(chosen, options, say=say, observer=observer)
+    for sentence in observer.closing(folder) if observer else ():
+        say(sentence)
     if outcome.reason == "interrupted":
         caution(f"Stopped after {outcome.notes_seen:,} notes; the same command with --resume goes on exactly there.")
         raise typer.Exit(INTERRUPTED)
@@ -89,3 +119,10 @@ def train(
         say(f"The instrument is in {outcome.bundle}: play it with `darktimbre synth random {outcome.bundle} sounds`.")
     elif outcome.bundle is not None:
         say(f"The tagger is in {outcome.bundle}.")
+
+
+def listening_on(accelerator: str) -> str:
+    """Where the teacher listens: on the GPU, where training may use one."""
+    import torch
+
+    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"

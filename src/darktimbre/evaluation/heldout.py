@@ -24,16 +24,35 @@ def held_out_rows(corpus: Corpus, attributes: Attributes, *, count: int = NOTES,
     Raises:
         UserError: there is none.
     """
-    rows = np.sort(np.concatenate([corpus.rows("valid"), corpus.rows("test")]))
+    return np.unique(draw_rows(corpus, attributes, ("valid", "test"), count, seed))
+
+
+def draw_rows(
+    corpus: Corpus, attributes: Attributes, splits: tuple[str, ...], count: int, seed: int
+) -> NDArray[np.int64]:
+    """`count` rows of some splits that have a pitch the instrument knows, shuffled.
+
+    No row is drawn again before all were drawn as often: where more are asked for than there are, rows repeat.
+
+    Raises:
+        UserError: there is none.
+    """
+    rows = np.sort(np.concatenate([corpus.rows(split) for split in splits]))
     if attributes.pitches:
         rows = rows[np.isin(corpus.column("pitch")[rows], attributes.pitches)]
+    if not len(rows) and "train" not in splits:
+        raise UserError(
+            f"{corpus.path} holds back no note (splits {' and '.join(splits)}) with a pitch this instrument knows, so "
+            "there is nothing to judge it on: make the corpus of more instruments, or with --split random."
+        )
     if not len(rows):
         raise UserError(
-            f"{corpus.path} holds back no note (splits valid and test) with a pitch this instrument knows, so there is "
-            "nothing to judge it on: make the corpus of more instruments, or with --split random."
+            f"{corpus.path} has no note in {' and '.join(splits)} with a pitch this instrument knows: give a corpus of "
+            "its pitches."
         )
-    chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
-    return np.sort(rows[chosen])
+    random = np.random.default_rng(seed)
+    passes = [random.permutation(len(rows)) for _ in range(-(-count // len(rows)))]
+    return rows[np.concatenate([np.zeros(0, np.int64), *passes])[:count]]
 
 
 @dataclass(frozen=True)
@@ -75,6 +94,11 @@ class HeldOut:
         soft = soft_labels(logits, attributes.temperature)
         hertz = np.array([midi_to_hz(float(one)) for one in midi])
         return cls(corpus, rows, hertz, logits, attributes.condition(classes, soft))
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """(note,): number of each note's instrument, 0 … among those at hand."""
+        return np.unique(self.corpus.column("instrument")[self.rows], return_inverse=True)[1]
 
     def waves(self) -> NDArray[np.float32]:
         """The notes themselves, (note, sample)."""

@@ -9,25 +9,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from darktimbre.audio.pitch import yin
-from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.heldout import HeldOut
+from darktimbre.evaluation.listeners import FundamentalListener, Listener, TeacherListener
+from darktimbre.evaluation.listening import listen
+from darktimbre.evaluation.sources import Source, generated_source, real_source, round_trip_source, untrained
 from darktimbre.measures.correlation import pearson
 from darktimbre.measures.pitch import pitch_within
-from darktimbre.models.progressive import Generator
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
-from darktimbre.tagging.tag import heard
 from darktimbre.tagging.temperature import soft_labels
 from darktimbre.teachers.tagger import Tagger
 
 CENTS = 50.0  # a note counts as in tune within a quarter tone
-HIGHEST = 2500.0  # Hz, upper end of YIN's search
-BATCH = 64  # notes the teacher hears at once
 
 REAL = (
     "pitch_accuracy: the held-out notes themselves; attribute_correlation: the same notes through the instrument's "
@@ -139,7 +135,8 @@ def quick_report(
         progress: called with (sounds done, sounds in all).
 
     Raises:
-        UserError: the corpus's tags or the tagger are not of the teacher that the instrument learnt from.
+        UserError: the corpus's tags or the tagger are not of the teacher that the instrument learnt from, or its notes
+            have another length or rate.
     """
     attributes = synthesizer.attributes
     if attributes.names and (tagger is None or tagger.digest != attributes.teacher_digest):
@@ -148,73 +145,45 @@ def quick_report(
             f"The instrument learnt from {attributes.teacher} {attributes.teacher_digest[:12]}…, and only that teacher "
             f"can judge it; the one given is {given}."
         )
-    if (corpus.sample_rate, corpus.samples) != (synthesizer.sample_rate, synthesizer.samples):
-        raise UserError(f"The notes of {corpus.path} have another length or rate than the instrument's.")
+    picture = round_trip_source(synthesizer, corpus, rows)
     asked = HeldOut.of(corpus, rows, attributes)
     latent = synthesizer.latents(seed, len(rows))
-    players = {"trained": synthesizer, "untrained": _untrained(synthesizer, seed), **(others or {})}
+    players = {"trained": synthesizer, "untrained": untrained(synthesizer, seed), **(others or {})}
+    fundamental: list[Listener] = [FundamentalListener(corpus.sample_rate)] if attributes.pitches else []
+    teacher: list[Listener] = [TeacherListener(tagger, attributes.names)] if tagger and attributes.names else []
     done, whole = 0, (len(players) + 1) * len(rows)
 
-    def listen(waves: NDArray[np.float32], judge: NDArray[np.float32], pitched: NDArray[np.float32]) -> Answer:
-        """Attributes of `waves` against the logits `judge`, pitch of `pitched`."""
+    def answer(*sounds: tuple[Source, list[Listener]]) -> Answer:
+        """What is heard in some sounds by some listeners, all asked for by `asked`."""
         nonlocal done
-        accuracy = pitch_accuracy(pitched, asked.hertz, synthesizer.sample_rate) if attributes.pitches else None
-        found = attribute_logits(waves, synthesizer.sample_rate, tagger, attributes.names)
+        heard: dict[str, dict[str, NDArray[np.float32]]] = {}
+        for source, listeners in sounds:
+            heard |= listen(source, listeners, cache=None)
+        accuracy = pitch_within(heard["fundamental"]["f0"], asked.hertz, CENTS) if fundamental else None
+        found = heard[teacher[0].name]["logits"] if teacher else np.zeros((len(rows), 0), np.float32)
         done += len(rows)
         if progress:
             progress(done, whole)
-        return Answer(accuracy, pearson(soft_labels(judge), soft_labels(found)), pearson(judge, found))
+        soft = pearson(soft_labels(asked.logits), soft_labels(found))
+        return Answer(accuracy, soft, pearson(asked.logits, found))
 
     answers = {}
     for name, player in players.items():
-        waves = player.waves(asked.condition, latent)
-        answers[name] = listen(waves, asked.logits, waves)
-    notes = asked.waves()
-    real = listen(_round_trip(synthesizer, notes), asked.logits, notes)
+        answers[name] = answer((generated_source(player, asked.condition, latent), fundamental + teacher))
+    real = answer((real_source(corpus, rows), fundamental), (picture, teacher))
     takes = asked.another_take()
     same = None
     if attributes.names and (has := takes >= 0).sum() > 1:
         # Tags of the corpus, not heard anew: the notes are in it.
         other = HeldOut.of(corpus, takes[has], replace(attributes, pitches=()))
         same = _mean(pearson(soft_labels(asked.logits[has]), soft_labels(other.logits)))
-    trained, untrained = answers.pop("trained"), answers.pop("untrained")
-    return QuickReport(asked, attributes.names, trained, untrained, real, same, answers)
+    first, before = answers.pop("trained"), answers.pop("untrained")
+    return QuickReport(asked, attributes.names, first, before, real, same, answers)
 
 
 def pitch_accuracy(waves: NDArray[np.float32], hertz: NDArray[np.float64], rate: int) -> float:
     """Share of notes (note, sample) whose fundamental, by YIN over its whole range, is within 50 cents of `hertz`."""
-    found, _ = yin(waves, rate, fmax=min(HIGHEST, rate / 2))
-    return pitch_within(found, hertz, CENTS)
-
-
-def attribute_logits(
-    waves: NDArray[np.float32], rate: int, tagger: Tagger | None, names: tuple[str, ...]
-) -> NDArray[np.float32]:
-    """The teacher's logits of some attributes, (note, label); (note, 0) without a teacher."""
-    if tagger is None or not names:
-        return np.zeros((len(waves), 0), np.float32)
-    columns = [tagger.labels.index(name) for name in names]
-    parts = [heard(waves[first : first + BATCH], rate, tagger) for first in range(0, len(waves), BATCH)]
-    # Stored tags are float16; what is compared with them is rounded alike.
-    return np.concatenate(parts)[:, columns].astype(np.float16).astype(np.float32)
-
-
-def _untrained(synthesizer: Synthesizer, seed: int) -> Synthesizer:
-    """The same network with the weights it would begin with; what was fitted and not learnt (buffers) stays."""
-    bundle = synthesizer.bundle
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        fresh = Generator(bundle.network)
-    fitted = {name for name, _ in fresh.named_buffers()}
-    weights = {n: bundle.weights[n].float() if n in fitted else t for n, t in fresh.state_dict().items()}
-    return Synthesizer(Bundle(bundle.config, weights, origin="the untrained network"), synthesizer.device)
-
-
-def _round_trip(synthesizer: Synthesizer, waves: NDArray[np.float32]) -> NDArray[np.float32]:
-    codec, device = synthesizer.codec, synthesizer.device
-    with torch.inference_mode():
-        blocks = (torch.from_numpy(waves[first : first + BATCH]).to(device) for first in range(0, len(waves), BATCH))
-        return np.concatenate([codec.decode(codec.encode(block)).cpu().numpy() for block in blocks])
+    return pitch_within(FundamentalListener(rate).hear(waves, rate)["f0"], hertz, CENTS)
 
 
 def _mean(correlation: NDArray[np.float64]) -> float | None:

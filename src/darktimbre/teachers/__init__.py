@@ -1,5 +1,5 @@
-"""Frozen listeners: sound → logits over AudioSet's classes. `load` finds a teacher by name and fetches nothing."""
+"""Frozen listeners: sound → logits over AudioSet's classes, or an embedding alone. `load` fetches nothing."""
 
-from darktimbre.teachers.tagger import NAMES, Tagger, load
+from darktimbre.teachers.tagger import EMBEDDERS, NAMES, Embedder, Tagger, load, load_embedder
 
-__all__ = ["NAMES", "Tagger", "load"]
+__all__ = ["EMBEDDERS", "NAMES", "Embedder", "Tagger", "load", "load_embedder"]

@@ -1,8 +1,8 @@
-"""YAMNet's front end in float: sound → log-mel patches of 0.96 s. The embedded teacher listens through the same one.
+"""YAMNet's front end in float: sound → log-mel patches of 0.96 s. The embedded teacher's too, and nearly VGGish's.
 
 16 kHz, 25 ms periodic Hann windows every 10 ms, 512-point FFT, 64 HTK-mel bands from 125 to 7500 Hz, log(x + 0.001),
 patches of 96 frames every 48. YAMNet's official code does the same; the TensorFlow Lite file has a quantised mel
-matrix, which distorts quiet bands and is therefore not used.
+matrix, which distorts quiet bands and is therefore not used. VGGish's is log(x + 0.01), in patches that do not overlap.
 """
 
 from functools import cache
@@ -42,29 +42,31 @@ def mel_matrix() -> NDArray[np.float32]:
     return matrix.astype(np.float32)
 
 
-def patch_count(samples: int) -> int:
+def patch_count(samples: int, hop: int = PATCH_HOP) -> int:
     """How many patches a sound of so many samples (at 16 kHz) is heard in; at least one.
 
     The official code rounds up, so that a note of one second would get a second patch that is half silence. Here a
     remainder counts as a patch only when it reaches half a hop (0.24 s): one second is one patch, four are seven.
     """
-    return 1 + max(0, (samples - PATCH + PATCH_HOP // 2) // PATCH_HOP)
+    return 1 + max(0, (samples - PATCH + hop // 2) // hop)
 
 
-def patches(waves: Tensor) -> Tensor:
+def patches(waves: Tensor, *, offset: float = OFFSET, hop: int = PATCH_HOP) -> Tensor:
     """Log-mel patches of a batch of equally long sounds.
 
     Args:
         waves: (batch, sample) in [-1, 1] at 16 kHz; shorter than one patch is padded with silence.
+        offset: inside the logarithm.
+        hop: samples from patch to patch, a multiple of `HOP`.
 
     Returns:
         (batch, patch, 96 frames, 64 bands) of the waves' type and device.
     """
-    count = patch_count(waves.shape[-1])
-    needed = PATCH + (count - 1) * PATCH_HOP
+    count = patch_count(waves.shape[-1], hop)
+    needed = PATCH + (count - 1) * hop
     waves = F.pad(waves, (0, max(0, needed - waves.shape[-1])))[:, :needed]
     window = torch.hann_window(WINDOW, periodic=True, dtype=waves.dtype, device=waves.device)
     frames = waves.unfold(-1, WINDOW, HOP) * window  # (batch, frame, 400)
     magnitude = torch.fft.rfft(frames, n=FFT).abs()  # (batch, frame, 257)
     mel = magnitude @ torch.from_numpy(mel_matrix()).to(magnitude)
-    return (mel + OFFSET).log().unfold(1, PATCH_FRAMES, PATCH_HOP // HOP).transpose(2, 3)
+    return (mel + offset).log().unfold(1, PATCH_FRAMES, hop // HOP).transpose(2, 3)

@@ -1,4 +1,4 @@
-"""What every teacher is: a protocol of sound → logits, and the one way to get a teacher by its name."""
+"""What listeners are: protocols of sound → embedding and sound → logits; and the one way to get one by its name."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -10,17 +10,18 @@ if TYPE_CHECKING:
 
 NAMES = ("yamnet", "cnn14", "cnn14-16k", "embedded")
 """The teachers that `load` knows."""
+EMBEDDERS = (*NAMES, "vggish")
+"""All listeners that `load_embedder` knows: the teachers, and those without labels."""
 
 
 @runtime_checkable
-class Tagger(Protocol):
-    """A frozen network that listens.
+class Embedder(Protocol):
+    """A frozen network that listens and describes, without naming anything.
 
     Attributes:
-        name: one of `NAMES`.
+        name: one of `EMBEDDERS`.
         digest: SHA-256 (hexadecimal) of the file its weights came from.
         sample_rate: rate in Hz of the waves it wants.
-        labels: AudioSet display names, in the order of the logits.
     """
 
     @property
@@ -29,6 +30,20 @@ class Tagger(Protocol):
     def digest(self) -> str: ...
     @property
     def sample_rate(self) -> int: ...
+
+    def embed(self, waves: "Tensor") -> "Tensor":
+        """(batch, sample) in [-1, 1] at `sample_rate`, any length → (batch, dimension) float32."""
+        ...
+
+
+@runtime_checkable
+class Tagger(Embedder, Protocol):
+    """A listener that also names what it hears: a teacher. Its embedding is what the logits are a linear map of.
+
+    Attributes:
+        labels: AudioSet display names, in the order of the logits.
+    """
+
     @property
     def labels(self) -> tuple[str, ...]: ...
 
@@ -36,9 +51,22 @@ class Tagger(Protocol):
         """(batch, sample) in [-1, 1] at `sample_rate`, any length → (batch, label) float32, before the sigmoid."""
         ...
 
-    def embed(self, waves: "Tensor") -> "Tensor":
-        """(batch, sample) → (batch, dimension) float32: the layer that the logits are a linear map of."""
-        ...
+
+def load_embedder(name: str, device: str = "cpu", weights: Path | str | None = None) -> Embedder:
+    """The listener called `name`, a teacher or not, ready to listen on `device`; arguments and errors as in `load`."""
+    if name != "vggish":
+        if name not in NAMES:
+            raise UserError(f"There is no embedding called {name!r}; choose one of {', '.join(EMBEDDERS)}.")
+        return load(name, device, weights)
+    path = _given(weights)
+    _check_device(device)
+    if path is None:
+        from darktimbre.teachers.weights import locate
+
+        path = locate(name)
+    from darktimbre.teachers.vggish import VggishEmbedder
+
+    return VggishEmbedder.load(path, device=device)
 
 
 def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> Tagger:
@@ -53,11 +81,14 @@ def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> T
         UserError: there is no such teacher or device, its weights are not on this machine, or the file is not what it
             should be.
     """
+    if name == "vggish":
+        raise UserError(
+            f"VGGish has no labels: it describes sounds for evaluation and cannot be a teacher; choose one of "
+            f"{', '.join(NAMES)}."
+        )
     if name not in NAMES:
         raise UserError(f"There is no teacher called {name!r}; choose one of {', '.join(NAMES)}.")
-    path = Path(weights) if weights is not None else None
-    if path is not None and not path.is_file():
-        raise UserError(f"There is no weights file {path}.")
+    path = _given(weights)
     _check_device(device)
     if name == "embedded":
         from darktimbre.teachers.embedded import EmbeddedTagger
@@ -74,6 +105,13 @@ def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> T
     from darktimbre.teachers.cnn14 import Cnn14Tagger
 
     return Cnn14Tagger.load(path, name=name, device=device)
+
+
+def _given(weights: Path | str | None) -> Path | None:
+    path = Path(weights) if weights is not None else None
+    if path is not None and not path.is_file():
+        raise UserError(f"There is no weights file {path}.")
+    return path
 
 
 def _check_device(device: str) -> None:

@@ -72,6 +72,29 @@ SOURCES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file that is only ever added by hand: nobody vouches for a digest that a download could be compared with.
+
+    Attributes:
+        file: how it is called where it is published.
+        project: who publishes it.
+        megabytes, limit: as in `Source`.
+    """
+
+    file: str
+    project: str
+    megabytes: int
+    limit: int
+
+
+GIVEN = {
+    "vggish": Given(
+        file="vggish-10086976.pth", project="harritaylor/torchvggish on GitHub", megabytes=289, limit=512 << 20
+    )
+}
+
+
 def home() -> Path:
     """The cache folder; it need not exist."""
     if own := os.environ.get("DARKTIMBRE_HOME"):
@@ -98,8 +121,13 @@ def _entries() -> dict[str, Any]:
 def _source(name: str) -> Source:
     if name == "embedded":
         raise UserError("The embedded teacher ships with darktimbre; there is nothing to fetch or add.")
+    if name in GIVEN:
+        raise UserError(
+            f"The weights of {name} are not fetched (only those of {', '.join(SOURCES)} are): get "
+            f"{GIVEN[name].file} from {GIVEN[name].project} and run `darktimbre weights add {name} FILE`."
+        )
     if name not in SOURCES:
-        raise UserError(f"There are no weights called {name!r}; choose one of {', '.join(SOURCES)}.")
+        raise UserError(f"There are no weights called {name!r}; choose one of {', '.join((*SOURCES, *GIVEN))}.")
     return SOURCES[name]
 
 
@@ -118,6 +146,11 @@ def locate(name: str) -> Path:
     entry = kept(name)
     if entry is not None:
         return home() / entry["file"]
+    if name in GIVEN:
+        raise UserError(
+            f"The weights of {name} are not on this machine: get {GIVEN[name].file} from {GIVEN[name].project} and run "
+            f"`darktimbre weights add {name} FILE`."
+        )
     remedy = (
         f"The weights of {name} are not on this machine: run `darktimbre weights fetch {name}`, or "
         f"`darktimbre weights add {name} FILE` with a file you have"
@@ -135,7 +168,7 @@ def add(name: str, path: Path) -> Path:
     Raises:
         UserError: the file is not what `name` needs.
     """
-    source = _source(name)
+    source = GIVEN[name] if name in GIVEN else _source(name)
     if not path.is_file():
         raise UserError(f"There is no file {path}.")
     if path.stat().st_size > source.limit:
@@ -150,9 +183,7 @@ def add(name: str, path: Path) -> Path:
         target = folder / "yamnet.safetensors"
         write(target, read(path)[0], digest)
     else:
-        from darktimbre.teachers.cnn14 import read_checkpoint
-
-        read_checkpoint(path, name)
+        _read_checkpoint(path, name)
         digest = sha256(path)
         target = folder / f"{name}.pth"
         if not (target.exists() and target.samefile(path)):
@@ -168,6 +199,17 @@ def add(name: str, path: Path) -> Path:
     with atomic_file(folder / "weights.json") as temporary:
         temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
     return target
+
+
+def _read_checkpoint(path: Path, name: str) -> None:
+    if name == "vggish":
+        from darktimbre.teachers import vggish
+
+        vggish.read_checkpoint(path)
+    else:
+        from darktimbre.teachers import cnn14
+
+        cnn14.read_checkpoint(path, name)
 
 
 def fetch(

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-PURPOSES = ("order", "critic latent", "generator latent", "between", "posterior", "gain")
+PURPOSES = ("order", "critic latent", "generator latent", "between", "posterior", "gain", "augment")
 """What random numbers are for; each has a stream of its own, so that adding one leaves the others as they were."""
 
 

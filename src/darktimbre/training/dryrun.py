@@ -26,6 +26,10 @@ def dry_run_report(recipe: Recipe, corpus_path: Path | None, *, accelerator: str
     """
     lines = [dump_recipe(recipe).rstrip(), ""]
     corpus = Corpus.open(corpus_path) if corpus_path is not None else None
+    if recipe.task == "inception":
+        from darktimbre.training.inception import dry_run_lines
+
+        return "\n".join([*lines, *dry_run_lines(recipe, corpus)])
     if corpus is not None:
         attributes = choose_attributes(recipe.data, corpus)
         material = gather(recipe.data, corpus, attributes)

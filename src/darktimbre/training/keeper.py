@@ -10,9 +10,10 @@ from darktimbre.training import checkpoint, runfolder
 from darktimbre.training.board import Board
 from darktimbre.training.checkpoint import Snapshot
 from darktimbre.training.journal import Journal, Meter
+from darktimbre.training.observer import Observer, View, undisturbed
 from darktimbre.training.progress import Progress
 from darktimbre.training.schedule import Moment, Schedule
-from darktimbre.training.task import Observer, Training
+from darktimbre.training.task import Training
 
 
 class NoKeeper:
@@ -28,7 +29,11 @@ class NoKeeper:
 
     def report(self, moment: Moment, meter: Meter, progress: Progress) -> None: ...
     def save(self, seen: int, meter: Meter) -> None: ...
-    def preview(self, moment: Moment, observer: Observer | None) -> None: ...
+    def preview(self, moment: Moment) -> None: ...
+    def begin(self, schedule: Schedule, seen: int, stopping: Callable[[], bool]) -> None: ...
+
+    def look(self, schedule: Schedule, moment: Moment, stopping: Callable[[], bool]) -> bool:
+        return False
 
     def bundle(self, schedule: Schedule, seen: int, *, half: bool, say: Callable[[str], None]) -> Path | None:
         return None
@@ -37,9 +42,10 @@ class NoKeeper:
 class Keeper:
     """Writes the run folder."""
 
-    def __init__(self, run: Path, training: Training, journal_offset: int) -> None:
+    def __init__(self, run: Path, training: Training, journal_offset: int, observer: Observer | None = None) -> None:
         self.run = run
         self.training = training
+        self.observer = observer
         self.journal = Journal(run / runfolder.JOURNAL, journal_offset)
         self.board = Board(run / runfolder.BOARD)
         self.losses: dict[str, float] = {}
@@ -75,12 +81,36 @@ class Keeper:
         meta = {"journal_offset": self.journal.offset, "meter": meter.state(), "losses": self.losses}
         checkpoint.save(self.run, Snapshot(seen, self.training.tensors(), meta))
 
-    def preview(self, moment: Moment, observer: Observer | None) -> None:
-        """Fixed notes to hear and see, and whatever the observer does."""
+    def preview(self, moment: Moment) -> None:
+        """Fixed notes to hear and see."""
         with checkpoint.told(self.run):
             self.board.listen(self.training, moment)
-        if observer is not None:
-            observer(moment, self.training, self.run)
+
+    def begin(self, schedule: Schedule, seen: int, stopping: Callable[[], bool]) -> None:
+        """Shows the observer the run before its first step, or as it was left."""
+        if self.observer is None:
+            return
+        moment = schedule.at(max(0, seen - schedule.stretch(seen - 1).batch)) if seen else schedule.at(0)
+        due = not seen or schedule.crosses(moment, self.observer.every)
+        self._show(self.observer.begin, View(
+            self.run, self.training, moment, seen, schedule.total, due,
+            lambda values: self.board.curves(seen, values), stopping,
+        ))  # fmt: skip
+
+    def look(self, schedule: Schedule, moment: Moment, stopping: Callable[[], bool]) -> bool:
+        """Lets the observer look where its time has come after the step at `moment`; whether it did."""
+        if self.observer is None or not schedule.crosses(moment, self.observer.every):
+            return False
+        seen = moment.notes_seen + moment.batch
+        self._show(self.observer.look, View(
+            self.run, self.training, moment, seen, schedule.total, True,
+            lambda values: self.board.curves(seen, values), stopping,
+        ))  # fmt: skip
+        return True
+
+    def _show(self, look: Callable[[View], None], view: View) -> None:
+        with checkpoint.told(self.run), undisturbed():
+            look(view)
 
     def bundle(self, schedule: Schedule, seen: int, *, half: bool, say: Callable[[str], None]) -> Path | None:
         """The trained instrument, where it can play yet."""

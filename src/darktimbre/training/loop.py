@@ -17,12 +17,13 @@ from darktimbre.training.batches import Share
 from darktimbre.training.hardware import Hardware, computes_bf16
 from darktimbre.training.journal import Meter
 from darktimbre.training.keeper import Keeper, NoKeeper
+from darktimbre.training.observer import Observer
 from darktimbre.training.plan import Plan, make_plan, material_of
 from darktimbre.training.progress import Progress
 from darktimbre.training.recipe import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.stopping import Stop, refuse_divergence
-from darktimbre.training.task import Observer, Training, task_for
+from darktimbre.training.task import Training, task_for
 
 ACCELERATORS = ("cpu", "cuda")
 AGREE_EVERY = 8  # steps between the moments at which several processes agree on whether to stop
@@ -76,7 +77,7 @@ def train_recipe(
         recipe: what to train.
         options: where and on what.
         say: prints a sentence.
-        observer: called on the first process at each preview, e.g. to evaluate.
+        observer: looks at the run on the first process now and then, e.g. to evaluate; it changes nothing.
 
     Raises:
         UserError: recipe, corpus and run folder do not go together, the disk is full, or the losses diverged.
@@ -103,11 +104,12 @@ def train_recipe(
         say(f"Resumed after {seen:,} notes.")
     stop = Stop(options.minutes)
     with (
-        Keeper(options.run, training, offset) if fabric.is_global_zero else NoKeeper() as keeper,
+        Keeper(options.run, training, offset, observer) if fabric.is_global_zero else NoKeeper() as keeper,
         Progress(schedule, training.costs(), seen, shown=fabric.is_global_zero, until=stop.until) as progress,
         stop.listening(),
     ):
-        reason, seen = _run(training, schedule, hardware, meter, keeper, stop, progress, observer, seen)
+        keeper.begin(schedule, seen, _may_break_off(stop, hardware))
+        reason, seen = _run(training, schedule, hardware, meter, keeper, stop, progress, seen)
     bundle = keeper.bundle(schedule, seen, half=options.half, say=say) if reason != "interrupted" else None
     fabric.barrier()
     return Outcome(reason, seen, bundle)
@@ -115,10 +117,13 @@ def train_recipe(
 
 def _run(
     training: Training, schedule: Schedule, hardware: Hardware, meter: Meter, keeper: "Keeper | NoKeeper", stop: Stop,
-    progress: Progress, observer: Observer | None, seen: int,
+    progress: Progress, seen: int,
 ) -> tuple[Reason, int]:  # fmt: skip
     """Steps from `seen` until the schedule's end or a reason to stop; the state at that point is saved."""
     recipe, on_gpu = schedule.recipe, hardware.device.type != "cpu"
+    breaks_off = _may_break_off(stop, hardware)
+    if breaks_off():
+        return "interrupted", seen
     while seen < schedule.total:
         moment = schedule.at(seen)
         losses = training.step(moment)
@@ -137,13 +142,24 @@ def _run(
         if reports:
             keeper.report(moment, meter, progress)
             meter.clear()
+        ends = seen >= schedule.total
+        if (reason is None or (reason == "time" and ends)) and keeper.look(schedule, moment, breaks_off):
+            reason = reason or (stop.reason if hardware.share.world == 1 else None)  # it may have been asked meanwhile
         if keeps or reason:
             keeper.save(seen, meter)
         if recipe.preview_every and schedule.crosses(moment, recipe.preview_every):
-            keeper.preview(moment, observer)
-        if reason and seen < schedule.total:
+            keeper.preview(moment)
+        if reason and not ends:
             return reason, seen
     return "done", seen
+
+
+def _may_break_off(stop: Stop, hardware: Hardware) -> Callable[[], bool]:
+    """Whether an observer should give up, for Ctrl-C is immediate.
+
+    Among several processes it never does: they agree on when to stop, and the look must not be missing by then.
+    """
+    return lambda: hardware.share.world == 1 and stop.reason == "interrupted"
 
 
 def _agreed(stop: Stop, hardware: Hardware, step: int) -> Reason | None:

@@ -24,7 +24,7 @@ class Material:
         corpus: where the sound lies.
         rows: rows of the corpus that are trained on (note,), ascending.
         attributes: what the generator is conditioned on.
-        pitch_class: (note,) int64; empty without pitch.
+        pitch_class: (note,) int64; empty without pitch; −1 where a classifier's note has none of the classes.
         soft: (note, label) float32, σ(teacher logit / T).
     """
 
@@ -113,10 +113,11 @@ def gather(data: Data, corpus: Corpus, attributes: Attributes) -> Material:
             else ""
         )
         raise UserError(f"No note of the {data.split} split of {corpus.path}{span} is there to train on.{remedy}")
-    return Material(corpus, rows, attributes, pitch_class, _soft_labels(corpus, attributes, rows))
+    return Material(corpus, rows, attributes, pitch_class, soft_labels_of(corpus, attributes, rows))
 
 
-def _soft_labels(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def soft_labels_of(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """σ(teacher logit / T) of some rows, (note, label)."""
     if not attributes.names:
         return np.zeros((len(rows), 0), np.float32)
     from darktimbre.tagging.store import Tags

@@ -13,6 +13,7 @@ from darktimbre.models.config import ProgressiveConfig
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
+from darktimbre.training.classes import choose_classes, gather_classes
 from darktimbre.training.material import Material, choose_attributes, fit_codec, gather
 from darktimbre.training.reading import difference
 from darktimbre.training.recipe import Data, Recipe
@@ -29,7 +30,7 @@ class Plan:
         requested: the recipe as it was asked for; what resuming is compared with.
         recipe: the recipe that is run: from a bundle with a discriminator the warm start is left out.
         attributes: what the generator is conditioned on.
-        codec: representation with its fitted scaling; empty for a tagger.
+        codec: representation with its fitted scaling; empty for what makes no sound.
         corpus: name, licence, digest, number of notes and provenance of what is learned from.
         origin: bundle that the weights begin from, or None.
         said: sentences for the user about what was decided.
@@ -115,6 +116,9 @@ def make_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Bundle | None]:
     }
     if recipe.task == "tagger":
         return Plan(recipe, recipe, choose_attributes(recipe.data, corpus), {}, facts), None
+    if recipe.task == "inception":
+        classes, said = choose_classes(recipe.data, corpus)
+        return Plan(recipe, recipe, classes, {}, facts, said=said), None
     start, said = _start(recipe, corpus)
     if start is None:
         attributes = choose_attributes(recipe.data, corpus)
@@ -137,6 +141,8 @@ def make_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Bundle | None]:
 
 def material_of(plan: Plan, corpus: Corpus) -> Material:
     """The notes the plan trains on."""
+    if plan.recipe.task == "inception":
+        return gather_classes(plan.recipe.data, corpus, plan.attributes)
     return gather(plan.recipe.data, corpus, plan.attributes)
 
 

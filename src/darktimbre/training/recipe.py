@@ -3,8 +3,6 @@
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -14,12 +12,8 @@ from pydantic import (
 )
 
 from darktimbre.models.config import Heads, ProgressiveConfig
-
-
-class Section(BaseModel):
-    """Part of a recipe; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from darktimbre.training.listeners import Inception, Tagger
+from darktimbre.training.section import Section
 
 
 class Data(Section):
@@ -41,7 +35,7 @@ class Data(Section):
     attributes: int | tuple[str, ...] = 128
     teacher: str = "yamnet"
     temperature: PositiveFloat = 1.0
-    codec: dict[str, Any] = {"kind": "if"}
+    codec: dict[str, Any] = Field(default_factory=lambda: {"kind": "if"})
 
     @model_validator(mode="after")
     def _ordered(self) -> "Data":
@@ -214,28 +208,13 @@ class WarmStart(Section):
     anchor: NonNegativeFloat = 0.0
 
 
-class Tagger(Section):
-    """The embedded teacher's own choices (task `tagger`).
-
-    Attributes:
-        start: `compressed` (YAMNet's weights, which must be on this machine, made narrow in closed form) or `scratch`.
-        cross_entropy: weight of the cross-entropy of probabilities, beside the squared error of standardised logits.
-        weight_decay: decoupled decay of AdamW.
-        gain_db: random gain within ± this many dB, so that loudness teaches nothing.
-    """
-
-    start: Literal["compressed", "scratch"] = "compressed"
-    cross_entropy: NonNegativeFloat = 5.0
-    weight_decay: NonNegativeFloat = 1e-4
-    gain_db: NonNegativeFloat = 6.0
-
-
 class Recipe(Section):
     """One run, whole.
 
     Attributes:
         name: how the run and its bundle are called.
-        task: `gan`, or `tagger` (distil a teacher into the embedded one).
+        task: `gan`, `tagger` (distil a teacher into the embedded one), or `inception` (the classifier that evaluation
+            measures by; of `data` it reads split, pitches, attributes, teacher and temperature).
         init: `scratch`; `auto` (the starter in the package where network and vocabulary fit, else scratch); `starter`;
             or the path of a bundle. From a bundle with a discriminator the warm start is left out.
         precision: `auto` takes bf16 where the processor computes in it, else fp32.
@@ -246,11 +225,12 @@ class Recipe(Section):
     """
 
     name: str = Field(min_length=1)
-    task: Literal["gan", "tagger"] = "gan"
+    task: Literal["gan", "tagger", "inception"] = "gan"
     init: str = "scratch"
     data: Data = Data()
     network: Network | None = None
     tagger: Tagger = Tagger()
+    inception: Inception = Inception()
     objectives: Objectives = Objectives()
     optimiser: Optimiser = Optimiser()
     schedule: tuple[Stage, ...] = Field(min_length=1)
@@ -264,7 +244,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
-        if self.task == "tagger":
+        if self.task != "gan":
             return self
         if self.network is None:
             raise ValueError("a gan needs a network section")

@@ -55,4 +55,8 @@ def task_for(plan: Plan, material: Material, hardware: Hardware, start: Bundle |
         from darktimbre.training.tagger import TaggerTraining
 
         return TaggerTraining(plan, material, hardware)
+    if plan.recipe.task == "inception":
+        from darktimbre.training.inception import InceptionTraining
+
+        return InceptionTraining(plan, material, hardware)
     return GanTraining(plan, material, hardware, start)

@@ -1,0 +1,242 @@
+"""The runs of an experiment: where each is cached, how far it is, what is left of it; and one run trained on.
+
+A run's folder is named by a digest of all that it follows from, so it is found again by any experiment, and a run of
+another recipe, corpus or teacher is never taken for it.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darktimbre.cli.experiment_plan import Arm
+from darktimbre.notes.errors import UserError
+
+if TYPE_CHECKING:
+    from darktimbre.corpus.corpus import Corpus
+    from darktimbre.training.loop import Outcome
+    from darktimbre.training.observer import View
+    from darktimbre.training.recipe import Recipe
+
+CLASSIFIED = 150.0  # notes a second that a classifier learns from on one core, for a first guess
+TOLD = 10  # times that a run tells how much of the whole is left
+
+
+@dataclass
+class Run:
+    """An arm on its corpus.
+
+    Attributes:
+        arm: what is trained.
+        recipe: its recipe, resolved.
+        corpus: what it learns from; None while that is to be rendered.
+        digest: of all that the run follows from; "" without a corpus.
+        folder: where it is cached; None without a corpus.
+        parts: (first note, last note, seconds guessed) of its stretches.
+    """
+
+    arm: Arm
+    recipe: "Recipe"
+    corpus: "Corpus | None"
+    digest: str
+    folder: Path | None
+    parts: list[tuple[int, int, float]] = field(default_factory=list)
+
+    @property
+    def bundle(self) -> Path:
+        """What it ends in."""
+        assert self.folder is not None
+        return self.folder / "bundle"
+
+    @property
+    def total(self) -> int:
+        """Notes of the whole run."""
+        from darktimbre.training.schedule import Schedule
+
+        return Schedule(self.recipe).total
+
+    @property
+    def done(self) -> bool:
+        """Whether its bundle is of the recipe's end."""
+        return self.folder is not None and bundled_after(self.bundle) >= self.total
+
+    @property
+    def seen(self) -> int:
+        """Notes seen, as far as they are kept."""
+        from darktimbre.training import checkpoint
+
+        if self.folder is None:
+            return 0
+        kept = checkpoint.listing(self.folder)
+        return self.total if self.done else int(kept[-1].name) if kept else 0
+
+    @property
+    def state(self) -> str:
+        """In words."""
+        if self.done:
+            return "done"
+        begun = self.folder is not None and (self.folder / "run.json").is_file()
+        return f"half done at {self.seen:,} notes" if begun else "to do"
+
+    def left(self, seen: int | None = None) -> float:
+        """Seconds guessed for what is left after so many notes; by default, after those that are kept."""
+        at = self.seen if seen is None else seen
+        if self.done:
+            return 0.0
+        return sum(cost * max(0, stop - max(at, first)) / (stop - first) for first, stop, cost in self.parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """For `experiment.json`."""
+        return {
+            "title": self.arm.title,
+            "role": self.arm.role,
+            "recipe": self.arm.recipe,
+            "overrides": list(self.arm.overrides),
+            "folder": None if self.folder is None else str(self.folder),
+            "digest": self.digest,
+            "notes_seen": self.seen,
+            "notes": self.total,
+            "done": self.done,
+        }
+
+
+def bundled_after(bundle: Path) -> int:
+    """Notes seen by a bundle or a classifier; −1 where there is none."""
+    try:
+        return int(json.loads((bundle / "config.json").read_text(encoding="utf-8"))["provenance"]["notes_seen"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return -1
+
+
+def run_of(arm: Arm, corpus: "Corpus | None", runs: Path) -> Run:
+    """Finds an arm's run.
+
+    Raises:
+        UserError: tags or attributes are missing, or the folder holds another run.
+    """
+    from darktimbre.training.plan import Plan
+    from darktimbre.training.runfolder import PLAN
+
+    recipe = arm.resolved()
+    if corpus is None:
+        return Run(arm, recipe, None, "", None)
+    digest = digest_of(recipe, corpus)
+    folder = runs / f"{recipe.name}-{digest[:12]}"
+    if (folder / PLAN).is_file():
+        try:
+            Plan.load(folder / PLAN).refuse_other(recipe, corpus)
+        except UserError as error:
+            raise UserError(f"{folder} does not hold what its name says: move it away. {error}") from None
+    return Run(arm, recipe, corpus, digest, folder)
+
+
+def digest_of(recipe: "Recipe", corpus: "Corpus") -> str:
+    """SHA-256 over the resolved recipe, attributes by name, the corpus, and the tags where it learns from them."""
+    from darktimbre.tagging.ranking import read_attributes
+    from darktimbre.tagging.store import Tags
+    from darktimbre.training.reading import dump_recipe
+
+    data, tags = recipe.data, ""
+    if data.attributes:
+        tags = Tags.open(corpus.path, data.teacher).digest
+        if isinstance(data.attributes, int):
+            names = read_attributes(corpus.path, data.teacher)[: data.attributes]
+            recipe = recipe.model_copy(update={"data": data.model_copy(update={"attributes": names})})
+    return hashlib.sha256("\n".join((dump_recipe(recipe), corpus.digest, tags)).encode()).hexdigest()
+
+
+def guess(runs: list[Run], device: str) -> None:
+    """Fills in how long each run takes, by its multiplications and the processor's speed just now."""
+    known: dict[str, list[tuple[int, int, float]]] = {}
+    for run in (run for run in runs if not run.done):
+        alike = run.recipe.model_copy(
+            update={"name": "", "data": run.recipe.data.model_copy(update={"temperature": 1.0})}
+        ).model_dump_json()
+        if alike not in known:
+            known[alike] = _parts(run, device)
+        run.parts = known[alike]
+
+
+def _parts(run: Run, device: str) -> list[tuple[int, int, float]]:
+    import torch
+
+    from darktimbre.notes.attributes import Attributes
+    from darktimbre.representation.codec import codec_from_config
+    from darktimbre.training.estimate import estimate
+    from darktimbre.training.plan import network_for
+    from darktimbre.training.schedule import Schedule
+
+    recipe, stretches = run.recipe, Schedule(run.recipe).stretches
+    if recipe.task != "gan":
+        return [(part.first, part.stop, (part.stop - part.first) / CLASSIFIED) for part in stretches]
+    data, rate = recipe.data, run.corpus.sample_rate if run.corpus else 16_000
+    names = data.attributes if isinstance(data.attributes, tuple) else tuple(map(str, range(data.attributes)))
+    low, high = data.pitches or (0, -1)
+    attributes = Attributes(pitches=tuple(range(low, high + 1)), names=names)
+    codec = codec_from_config({**data.codec, "sample_rate": rate, "samples": round(data.seconds * rate)})
+    found = estimate(recipe, network_for(recipe, attributes, codec), torch.device(device))
+    return [(part.first, part.stop, cost) for part, cost in zip(stretches, found.seconds, strict=True)]
+
+
+class Whole:
+    """Tells during a run how much of the whole experiment is left; an observer that only looks at the clock.
+
+    Attributes:
+        every: notes between two times.
+        pace: seconds taken by what was guessed at one second, in this sitting so far; None before there is any.
+    """
+
+    def __init__(self, run: Run, later: list[Run], pace: float | None, say: Callable[[str], None]) -> None:
+        self.run, self.later, self.pace, self.say = run, later, pace, say
+        self.every = max(1, run.total // TOLD)
+        self._began, self._left = time.monotonic(), run.left()
+
+    def begin(self, view: "View") -> None:
+        """The clock starts."""
+        self._began, self._left = time.monotonic(), self.run.left(view.notes_seen)
+
+    def look(self, view: "View") -> None:
+        """One line."""
+        left = self.measured(view.notes_seen)
+        if view.notes_seen < view.total:
+            told = in_words(self.pace, left + sum(run.left() for run in self.later))
+            self.say(f"{self.run.arm.title}: {view.notes_seen:,} of {view.total:,} notes; whole experiment: {told}")
+
+    def measured(self, seen: int) -> float:
+        """Brings `pace` up to date; returns the guess for what is left of the run."""
+        left = self.run.left(seen)
+        if self._left > left:
+            self.pace = (time.monotonic() - self._began) / (self._left - left)
+        return left
+
+
+def in_words(pace: float | None, guessed: float) -> str:
+    """Time left, as measured in this sitting or as guessed."""
+    from darktimbre.training.progress import duration
+
+    return f"about {duration(guessed * (pace or 1.0))} left"
+
+
+def train_on(
+    run: Run, whole: Whole, *, minutes: float | None, accelerator: str, say: Callable[[str], None]
+) -> "Outcome":
+    """Trains a run to its end, or to the time's; a half-finished one goes on from its last checkpoint."""
+    from darktimbre.training.loop import Options, train_recipe
+    from darktimbre.training.runfolder import PLAN
+
+    assert run.corpus is not None
+    assert run.folder is not None
+    options = Options(
+        corpus=run.corpus.path,
+        run=run.folder,
+        resume=(run.folder / PLAN).is_file(),
+        devices=1,
+        accelerator=accelerator,
+        minutes=minutes,
+    )
+    outcome = train_recipe(run.recipe, options, say=say, observer=whole)
+    whole.measured(outcome.notes_seen)
+    return outcome

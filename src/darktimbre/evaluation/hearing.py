@@ -1,0 +1,65 @@
+"""The judges, listening: sounds → what each of them hears, kept by digest so that a killed evaluation goes on."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.listeners import (
+    ClassifierListener,
+    EmbeddingListener,
+    FundamentalListener,
+    Listener,
+    TeacherListener,
+)
+from darktimbre.evaluation.listening import listen
+from darktimbre.evaluation.pairing import Judges
+from darktimbre.evaluation.scores import Features
+from darktimbre.evaluation.sources import Source
+
+Progress = Callable[[str, int], None]
+"""Called with what is being heard, and how many notes of it were heard since the last call."""
+
+
+class Ear:
+    """All judges of an evaluation, its cache and its progress."""
+
+    def __init__(self, judges: Judges, corpus: Corpus, cache: Path, progress: Progress) -> None:
+        self.judges, self.cache, self.progress = judges, cache, progress
+        self.samples, self.rate = corpus.samples, corpus.sample_rate
+        teacher = TeacherListener(judges.teacher, None)
+        own = judges.embedder.digest == judges.teacher.digest
+        self.listeners: dict[str, Listener] = {
+            "teacher": teacher,
+            "embedder": teacher if own else EmbeddingListener(judges.embedder),
+            "fundamental": FundamentalListener(corpus.sample_rate),
+        }
+        if judges.classifier is not None:
+            self.listeners["classifier"] = ClassifierListener(judges.classifier)
+
+    @cached_property
+    def dimension(self) -> int:
+        """Of the embedding that distances are taken in."""
+        silence = np.zeros((1, self.samples), np.float32)
+        return int(self.listeners["embedder"].hear(silence, self.rate)["embedding"].shape[1])
+
+    def hear(self, stage: str, source: Source) -> Features:
+        """What every judge hears, by its role."""
+        each = list(dict.fromkeys(self.listeners.values()))
+        heard = listen(source, each, cache=self.cache, progress=lambda notes: self.progress(stage, notes))
+        return {role: heard[listener.name] for role, listener in self.listeners.items()}
+
+    def attributes(self, stage: str, source: Source, names: tuple[str, ...]) -> NDArray[np.float32]:
+        """The teacher's logits (note, label) of some attributes alone."""
+        listener = TeacherListener(self.judges.teacher, names)
+        heard = listen(source, [listener], cache=self.cache, progress=lambda notes: self.progress(stage, notes))
+        return heard[listener.name]["logits"]
+
+    def embedding(self, stage: str, source: Source) -> NDArray[np.float32]:
+        """The embedding (note, dimension) alone."""
+        listener = EmbeddingListener(self.judges.embedder)
+        heard = listen(source, [listener], cache=self.cache, progress=lambda notes: self.progress(stage, notes))
+        return heard[listener.name]["embedding"]

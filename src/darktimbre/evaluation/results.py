@@ -1,0 +1,252 @@
+"""What an evaluation finds, as plain values: composed by `study`, written and drawn by `report`; JSON and back."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["real", "untrained", "baseline", "gansynth", "darkgan"]
+"""What a row of the tables is; `darkgan` is any instrument steered by attributes, `baseline` one without."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and how sure it is.
+
+    Attributes:
+        value: the figure; None where it is not defined or was left out.
+        low, high: its 95 % confidence interval, where one is given.
+        spread: its standard deviation over subsets (KID) or splits, where that is how it is told.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    spread: float | None = None
+
+
+MISSING = Estimate(None)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Fidelity and pitch of one set of sounds (DarkGAN §4.4.1, table 1).
+
+    Attributes:
+        notes: how many sounds.
+        pitch_inception, family_inception: PIS and IIS; higher is better, at most the number of classes.
+        kid: kernel inception distance to the reference, plain (not times 10⁴).
+        fad, fad_infinity: Fréchet distance to the reference, and extrapolated to infinitely many notes.
+        precision, recall, density, coverage: fidelity (first, third) and diversity (second, fourth).
+        pitch_by_classifier, pitch_by_f0: share of notes heard at the pitch asked for.
+    """
+
+    notes: int
+    pitch_inception: Estimate = MISSING
+    family_inception: Estimate = MISSING
+    kid: Estimate = MISSING
+    fad: Estimate = MISSING
+    fad_infinity: Estimate = MISSING
+    precision: Estimate = MISSING
+    recall: Estimate = MISSING
+    density: Estimate = MISSING
+    coverage: Estimate = MISSING
+    pitch_by_classifier: Estimate = MISSING
+    pitch_by_f0: Estimate = MISSING
+
+
+@dataclass(frozen=True)
+class AttributeScore:
+    """Control of one attribute: correlation of what was asked and heard, of soft labels and of logits."""
+
+    name: str
+    correlation: Estimate
+    logit_correlation: Estimate = MISSING
+
+
+@dataclass(frozen=True)
+class Control:
+    """Attribute correlation (DarkGAN §4.4.2, test 1; table 2).
+
+    Attributes:
+        notes, instruments: sounds that were asked for, and real instruments that their conditions come from.
+        mean, logit_mean: over the attributes where it is defined.
+        constant: attributes where it is not, for one side does not vary.
+        attributes: each, in the order of the vocabulary.
+    """
+
+    notes: int
+    instruments: int
+    mean: Estimate
+    logit_mean: Estimate
+    constant: int
+    attributes: tuple[AttributeScore, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure against an increment of the condition (DarkGAN figures 2 and 3); all lists are of one length.
+
+    Attributes:
+        increment: δ.
+        mean, low, high: the figure and its 95 % interval.
+        attributes, notes: over how many attributes, and notes for each.
+    """
+
+    increment: tuple[float, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    attributes: int
+    notes: int
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What moves the sound, in the embedding: shares of the variance at equal pitch, which add up to 1.
+
+    Attributes:
+        latent: explained by z alone, whatever the attributes (consistency of z).
+        attributes: explained by the attributes alone, whatever z.
+        both: by their combination.
+        diversity: mean distance between two sounds of one condition that differ in z.
+        real_diversity: mean distance between two real notes of one pitch.
+        latents, conditions, pitches: how many of each were crossed.
+    """
+
+    latent: float
+    attributes: float
+    both: float
+    diversity: float
+    real_diversity: float
+    latents: int
+    conditions: int
+    pitches: int
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of computing for one note, note by note, medians; the real time factor is `total` / `sound`."""
+
+    total: float
+    network: float
+    inversion: float
+    sound: float
+    threads: int
+    device: str
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of computing a second of sound."""
+        return self.total / self.sound
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A sound to listen to: a file below the report's folder, and what was asked for."""
+
+    file: str
+    title: str
+    group: str
+
+
+@dataclass(frozen=True)
+class System:
+    """One row: real notes, or an instrument.
+
+    Attributes:
+        name: heading of the row.
+        kind: what it is.
+        digest: of the bundle's weights; empty for real notes.
+        temperature: T of the soft labels it learnt; None without.
+        facts: further things to tell (notes_seen, parameters, recipe, corpus digest it learnt from, …).
+        scores: by where the conditions came from, `train` and `held-out`.
+        control: the same.
+        out_of_distribution, increments: figures 2 and 3.
+        variation, timing, sounds: as their names say.
+    """
+
+    name: str
+    kind: Kind
+    digest: str = ""
+    temperature: float | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Scores] = field(default_factory=dict)
+    control: dict[str, Control] = field(default_factory=dict)
+    out_of_distribution: Curve | None = None
+    increments: Curve | None = None
+    variation: Variation | None = None
+    timing: Timing | None = None
+    sounds: tuple[Sound, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The whole.
+
+    Attributes:
+        systems: rows, real ones first.
+        facts: corpus, teacher, classifier and embeddings with digests, splits, versions of libraries, seed.
+        counts: how many notes each part was given.
+        reduced: sentences on what is less than in the paper.
+        left_out: sentences on what could not be measured, and why.
+    """
+
+    systems: tuple[System, ...]
+    facts: dict[str, Any]
+    counts: dict[str, int]
+    reduced: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types; what is not finite becomes null."""
+        plain = _plain(asdict(self))
+        assert isinstance(plain, dict)
+        return plain
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Evaluation":
+        """Inverse of `to_json`."""
+        systems = tuple(_system(one) for one in data["systems"])
+        return cls(systems, data["facts"], data["counts"], tuple(data["reduced"]), tuple(data["left_out"]))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _system(data: dict[str, Any]) -> System:
+    def curve(one: dict[str, Any] | None) -> Curve | None:
+        lists = ("increment", "mean", "low", "high")
+        nan = float("nan")
+        filled = {key: tuple(nan if v is None else v for v in one[key]) for key in lists} if one else {}
+        return Curve(**{**one, **filled}) if one else None
+
+    return System(
+        **{key: data[key] for key in ("name", "kind", "digest", "temperature", "facts")},
+        scores={key: _scores(one) for key, one in data["scores"].items()},
+        control={key: _control(one) for key, one in data["control"].items()},
+        out_of_distribution=curve(data["out_of_distribution"]),
+        increments=curve(data["increments"]),
+        variation=Variation(**data["variation"]) if data["variation"] else None,
+        timing=Timing(**data["timing"]) if data["timing"] else None,
+        sounds=tuple(Sound(**one) for one in data["sounds"]),
+    )
+
+
+def _scores(data: dict[str, Any]) -> Scores:
+    return Scores(data["notes"], **{key: Estimate(**one) for key, one in data.items() if key != "notes"})
+
+
+def _control(data: dict[str, Any]) -> Control:
+    each = tuple(
+        AttributeScore(one["name"], Estimate(**one["correlation"]), Estimate(**one["logit_correlation"]))
+        for one in data["attributes"]
+    )
+    means = {key: Estimate(**data[key]) for key in ("mean", "logit_mean")}
+    return Control(
+        notes=data["notes"], instruments=data["instruments"], constant=data["constant"], attributes=each, **means
+    )

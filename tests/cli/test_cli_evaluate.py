@@ -1,0 +1,94 @@
+"""`darktimbre evaluate` writes a report and the cards, goes on where it was killed, and refuses in a sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.bundle.tiny import tiny_bundle
+from tests.evaluation.band_tones import Ear, band_tones
+from typer.testing import CliRunner
+
+from darktimbre import teachers
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.cli.evaluate import counts_of, named
+from darktimbre.cli.main import app
+from darktimbre.notes.errors import UserError
+
+FEW = (
+    "notes=24", "reference=18", "shift_notes=8", "shift_steps=2", "shift_attributes=1", "increment_notes=6",
+    "increment_attributes=1", "increment_steps=2", "latents=2", "conditions=2", "pitches=1", "subsets=3",
+    "subset_size=12", "neighbours=3", "resamples=10", "repeats=1", "sounds=2",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return band_tones(tmp_path_factory.mktemp("corpora") / "tones").path
+
+
+@pytest.fixture
+def _teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+
+
+def _evaluate(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+
+
+@pytest.mark.usefixtures("_teacher")
+def test_a_report_and_the_cards_are_written(corpus: Path, tmp_path: Path) -> None:
+    tiny = tiny_bundle(discriminator=True).save_pretrained(tmp_path / "tiny")
+    before = Bundle.from_pretrained(tiny, discriminator=True)
+    chosen = [word for count in FEW for word in ("--set", count)]
+    common = ("--corpus", corpus, "--teacher", "fake", "--out", tmp_path / "out", *chosen)
+    ended = _evaluate(f"first={tiny}", *common)
+    assert ended.exit_code == 0, ended.output
+    for name in ("report.md", "report.html", "report.json", "figures"):
+        assert (tmp_path / "out" / name).exists()
+    told = json.loads((tmp_path / "out" / "report.json").read_text())
+    rows = [system["name"] for system in told["systems"]]
+    assert rows == ["real notes", "held-out notes", "through the picture", "untrained", "first"]
+    sounds = [sound["file"] for system in told["systems"] for sound in system["sounds"]]
+    assert len(sounds) >= 8
+    assert all((tmp_path / "out" / file).is_file() for file in sounds)
+    after = Bundle.from_pretrained(tiny, discriminator=True)
+    assert after.digest == before.digest
+    assert after.discriminator is not None
+    figures = after.config["metrics"].pop("evaluation")
+    assert after.config == before.config  # and nothing else was touched
+    assert figures["notes"] == 18
+    assert "attribute correlation" in (tiny / "README.md").read_text()
+
+    left = (tiny / "config.json").read_bytes()
+    ended = _evaluate(tiny, *common, "--no-card", "--set", "neighbours=2")
+    assert ended.exit_code == 0, ended.output
+    assert (tiny / "config.json").read_bytes() == left
+
+
+@pytest.mark.usefixtures("_teacher")
+def test_what_cannot_be_evaluated_is_told_in_a_sentence(corpus: Path, tmp_path: Path) -> None:
+    tiny = tiny_bundle().save_pretrained(tmp_path / "tiny")
+    common = ("--corpus", corpus, "--out", tmp_path / "out")
+    for arguments, sentence in (
+        ((tmp_path / "nowhere", *common), "nowhere"),
+        ((tiny, "--corpus", tmp_path, "--out", tmp_path / "out"), "corpus"),
+        ((tiny, *common, "--set", "note=3"), "did you mean notes"),
+        ((tiny, *common, "--set", "notes=many"), "whole number"),
+        ((tiny, *common, "--set", "notes=3"), "at least 5 notes"),
+        ((tiny, *common, "--classifier", tmp_path), "classifier"),
+        ((tiny, tiny, *common), "Two instruments are called"),
+    ):
+        ended = _evaluate(*arguments)
+        assert ended.exit_code == 2, ended.output
+        assert sentence in " ".join(ended.output.split())
+        assert not isinstance(ended.exception, UserError)
+        assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_rows_are_named_before_an_equals_sign() -> None:
+    assert named("T 2=runs/b") == ("T 2", "runs/b")
+    assert named("runs/b") == ("", "runs/b")
+    assert counts_of(["notes=3_000", "sounds=2"]) == {"notes": 3000, "sounds": 2}
+    with pytest.raises(UserError, match="notes=3000"):
+        counts_of(["notes"])

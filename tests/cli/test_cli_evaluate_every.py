@@ -1,0 +1,284 @@
+"""`darktimbre train --evaluate-every`: curves beside a run that is the same without them, and the best state kept."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.training.tiny import NAMES, RATE, SAMPLES, Ear, tiny_recipe, warm_recipe
+from typer.testing import CliRunner, Result
+
+from darktimbre import teachers
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.cli import observing, observing_ear
+from darktimbre.cli.main import app
+from darktimbre.cli.observing_files import Lines
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.tagging.tag import tag_corpus
+from darktimbre.training import checkpoint
+from darktimbre.training.reading import dump_recipe
+
+NOTES = 40
+
+
+def make_corpus(path: Path, splits: tuple[str, ...]) -> Path:
+    """Decaying tones of several timbres; note i is of split i mod len(splits)."""
+    random, time = np.random.default_rng(7), np.arange(SAMPLES) / RATE
+    with CorpusWriter(path, sample_rate=RATE, samples=SAMPLES, name="tiny", licence="CC0", split="given") as writer:
+        for number in range(NOTES):
+            midi, seconds = 69 + number % 3, SAMPLES / RATE
+            tone = sum(
+                np.sin(2 * np.pi * 440 * 2 ** ((midi - 69) / 12) * k * time) * random.uniform(0.2, 1) / k
+                for k in range(1, 5)
+            )
+            wave = (0.3 * tone * np.exp(-time * random.uniform(1, 60))).astype(np.float32)
+            note = Note(
+                id=f"n{number}", instrument=f"i{number % 5}", origin="made", seconds=seconds, pitch=midi,
+                split=splits[number % len(splits)],
+            )  # fmt: skip
+            writer.add(note, wave)
+    tag_corpus(Corpus.open(path), Ear())
+    return path
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("corpora") / "tiny", ("train", "train", "train", "valid", "test"))
+
+
+@pytest.fixture(autouse=True)
+def _cheap_teacher(monkeypatch, tmp_path):
+    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+    monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path / "home"))
+
+
+def recipe_file(folder: Path, *, warm: bool = True, **changes) -> Path:
+    path = folder / ("warm.yaml" if warm else "grows.yaml")
+    path.write_text(dump_recipe((warm_recipe if warm else tiny_recipe)(**changes)), encoding="utf-8")
+    return path
+
+
+def train(recipe: Path, corpus: Path, run: Path, *more: object) -> Result:
+    words = ["train", recipe, "--corpus", corpus, "--run", run, "--accelerator", "cpu", *more]
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def words(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+def state(run: Path) -> tuple[bytes, bytes]:
+    return (checkpoint.listing(run)[-1] / checkpoint.TENSORS).read_bytes(), (run / "journal.jsonl").read_bytes()
+
+
+WATCHED = ("--evaluate-every", 24, "--keep-best", "attribute-correlation")
+
+
+@pytest.fixture(scope="module", params=["warm", "grows"])
+def watched(request, corpus, tmp_path_factory):
+    """A whole run with evaluations: (kind, folder, what was said)."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+        result = train(recipe_file(folder, warm=request.param == "warm"), corpus, folder / "run", *WATCHED)
+    assert result.exit_code == 0, result.output
+    return request.param == "warm", folder / "run", words(result)
+
+
+def test_training_is_the_same_with_and_without(watched, corpus, tmp_path):
+    warm, run, _ = watched
+    train(recipe_file(tmp_path, warm=warm), corpus, tmp_path / "run")
+    assert state(tmp_path / "run") == state(run)
+    assert Bundle.from_pretrained(tmp_path / "run" / "bundle").digest == Bundle.from_pretrained(run / "bundle").digest
+
+
+def test_lines_curves_picture_and_sentences(watched, corpus):
+    _, run, said = watched
+    lines = Lines(run)
+    assert [line["notes_seen"] for line in lines.each] == [0, 24, 48, 72]
+    assert lines.head is not None
+    valid = Corpus.open(corpus).rows("valid")
+    assert (lines.head["split"], lines.head["notes"]) == ("valid", len(valid))
+    assert set(lines.head["levels"]) == {"untrained", "real"}
+    for found in (*lines.each, *lines.head["levels"].values()):
+        assert 0 <= found["pitch_accuracy"] <= 1
+        assert all(found[name] is None or -1 <= found[name] <= 1 for name in observing_ear.METRICS)
+    assert (run / "evaluations.png").read_bytes()[:4] == b"\x89PNG"
+    assert "8 valid notes" in said
+    assert "72 notes: attribute correlation" in said
+    assert "that is 3 of them" in said
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    curve = events.Scalars("evaluation/pitch accuracy")
+    assert [point.step for point in curve] == [0, 24, 48, 72]
+    assert {"evaluation/pitch accuracy (real)", "evaluation/attribute correlation"} <= set(events.Tags()["scalars"])
+
+
+def test_best_is_the_instrument_of_the_best_line_and_tells_how_it_was_chosen(watched):
+    warm, run, said = watched
+    best = Bundle.from_pretrained(run / "best", discriminator=True)
+    chosen = best.config["provenance"]["chosen_by"]
+    grown = [line for line in Lines(run).each if warm or line["notes_seen"] > 48]
+    top = max(grown, key=lambda line: (line["attribute_correlation"], -line["notes_seen"]))
+    assert chosen == {
+        "metric": "attribute_correlation", "value": top["attribute_correlation"], "split": "valid",
+        "notes_seen": top["notes_seen"],
+    }  # fmt: skip
+    assert best.config["provenance"]["notes_seen"] == top["notes_seen"]
+    assert best.discriminator is not None
+    Synthesizer.from_pretrained(run / "best").render(seed=1)
+    assert ("bundle and best are the same state" in said) == (top["notes_seen"] == 72)
+    assert ("best is the state after" in said) == (top["notes_seen"] != 72)
+
+
+@pytest.mark.parametrize("step", [3, 7])
+def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path, monkeypatch, step):
+    from darktimbre.training import gan
+
+    warm, whole, _ = watched
+    original = gan.GanTraining.step
+
+    def crash(self, moment):
+        if moment.notes_seen >= 24 and moment.step >= step + 4:
+            raise RuntimeError("the power is cut")
+        return original(self, moment)
+
+    recipe, run = recipe_file(tmp_path, warm=warm), tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(gan.GanTraining, "step", crash)
+        arguments = ("train", recipe, "--corpus", corpus, "--run", run, "--accelerator", "cpu", *WATCHED)
+        result = CliRunner().invoke(app, [str(word) for word in arguments])
+    assert str(result.exception) == "the power is cut"
+    assert len(Lines(run).each) >= 2  # later than the checkpoint, or as late
+    result = train(recipe, corpus, run, "--resume", *WATCHED)
+    assert result.exit_code == 0, result.output
+    for name in ("evaluations.jsonl", "best/config.json", "best/model.safetensors", "evaluations.png"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_ctrl_c_breaks_an_evaluation_off_at_once_and_resuming_makes_up_for_it(watched, corpus, tmp_path, monkeypatch):
+    warm, whole, _ = watched
+    recipe, run, made = recipe_file(tmp_path, warm=warm), tmp_path / "run", 0
+    original = observing_ear.Ear._hear
+    monkeypatch.setattr(observing_ear, "BLOCK", 2)
+
+    def hear(self, source, first, stop, pitched=None):
+        nonlocal made
+        made += 1
+        if made == 17:  # two for the cost, four blocks each of two levels and of the first evaluation: in the second
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, source, first, stop, pitched)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(observing_ear.Ear, "_hear", hear)
+        result = train(recipe, corpus, run, *WATCHED)
+    assert result.exit_code == 130
+    assert made == 17
+    assert "broken off" in words(result)
+    assert checkpoint.load_latest(run)[0].notes_seen == 24
+    assert [line["notes_seen"] for line in Lines(run).each] == [0]
+    assert train(recipe, corpus, run, "--resume", *WATCHED).exit_code == 0
+    assert [line["notes_seen"] for line in Lines(run).each] == [0, 24, 48, 72]
+    assert state(run) == state(whole)
+
+
+def test_run_begun_without_can_be_resumed_with_evaluations(corpus, tmp_path):
+    recipe, run = recipe_file(tmp_path), tmp_path / "run"
+    assert train(recipe, corpus, run, "--minutes", 0).exit_code == 0
+    assert train(recipe, corpus, run, "--resume", *WATCHED).exit_code == 0
+    assert [line["notes_seen"] for line in Lines(run).each] == [24, 48, 72]
+
+
+def test_baseline_without_attributes_needs_no_teacher(corpus, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise UserError("no weights")
+
+    monkeypatch.setattr(teachers, "load", refuse)
+    data = tiny_recipe().data.model_dump(mode="json") | {"attributes": 0}
+    recipe = recipe_file(tmp_path, data=data)
+    result = train(recipe, corpus, tmp_path / "run", "--evaluate-every", 40)
+    assert result.exit_code == 0, result.output
+    assert set(Lines(tmp_path / "run").each[0]) == {"notes_seen", "pitch_accuracy"}
+    result = train(recipe, corpus, tmp_path / "other", *WATCHED)
+    assert result.exit_code == 2
+    assert "--keep-best attribute-correlation: for this recipe there are pitch-accuracy." in words(result)
+
+
+def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkeypatch):
+    recipe, run = recipe_file(tmp_path), tmp_path / "run"
+
+    def refused(*more, on=corpus) -> str:
+        result = train(recipe, on, run, *more)
+        assert result.exit_code == 2, result.output
+        assert not run.exists()
+        return words(result)
+
+    assert "say how often with --evaluate-every" in refused("--keep-best", "pitch-accuracy")
+    assert "there are attribute-correlation, logit-correlation" in refused("--evaluate-every", 8, "--keep-best", "fad")
+    unheld = make_corpus(tmp_path / "unheld", ("train",))
+    assert "has no note in its valid split" in refused("--evaluate-every", 8, on=unheld)
+
+    class Other(Ear):
+        digest = "f" * 64
+
+    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Other())
+    assert "give the right --weights" in refused("--evaluate-every", 8)
+
+    def missing(name, device="cpu", weights=None):
+        raise UserError("The weights of yamnet are not on this machine.")
+
+    monkeypatch.setattr(teachers, "load", missing)
+    assert "are not on this machine" in refused("--evaluate-every", 8)
+
+
+def test_another_metric_is_refused_on_resuming(watched, corpus, tmp_path):
+    warm, run, _ = watched
+    recipe = recipe_file(tmp_path, warm=warm)
+    result = train(recipe, corpus, run, "--resume", "--evaluate-every", 24, "--keep-best", "pitch-accuracy")
+    assert result.exit_code == 2
+    assert "was chosen by attribute correlation: go on with --keep-best attribute-correlation" in words(result)
+
+
+def test_tasks_without_sound_are_trained_without_evaluations():
+    said: list[str] = []
+    from darktimbre.training.reading import load_recipe
+
+    found = observing.observer_for(
+        load_recipe("tagger"), Path("nowhere"), every=10, keep_best=None, weights=None, device="cpu", half=False,
+        say=said.append,
+    )  # fmt: skip
+    assert found is None
+    assert "tagger makes no sound" in said[0]
+
+
+def test_correlation_is_that_of_soft_labels_at_the_instruments_temperature(watched, corpus):
+    """Against a plain computation from the instrument's own sounds."""
+    warm, run, _ = watched
+    if not warm:
+        pytest.skip("one instrument is enough")
+    instrument = Synthesizer.from_pretrained(run / "bundle")
+    opened = Corpus.open(corpus)
+    ear = observing_ear.Ear.of(opened, instrument.attributes, Ear())
+    found = ear.judge(instrument, lambda: False)
+    import torch
+
+    from darktimbre.tagging.store import Tags
+
+    rows = ear.asked.rows
+    waves = instrument.waves(ear.asked.condition, instrument.latents(0, len(rows)))
+    heard = Ear().logits(torch.from_numpy(waves)).half().float()
+    asked = torch.from_numpy(Tags.open(corpus, "yamnet").logits(rows))
+    at = instrument.attributes.temperature
+    pairs = [((asked / at).sigmoid(), (heard / at).sigmoid()), (asked, heard)]
+    for (x, y), name in zip(pairs, ("attribute_correlation", "logit_correlation"), strict=True):
+        each = [float(np.corrcoef(x[:, i].numpy(), y[:, i].numpy())[0, 1]) for i in range(len(NAMES))]
+        assert found[name] == pytest.approx(np.mean(each), abs=1e-3)

@@ -1,0 +1,78 @@
+"""Which notes an instrument is judged on: known pitches of the splits asked for, none again before all were drawn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.bundle.tiny import PITCHES, tiny_bundle
+from tests.evaluation.tones import tone_corpus
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.heldout import HeldOut, draw_rows, held_out_rows
+from darktimbre.notes.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return tone_corpus(tmp_path_factory.mktemp("corpora") / "tones")
+
+
+@pytest.mark.parametrize("splits", [("train",), ("test",), ("valid", "test")])
+def test_rows_are_of_the_splits_asked_for_and_of_known_pitches(corpus: Corpus, splits: tuple[str, ...]) -> None:
+    rows = draw_rows(corpus, tiny_bundle().attributes, splits, 9, seed=0)
+    assert set(corpus.column("split")[rows]) <= set(splits)
+    assert set(corpus.column("pitch")[rows]) <= set(PITCHES)
+    assert len(set(rows.tolist())) == len(rows) == 9
+
+
+def test_more_than_there_are_comes_in_whole_passes_each_in_another_order(corpus: Corpus) -> None:
+    attributes = tiny_bundle().attributes
+    there = len(held_out_rows(corpus, attributes, count=1000))
+    rows = draw_rows(corpus, attributes, ("valid", "test"), 2 * there + 5, seed=4)
+    first, second, rest = rows[:there], rows[there : 2 * there], rows[2 * there :]
+    assert np.array_equal(np.sort(first), np.sort(second))
+    assert not np.array_equal(first, second)
+    assert len(set(rest.tolist())) == 5
+    drawn, times = np.unique(rows, return_counts=True)
+    assert len(drawn) == there
+    assert set(times.tolist()) == {2, 3}
+
+
+def test_a_larger_draw_begins_with_the_smaller_one_and_the_seed_decides(corpus: Corpus) -> None:
+    attributes = tiny_bundle().attributes
+    few, many = (draw_rows(corpus, attributes, ("valid",), count, seed=1) for count in (7, 40))
+    assert np.array_equal(few, many[:7])
+    assert not np.array_equal(many, draw_rows(corpus, attributes, ("valid",), 40, seed=2))
+    assert len(draw_rows(corpus, attributes, ("valid",), 0, seed=1)) == 0
+
+
+def test_held_out_rows_are_the_same_draw_in_ascending_order(corpus: Corpus) -> None:
+    attributes = tiny_bundle().attributes
+    drawn = draw_rows(corpus, attributes, ("valid", "test"), 12, seed=5)
+    assert np.array_equal(held_out_rows(corpus, attributes, count=12, seed=5), np.sort(drawn))
+
+
+def test_an_instrument_whose_pitches_are_nowhere_is_told_so(corpus: Corpus) -> None:
+    config = tiny_bundle(pitch_comb=False).config
+    attributes = tiny_bundle(pitch_comb=False, attributes={**config["attributes"], "pitches": [30, 31, 32]}).attributes
+    with pytest.raises(UserError, match="no note in train with a pitch this instrument knows"):
+        draw_rows(corpus, attributes, ("train",), 3, seed=0)
+    with pytest.raises(UserError, match=r"holds back no note \(splits valid and test\)"):
+        draw_rows(corpus, attributes, ("valid", "test"), 3, seed=0)
+
+
+def test_groups_number_the_instruments_of_the_notes_at_hand(corpus: Corpus) -> None:
+    rows = draw_rows(corpus, tiny_bundle().attributes, ("valid", "test"), 60, seed=0)
+    groups = HeldOut.of(corpus, rows, tiny_bundle().attributes).groups
+    names = corpus.column("instrument")[rows]
+    assert set(groups.tolist()) == set(range(len(set(names.tolist()))))
+    assert (np.equal.outer(groups, groups) == np.equal.outer(names, names)).all()
+
+
+def test_repeated_rows_repeat_their_conditions(corpus: Corpus, tmp_path: Path) -> None:
+    rows = draw_rows(corpus, tiny_bundle().attributes, ("valid",), 50, seed=0)
+    asked = HeldOut.of(corpus, rows, tiny_bundle().attributes)
+    same = np.equal.outer(rows, rows)
+    alike = (asked.condition[:, None] == asked.condition[None]).all(axis=2)
+    assert len(asked.condition) == 50
+    assert alike[same].all()

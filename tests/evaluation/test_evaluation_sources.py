@@ -1,0 +1,177 @@
+"""Sounds under evaluation: the same in any portions, named by all they follow from, cut and refused as is right."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from tests.bundle.tiny import NAMES, tiny_bundle
+from tests.evaluation.tones import RATE, SAMPLES, tone_corpus
+
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.sources import (
+    Source,
+    generated_source,
+    real_source,
+    round_trip_source,
+    untrained,
+)
+from darktimbre.models.progressive import Generator
+from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.synthesizer import Synthesizer
+
+NOTES = 21
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return tone_corpus(tmp_path_factory.mktemp("corpora") / "tones")
+
+
+@pytest.fixture(scope="module")
+def player() -> Synthesizer:
+    return Synthesizer(tiny_bundle())
+
+
+def asked(player: Synthesizer, count: int = NOTES) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    labels = random.random((count, len(NAMES))).astype(np.float32)
+    return player.attributes.condition([row % 3 for row in range(count)], labels), player.latents(5, count)
+
+
+def in_portions(source: Source, size: int) -> np.ndarray:
+    return np.concatenate(
+        [source.waves(first, min(first + size, source.count)) for first in range(0, source.count, size)]
+    )
+
+
+def test_a_stretch_is_the_same_whatever_portions_it_is_made_in(corpus: Corpus, player: Synthesizer) -> None:
+    rows = np.random.default_rng(1).permutation(len(corpus))[:NOTES]
+    sources = (
+        real_source(corpus, rows),
+        generated_source(player, *asked(player)),
+        round_trip_source(player, corpus, rows),
+    )
+    for source in sources:
+        whole = source.waves(0, source.count)
+        assert whole.shape == (NOTES, SAMPLES)
+        assert whole.dtype == np.float32
+        assert (source.count, source.samples, source.sample_rate) == (NOTES, SAMPLES, RATE)
+        for size in (1, 4, 16):
+            assert np.array_equal(in_portions(source, size), whole), source.name
+
+
+def test_real_notes_are_the_rows_in_their_order(corpus: Corpus) -> None:
+    rows = np.array([7, 3, 3, 50])
+    assert np.array_equal(real_source(corpus, rows).waves(1, 4), corpus.waves(rows[1:]))
+
+
+def test_a_round_trip_gives_back_the_note_and_not_another(corpus: Corpus, player: Synthesizer) -> None:
+    rows = np.arange(9)
+    made, notes = round_trip_source(player, corpus, rows).waves(0, 9), corpus.waves(rows)
+    error = ((made - notes) ** 2).sum(1) / (notes**2).sum(1)
+    assert (error < 0.05).all(), error
+
+
+def test_the_digest_changes_with_everything_the_sound_follows_from(corpus: Corpus, player: Synthesizer) -> None:
+    condition, latent = asked(player)
+    louder, moved = condition.copy(), latent.copy()
+    louder[3, 4] += np.float32(1e-6)
+    moved[0, 0] = np.nextafter(moved[0, 0], np.float32(9))
+    weights = {name: tensor.clone() for name, tensor in player.bundle.weights.items()}
+    changed = next(name for name in weights if name.endswith("weight"))
+    weights[changed].view(-1)[0] += 1e-3
+    retrained = Synthesizer(Bundle(player.bundle.config, weights))
+    codec = {**player.bundle.config["codec"], "low": -9.0, "high": 3.5}
+    rescaled = Synthesizer(Bundle({**player.bundle.config, "codec": codec}, player.bundle.weights))
+    slope = {**player.bundle.config["network"], "negative_slope": 0.1}
+    bent = Synthesizer(Bundle({**player.bundle.config, "network": slope}, player.bundle.weights))
+    rows = np.arange(NOTES)
+    different = [
+        generated_source(player, condition, latent),
+        generated_source(player, louder, latent),
+        generated_source(player, condition, moved),
+        generated_source(player, condition[::-1], latent[::-1]),
+        generated_source(player, condition[:-1], latent[:-1]),
+        generated_source(player, condition, latent, samples=SAMPLES // 2),
+        generated_source(retrained, condition, latent),
+        generated_source(rescaled, condition, latent),
+        generated_source(bent, condition, latent),
+        real_source(corpus, rows),
+        real_source(corpus, rows[::-1]),
+        real_source(corpus, rows[:-1]),
+        round_trip_source(player, corpus, rows),
+        round_trip_source(player, corpus, rows[:-1]),
+        round_trip_source(rescaled, corpus, rows),
+    ]
+    assert len({source.digest for source in different}) == len(different)
+
+
+def test_the_digest_does_not_hang_on_who_asks_or_how_the_arrays_lie(corpus: Corpus, player: Synthesizer) -> None:
+    condition, latent = asked(player)
+    again = Synthesizer(tiny_bundle())
+    one = generated_source(player, condition, latent)
+    other = generated_source(again, np.asfortranarray(condition), latent.astype(np.float64), samples=SAMPLES)
+    assert one.digest == other.digest
+    assert np.array_equal(one.waves(2, 5), other.waves(2, 5))
+    rows = np.arange(5)
+    assert real_source(corpus, rows).digest == real_source(Corpus.open(corpus.path), rows.astype(np.int32)).digest
+
+
+def test_a_longer_note_is_cut_and_fades_out_in_its_last_ten_milliseconds(player: Synthesizer) -> None:
+    condition, latent = asked(player, 4)
+    whole = generated_source(player, condition, latent).waves(0, 4)
+    short = generated_source(player, condition, latent, samples=SAMPLES // 4)
+    cut, fade = short.waves(0, 4), RATE // 100
+    assert short.samples == SAMPLES // 4
+    assert cut.shape == (4, SAMPLES // 4)
+    assert np.array_equal(cut[:, :-fade], whole[:, : SAMPLES // 4 - fade])
+    assert (cut[:, -1] == 0).all()
+    kept = np.abs(cut[:, -fade:]) <= np.abs(whole[:, SAMPLES // 4 - fade : SAMPLES // 4])
+    assert kept.all()
+    assert np.abs(whole[:, SAMPLES // 4 - 1]).max() > 0  # there was something to fade
+
+
+def refusals(corpus: Corpus, player: Synthesizer) -> dict[str, Callable[[], object]]:
+    condition, latent = asked(player, 3)
+    other = tiny_bundle()
+    other.config["codec"]["sample_rate"] = 11025
+    fast = Synthesizer(other)
+    return {
+        "plays at 8000 Hz, the notes it is compared with have 16000 Hz": lambda: generated_source(
+            player, condition, latent, sample_rate=16000
+        ),
+        "2000 samples, 8000 are asked for": lambda: generated_source(player, condition, latent, samples=8000),
+        "another length or rate than the instrument's": lambda: round_trip_source(fast, corpus, np.arange(3)),
+    }
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_what_does_not_compare_is_refused(corpus: Corpus, player: Synthesizer, number: int) -> None:
+    sentence, ask = list(refusals(corpus, player).items())[number]
+    with pytest.raises(UserError, match=sentence):
+        ask()
+
+
+def test_the_untrained_network_keeps_what_was_fitted_and_nothing_that_was_learnt() -> None:
+
+    bundle = tiny_bundle()
+    plan = bundle.network.model_copy(update={"whiten": True})
+    torch.manual_seed(1)
+    learnt = Generator(plan)
+    assert learnt.whiten is not None
+    learnt.whiten.fit(torch.rand(50, len(NAMES)))
+    config = {**bundle.config, "network": plan.model_dump(mode="json")}
+    synthesizer = Synthesizer(Bundle(config, learnt.state_dict()))
+    before = torch.random.get_rng_state()
+    fresh = untrained(synthesizer, seed=0)
+    assert torch.equal(before, torch.random.get_rng_state())
+    old, new = synthesizer.bundle.weights, fresh.bundle.weights
+    assert torch.equal(old["whiten.mean"], new["whiten.mean"])
+    matrices = [name for name in old if old[name].dim() > 1 and not name.startswith(("whiten", "comb"))]
+    assert matrices
+    assert all(not torch.equal(old[name], new[name]) for name in matrices)
+    again = untrained(synthesizer, seed=0)
+    assert again.bundle.digest == fresh.bundle.digest
+    assert untrained(synthesizer, seed=1).bundle.digest != fresh.bundle.digest

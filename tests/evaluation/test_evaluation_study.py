@@ -1,0 +1,252 @@
+"""A whole evaluation: a perfect instrument scores as real notes do, an untrained one does not; luck decides nothing."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
+from tests.evaluation.band_tones import DEAF, SAMPLES, Ear, band_tones
+
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.card import card_metrics
+from darktimbre.evaluation.pairing import Instrument, Judges
+from darktimbre.evaluation.profile import PAPER, QUICK, Profile
+from darktimbre.evaluation.results import Evaluation
+from darktimbre.evaluation.study import HELD_OUT, TRAIN, Study
+from darktimbre.models.progressive import Generator
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.synthesizer import Synthesizer
+
+SMALL = Profile(
+    notes=40, reference=18, shift_notes=12, shift_steps=3, shift_attributes=2, increment_notes=10, increment_steps=4,
+    increment_attributes=2, latents=3, conditions=3, pitches=2, subsets=5, subset_size=12, neighbours=3, resamples=30,
+    repeats=2, sounds=3,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return band_tones(tmp_path_factory.mktemp("corpora") / "tones")
+
+
+class Perfect(Synthesizer):
+    """Plays the note of the corpus that is nearest to what is asked for."""
+
+    corpus: Corpus
+    conditions: np.ndarray
+
+    def waves(self, condition, latent, batch_size=16):
+        away = np.square(np.asarray(condition)[:, None] - self.conditions[None]).sum(2)
+        return self.corpus.waves(away.argmin(1))
+
+
+def perfect(corpus: Corpus) -> Perfect:
+    from darktimbre.evaluation.heldout import HeldOut
+
+    player = Perfect(tiny_bundle())
+    player.corpus = corpus
+    player.conditions = HeldOut.of(corpus, np.arange(len(corpus)), player.attributes).condition
+    return player
+
+
+def pitch_alone() -> Synthesizer:
+    """The same small network without attributes."""
+    bundle = tiny_bundle()
+    attributes = Attributes(pitches=PITCHES, names=(), teacher="", teacher_digest="", temperature=1.0)
+    config = {**bundle.config, "attributes": attributes.to_json()}
+    plan = {**config["network"], "condition": attributes.size, "heads": {"pitch": len(PITCHES), "attributes": 0}}
+    config["network"] = plan
+    return Synthesizer(Bundle(config, Generator(Bundle(config, {}).network).state_dict()))
+
+
+def study(corpus: Corpus, folder: Path, *instruments: Instrument, **changes: Any) -> Study:
+    settings = {"profile": SMALL, "judges": Judges(Ear(), Ear()), **changes}
+    return Study(
+        instruments or (Instrument("tiny", Synthesizer(tiny_bundle())),),
+        corpus,
+        settings.pop("judges"),
+        folder,
+        **settings,
+    )
+
+
+@pytest.fixture(scope="module")
+def found(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    instruments = Instrument("perfect", perfect(corpus)), Instrument("alone", pitch_alone())
+    return study(corpus, tmp_path_factory.mktemp("evaluated"), *instruments).run()
+
+
+def plain(evaluation: Evaluation) -> dict[str, Any]:
+    """All figures but the seconds."""
+    told = evaluation.to_json()
+    for system in told["systems"]:
+        system["timing"] = None
+    return told
+
+
+def test_rows_are_real_notes_first_then_no_training_then_the_instruments(found: Evaluation) -> None:
+    rows = [(system.name, system.kind) for system in found.systems]
+    assert rows == [
+        ("real notes", "real"), ("held-out notes", "real"), ("through the picture", "real"), ("untrained", "untrained"),
+        ("perfect", "darkgan"), ("alone", "baseline"),
+    ]  # fmt: skip
+    by_name = {system.name: system for system in found.systems}
+    assert set(by_name["perfect"].scores) == set(by_name["perfect"].control) == {TRAIN, HELD_OUT}
+    assert set(by_name["alone"].scores) == {HELD_OUT}
+    assert by_name["alone"].temperature is None
+    assert by_name["alone"].out_of_distribution is None
+    assert by_name["perfect"].temperature == 2.0
+
+
+def test_an_instrument_that_plays_real_notes_scores_as_they_do(found: Evaluation) -> None:
+    by_name = {system.name: system for system in found.systems}
+    perfect, untrained = by_name["perfect"], by_name["untrained"]
+    for split in (TRAIN, HELD_OUT):
+        control = {one.name: one.correlation.value for one in perfect.control[split].attributes}
+        assert control[DEAF] is None
+        assert min(control[name] for name in NAMES if name != DEAF) > 0.999
+        assert perfect.control[split].mean.value == pytest.approx(1.0, abs=1e-3)
+        assert perfect.scores[split].pitch_by_f0.value == 1.0
+    real = by_name["real notes"].scores[TRAIN]
+    assert abs(perfect.scores[TRAIN].kid.value) < 3 * real.kid.spread
+    assert untrained.scores[HELD_OUT].fad.value > 5 * perfect.scores[HELD_OUT].fad.value
+    assert untrained.scores[HELD_OUT].kid.value > 5 * perfect.scores[HELD_OUT].kid.value
+    assert untrained.scores[HELD_OUT].pitch_by_f0.value < 0.9
+    assert perfect.scores[TRAIN].coverage.value > untrained.scores[HELD_OUT].coverage.value
+    # The nearest note to a raised condition is one that has more of it, so raising goes the right way.
+    assert perfect.increments.mean[0] == 0
+    assert perfect.increments.mean[-1] > 0.5
+    assert perfect.variation.latent == pytest.approx(0, abs=1e-9)  # it does not listen to z
+    assert perfect.variation.attributes == pytest.approx(1)
+    assert perfect.variation.diversity == 0
+
+
+def test_what_pitch_alone_explains_is_told_of_an_instrument_without_attributes(found: Evaluation) -> None:
+    alone = next(system for system in found.systems if system.name == "alone")
+    assert [one.name for one in alone.control[HELD_OUT].attributes] == list(NAMES)
+    assert alone.control[HELD_OUT].mean.value < 0.6
+    assert alone.variation.latent == pytest.approx(1)  # nothing else differs at one pitch
+
+
+def test_the_report_knows_its_judges_and_what_was_reduced(found: Evaluation, corpus: Corpus) -> None:
+    facts = found.facts
+    assert facts["corpus"]["digest"] == corpus.digest
+    assert facts["teacher"] == {"name": "fake", "digest": Ear.digest}
+    assert facts["embedding"]["dimension"] == 4
+    assert facts["held_out"] == "valid and test"
+    assert facts["classifier"] is None
+    assert any("--classifier" in sentence for sentence in found.left_out)
+    assert "notes: 40 instead of 10,000" in found.reduced
+    assert found.counts["reference"] == found.counts["others"] == 18
+    json.dumps(found.to_json(), allow_nan=False)
+    assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))).to_json() == found.to_json()
+
+
+def test_real_notes_are_in_disjoint_sets(corpus: Corpus, tmp_path: Path) -> None:
+    real = study(corpus, tmp_path).real
+    split = corpus.column("split")
+    assert not set(real.reference) & set(real.others)
+    assert set(split[real.reference]) == set(split[real.others]) == {"train"}
+    assert set(split[real.held_out]) == {"valid", "test"}
+    assert len(real.reference) == len(real.others)
+
+
+def test_a_seed_decides_everything_and_a_cache_nothing(corpus: Corpus, tmp_path: Path, monkeypatch: Any) -> None:
+    first = plain(study(corpus, tmp_path / "a").run())
+    assert plain(study(corpus, tmp_path / "b").run()) == first
+    assert plain(study(corpus, tmp_path / "b", seed=1).run()) != first
+    painted = []
+    whole = Synthesizer.waves
+
+    def counting(self: Synthesizer, condition: Any, latent: Any, batch_size: int = 16) -> np.ndarray:
+        painted.append(len(condition))
+        return whole(self, condition, latent, batch_size)
+
+    monkeypatch.setattr(Synthesizer, "waves", counting)
+    assert plain(study(corpus, tmp_path / "a").run()) == first
+    assert sum(painted) <= 2 * SMALL.sounds + 3  # only what is listened to is made anew
+
+
+def test_progress_ends_at_most_at_the_workload_told_before(corpus: Corpus, tmp_path: Path) -> None:
+    heard: list[tuple[str, int]] = []
+    one = study(corpus, tmp_path, progress=lambda stage, notes: heard.append((stage, notes)))
+    one.run()
+    done = sum(notes for _, notes in heard)
+    assert 0.5 * one.workload() < done <= one.workload()
+    assert next(stage for stage, _ in heard) == "reference"
+
+
+def test_a_checkpoint_chosen_by_valid_notes_is_reported_on_the_others(corpus: Corpus, tmp_path: Path) -> None:
+    provenance = {"chosen_by": {"metric": "attribute_correlation", "split": "valid", "notes_seen": 8}}
+    chosen = Instrument("chosen", Synthesizer(tiny_bundle(provenance=provenance)))
+    one = study(corpus, tmp_path, chosen, Instrument("other", Synthesizer(tiny_bundle())))
+    assert set(corpus.column("split")[one.real.held_out]) == {"test"}
+
+
+def test_cards_tell_the_figures_and_name_what_answers_first(found: Evaluation) -> None:
+    system = next(one for one in found.systems if one.name == "perfect")
+    told = card_metrics(system, found)
+    assert told["attribute_correlation"]["value"] == pytest.approx(1.0, abs=1e-3)
+    values = list(told["attributes"].values())
+    assert values == sorted(values, reverse=True)
+    assert DEAF not in told["attributes"]
+    assert told["frechet_audio_distance_fake"] == pytest.approx(system.scores[HELD_OUT].fad.value, rel=1e-4)
+    assert "family_inception_score" not in told  # nobody could hear it
+
+
+class Stranger(Ear):
+    name = "stranger"
+
+
+class Retrained(Ear):
+    digest = "0" * 64
+
+
+def test_wrong_pairings_are_refused_in_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
+    tiny = Synthesizer(tiny_bundle())
+    for judges, sentence in (
+        (Judges(Stranger(), Ear()), "learnt the vocabulary of fake, which stranger cannot judge"),
+        (Judges(Retrained(), Ear()), "give the right --weights"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            study(corpus, tmp_path, judges=judges)
+    with pytest.raises(UserError, match="Two instruments are called 'a'"):
+        study(corpus, tmp_path, Instrument("a", tiny), Instrument("a", tiny))
+    with pytest.raises(UserError, match=r"needs at least 5 notes on either side .* there are 3 generated ones"):
+        study(corpus, tmp_path, profile=replace(SMALL, notes=3))
+    few = study(corpus, tmp_path, profile=replace(SMALL, notes=3), fad=False)
+    assert any("too few notes for the 4 dimensions" in sentence for sentence in few.left_out)
+
+
+@pytest.mark.parametrize(
+    ("rate", "samples", "sentence"), [(16000, 4000, "8000 Hz"), (8000, 2 * SAMPLES, "as short as its own")]
+)
+def test_a_corpus_of_another_rate_or_longer_notes_is_refused(
+    tmp_path: Path, rate: int, samples: int, sentence: str
+) -> None:
+    from darktimbre.corpus.writer import CorpusWriter
+    from darktimbre.notes.note import Note
+
+    with CorpusWriter(tmp_path / "c", sample_rate=rate, samples=samples, split="given", name="c") as writer:
+        for split in ("train", "test"):
+            note = Note(id=split, instrument=split, origin="a", seconds=0.25, pitch=60, split=split)
+            writer.add(note, np.full(samples, 0.1, np.float32))
+    with pytest.raises(UserError, match=sentence):
+        study(writer.corpus, tmp_path / "e")
+
+
+def test_counts_are_the_papers_or_fewer_and_wrong_ones_are_told() -> None:
+    assert PAPER.reduced() == ()
+    assert (PAPER.notes, PAPER.shift_notes, PAPER.shift_steps) == (10_000, 1_000, 50)
+    assert (PAPER.increment_notes, PAPER.increment_attributes, PAPER.increment_steps) == (100, 50, 25)
+    assert len(QUICK.reduced()) > 8
+    assert QUICK.with_counts({"notes": 3000}).notes == 3000
+    with pytest.raises(UserError, match="did you mean notes"):
+        QUICK.with_counts({"note": 3000})
+    with pytest.raises(UserError, match="at least 2"):
+        QUICK.with_counts({"notes": 1})

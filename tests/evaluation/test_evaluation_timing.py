@@ -1,0 +1,81 @@
+"""The clock: what it measures is the instrument's own work, the parts add up, and the instrument is left as it was."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from tests.bundle.tiny import tiny_bundle
+
+from darktimbre.evaluation import timing
+from darktimbre.evaluation.timing import measure
+from darktimbre.synthesizer.synthesizer import Synthesizer
+
+
+def test_parts_add_up_to_no_more_than_the_whole() -> None:
+    synthesizer = Synthesizer(tiny_bundle())
+    found = measure(synthesizer, 5)
+    assert found.network > 0
+    assert found.inversion > 0
+    assert found.network + found.inversion <= found.total
+    assert found.sound == pytest.approx(0.25)
+    assert found.real_time_factor == pytest.approx(found.total / 0.25)
+    assert (found.threads, found.device) == (torch.get_num_threads(), "cpu")
+
+
+def test_time_is_put_down_to_what_took_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    synthesizer = Synthesizer(tiny_bundle())
+    decode = synthesizer.codec.decode
+
+    def slow(pictures: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.05)
+        return decode(pictures)
+
+    monkeypatch.setattr(synthesizer.codec, "decode", slow)
+    found = measure(synthesizer, 3)
+    assert found.inversion >= 0.05
+    assert found.network < found.inversion
+    handle = synthesizer.network.register_forward_pre_hook(lambda *_: time.sleep(0.1))
+    found = measure(synthesizer, 3)
+    handle.remove()
+    assert found.network >= 0.1
+    assert 0.05 <= found.inversion < found.network
+
+
+def test_one_note_is_rendered_at_a_time_after_a_warm_up_and_the_instrument_stays_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    synthesizer = Synthesizer(tiny_bundle())
+    before, kept = synthesizer.render(seed=3), dict(vars(synthesizer))
+    asked: list[tuple[int, int]] = []
+    original = Synthesizer.render
+
+    def render(self, *arguments, **settings):
+        asked.append((settings["seed"], settings["batch_size"]))
+        return original(self, *arguments, **settings)
+
+    monkeypatch.setattr(Synthesizer, "render", render)
+    measure(synthesizer, 4)
+    monkeypatch.undo()
+    assert asked == [(seed, 1) for seed in range(timing.WARM_UP + 4)]
+    assert vars(synthesizer) == kept
+    assert "decode" not in vars(synthesizer.codec)
+    assert np.array_equal(synthesizer.render(seed=3), before)
+
+
+def test_the_whole_is_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that ticks once a look and one note that takes long, the slow note is not what is told."""
+    synthesizer, ticks = Synthesizer(tiny_bundle()), iter(range(10_000))
+    waits = {timing.WARM_UP + 1: 1000.0}
+    late = 0.0
+    original = Synthesizer.render
+
+    def render(self, *arguments, **settings):
+        nonlocal late
+        late += waits.get(settings["seed"], 0.0)
+        return original(self, *arguments, **settings)
+
+    monkeypatch.setattr(Synthesizer, "render", render)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(ticks) + late)
+    found = measure(synthesizer, 5)
+    assert (found.total, found.network, found.inversion) == (5.0, 1.0, 1.0)

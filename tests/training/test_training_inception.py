@@ -1,0 +1,293 @@
+"""The classifier in training: what counts for what, moved notes, exact resume, a card that tells who was held out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.training.tiny import Ear
+from typer.testing import CliRunner
+
+from darktimbre.bundle.classifier import Classifier
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.models.inception import Inception, InceptionConfig
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
+from darktimbre.tagging.tag import tag_corpus
+from darktimbre.training import checkpoint
+from darktimbre.training.classes import choose_classes, family_classes, gather_classes, pitch_classes
+from darktimbre.training.listeners import Inception as Choices
+from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.recipe import Data, Recipe
+from darktimbre.training.steps.inception import Lesson, inception_step, moved_class, shifted, tilted, transposed
+
+RATE, SAMPLES = 8000, 1000
+PITCHES = (57, 60, 64)
+FAMILIES = {"pipe": (1.0,), "reed": (1.0, 0.0, 0.6, 0.0, 0.4), "": (0.5, 1.0, 0.7, 0.9)}  # loudness of the partials
+NAMES = ("Bell", "Drum", "Flute")
+
+
+def make(path: Path, *, pitched: bool = True, families: tuple[str, ...] = tuple(FAMILIES), tags: bool = True) -> Corpus:
+    """Seven instruments a family, four to train on; each family has one note without pitch. Tagged by `Ear`."""
+    random, time = np.random.default_rng(3), np.arange(SAMPLES) / RATE
+    with CorpusWriter(path, sample_rate=RATE, samples=SAMPLES, name="three", licence="CC0", split="given") as writer:
+        for family in families:
+            for number in range(7):
+                split = ("train", "train", "train", "train", "valid", "valid", "test")[number]
+                loud = [level * random.uniform(0.7, 1.0) for level in FAMILIES[family]]
+                for midi in PITCHES if pitched else (60,):
+                    hertz = 440 * 2 ** ((midi - 69) / 12)
+                    wave = sum(a * np.sin(2 * np.pi * hertz * (k + 1) * time) for k, a in enumerate(loud))
+                    note = Note(
+                        id=f"{family}{number}-{midi}",
+                        instrument=f"{family}{number}",
+                        origin="made",
+                        seconds=SAMPLES / RATE,
+                        pitch=midi if pitched and not (number == 0 and midi == 60) else None,
+                        family=family or None,
+                        split=split,
+                    )
+                    writer.add(note, (0.2 * wave * np.exp(-5 * time)).astype(np.float32))
+    corpus = Corpus.open(path)
+    if tags:
+        tag_corpus(corpus, Ear())
+    return corpus
+
+
+def recipe(**changes: Any) -> Recipe:
+    """A narrow network, a step a moment."""
+    small: dict[str, Any] = {
+        "name": "listening",
+        "task": "inception",
+        "data": {"pitches": None, "attributes": list(NAMES)},
+        "inception": {"stem": 6, "widths": [16, 16], "embedding": 16, "semitones": 0, "dropout": 0.1},
+        "schedule": [{"notes": 64, "batch": 8}],
+        "optimiser": {"lr": 0.01, "betas": [0.9, 0.99]},
+        "precision": "fp32",
+        "checkpoint_every": 32,
+        "preview_every": 0,
+        "journal_every": 16,
+    }
+    return Recipe.model_validate(small | changes)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return make(tmp_path_factory.mktemp("corpora") / "three")
+
+
+def run(chosen: Recipe, corpus: Corpus, folder: Path, **options: Any) -> tuple[Path | None, list[str]]:
+    said: list[str] = []
+    outcome = train_recipe(
+        chosen, Options(corpus=corpus.path, run=folder, accelerator="cpu", **options), say=said.append
+    )
+    return outcome.bundle, said
+
+
+# ----------------------------------------------------------------------------
+# What is learnt
+
+
+def test_classes_are_read_from_the_corpus_and_what_lacks_one_is_said(corpus):
+    attributes, said = choose_classes(Data(pitches=None, attributes=NAMES), corpus)
+    assert attributes.pitches == PITCHES
+    assert attributes.names == NAMES
+    assert "3 of 36 notes have none of the 3 pitch classes: they count for their family alone." in said
+    assert "12 of 36 notes have no known family: they are the family 'other'." in said
+    material = gather_classes(Data(pitches=None), corpus, attributes)
+    assert (len(material.rows), int((material.pitch_class < 0).sum())) == (36, 3)
+    families = family_classes(corpus, material.rows, ("other", "pipe", "reed"))
+    assert np.bincount(families).tolist() == [12, 12, 12]
+
+
+def test_a_range_of_pitches_leaves_the_others_to_their_family(corpus):
+    attributes, said = choose_classes(Data(pitches=(58, 70), attributes=0), corpus)
+    assert attributes.pitches == (60, 64)
+    assert any("15 of 36 notes" in sentence for sentence in said)
+    assert pitch_classes(corpus, corpus.rows("train"), (60, 64))[:3].tolist() == [-1, -1, 1]
+
+
+def test_without_tags_it_is_trained_without_soft_labels(tmp_path):
+    untagged = make(tmp_path / "corpus", tags=False)
+    attributes, said = choose_classes(Data(pitches=None, attributes=128), untagged)
+    assert attributes.names == ()
+    assert any("no tags of yamnet" in sentence and "without soft labels" in sentence for sentence in said)
+    bundle, said = run(recipe(data={"pitches": None, "attributes": 128}), untagged, tmp_path / "run")
+    assert any("without soft labels" in sentence for sentence in said)
+    assert bundle is not None
+    assert Classifier.from_pretrained(bundle).hear(torch.zeros(1, SAMPLES)).attributes.shape == (1, 0)
+
+
+def test_tags_without_a_ranking_are_said(corpus):
+    attributes, said = choose_classes(Data(pitches=None, attributes=128), corpus)
+    assert attributes.names == ()
+    assert any("without soft labels: " in sentence and "darktimbre attributes" in sentence for sentence in said)
+
+
+def test_it_learns_what_there_is(tmp_path):
+    one_family = make(tmp_path / "pitch", families=("pipe",), tags=False)
+    bundle, said = run(recipe(data={"pitches": None, "attributes": 0}), one_family, tmp_path / "a")
+    assert any("learns pitch alone" in sentence for sentence in said)
+    assert any("1 of 12 notes have none of the 3 pitch classes: they are left out" in sentence for sentence in said)
+    assert bundle is not None
+    assert Classifier.from_pretrained(bundle).families == ()
+    unpitched = make(tmp_path / "family", pitched=False, tags=False)
+    bundle, said = run(recipe(data={"pitches": None, "attributes": 0}), unpitched, tmp_path / "b")
+    assert any("learns families alone" in sentence for sentence in said)
+    assert bundle is not None
+    assert (Classifier.from_pretrained(bundle).pitches, Classifier.from_pretrained(bundle).families[0]) == ((), "other")
+    nothing = make(tmp_path / "nothing", pitched=False, families=("pipe",), tags=False)
+    with pytest.raises(UserError, match="nothing to tell apart"):
+        run(recipe(), nothing, tmp_path / "c")
+
+
+def test_a_batch_of_one_is_refused(corpus, tmp_path):
+    with pytest.raises(UserError, match="two notes a process"):
+        run(recipe(schedule=[{"notes": 8, "batch": 1}]), corpus, tmp_path / "run")
+
+
+# ----------------------------------------------------------------------------
+# The step
+
+
+def lesson(**changes: Any) -> Lesson:
+    generator = torch.Generator().manual_seed(0)
+    facts: dict[str, Any] = {
+        "waves": 0.1 * torch.randn(6, SAMPLES, generator=generator),
+        "pitch_class": torch.tensor([0, 1, 2, 0, 1, 2]),
+        "family": torch.tensor([0, 1, 0, 1, 0, 1]),
+        "soft": torch.rand(6, 2, generator=generator),
+        "moves": torch.full((6, 3), 0.5),
+    }
+    return Lesson(**(facts | changes))
+
+
+def stepped(taught: Lesson, choices: Choices) -> tuple[Inception, dict[str, torch.Tensor]]:
+    from contextlib import nullcontext
+
+    config = InceptionConfig(sample_rate=RATE, pitches=3, families=2, attributes=2, stem=4, widths=(16,), embedding=8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = Inception(config).train()
+        midi_of = torch.tensor(PITCHES)
+        class_at = torch.full((128,), -1, dtype=torch.int64)
+        class_at[midi_of] = torch.arange(3)
+        return network, inception_step(network, taught, class_at, midi_of, choices, nullcontext)
+
+
+def test_a_note_without_pitch_teaches_no_pitch():
+    gentle = Choices(dropout=0.0, semitones=0)
+    network, losses = stepped(lesson(pitch_class=torch.full((6,), -1)), gentle)
+    assert losses["pitch"] == 0
+    assert not network.pitch.weight.grad.any()
+    assert network.family.weight.grad.any()
+    network, _ = stepped(lesson(family=torch.full((6,), -1)), gentle)
+    assert not network.family.weight.grad.any()
+    assert network.pitch.weight.grad.any()
+
+
+def test_weights_are_applied_once():
+    """With the weight of one loss doubled, its head's gradient doubles and the losses told stay as they are."""
+    first, told = stepped(lesson(), Choices(dropout=0.0, attributes=3.0))
+    second, again = stepped(lesson(), Choices(dropout=0.0, attributes=6.0))
+    torch.testing.assert_close(second.attributes.weight.grad, 2 * first.attributes.weight.grad)
+    torch.testing.assert_close(second.pitch.weight.grad, first.pitch.weight.grad)
+    assert told == again
+
+
+def test_notes_are_moved_in_time():
+    waves = torch.arange(1.0, 5.0).repeat(3, 1)
+    moved = shifted(waves, torch.tensor([0, 1, -2]))
+    assert moved.tolist() == [[1, 2, 3, 4], [0, 1, 2, 3], [3, 4, 0, 0]]
+
+
+def test_notes_are_moved_in_pitch_and_their_class_with_them():
+    picture = torch.rand(3, 1, 6, 2)
+    moved = transposed(picture, torch.tensor([0, 2, -1]))
+    assert torch.equal(moved[0], picture[0])
+    assert torch.equal(moved[1, :, 2:], picture[1, :, :4])
+    assert not moved[1, :, :2].any()
+    assert torch.equal(moved[2, :, :5], picture[2, :, 1:])
+    assert not moved[2, :, 5:].any()
+    class_at = torch.full((128,), -1, dtype=torch.int64)
+    class_at[torch.tensor(PITCHES)] = torch.arange(3)
+    classes, semitones = torch.tensor([0, 0, 1, 2, -1]), torch.tensor([3, 1, -3, 0, 0])
+    assert moved_class(classes, semitones, class_at, torch.tensor(PITCHES)).tolist() == [1, -1, 0, 2, -1]
+
+
+def test_a_tilt_keeps_what_is_silent_silent():
+    picture = torch.tensor([0.0, 0.5, 0.5, 0.5, 0.0]).view(1, 1, 5, 1)
+    assert tilted(picture, torch.tensor([0.4])).flatten().tolist() == pytest.approx([0.0, 0.4, 0.5, 0.6, 0.0])
+
+
+# ----------------------------------------------------------------------------
+# The run
+
+
+def test_it_learns_pitch_and_family_and_tells_how_well(corpus, tmp_path):
+    """Seven hundred notes of three plain timbres are enough to name those of instruments never heard."""
+    bundle, said = run(recipe(schedule=[{"notes": 720, "batch": 12}]), corpus, tmp_path / "run")
+    assert bundle is not None
+    classifier = Classifier.from_pretrained(bundle)
+    metrics = classifier.config["metrics"]
+    assert [metrics[split]["instruments"] for split in ("train", "valid", "test")] == [12, 6, 3]
+    assert (metrics["train"]["pitch"]["notes"], metrics["valid"]["pitch"]["notes"]) == (33, 18)
+    for split in ("train", "valid", "test"):
+        assert metrics[split]["pitch"]["accuracy"] > 0.85
+        assert metrics[split]["family"]["accuracy"] > 0.6
+    assert sum(facts["notes"] for facts in metrics["families_held_out"].values()) == 27
+    assert classifier.config["provenance"]["corpus"]["digest"] == corpus.digest
+    assert classifier.config["teacher"]["digest"] == Ear.digest
+    assert any("count for their family alone" in sentence for sentence in said)
+    rows = corpus.rows("valid")
+    named = np.array(classifier.pitches)[classifier.hear(torch.from_numpy(corpus.waves(rows))).pitch.argmax(1).numpy()]
+    assert (named == corpus.column("pitch")[rows]).mean() == pytest.approx(metrics["valid"]["pitch"]["accuracy"])
+
+
+def test_resumed_is_uninterrupted_to_the_bit(corpus, tmp_path):
+    chosen = recipe(inception={"stem": 4, "widths": [16], "embedding": 8, "dropout": 0.5, "semitones": 3})
+    whole, _ = run(chosen, corpus, tmp_path / "whole")
+    run(chosen, corpus, tmp_path / "parts", minutes=0.0)
+    resumed, said = run(chosen, corpus, tmp_path / "parts", resume=True)
+    assert any(sentence.startswith("Resumed after") for sentence in said)
+    states = [checkpoint.listing(tmp_path / name)[-1] / checkpoint.TENSORS for name in ("whole", "parts")]
+    assert states[0].read_bytes() == states[1].read_bytes()
+    assert whole is not None
+    assert resumed is not None
+    assert Classifier.from_pretrained(whole).digest == Classifier.from_pretrained(resumed).digest
+
+
+def test_on_the_command_line(corpus, tmp_path):
+    from darktimbre.cli.main import app
+
+    small = [
+        f"--set={key}"
+        for key in (
+            "schedule.0.notes=16",
+            "schedule.0.batch=8",
+            "data.attributes=[Bell, Drum]",
+            "inception.stem=4",
+            "inception.widths=[16]",
+            "inception.embedding=8",
+        )
+    ]
+    start = ["train", "inception", "--corpus", str(corpus.path), *small]
+    dry = CliRunner().invoke(app, [*start, "--dry-run"])
+    told = " ".join(dry.output.split())
+    assert dry.exit_code == 0, told
+    for part in (
+        "36 of 63 notes of three are trained on",
+        "3 pitches, 3 families, 2 attributes",
+        "16 notes in 2 steps",
+    ):
+        assert part in told, part
+    result = CliRunner().invoke(app, [*start, "--run", str(tmp_path / "run"), "--accelerator", "cpu"])
+    assert result.exit_code == 0, result.output
+    config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
+    assert (config["kind"], config["attributes"]) == ("classifier", ["Bell", "Drum"])
+    wrong = CliRunner().invoke(app, [*start, "--set=inception.widths=[20]", "--dry-run"])
+    assert wrong.exit_code == 2
+    assert "multiples of 16" in " ".join(wrong.output.split())

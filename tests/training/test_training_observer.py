@@ -1,0 +1,160 @@
+"""An observer sees a run at its times, may do what it likes, and changes nothing; broken off, it makes up for it."""
+
+import hashlib
+import os
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+from tests.training.tiny import tiny_recipe, warm_recipe
+
+from darktimbre.training import checkpoint, gan
+from darktimbre.training.loop import Options, Outcome, train_recipe
+from darktimbre.training.observer import View, undisturbed
+
+
+@dataclass
+class Watcher:
+    """Notes down when it is asked to look, and disturbs whatever a careless observer could."""
+
+    every: int
+    begun: list[tuple[int, bool]] = field(default_factory=list)
+    looks: list[int] = field(default_factory=list)
+    levels: list[float] = field(default_factory=list)
+
+    def begin(self, view: View) -> None:
+        self.begun.append((view.notes_seen, view.due))
+
+    def look(self, view: View) -> None:
+        assert view.due
+        assert view.notes_seen == view.moment.notes_seen + view.moment.batch
+        self.looks.append(view.notes_seen)
+        view.curves({"watched": 1.0})
+        torch.manual_seed(view.notes_seen)
+        torch.rand(7)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        instrument = view.training.preview(view.moment)
+        assert instrument is not None
+        self.levels.append(float(abs(instrument.render(seed=3)).mean()))
+
+
+def run(recipe, corpus: Path, folder: Path, watcher: Watcher | None = None, *, resume: bool = False) -> Outcome:
+    options = Options(corpus=corpus, run=folder, resume=resume, accelerator="cpu")
+    return train_recipe(recipe, options, say=lambda sentence: None, observer=watcher)
+
+
+def fingerprint(folder: Path) -> list[str]:
+    """Digests of the last checkpoint, state and all, of the journal and of the bundle's weights."""
+    last = checkpoint.listing(folder)[-1]
+    files = (last / checkpoint.TENSORS, last / checkpoint.META, folder / "journal.jsonl", folder / "bundle/config.json")
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+
+
+@pytest.fixture(scope="module", params=["growing", "warm"])
+def finished(request: pytest.FixtureRequest, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory):
+    """A run without observer: (recipe, folder)."""
+    recipe = tiny_recipe() if request.param == "growing" else warm_recipe()
+    folder = tmp_path_factory.mktemp("runs") / request.param
+    run(recipe, tiny_corpus, folder)
+    return recipe, folder
+
+
+def test_watched_run_equals_unwatched_one_and_its_looks_come_in_all_phases(finished, tiny_corpus, tmp_path):
+    recipe, whole = finished
+    watcher = Watcher(every=16)
+    run(recipe, tiny_corpus, tmp_path / "run", watcher)
+    assert fingerprint(tmp_path / "run") == fingerprint(whole)
+    assert watcher.begun == [(0, True)]
+    assert watcher.looks == [16, 32, 48, 64, 72]
+    assert len(set(watcher.levels)) == len(watcher.levels)  # it heard the run move
+
+
+def test_interrupted_run_shows_each_moment_once_though_it_was_shown_twice(finished, tiny_corpus, tmp_path, monkeypatch):
+    """A look comes before the checkpoint of its step: resumed there, it is due and was done."""
+    recipe, whole = finished
+    first = Watcher(every=16)
+    stop_in_step(monkeypatch, 6)
+    assert run(recipe, tiny_corpus, tmp_path / "run", first).reason == "interrupted"
+    monkeypatch.undo()
+    seen = checkpoint.load_latest(tmp_path / "run")[0].notes_seen
+    second = Watcher(every=16)
+    run(recipe, tiny_corpus, tmp_path / "run", second, resume=True)
+    assert second.begun == [(seen, False)]
+    assert first.looks + second.looks == [16, 32, 48, 64, 72]
+    assert fingerprint(tmp_path / "run") == fingerprint(whole)
+
+
+def test_look_that_was_due_at_the_interruption_is_due_on_resuming(finished, tiny_corpus, tmp_path, monkeypatch):
+    recipe, _ = finished
+    batch = recipe.warm_start.batch if recipe.warm_start else 4
+    first = Watcher(every=16)
+    stop_in_step(monkeypatch, 16 // batch)  # Ctrl-C in the very step after which to look: not any more
+    run(recipe, tiny_corpus, tmp_path / "run", first)
+    monkeypatch.undo()
+    second = Watcher(every=16)
+    run(recipe, tiny_corpus, tmp_path / "run", second, resume=True)
+    assert first.looks == []
+    assert second.begun == [(16, True)]
+
+
+def test_interruption_during_a_look_is_told_to_it_and_ends_the_run_at_that_note(finished, tiny_corpus, tmp_path):
+    recipe, _ = finished
+    told: list[bool] = []
+
+    class Interrupted(Watcher):
+        def look(self, view: View) -> None:
+            told.append(view.stopping())
+            os.kill(os.getpid(), signal.SIGINT)
+            told.append(view.stopping())
+
+    outcome = run(recipe, tiny_corpus, tmp_path / "run", Interrupted(every=16))
+    assert (outcome.reason, outcome.notes_seen) == ("interrupted", 16)
+    assert told == [False, True]
+
+
+def test_interruption_before_the_first_step_ends_before_it(finished, tiny_corpus, tmp_path):
+    recipe, whole = finished
+
+    class Interrupted(Watcher):
+        def begin(self, view: View) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    outcome = run(recipe, tiny_corpus, tmp_path / "run", Interrupted(every=16))
+    assert (outcome.reason, outcome.notes_seen) == ("interrupted", 0)
+    run(recipe, tiny_corpus, tmp_path / "run", Watcher(every=16), resume=True)
+    assert fingerprint(tmp_path / "run") == fingerprint(whole)
+
+
+def test_undisturbed_puts_back_random_state_and_threads_even_after_an_error():
+    threads = torch.get_num_threads()
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+
+    def careless() -> None:
+        with undisturbed():
+            torch.rand(5)
+            torch.set_num_threads(threads + 2)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        careless()
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.get_num_threads() == threads
+
+
+def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As if Ctrl-C came during that step of the session."""
+    made = 0
+    original = gan.GanTraining.step
+
+    def step(self, moment):
+        nonlocal made
+        made += 1
+        if made == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, moment)
+
+    monkeypatch.setattr(gan.GanTraining, "step", step)
