@@ -62,6 +62,23 @@ def test_a_stretch_is_the_same_whatever_portions_it_is_made_in(corpus: Corpus, p
             assert np.array_equal(in_portions(source, size), whole), source.name
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_sound_has_the_same_bits_with_any_number_of_threads(
+    corpus: Corpus, player: Synthesizer, threads: int
+) -> None:
+    condition, latent = asked(player)
+    plain = np.concatenate([player.waves(condition[n], latent[n]) for n in range(NOTES)])
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        made = generated_source(player, condition, latent).waves(0, NOTES)
+        copied = round_trip_source(player, corpus, np.arange(NOTES)).waves(0, NOTES)
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(made, plain)
+    assert np.array_equal(copied, round_trip_source(player, corpus, np.arange(NOTES)).waves(0, NOTES))
+
+
 def test_real_notes_are_the_rows_in_their_order(corpus: Corpus) -> None:
     rows = np.array([7, 3, 3, 50])
     assert np.array_equal(real_source(corpus, rows).waves(1, 4), corpus.waves(rows[1:]))

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -112,8 +113,11 @@ def evaluate_bundles(
     card: bool = True,
     seed: int = 0,
     device: str = "cpu",
+    remarks: Sequence[str] = (),
 ) -> "Evaluation":
     """Evaluates (name, bundle) pairs and writes the report into `out`; an empty name takes the recipe's.
+
+    `remarks` are told with what was left out.
 
     Raises:
         UserError: they do not go together; the sentence says what to do.
@@ -142,6 +146,7 @@ def evaluate_bundles(
         )
         telling.begin(study.workload())
         found = study.run()
+    found = replace(found, left_out=(*remarks, *found.left_out))
     report.write(found, out)
     if card:
         write_cards(found, {one.name: one.path for one in instruments})

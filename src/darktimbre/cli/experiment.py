@@ -24,9 +24,7 @@ def experiment(
     scale: Annotated[
         str, typer.Option(help="small: a CPU, some hours an arm. paper: the paper's sizes, a GPU, days an arm.")
     ] = "small",
-    temperatures: Annotated[str, typer.Option(help="T of the soft labels, one DarkGAN each.")] = ",".join(
-        f"{t:g}" for t in TEMPERATURES
-    ),
+    temperatures: Annotated[str, typer.Option(help="T of the soft labels, one DarkGAN each.")] = GRID,
     runs: Annotated[
         Path, typer.Option(help="Where runs (and rendered sounds) are cached, by a digest of all they follow from.")
     ] = Path("runs/experiments"),
@@ -118,7 +116,7 @@ def experiment(
         rows = [(run.arm.title, run.bundle) for run in found if run.arm.role == "instrument"]
         evaluate_bundles(
             [*rows, *others], places[chosen.sounds[0].name], out, teacher=teacher, weights=weights, classifier=judge,
-            quick=quick, counts=counts, seed=seed, device=device,
+            quick=quick, counts=counts, seed=seed, device=device, remarks=chosen.remarks,
         )  # fmt: skip
     except KeyboardInterrupt:
         caution("Stopped; the same command goes on from here.")
@@ -207,12 +205,14 @@ def show(runs: list["Run"]) -> None:
     from darktimbre.cli.console import console, say
     from darktimbre.training.progress import duration
 
-    table = Table("arm", "run", "state", "notes", "time left")
+    table = Table("arm", "state", "notes", "time left")
     for run in runs:
-        place = "–" if run.folder is None else run.folder.name
         left = "–" if run.done else f"about {duration(run.left())}"
-        table.add_row(run.arm.title, place, run.state, f"{run.total:,}", left)
+        table.add_row(run.arm.title, run.state, f"{run.total:,}", left)
     console().print(table)
+    for run in runs:
+        if run.folder is not None:
+            say(f"{run.arm.title}: {run.folder}")
     done = sum(run.done for run in runs)
     left = duration(sum(run.left() for run in runs))
     if done == len(runs):

@@ -102,7 +102,7 @@ class Choices:
     renders: bool
 
 
-SMALL = ("schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000", "warm_start.notes=56000")
+SMALL = ("schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000", "warm_start.notes=48000")
 """`darkgan-small` for a comparison: from scratch, and twice as long as the starter's."""
 
 
@@ -175,7 +175,7 @@ def temperatures_of(text: str) -> tuple[float, ...]:
         found = tuple(sorted({float(part) for part in text.split(",") if part.strip()}))
     except ValueError:
         found = ()
-    if not found or found[0] <= 0 or found[-1] == float("inf"):
+    if not found or not all(0 < temperature < float("inf") for temperature in found):
         raise UserError(f"--temperatures are numbers above 0, such as 1,1.5,2, not {text!r}.")
     return found
 

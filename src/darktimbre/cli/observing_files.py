@@ -125,4 +125,4 @@ def _panel(axis: "Axes", lines: Lines, metric: str, best: int | None) -> None:
     axis.tick_params(labelsize=7)
     axis.set_xlim(left=0)
     axis.grid(alpha=0.25)
-    axis.legend(fontsize=7, frameon=False)
+    axis.legend(fontsize=7, framealpha=0.8, edgecolor="none")

@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 Kind = Literal["real", "untrained", "baseline", "gansynth", "darkgan"]
 """What a row of the tables is; `darkgan` is any instrument steered by attributes, `baseline` one without."""
 
@@ -15,7 +17,8 @@ class Estimate:
     Attributes:
         value: the figure; None where it is not defined or was left out.
         low, high: its 95 % confidence interval, where one is given.
-        spread: its standard deviation over subsets (KID) or splits, where that is how it is told.
+        spread: its standard error, notes of one instrument counted together; of `Scores.kid_subsets` the standard
+            deviation over subsets.
     """
 
     value: float | None
@@ -34,7 +37,8 @@ class Scores:
     Attributes:
         notes: how many sounds.
         pitch_inception, family_inception: PIS and IIS; higher is better, at most the number of classes.
-        kid: kernel inception distance to the reference, plain (not times 10⁴).
+        kid: kernel inception distance to the reference over all notes, plain (not times 10⁴).
+        kid_subsets: its mean and deviation over random subsets, as the literature tells it.
         fad, fad_infinity: Fréchet distance to the reference, and extrapolated to infinitely many notes.
         precision, recall, density, coverage: fidelity (first, third) and diversity (second, fourth).
         pitch_by_classifier, pitch_by_f0: share of notes heard at the pitch asked for.
@@ -44,6 +48,7 @@ class Scores:
     pitch_inception: Estimate = MISSING
     family_inception: Estimate = MISSING
     kid: Estimate = MISSING
+    kid_subsets: Estimate = MISSING
     fad: Estimate = MISSING
     fad_infinity: Estimate = MISSING
     precision: Estimate = MISSING
@@ -186,16 +191,21 @@ class Evaluation:
     Attributes:
         systems: rows, real ones first.
         facts: corpus, teacher, classifier and embeddings with digests, splits, versions of libraries, seed.
-        counts: how many notes each part was given.
+        counts: how many notes there were: `scored` in every row of table 1, `reference`, `other_real_notes`,
+            `held_out_notes`, `held_out_instruments`.
+        asked: what the profile asked for.
         reduced: sentences on what is less than in the paper.
         left_out: sentences on what could not be measured, and why.
+        cautions: sentences on what a reader must keep in mind of these figures.
     """
 
     systems: tuple[System, ...]
     facts: dict[str, Any]
     counts: dict[str, int]
+    asked: dict[str, int] = field(default_factory=dict)
     reduced: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain types; what is not finite becomes null."""
@@ -207,7 +217,8 @@ class Evaluation:
     def from_json(cls, data: dict[str, Any]) -> "Evaluation":
         """Inverse of `to_json`."""
         systems = tuple(_system(one) for one in data["systems"])
-        return cls(systems, data["facts"], data["counts"], tuple(data["reduced"]), tuple(data["left_out"]))
+        sentences = {key: tuple(data[key]) for key in ("reduced", "left_out", "cautions")}
+        return cls(systems, data["facts"], data["counts"], data["asked"], **sentences)
 
 
 def _plain(value: Any) -> Any:
@@ -215,6 +226,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from darktimbre.evaluation.profile import Profile
 from darktimbre.evaluation.results import MISSING, Estimate, Scores
-from darktimbre.measures.frechet import Moments, frechet_distance, frechet_infinity, notes_for_full_rank
+from darktimbre.measures.frechet import (
+    Moments,
+    frechet_distance,
+    frechet_infinity,
+    frechet_standard_error,
+    notes_for_full_rank,
+)
 from darktimbre.measures.inception import inception_score, inception_score_splits
 from darktimbre.measures.interval import bootstrap_mean
 from darktimbre.measures.kernel import kernel_distance
@@ -72,7 +78,8 @@ def score(
     count = len(mine)
     far, infinite = MISSING, MISSING
     if full_rank(min(count, reference.moments.count), mine.shape[1]):
-        far = Estimate(frechet_distance(reference.moments, Moments().add(mine)))
+        distance = frechet_distance(reference.moments, Moments().add(mine))
+        far = Estimate(distance, spread=frechet_standard_error(reference.moments, mine))
         limit = frechet_infinity(reference.moments, mine, seed=seed)
         infinite = Estimate(limit.value, spread=limit.standard_error)
     near = fidelity_and_diversity(reference.embedding, mine, k=reference.neighbours, real_radii=reference.radii)
@@ -89,10 +96,10 @@ def score(
         kid=Estimate(kernel.value, spread=kernel.std),
         fad=far,
         fad_infinity=infinite,
-        precision=Estimate(near.precision),
-        recall=Estimate(near.recall),
+        precision=_binomial(near.precision, count),
+        recall=_binomial(near.recall, reference.moments.count),
         density=Estimate(near.density),
-        coverage=Estimate(near.coverage),
+        coverage=_binomial(near.coverage, reference.moments.count),
         pitch_by_classifier=_share(_classified(judged.get("pitch"), pitch_classes), groups, profile, seed),
         pitch_by_f0=_share(_in_tune(heard["fundamental"]["f0"], hertz), groups, profile, seed),
     )
@@ -119,6 +126,11 @@ def _in_tune(f0: NDArray[np.float32], hertz: NDArray[np.float64]) -> NDArray[np.
     if not len(hertz):
         return None
     return (np.abs(interval_cents(f0, hertz)) <= CENTS).astype(np.float64)
+
+
+def _binomial(share: float, notes: int) -> Estimate:
+    """A share of so many notes with its standard error, the notes taken as independent."""
+    return Estimate(share, spread=float(np.sqrt(share * (1 - share) / notes)))
 
 
 def _share(hits: NDArray[np.float64] | None, groups: NDArray[np.int64], profile: Profile, seed: int) -> Estimate:

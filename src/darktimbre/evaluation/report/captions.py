@@ -54,14 +54,14 @@ FIGURE_1 = (
 )
 
 FIGURE_2 = (
-    "Figure 2: does control survive conditions that no real note has? One attribute at a time is raised by δ, the "
+    "Does control survive conditions that no real note has? One attribute at a time is raised by δ, the "
     "correlation of asked and heard is taken again; flat is good. ρ̄(δ) = mean over S of ρ(Fⁱ(G(z, p, α + δ)), α + δ), "
     "S the attributes of positive correlation, δ = 10^(−3 + 3.6 l/50) (DarkGAN §4.4.2, test 2). Right of δ = 1 every "
     "condition lies outside the range of the attributes. Bands: 95 % intervals."
 )
 
 FIGURE_3 = (
-    "Figure 3: does more asked for give more heard? The mean rise of what the teacher hears when an attribute is "
+    "Does more asked for give more heard? The mean rise of what the teacher hears when an attribute is "
     "raised by δ, in standard deviations of the sounds that were not raised; rising is good, zero is no effect. "
     "ΔF̄(δ) = mean of (Fⁱ(G(z, p, α + δ)) − Fⁱ(G(z, p, α))) / std Fⁱ(G(z, p, α)), δ = k/5 (DarkGAN §4.4.2, test 3). "
     "Bands: 95 % intervals."
@@ -77,6 +77,8 @@ TRADE = (
     "(further left is better), with 95 % intervals; the best place is above on the left."
 )
 
+SHARES = "The shares of the table below as bars: the more of a bar is attributes, the more they decide the timbre."
+
 VARIATION = (
     "What moves the sound at equal pitch: shares of the variance in the embedding that follow the attributes, the "
     "random vector z, or only their combination (two-way analysis of variance; the shares add up to 1). Much for "
@@ -91,7 +93,7 @@ TIMING = (
 
 MARKS = (
     "Brackets are 95 % confidence intervals; after ± stands a standard deviation over subsets (KID) or splits (PIS, "
-    "IIS) or a standard error (FAD∞), read as an interval of ± 1.96 of it. ★ marks the best generated sounds of a "
+    "IIS) or a standard error (the others), read as an interval of ± 1.96 of it. ★ marks the best generated sounds of a "
     "column where their interval is clear of every other's; where it is not, ≈ marks the leader and all whose "
     "intervals overlap its own. This is stricter than a test of the difference, and nothing is corrected for the many "
     "comparisons."

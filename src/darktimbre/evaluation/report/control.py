@@ -127,7 +127,7 @@ def _attributes(
         columns, groups = mine + mine, (("ρ of soft labels", len(mine)), ("ρ of logits", len(mine)))
         grey = frozenset[int]()
     else:
-        published = tuple(f"T = {one:g}" for one in paper.TEMPERATURES)
+        published = tuple(f"T\u00a0=\u00a0{one:g}" for one in paper.TEMPERATURES)
         columns, groups = mine + published, ((f"ρ, {condition}", len(mine)), ("published in the paper", len(published)))
         grey = frozenset(range(len(mine), len(columns)))
         notes.append(
@@ -146,7 +146,7 @@ def _published_cells(attribute: str) -> list[Cell]:
 def published_attributes_table() -> Table:
     """Table 2 as published, whole."""
     rows = [Row(name, tuple(_published_cells(name)), grey=True) for name in paper.TABLE_2]
-    columns = tuple(f"T = {one:g}" for one in paper.TEMPERATURES)
+    columns = tuple(f"T\u00a0=\u00a0{one:g}" for one in paper.TEMPERATURES)
     return Table(
         "published-attributes", f"Table 2 as the paper published it: {paper.ORIENTATION}.", "attribute", columns,
         tuple(rows), grey_columns=frozenset(range(len(columns))),

@@ -153,7 +153,7 @@ def _listening(block: Listening, folder: Path) -> str:
         label = escape(f"{one.system}: {block.title}", quote=True)
         address = sound_address(folder, one.file)
         player = (
-            f'<audio controls preload="none" aria-label="{label}" src="{address}"></audio>'
+            f'<audio controls preload="metadata" aria-label="{label}" src="{address}"></audio>'
             if address
             else '<span class="sure">its file is missing</span>'
         )

@@ -70,7 +70,7 @@ def pictures(evaluation: Evaluation) -> dict[str, Drawn]:
             for one in systems
             if (v := one.variation)
         )
-        add("variation", "What moves the sound", f"{'; '.join(shares)}.", captions.VARIATION,
+        add("variation", "What moves the sound", f"{'; '.join(shares)}.", captions.SHARES,
             partial(figures.variation, evaluation))  # fmt: skip
     return found
 

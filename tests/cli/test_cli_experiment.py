@@ -1,0 +1,371 @@
+"""`darktimbre experiment` on tiny nets: whole, broken off and gone on with, from the cache, refused in a sentence."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.evaluation.band_tones import Ear, band_tones
+from tests.evaluation.tones import RATE, SAMPLES
+from typer.testing import CliRunner, Result
+
+from darktimbre import teachers
+from darktimbre.cli import evaluate, experiment_plan
+from darktimbre.cli.experiment_plan import Arm, Choices, Experiment, Sounds, experiment_of, temperatures_of
+from darktimbre.cli.experiment_runs import Run, bundled_after, digest_of, run_of
+from darktimbre.cli.main import app
+from darktimbre.corpus import soundfont
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.errors import UserError
+from darktimbre.training import checkpoint, gan, inception
+from darktimbre.training.reading import difference, load_recipe
+
+TINY = f"""
+name: tiny
+init: scratch
+data:
+  seconds: {SAMPLES / RATE}
+  pitches: [59, 61]
+  attributes: 2
+  teacher: fake
+  codec: {{kind: if, n_fft: 512, hop: 128, frames: 16}}
+network:
+  latent: 4
+  start: [16, 4]
+  growth: [[32, 8], [64, 16]]
+  widths: [8, 6, 4]
+  hidden: 8
+  grow: false
+  bands: 4
+schedule: [{{notes: 32, batch: 4, scale: 2}}]
+objectives: {{adversarial: logistic, penalty: {{kind: zero-centred, every: 4}}}}
+averaging: {{half_life: 20}}
+precision: fp32
+checkpoint_every: 12
+preview_every: 0
+journal_every: 8
+"""
+
+LISTENING = """
+name: listening
+task: inception
+data: {pitches: null, attributes: 0, teacher: fake}
+inception: {stem: 6, widths: [16, 16], embedding: 16, semitones: 0, dropout: 0.1}
+schedule: [{notes: 32, batch: 8}]
+precision: fp32
+checkpoint_every: 16
+preview_every: 0
+journal_every: 16
+"""
+
+FEW = (
+    "notes=24", "reference=18", "shift_notes=8", "shift_steps=2", "shift_attributes=1", "increment_notes=6",
+    "increment_attributes=1", "increment_steps=2", "latents=2", "conditions=2", "pitches=1", "subsets=3",
+    "subset_size=12", "neighbours=3", "resamples=10", "repeats=1", "sounds=2",
+)  # fmt: skip
+
+
+def design(folder: Path):
+    """An experiment of three arms: a classifier, a baseline, two temperatures."""
+    (folder / "tiny.yaml").write_text(TINY)
+    (folder / "listening.yaml").write_text(LISTENING)
+    tiny = str(folder / "tiny.yaml")
+
+    def designed(choices: Choices) -> Experiment:
+        arms = (
+            Arm("classifier", str(folder / "listening.yaml"), role="classifier"),
+            Arm("baseline", tiny, ("name=tiny-baseline", "data.attributes=0")),
+            *(Arm(f"T={t:g}", tiny, (f"name=tiny-T{t:g}", f"data.temperature={t:g}")) for t in choices.temperatures),
+        )
+        return Experiment("tiny", "a test", (Sounds("notes", SAMPLES / RATE, (59, 61)),), arms, ("No GANSynth here.",))
+
+    return designed
+
+
+@pytest.fixture(autouse=True)
+def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+    monkeypatch.setattr(soundfont, "installed_soundfonts", list)
+    monkeypatch.setitem(experiment_plan.EXPERIMENTS, "tiny", design(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return band_tones(tmp_path_factory.mktemp("corpora") / "tones").path
+
+
+def call(*more: object, corpus: Path | None = None, temperatures: str = "1,2") -> Result:
+    words: list[object] = ["experiment", "tiny", "--teacher", "fake", "--temperatures", temperatures]
+    words += ["--accelerator", "cpu", *(["--corpus", corpus] if corpus else []), *more]
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def said(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the evaluation was called with, instead of it."""
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        evaluate, "evaluate_bundles",
+        lambda bundles, corpus, out, **more: calls.append({"bundles": bundles, "corpus": corpus, "out": out, **more}),
+    )  # fmt: skip
+    return calls
+
+
+def weights(runs: Path) -> dict[str, bytes]:
+    """Last checkpoint of every run."""
+    return {
+        run.name: (checkpoint.listing(run)[-1] / checkpoint.TENSORS).read_bytes()
+        for run in sorted(runs.iterdir())
+        if run.name != "corpora"
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory):
+    """An uninterrupted experiment with its real evaluation: (folder of runs, of the report, what was said)."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+        patched.setitem(experiment_plan.EXPERIMENTS, "tiny", design(folder))
+        few = [word for count in FEW for word in ("--set", count)]
+        result = call("--runs", folder / "runs", "--out", folder / "out", *few, corpus=corpus)
+    assert result.exit_code == 0, result.output
+    return folder / "runs", folder / "out", said(result)
+
+
+def test_every_arm_is_trained_and_is_a_row_of_the_report(whole) -> None:
+    runs, out, told = whole
+    report = json.loads((out / "report.json").read_text())
+    assert {"baseline", "T=1", "T=2"} <= {system["name"] for system in report["systems"]}
+    names = sorted(path.name for path in runs.iterdir())
+    assert [name.rpartition("-")[0] for name in names] == ["listening", "tiny-T1", "tiny-T2", "tiny-baseline"]
+    assert all(len(name.rpartition("-")[2]) == 12 for name in names)
+    noted = json.loads((out / "experiment.json").read_text())
+    assert [run["done"] for run in noted["runs"]] == [True] * 4
+    assert noted["runs"][2]["digest"][:12] in noted["runs"][2]["folder"]
+    assert "0 of 4 arms are done" in told
+    assert "No GANSynth here." in told
+    assert "whole experiment: about" in told
+
+
+def test_second_call_trains_nothing_and_takes_runs_as_they_are(whole, corpus, tmp_path, evaluated, monkeypatch) -> None:
+    runs, _, _ = whole
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
+    for task in (gan.GanTraining, inception.InceptionTraining):
+        monkeypatch.setattr(task, "step", None)
+    # The recipes' files lie elsewhere now: what counts is what is in them.
+    result = call("--runs", runs, "--out", tmp_path / "out", "--quick", "--seed", 5, corpus=corpus)
+    assert result.exit_code == 0, result.output
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "All 4 arms are trained." in said(result)
+    (asked,) = evaluated
+    assert [name for name, _ in asked["bundles"]] == ["baseline", "T=1", "T=2"]
+    assert all((place / "config.json").is_file() for _, place in asked["bundles"])
+    assert asked["classifier"].parent.name.startswith("listening-")
+    assert (asked["quick"], asked["seed"], asked["teacher"], asked["counts"]) == (True, 5, "fake", {})
+
+
+def test_another_temperature_trains_only_that_one(whole, corpus, tmp_path, evaluated) -> None:
+    runs, _, _ = whole
+    told = said(call("--runs", runs, "--out", tmp_path / "out", "--dry-run", corpus=corpus, temperatures="1,3"))
+    assert "3 of 4 arms are done" in told
+    assert not evaluated
+
+
+def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, evaluated, monkeypatch) -> None:
+    made, original = 0, gan.GanTraining.step
+
+    def interrupted(self, moment):
+        nonlocal made
+        made += 1
+        if made == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        if made == 11:
+            raise RuntimeError("killed")  # as by kill -9: nothing is saved
+        return original(self, moment)
+
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(gan.GanTraining, "step", interrupted)
+        result = call("--runs", runs, "--out", out, corpus=corpus)
+        assert result.exit_code == 130
+        assert "the same command goes on from here" in said(result)
+        told = said(call("--runs", runs, "--out", out, "--dry-run", corpus=corpus))
+        assert "1 of 4 arms are done" in told
+        assert "half done at 20 notes" in told
+        words = ["experiment", "tiny", "--teacher", "fake", "--temperatures", "1,2", "--accelerator", "cpu"]
+        words += ["--corpus", str(corpus), "--runs", str(runs), "--out", str(out)]
+        assert str(CliRunner().invoke(app, words).exception) == "killed"
+    assert not evaluated
+    result = call("--runs", runs, "--out", out, corpus=corpus)
+    assert result.exit_code == 0, result.output
+    assert "half done at" in said(result) or "2 of 4 arms are done" in said(result)
+    assert len(evaluated) == 1
+    assert weights(runs) == weights(whole[0])
+
+
+def test_minutes_bound_the_sitting_and_unfinished_arms_are_named(corpus, tmp_path, evaluated) -> None:
+    runs, out = tmp_path / "runs", tmp_path / "out"
+    result = call("--runs", runs, "--out", out, "--minutes", 0.0001, corpus=corpus)
+    assert result.exit_code == 0, result.output
+    assert "The time is up; the same command goes on with classifier, baseline, T=1, T=2" in said(result)
+    assert not evaluated
+    assert not json.loads((out / "experiment.json").read_text())["runs"][0]["done"]
+
+
+def test_dry_run_writes_nothing(corpus, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(teachers, "load", None)
+    told = said(call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run", corpus=corpus))
+    assert "to do" in told
+    assert "Nothing was done" in told
+    monkeypatch.setattr(soundfont, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
+    told = said(call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run"))
+    assert "would be rendered into" in told
+    assert "Font-0.25s" in told.replace(" ", "")
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_sounds_are_rendered_and_tagged_once_where_none_are_given(tmp_path, evaluated, monkeypatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def render(out, fonts, **more):
+        asked.append({"fonts": fonts, **more})
+        return band_tones(out, tagged=False)
+
+    monkeypatch.setattr(soundfont, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
+    monkeypatch.setattr(soundfont, "render_soundfont", render)
+    for _ in range(2):
+        result = call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--minutes", 0)
+        assert result.exit_code == 0, result.output
+    assert len(asked) == 1
+    assert (list(asked[0]["pitches"]), asked[0]["velocities"]) == ([59, 60, 61], (50, 90, 120))
+    assert "2 attributes are chosen" not in said(result)  # the second time they are there
+
+
+def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, monkeypatch) -> None:
+    def refused(*more: object, **options: Any) -> str:
+        result = call("--runs", tmp_path / "runs", "--out", tmp_path / "out", *more, **options)
+        assert result.exit_code == 2, result.output
+        assert not (tmp_path / "runs").exists()
+        assert not (tmp_path / "out").exists()
+        return said(result)
+
+    assert "apt install fluidsynth" in refused()
+    assert "--scale is one of small, paper" in refused("--scale", "huge", corpus=corpus)
+    assert "--temperatures are numbers above 0" in refused(corpus=corpus, temperatures="1,-2")
+    assert "There is no corpus in" in refused(corpus=tmp_path / "nowhere")
+    assert "nowhere" in refused("--gansynth", tmp_path / "nowhere", corpus=corpus)
+    assert "COUNT=N" in refused("--set", "notes", corpus=corpus)
+
+    def missing(name, device="cpu", weights=None):
+        raise UserError("The weights of yamnet are not on this machine.")
+
+    monkeypatch.setattr(teachers, "load", missing)
+    assert "are not on this machine" in refused(corpus=corpus)
+    result = CliRunner().invoke(app, ["experiment", "mode-collapse", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "there are darkgan-paper" in said(result)
+
+
+# ----------------------------------------------------------------------------
+# The experiment as data
+
+
+def test_small_scale_is_one_recipe_at_several_temperatures() -> None:
+    """Word for word what the runs of the published report were trained by."""
+    arms = experiment_of("darkgan-paper", Choices("small", "yamnet", (1.0, 1.5), gansynth=False, renders=True)).arms
+    long = [
+        "init=scratch", "schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000",
+        "warm_start.notes=48000",
+    ]  # fmt: skip
+    for arm, changes in zip(
+        arms[1:],
+        (
+            ["name=darkgan-small-baseline", "data.attributes=0", "data.temperature=1"],
+            ["name=darkgan-small-T1", "data.temperature=1"],
+            ["name=darkgan-small-T1.5", "data.temperature=1.5"],
+        ),
+        strict=True,
+    ):
+        assert difference(arm.resolved(), load_recipe("darkgan-small", [*long, *changes])) == []
+
+
+def test_paper_scale_renders_a_second_corpus_for_gansynth_or_says_that_it_is_left_out() -> None:
+    def chosen(scale: str, *, gansynth: bool = False, renders: bool = True) -> Experiment:
+        return experiment_of("darkgan-paper", Choices(scale, "cnn14", (1.0,), gansynth=gansynth, renders=renders))
+
+    paper = chosen("paper")
+    assert [arm.title for arm in paper.arms] == ["classifier", "baseline", "DarkGAN T=1", "GANSynth"]
+    lengths = {sounds.name: sounds.seconds for sounds in paper.sounds}
+    for arm in paper.arms:
+        recipe = arm.resolved()
+        if recipe.task == "gan":
+            assert recipe.data.seconds == lengths[arm.sounds]
+        assert recipe.data.teacher == "cnn14" or not recipe.data.attributes
+    assert paper.remarks == ()
+    for left_out in (chosen("small"), chosen("paper", renders=False)):
+        assert len(left_out.sounds) == 1
+        assert "GANSynth is left out" in left_out.remarks[0]
+    assert chosen("small", gansynth=True).remarks == ()
+
+
+def test_digest_is_of_recipe_corpus_and_tags(corpus, tmp_path) -> None:
+    opened = Corpus.open(corpus)
+    baseline = design(tmp_path)(Choices("small", "fake", (1.0, 2.0), gansynth=False, renders=False)).arms[1]
+    digest = digest_of(baseline.resolved(), opened)
+    assert digest == digest_of(baseline.resolved(), Corpus.open(corpus))
+    other = band_tones(tmp_path / "other", instruments=6)
+    assert digest_of(baseline.resolved(), other) != digest
+    by_name = baseline.resolved().model_copy(update={"seed": 1})
+    assert digest_of(by_name, opened) != digest
+
+
+def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> None:
+    runs, _, _ = whole
+    arms = design(tmp_path)(Choices("small", "fake", (1.0, 2.0), gansynth=False, renders=False)).arms
+    opened = Corpus.open(corpus)
+    found = [run_of(arm, opened, runs) for arm in arms]
+    assert all(run.done for run in found)
+    moved = tmp_path / "runs"
+    moved.mkdir()
+    assert found[2].folder is not None
+    assert found[3].folder is not None
+    (moved / found[2].folder.name).symlink_to(found[3].folder)
+    with pytest.raises(UserError, match="does not hold what its name says"):
+        run_of(arms[2], opened, moved)
+
+
+def test_a_bundle_of_a_sitting_cut_short_is_not_taken_for_the_end(whole, tmp_path) -> None:
+    runs, _, _ = whole
+    place = next(path for path in runs.iterdir() if path.name.startswith("tiny-T1-"))
+    assert bundled_after(place / "bundle") == 32
+    short = tmp_path / "short" / "bundle"
+    short.mkdir(parents=True)
+    config = json.loads((place / "bundle" / "config.json").read_text())
+    config["provenance"]["notes_seen"] = 12
+    (short / "config.json").write_text(json.dumps(config))
+    arm = Arm("T=1", str(tmp_path / "tiny.yaml"))
+    run = Run(arm, arm.resolved(), None, "", short.parent, [(0, 32, 64.0)])
+    assert (run.done, run.state) == (False, "to do")
+    assert run.left(8) == pytest.approx(48.0)
+    assert bundled_after(tmp_path) == -1
+
+
+@pytest.mark.parametrize(("text", "found"), [("1,1.5,2", (1.0, 1.5, 2.0)), (" 5, 1,1 ", (1.0, 5.0))])
+def test_temperatures_are_read(text: str, found: tuple[float, ...]) -> None:
+    assert temperatures_of(text) == found
+
+
+@pytest.mark.parametrize("text", ["", "warm", "0", "1,inf", "nan"])
+def test_other_temperatures_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="above 0"):
+        temperatures_of(text)
