@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str, text: str = README) -> list[str]:
     """The fenced code of a language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def test_the_python_example_runs_as_it_stands(tmp_path, monkeypatch) -> None:
@@ -39,8 +39,10 @@ def test_the_python_example_runs_as_it_stands(tmp_path, monkeypatch) -> None:
 
 
 def commands() -> list[list[str]]:
-    """Every `darktimbre …` line of the README's shell blocks, without comments."""
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    """Every `darktimbre …` line of the shell blocks of README and docs, without comments."""
+    texts = [README, *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))]
+    joined = [block.replace("\\\n", " ") for text in texts for block in blocks("sh", text)]
+    lines = [line for block in joined for line in block.splitlines()]
     return [words[1:] for line in lines if (words := shlex.split(line, comments=True)) and words[0] == "darktimbre"]
 
 

@@ -182,7 +182,7 @@ def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_p
         (Ear, "logits", stop),
         (steps, "train", stop),
         (gan.GanTraining, "step", interrupted_step),
-        (quick, "_round_trip", stop),
+        (quick, "round_trip_source", stop),
         (synth, "sweep", stop),
     ]
     for room, name, broken in places:

@@ -65,11 +65,12 @@ class Toy:
     def latents(self, seed: int, count: int) -> np.ndarray:
         return latents(seed, count, len(NAMES))
 
-    def hear(self, condition: np.ndarray, latent: np.ndarray) -> np.ndarray:
+    def hear(self, condition: np.ndarray, latent: np.ndarray, names: tuple[str, ...] | None = None) -> np.ndarray:
         self.calls.append(condition)
         soft = condition[:, len(PITCHES) :].astype(np.float64)
         heard = soft @ self.matrix + self.offset + self.noise * latent[:, : len(self.names)]
-        return logits_of(np.clip(heard, 0.01, self.top))
+        columns = [self.names.index(name) for name in names or self.names]
+        return logits_of(np.clip(heard[:, columns], 0.01, self.top))
 
 
 @pytest.fixture
@@ -229,9 +230,9 @@ def test_one_attribute_alone_is_raised_with_pitch_and_latents_as_before(soft: np
     asked = asked_notes(toy.attributes, soft[:6])
     drawn: list[np.ndarray] = []
 
-    def hear(condition: np.ndarray, latent: np.ndarray) -> np.ndarray:
+    def hear(condition: np.ndarray, latent: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         drawn.append(latent)
-        return toy.hear(condition, latent)
+        return toy.hear(condition, latent, names)
 
     increment_consistency(toy, asked, ["Drum", "Bell"], (0.0, 1.0, 2.0), hear, resamples=3)
     before, drum, bell = toy.calls

@@ -97,7 +97,7 @@ def test_rows_are_real_notes_first_then_no_training_then_the_instruments(found: 
     ]  # fmt: skip
     by_name = {system.name: system for system in found.systems}
     assert set(by_name["perfect"].scores) == set(by_name["perfect"].control) == {TRAIN, HELD_OUT}
-    assert set(by_name["alone"].scores) == {HELD_OUT}
+    assert set(by_name["alone"].scores) == set(by_name["untrained"].scores) == {TRAIN, HELD_OUT}
     assert by_name["alone"].temperature is None
     assert by_name["alone"].out_of_distribution is None
     assert by_name["perfect"].temperature == 2.0
@@ -142,7 +142,13 @@ def test_the_report_knows_its_judges_and_what_was_reduced(found: Evaluation, cor
     assert facts["classifier"] is None
     assert any("--classifier" in sentence for sentence in found.left_out)
     assert "notes: 40 instead of 10,000" in found.reduced
-    assert found.counts["reference"] == found.counts["others"] == 18
+    assert found.counts == {
+        "scored": 18, "reference": 18, "other_real_notes": 18, "held_out_notes": 18, "held_out_instruments": 6,
+    }  # fmt: skip
+    assert found.asked["reference"] == SMALL.reference
+    assert all(s.notes == 18 for system in found.systems for s in system.scores.values())
+    assert any("judge and party" in sentence for sentence in found.cautions)
+    assert sum("learnt from another corpus" in sentence for sentence in found.cautions) == 2
     json.dumps(found.to_json(), allow_nan=False)
     assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))).to_json() == found.to_json()
 
@@ -169,7 +175,7 @@ def test_a_seed_decides_everything_and_a_cache_nothing(corpus: Corpus, tmp_path:
 
     monkeypatch.setattr(Synthesizer, "waves", counting)
     assert plain(study(corpus, tmp_path / "a").run()) == first
-    assert sum(painted) <= 2 * SMALL.sounds + 3  # only what is listened to is made anew
+    assert sum(painted) <= 2 * SMALL.sounds + 3 + SMALL.sounds  # only what is listened to is made anew
 
 
 def test_progress_ends_at_most_at_the_workload_told_before(corpus: Corpus, tmp_path: Path) -> None:
@@ -195,7 +201,7 @@ def test_cards_tell_the_figures_and_name_what_answers_first(found: Evaluation) -
     values = list(told["attributes"].values())
     assert values == sorted(values, reverse=True)
     assert DEAF not in told["attributes"]
-    assert told["frechet_audio_distance_fake"] == pytest.approx(system.scores[HELD_OUT].fad.value, rel=1e-4)
+    assert told["frechet_audio_distance_fake"]["value"] == pytest.approx(system.scores[HELD_OUT].fad.value, rel=1e-4)
     assert "family_inception_score" not in told  # nobody could hear it
 
 

@@ -8,10 +8,12 @@ from torchmetrics.image.fid import FrechetInceptionDistance, _compute_fid
 
 from darktimbre.measures.frechet import (
     Moments,
+    ReferenceParts,
     frechet_distance,
     frechet_infinity,
     frechet_standard_error,
     notes_for_full_rank,
+    notes_for_infinity,
 )
 
 
@@ -136,23 +138,36 @@ def test_rank_needs_one_note_more_than_dimensions() -> None:
         assert (moments.root.shape[1] == 9) is full
 
 
-def test_bias_shrinks_as_one_over_n_and_the_line_removes_it() -> None:
-    random, deviations = np.random.default_rng(8), np.arange(1.0, 17) ** -0.5
-    reference = known(deviations)
-    truth = np.square(0.2 * deviations).sum()
-    found = {}
-    for notes in (200, 400, 800):
-        each = [
-            frechet_infinity(reference, 1.2 * deviations * random.normal(size=(notes, 16)), seed=k) for k in range(40)
-        ]
-        found[notes] = [np.mean([one.distances[-1] for one in each]) - truth, np.mean([o.value for o in each]) - truth]
-        assert each[0].sizes[-1] == notes
-        spread = np.std([one.value for one in each])
-        assert np.mean([one.standard_error for one in each]) == pytest.approx(spread, rel=0.4)
-        assert abs(found[notes][1]) < 4 * spread / 25**0.5
-    assert found[200][0] / found[400][0] == pytest.approx(2, rel=0.3)
-    assert found[400][0] / found[800][0] == pytest.approx(2, rel=0.4)
-    assert abs(found[200][1]) < 0.2 * found[200][0]
+SPECTRA = {"independent": np.ones(32), "falling": np.arange(1.0, 33) ** -0.5}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1.2, 0.2)])
+@pytest.mark.parametrize(("real", "fake"), [(3, 3), (6, 3), (3, 12), (12, 12)])
+def test_no_bias_is_left_with_few_notes_on_both_sides(
+    spectrum: str, scale: float, shift: float, real: int, fake: int
+) -> None:
+    random, deviations = np.random.default_rng(8), SPECTRA[spectrum]
+    truth = np.square(deviations).sum() * ((scale - 1) ** 2 + shift**2)
+    found = []
+    for seed in range(24):
+        x = deviations * random.normal(size=(32 * real, 32))
+        y = deviations * (shift + scale * random.normal(size=(32 * fake, 32)))
+        found.append(frechet_infinity(x, y, seed=seed))
+    values = np.array([one.value for one in found])
+    bias = np.mean([one.distance for one in found]) - truth
+    left = values.mean() - truth
+    assert abs(left) < 0.06 * bias + 3 * values.std(ddof=1) / 24**0.5  # the extrapolation's own limit, and chance
+    assert abs(left) < 0.15 * bias
+    told = np.mean([one.standard_error for one in found])
+    assert values.std(ddof=1) / 2 < told < 2 * values.std(ddof=1)  # reference drawn anew too, which is not counted
+
+
+def test_what_600_notes_of_128_dimensions_tell_of_one_distribution() -> None:
+    x, y = np.random.default_rng(20).normal(size=(2, 600, 128))
+    found = frechet_infinity(x, y)
+    assert found.distance > 12
+    assert abs(found.value) < 3 * found.standard_error < 2
 
 
 def test_standard_error_is_the_spread_of_repeated_draws() -> None:
@@ -170,19 +185,74 @@ def test_a_constant_shift_has_the_error_of_a_mean() -> None:
     assert frechet_standard_error(known(np.ones(1)), y) == pytest.approx(2000 * y.std(ddof=1) / 500**0.5, rel=0.01)
 
 
-def test_the_line_at_its_ends() -> None:
+@pytest.mark.parametrize("shift", [0.3, 1.0])
+def test_notes_of_one_instrument_are_not_told_as_independent(shift: float) -> None:
+    # 40 instruments of 20 notes: most of what a note is, its instrument is
+    random, deviations = np.random.default_rng(12), np.arange(1.0, 9) ** -0.5
+    reference, groups = known(deviations), np.repeat(np.arange(40), 20)
+    found, told, naive = [], [], []
+    for _ in range(60):
+        level = 0.9 * random.normal(size=(40, 8))[groups] + 0.19**0.5 * random.normal(size=(800, 8))
+        fake = deviations * (shift + 1.2 * level)
+        found.append(frechet_distance(reference, Moments().add(fake)))
+        told.append(frechet_standard_error(reference, fake, groups))
+        naive.append(frechet_standard_error(reference, fake))
+    spread = np.std(found)
+    assert spread / 1.5 < np.mean(told) < 1.5 * spread
+    assert np.mean(naive) < spread / 2.5
+
+
+def test_groups_of_one_note_are_no_groups_and_one_group_tells_nothing() -> None:
+    fake = np.random.default_rng(13).normal(size=(50, 3))
+    reference = known(np.ones(3))
+    alone = frechet_standard_error(reference, fake)
+    assert frechet_standard_error(reference, fake, np.arange(50)[::-1]) == pytest.approx(alone, rel=1e-12)
+    assert np.isnan(frechet_standard_error(reference, fake, np.zeros(50)))
+    twice, instruments = np.concatenate([fake, fake]), np.tile(np.arange(50), 2)
+    # a note told twice is no further note; n - 1 of the covariance differs
+    assert frechet_standard_error(reference, twice, instruments) == pytest.approx(alone, rel=0.02)
+
+
+def test_the_extrapolation_by_hand() -> None:
     random = np.random.default_rng(11)
     x, y = random.normal(size=(300, 5)), 1 + random.normal(size=(200, 5))
     found = frechet_infinity(x, y, seed=3)
-    assert found.distances[-1] == pytest.approx(distance(x, y), rel=1e-9)
-    assert (len(found.sizes), found.sizes[0], found.sizes[-1]) == (15, 100, 200)
-    assert found == frechet_infinity(Moments().add(x), y, seed=3) == frechet_infinity(x, y, sizes=found.sizes, seed=3)
-    assert found.value != frechet_infinity(x, y, seed=4).value
-    few = frechet_infinity(x[:4], y[:9])  # ranks below the dimension on either side
-    assert few.distances[-1] == pytest.approx(distance(x[:4], y[:9]), rel=1e-9)
-    assert np.isfinite(few.standard_error)
-    fewer = frechet_infinity(np.ones((4, 3)), np.zeros((9, 3)))  # no variance at all
-    assert (fewer.value, fewer.standard_error) == (pytest.approx(3), pytest.approx(0, abs=1e-12))
+    quarters = [np.array_split(np.random.default_rng(3).permutation(n), 4) for n in (300, 200)]
+    halves = []
+    for pair in ((0, 1), (2, 3), (0, 2), (1, 3), (0, 3), (1, 2)):
+        rows, others = (np.concatenate([side[one] for one in pair]) for side in quarters)
+        halves.append(distance(x[rows], y[others]))
+    assert found.distance == pytest.approx(distance(x, y), rel=1e-9)
+    assert found.halves == pytest.approx(halves, rel=1e-9)
+    assert found.value == pytest.approx(2 * distance(x, y) - np.mean(halves), rel=1e-9)
+    error = frechet_standard_error(Moments().add(x), y)
+    assert found.standard_error == pytest.approx(
+        np.hypot(error, np.std(np.reshape(halves, (3, 2)).mean(axis=1), ddof=1) / 3**0.5), rel=1e-6
+    )
+
+
+def test_parts_of_the_reference_serve_all_that_is_compared() -> None:
+    random = np.random.default_rng(14)
+    x, y = random.normal(size=(60, 5)), 1 + random.normal(size=(40, 5))
+    groups = np.arange(40) // 4
+    parts = ReferenceParts(x, seed=3)
+    found = frechet_infinity(parts, y, groups=groups)
+    assert found == frechet_infinity(x, y, groups=groups, seed=3) == frechet_infinity(parts, y, groups=groups)
+    error = frechet_standard_error(parts.whole, y, groups)
+    assert found == frechet_infinity(parts, y, distance_error=error)
+    assert found.value != frechet_infinity(x, y, groups=groups, seed=4).value
+    assert frechet_infinity(parts, x).value == pytest.approx(0, abs=1e-6)  # a set with itself
+
+
+def test_fewer_than_three_notes_a_dimension_are_not_extrapolated_from() -> None:
+    x = np.random.default_rng(15).normal(size=(100, 8))
+    assert notes_for_infinity(8) == 24
+    frechet_infinity(x[:24], x[:24])
+    for real, fake in ((100, 23), (23, 100)):
+        with pytest.raises(ValueError, match="23 notes are too few to extrapolate from: 24"):
+            frechet_infinity(x[:real], x[:fake])
+    still = frechet_infinity(np.ones((12, 3)), np.zeros((9, 3)))  # no variance at all
+    assert (still.value, still.standard_error) == (pytest.approx(3), pytest.approx(0, abs=1e-12))
 
 
 def test_what_cannot_be_measured_is_refused() -> None:
@@ -193,7 +263,9 @@ def test_what_cannot_be_measured_is_refused() -> None:
         frechet_distance(moments, Moments().add(np.eye(4)))
     with pytest.raises(ValueError, match="two notes"):
         frechet_distance(moments, Moments().add(np.eye(3)[:1]))
-    with pytest.raises(ValueError, match="three or more sizes"):
-        frechet_infinity(moments, np.zeros((20, 3)), sizes=(10, 20))
+    with pytest.raises(ValueError, match="different dimensions"):
+        frechet_infinity(np.zeros((20, 3)), np.zeros((20, 4)))
+    with pytest.raises(ValueError, match="one group a note"):
+        frechet_standard_error(moments, np.zeros((20, 3)), np.zeros(19))
     with pytest.raises(ValueError, match="not finite"):
         moments.add(np.full((2, 3), np.inf))

@@ -6,7 +6,7 @@ import torch
 from scipy.special import log_softmax
 from torchmetrics.image.inception import InceptionScore
 
-from darktimbre.measures.inception import inception_score, inception_score_splits
+from darktimbre.measures.inception import inception_score, inception_score_error
 
 
 def test_sounds_all_heard_alike_score_one() -> None:
@@ -45,13 +45,32 @@ def test_as_torchmetrics() -> None:
     assert inception_score(np.exp(log_softmax(logits, axis=1))) == pytest.approx(float(metric.compute()[0]), rel=1e-9)
 
 
-def test_splits_are_seeded_and_lie_below_the_whole() -> None:
-    each = np.random.default_rng(2).dirichlet(np.full(8, 0.2), 200)
-    mean, std = inception_score_splits(each, splits=10, seed=3)
-    assert inception_score_splits(each, splits=10, seed=3) == (mean, std)
-    assert inception_score_splits(each, splits=10, seed=4) != (mean, std)
-    assert 1 < mean < inception_score(each)
-    assert std > 0
+def test_error_is_that_of_leaving_out_one_instrument_after_another() -> None:
+    random = np.random.default_rng(2)
+    each, groups = random.dirichlet(np.full(5, 0.2), 60), random.integers(0, 7, 60)
+    left = np.array([inception_score(each[groups != group]) for group in range(7)])
+    expected = np.sqrt(6 / 7 * np.square(left - left.mean()).sum())
+    assert inception_score_error(each, groups) == pytest.approx(expected, rel=1e-9)
+    alone = inception_score_error(each)
+    assert alone == pytest.approx(inception_score_error(each, np.arange(60)), rel=1e-12)
+    assert np.isnan(inception_score_error(each, np.zeros(60)))
+    assert inception_score_error(np.eye(3)[[0, 0, 1, 2]]) > 0  # classes that one note alone has
+    assert inception_score_error(np.full((9, 4), 0.25), np.arange(9) // 3) == pytest.approx(0, abs=1e-9)
+
+
+def test_error_is_the_spread_of_repeated_draws_of_instruments() -> None:
+    # an instrument is heard as one family, whatever its note
+    random, groups = np.random.default_rng(5), np.repeat(np.arange(40), 20)
+    share = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
+    found, told, naive = [], [], []
+    for _ in range(150):
+        family = random.choice(5, 40, p=share)[groups]
+        each = 0.9 * np.eye(5)[family] + 0.1 * random.dirichlet(np.ones(5), 800)
+        found.append(inception_score(each))
+        told.append(inception_score_error(each, groups))
+        naive.append(inception_score_error(each))
+    assert np.std(found) / 1.5 < np.mean(told) < 1.5 * np.std(found)
+    assert np.mean(naive) < np.std(found) / 3
 
 
 def test_float32_softmax_is_taken_for_a_distribution_and_logits_are_not() -> None:
@@ -61,5 +80,5 @@ def test_float32_softmax_is_taken_for_a_distribution_and_logits_are_not() -> Non
         inception_score(np.random.default_rng(4).normal(size=(5, 3)))
     with pytest.raises(ValueError, match="distribution"):
         inception_score([[0.5, np.nan]])
-    with pytest.raises(ValueError, match="split"):
-        inception_score_splits(each, splits=51)
+    with pytest.raises(ValueError, match="one group a note"):
+        inception_score_error(each, np.zeros(51))

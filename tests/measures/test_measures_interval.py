@@ -1,27 +1,10 @@
-"""Intervals: scipy's Wilson and bootstrap, groups, and whether they hold as often as they say."""
+"""Intervals and standard errors: scipy's bootstrap, groups, and whether they hold as often as they say."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from darktimbre.measures.interval import bootstrap_mean, bootstrap_statistic, percentiles, wilson
-
-
-@pytest.mark.parametrize(("hits", "n"), [(0, 7), (7, 7), (1, 1), (30, 100), (9990, 10000)])
-@pytest.mark.parametrize("level", [0.95, 0.8])
-def test_wilson_as_scipys(hits: int, n: int, level: float) -> None:
-    value, low, high = wilson(hits, n, level)
-    expected = stats.binomtest(hits, n).proportion_ci(level, method="wilson")
-    assert (value, low, high) == pytest.approx((hits / n, expected.low, expected.high), abs=1e-12)
-    assert 0 <= low <= value <= high <= 1
-
-
-def test_wilson_of_nothing() -> None:
-    value, low, high = wilson(0, 0)
-    assert np.isnan(value)
-    assert (low, high) == (0, 1)
-    with pytest.raises(ValueError, match="3 hits of 2"):
-        wilson(3, 2)
+from darktimbre.measures.interval import bootstrap_mean, jackknife_error, mean_error, percentiles
 
 
 def test_mean_of_many_independent_notes_as_the_normal_interval() -> None:
@@ -39,17 +22,22 @@ def test_mean_as_scipys_bootstrap() -> None:
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
 
 
-def test_any_statistic_resamples_the_same_groups_as_the_mean() -> None:
-    random = np.random.default_rng(2)
-    values, groups = random.normal(size=80), random.integers(0, 9, 80)
-    mean = bootstrap_mean(values, groups, resamples=100, seed=3)
-    assert bootstrap_statistic(values, np.mean, groups, resamples=100, seed=3) == pytest.approx(mean)
-    by_row = bootstrap_statistic(np.arange(80), lambda rows: values[rows].mean(), groups, resamples=100, seed=3)
-    assert by_row == pytest.approx(mean)
-    table = np.stack([values, values], axis=1)
-    assert bootstrap_statistic(table, lambda rows: float(rows.mean()), groups, resamples=100, seed=3) == pytest.approx(
-        mean
-    )
+def test_error_of_a_mean_by_hand() -> None:
+    values = np.random.default_rng(6).exponential(size=30)
+    assert mean_error(values) == pytest.approx(values.std(ddof=1) / 30**0.5, rel=1e-12)
+    assert mean_error(values, np.arange(30)) == pytest.approx(mean_error(values), rel=1e-12)
+    # equal groups: the error of the mean of their means
+    means = values.reshape(6, 5).mean(axis=1)
+    assert mean_error(values, np.repeat(list("abcdef"), 5)) == pytest.approx(means.std(ddof=1) / 6**0.5, rel=1e-12)
+    assert np.isnan(mean_error(values, np.zeros(30)))
+    assert mean_error(values > 1) == pytest.approx(np.std(values > 1, ddof=1) / 30**0.5)
+
+
+def test_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = np.random.default_rng(7).exponential(size=40)
+    assert jackknife_error((values.sum() - values) / 39) == pytest.approx(mean_error(values), rel=1e-12)
+    assert np.isnan(jackknife_error([1.0]))
+    assert np.isnan(jackknife_error([]))
 
 
 def test_names_of_groups_do_not_matter_but_their_notes_stay_together() -> None:
@@ -89,5 +77,7 @@ def test_shapes_are_checked() -> None:
         bootstrap_mean([])
     with pytest.raises(ValueError, match="one group a note"):
         bootstrap_mean([1.0, 2.0], [1])
-    with pytest.raises(ValueError, match="values"):
-        bootstrap_statistic(3.0, np.mean)
+    with pytest.raises(ValueError, match=r"values \(note,\)"):
+        mean_error([])
+    with pytest.raises(ValueError, match="one group a note"):
+        mean_error([1.0, 2.0], [1])

@@ -136,6 +136,45 @@ def test_same_seed_same_subsets_and_value_without_a_seed() -> None:
     assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
 
 
+@pytest.mark.usefixtures("small_blocks")
+def test_error_is_that_of_leaving_out_one_instrument_after_another() -> None:
+    random = np.random.default_rng(10)
+    x, y, groups = random.normal(size=(30, 4)), random.normal(1, 1, (24, 4)), np.repeat(list("abcd"), [3, 9, 2, 10])
+    left = np.array([plain_mmd(x, y[groups != one]) for one in "abcd"])
+    found = kernel_distance(x, y, subsets=3, groups=groups)
+    assert found.standard_error == pytest.approx(np.sqrt(3 / 4 * np.square(left - left.mean()).sum()), rel=1e-9)
+    alone = kernel_distance(x, y, subsets=3)
+    assert (alone.value, alone.mean, alone.std) == pytest.approx((found.value, found.mean, found.std), rel=1e-12)
+    assert np.isnan(kernel_distance(x, y, groups=np.zeros(24)).standard_error)
+    assert np.isnan(kernel_distance(x, y, groups=np.arange(24) > 0).standard_error)  # one note alone has no pair
+    with pytest.raises(ValueError, match="one group a note"):
+        kernel_distance(x, y, groups=np.zeros(30))
+
+
+def test_error_is_the_spread_of_repeated_draws() -> None:
+    random, groups = np.random.default_rng(11), np.repeat(np.arange(40), 10)
+    x = random.normal(size=(500, 4))
+    found, told, naive = [], [], []
+    for seed in range(80):
+        y = 0.5 + 0.9 * random.normal(size=(40, 4))[groups] + 0.19**0.5 * random.normal(size=(400, 4))
+        one = kernel_distance(x, y, subsets=1, groups=groups, seed=seed)
+        found.append(one.value)
+        told.append(one.standard_error)
+        naive.append(kernel_distance(x, y, subsets=1, seed=seed).standard_error)
+    assert np.std(found) / 1.5 < np.mean(told) < 1.5 * np.std(found)
+    assert np.mean(naive) < np.std(found) / 2
+    # notes that are independent, by tenths and by more groups than are deleted one by one
+    found, tenths, hundredths = [], [], []
+    for seed in range(80):
+        y = 0.5 + random.normal(size=(400, 4))
+        one = kernel_distance(x, y, subsets=1, seed=seed)
+        found.append(one.value)
+        tenths.append(one.standard_error)
+        hundredths.append(kernel_distance(x, y, subsets=1, groups=np.arange(400), seed=seed).standard_error)
+    for errors in (tenths, hundredths):
+        assert np.std(found) / 1.5 < np.mean(errors) < 1.5 * np.std(found)
+
+
 def test_subsets_are_at_most_half_of_the_smaller_side() -> None:
     random = np.random.default_rng(9)
     found = kernel_distance(random.normal(size=(50, 3)), random.normal(size=(21, 3)), subsets=20)

@@ -33,7 +33,7 @@ def test_as_scikit_learns_neighbours(k: int) -> None:
     random = np.random.default_rng(k)
     for n, m in ((60, 60), (40, 75), (90, 10)):
         x, y = random.normal(size=(n, 4)), 0.4 + 0.7 * random.normal(size=(m, 4))
-        assert fidelity_and_diversity(x, y, k=k) == pytest.approx(by_scikit_learn(x, y, k), abs=1e-12)
+        assert fidelity_and_diversity(x, y, k=k)[:4] == pytest.approx(by_scikit_learn(x, y, k), abs=1e-12)
         nearest = NearestNeighbors(n_neighbors=k + 1).fit(x).kneighbors(x)[0]
         assert radii(x, k) == pytest.approx(nearest[:, k], rel=1e-9)
 
@@ -42,12 +42,12 @@ def test_as_scikit_learns_neighbours(k: int) -> None:
 def test_a_set_with_itself() -> None:
     x = np.random.default_rng(0).normal(size=(80, 3))
     for other in (x, x[::-1], x.astype(np.float32).astype(np.float64)):
-        assert fidelity_and_diversity(other, other) == (1.0, 1.0, 1.0, 1.0)
+        assert fidelity_and_diversity(other, other)[:4] == (1.0, 1.0, 1.0, 1.0)
 
 
 def test_sets_far_apart_share_nothing() -> None:
     x = np.random.default_rng(1).normal(size=(50, 3))
-    assert fidelity_and_diversity(x, x + 100) == (0, 0, 0, 0)
+    assert fidelity_and_diversity(x, x + 100) == (0, 0, 0, 0, (0, 0, 0, 0))
 
 
 def test_one_of_two_halves_is_true_to_the_real_and_reaches_half_of_it() -> None:
@@ -71,7 +71,9 @@ def test_one_and_the_same_sound_is_true_but_not_diverse() -> None:
 def test_two_draws_of_one_distribution() -> None:
     # density 1, coverage 1 - Π (N-i)/(2N-i)... → 1 - 2^-k for large N (Naeem et al. 2020, §3.3)
     random = np.random.default_rng(4)
-    found = np.array([fidelity_and_diversity(*random.normal(size=(2, 400, 3)), k=3) for _ in range(12)]).mean(axis=0)
+    found = np.array([fidelity_and_diversity(*random.normal(size=(2, 400, 3)), k=3)[:4] for _ in range(12)]).mean(
+        axis=0
+    )
     assert found[2] == pytest.approx(1.0, abs=0.03)
     assert found[3] == pytest.approx(1 - 2.0**-3, abs=0.02)
 
@@ -80,8 +82,10 @@ def test_moving_and_shuffling_changes_nothing_even_far_from_zero() -> None:
     random = np.random.default_rng(5)
     x, y = random.normal(size=(100, 6)), 0.3 + random.normal(size=(80, 6))
     found = fidelity_and_diversity(x, y)
-    assert fidelity_and_diversity(x[random.permutation(100)], y[random.permutation(80)]) == pytest.approx(found)
-    assert fidelity_and_diversity(1e5 + 7 * x, 1e5 + 7 * y) == pytest.approx(found)
+    for pair in ((x[random.permutation(100)], y[random.permutation(80)]), (1e5 + 7 * x, 1e5 + 7 * y)):
+        again = fidelity_and_diversity(*pair)
+        assert again[:4] == pytest.approx(found[:4])
+        assert again.errors == pytest.approx(found.errors)
 
 
 def test_radii_computed_before_are_used() -> None:
@@ -91,6 +95,39 @@ def test_radii_computed_before_are_used() -> None:
     assert fidelity_and_diversity(x, y, real_radii=np.zeros(50)).coverage == 0
     with pytest.raises(ValueError, match="one radius"):
         fidelity_and_diversity(x, y, real_radii=radii(y[:20]))
+
+
+def test_errors_are_the_spread_of_repeated_draws_of_instruments() -> None:
+    # A fake instrument is among the real notes, or far away with all its notes.
+    random, groups = np.random.default_rng(8), np.repeat(np.arange(30), 8)
+    real = random.normal(size=(300, 2))
+    found, told, naive = [], [], []
+    for _ in range(40):
+        fake = random.normal(size=(240, 2)) + 20 * (random.uniform(size=30) < 0.4)[groups][:, None]
+        near = fidelity_and_diversity(real, fake, fake_groups=groups)
+        found.append((near.precision, near.density))
+        told.append((near.errors.precision, near.errors.density))
+        alone = fidelity_and_diversity(real, fake)
+        assert alone[:4] == near[:4]
+        naive.append((alone.errors.precision, alone.errors.density))
+    spread = np.std(found, axis=0)
+    assert (np.mean(told, axis=0) < 1.5 * spread).all()
+    assert (np.mean(told, axis=0) > spread / 1.5).all()
+    assert (np.mean(naive, axis=0) < spread / 2).all()
+
+
+def test_errors_of_recall_and_coverage_are_of_the_real_instruments() -> None:
+    random, groups = np.random.default_rng(9), np.repeat(np.arange(30), 8)
+    fake = random.normal(size=(240, 2))
+    found, told = [], []
+    for _ in range(40):
+        real = random.normal(size=(240, 2)) + 20 * (random.uniform(size=30) < 0.4)[groups][:, None]
+        near = fidelity_and_diversity(real, fake, real_groups=groups)
+        found.append((near.recall, near.coverage))
+        told.append((near.errors.recall, near.errors.coverage))
+    spread = np.std(found, axis=0)
+    assert (np.mean(told, axis=0) < 1.5 * spread).all()
+    assert (np.mean(told, axis=0) > spread / 1.5).all()
 
 
 def test_repeated_real_notes_have_balls_without_content() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.note import Note
@@ -124,6 +125,14 @@ def test_recipe_runs_resumes_and_ends_in_something_that_works(name, corpora, tmp
         waves = torch.from_numpy(Corpus.open(corpus).waves([0, 1]))
         assert torch.isfinite(tagger.logits(waves)).all()
         assert json.loads((whole.bundle / "report.json").read_text())["held_out"]["notes"] == NOTES // 4
+        return
+    if recipe.task == "inception":
+        classifier = Classifier.from_pretrained(whole.bundle)
+        heard = classifier.hear(torch.from_numpy(Corpus.open(corpus).waves([0, 1])))
+        assert heard.pitch.shape == (2, len(classifier.pitches))
+        assert heard.embedding.shape == (2, classifier.dimension)
+        assert all(torch.isfinite(answer).all() for answer in heard)
+        assert classifier.config["metrics"]["train"]["notes"] == len(Corpus.open(corpus).rows("train"))
         return
     instrument = Synthesizer.from_pretrained(whole.bundle)
     assert len(instrument.attributes.names) == (

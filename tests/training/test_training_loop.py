@@ -232,13 +232,9 @@ def test_time_limit_leaves_checkpoint_and_goes_on(tiny_corpus, tmp_path):
 
 def test_previews_do_not_change_the_run(finished, tiny_corpus, tmp_path):
     recipe, whole = finished
-    heard: list[int] = []
     options = Options(corpus=tiny_corpus, run=tmp_path / "run", accelerator="cpu")
     with_previews = recipe.model_copy(update={"preview_every": 24})
-    train_recipe(
-        with_previews, options, say=print, observer=lambda moment, training, folder: heard.append(moment.notes_seen)
-    )
-    assert len(heard) == 3
+    train_recipe(with_previews, options, say=print)
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -13,8 +13,8 @@ def test_resolved_recipe_reads_back_equal(name):
     assert parse_recipe(dump_recipe(recipe), origin="dump") == recipe
 
 
-def test_there_are_the_five_recipes():
-    assert recipe_names() == ["darkgan", "darkgan-baseline", "darkgan-small", "gansynth", "tagger"]
+def test_there_are_the_six_recipes():
+    assert recipe_names() == ["darkgan", "darkgan-baseline", "darkgan-small", "gansynth", "inception", "tagger"]
 
 
 def test_darkgan_is_the_paper():

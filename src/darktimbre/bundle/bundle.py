@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from darktimbre.audio.atomic import atomic_folder
+from darktimbre.audio.atomic import atomic_file, atomic_folder
 from darktimbre.bundle.card import model_card
 from darktimbre.bundle.where import CARD, CONFIG, DISCRIMINATOR, WEIGHTS, find
 from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
@@ -91,17 +91,32 @@ class Bundle:
         """
         weights = _stored(self.weights, half)
         discriminator = None if self.discriminator is None else _stored(self.discriminator, half)
-        config = {"format": FORMAT, **{key: value for key, value in self.config.items() if key != "format"}}
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(path) as folder:
-            (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            (folder / CARD).write_text(model_card(config, weights=weights), encoding="utf-8")
+            for name, text in self._card(weights).items():
+                (folder / name).write_text(text, encoding="utf-8")
             for name, tensors in ((WEIGHTS, weights), (DISCRIMINATOR, discriminator)):
                 if tensors is not None:
                     safetensors.torch.save_file(tensors, folder / name, metadata={"format": "pt"})
                     (folder / name).chmod((folder / CONFIG).stat().st_mode)  # safetensors writes for the owner alone
         return path
+
+    def save_card(self, path: str | Path) -> None:
+        """Writes configuration and model card anew into a bundle's folder; weights, and all else there, stay.
+
+        Each of the two files appears whole or not at all.
+        """
+        for name, text in self._card(self.weights).items():
+            with atomic_file(Path(path) / name) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+
+    def _card(self, weights: Weights) -> dict[str, str]:
+        config = {"format": FORMAT, **{key: value for key, value in self.config.items() if key != "format"}}
+        return {
+            CONFIG: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+            CARD: model_card(config, weights=weights),
+        }
 
     @cached_property
     def attributes(self) -> Attributes:

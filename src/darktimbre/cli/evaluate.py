@@ -165,16 +165,25 @@ def _instrument(name: str, place: Path | str, device: str) -> "Instrument":
 
 
 def write_cards(found: "Evaluation", places: dict[str, Path | None]) -> None:
-    """The figures → metrics and model card of every bundle that is a folder here; weights stay as they are."""
+    """The figures → metrics and model card of every bundle that is a folder here; all else in it stays as it is.
+
+    Figures of fewer notes do not replace those of more.
+    """
     from darktimbre.bundle.bundle import Bundle
+    from darktimbre.cli.console import caution
     from darktimbre.evaluation.card import card_metrics
 
     for system in found.systems:
         if (place := places.get(system.name)) is None:
             continue
-        bundle = Bundle.from_pretrained(place, discriminator=True)
-        bundle.config.setdefault("metrics", {})["evaluation"] = card_metrics(system, found)
-        bundle.save_pretrained(place)
+        bundle, told = Bundle.from_pretrained(place), card_metrics(system, found)
+        metrics = bundle.config.setdefault("metrics", {})
+        before = metrics.get("evaluation") or {}
+        if before.get("corpus") == told["corpus"] and before.get("notes", 0) > told["notes"]:
+            caution(f"The card of {system.name} keeps its figures of {before['notes']:,} notes: there are fewer now.")
+            continue
+        metrics["evaluation"] = told
+        bundle.save_card(place)
 
 
 class Telling:

@@ -132,7 +132,7 @@ class Ear:
             logits = TeacherListener(self.tagger, self.attributes.names).hear(waves, rate)["logits"]
         if self.attributes.pitches:
             sung = pitched.waves(first, stop) if pitched else waves
-            hertz = FundamentalListener(rate).hear(sung, rate)["f0"]
+            hertz = FundamentalListener(rate, self.asked.hertz).hear(sung, rate)["f0"]
         return logits, hertz
 
     def _listen(

@@ -118,7 +118,8 @@ def train(
     if outcome.bundle is not None and chosen.task == "gan":
         say(f"The instrument is in {outcome.bundle}: play it with `darktimbre synth random {outcome.bundle} sounds`.")
     elif outcome.bundle is not None:
-        say(f"The tagger is in {outcome.bundle}.")
+        what = "classifier" if chosen.task == "inception" else "tagger"
+        say(f"The {what} is in {outcome.bundle}.")
 
 
 def listening_on(accelerator: str) -> str:

@@ -23,7 +23,9 @@ def card_metrics(system: System, evaluation: Evaluation) -> dict[str, Any]:
         "pitch_accuracy_by_classifier": _told(scores.pitch_by_classifier),
         "pitch_inception_score": _told(scores.pitch_inception),
         "family_inception_score": _told(scores.family_inception),
-        "kernel_inception_distance": _told(scores.kid),
+        f"kernel_inception_distance_{'classifier' if facts['classifier'] else facts['embedding']['name']}": _told(
+            scores.kid
+        ),
         f"frechet_audio_distance_{facts['embedding']['name']}": _told(scores.fad),
         "coverage": _told(scores.coverage),
     }

@@ -25,8 +25,8 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.temperature import soft_labels
 
 Floats = NDArray[np.float32]
-Hear = Callable[[Floats, Floats], Floats]
-"""Conditions (note, size) and latents (note, latent) → the teacher's logits of the attributes (note, label)."""
+Hear = Callable[[Floats, Floats, tuple[str, ...]], Floats]
+"""Conditions (note, size), latents (note, latent) and some names → the teacher's logits of these (note, name)."""
 
 
 class Finding(NamedTuple):
@@ -169,7 +169,7 @@ def increment_consistency(
     temperature = synthesizer.attributes.temperature
     counts = resampled_counts(asked.groups, resamples, seed)
     latent = synthesizer.latents(seed, len(asked.condition))
-    before = soft_labels(hear(asked.condition, latent), temperature)
+    before = soft_labels(hear(asked.condition, latent, synthesizer.attributes.names), temperature)
     more = None if unraised is None else soft_labels(unraised, temperature)
     above = [delta for delta in increments if delta != 0]
     each = np.empty((len(counts), len(chosen), len(increments)))
@@ -200,9 +200,9 @@ def _answers(
         column = attributes.names.index(name)
         condition = np.tile(asked.condition, (len(increments), 1))
         condition[:, len(attributes.pitches) + column] += np.repeat(np.asarray(increments, np.float32), count)
-        logits = hear(condition, latent) if len(condition) else np.zeros((0, len(attributes.names)), np.float32)
-        assert logits.shape == (len(condition), len(attributes.names))
-        yield column, soft_labels(logits[:, column], attributes.temperature).reshape(len(increments), count)
+        logits = hear(condition, latent, (name,)) if len(condition) else np.zeros((0, 1), np.float32)
+        assert logits.shape == (len(condition), 1)
+        yield column, soft_labels(logits[:, 0], attributes.temperature).reshape(len(increments), count)
 
 
 def _nothing_to_raise(synthesizer: Synthesizer, chosen: Sequence[str]) -> tuple[str, ...]:

@@ -8,11 +8,16 @@ from numpy.typing import NDArray
 
 from darktimbre.audio.files import write
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.heldout import HeldOut
+from darktimbre.evaluation.pairing import Instrument
 from darktimbre.evaluation.results import Sound
+from darktimbre.evaluation.sources import generated_source
+from darktimbre.measures.spectral import log_spectral_distance
 from darktimbre.notes.pitch import note_name
 
 RAISED = (0.0, 0.5, 1.0)  # what is added to an attribute, to hear it
 FOLDER = "sounds"
+WINDOW = 1024  # samples
 
 
 class Examples:
@@ -44,11 +49,28 @@ class Examples:
         """An instrument's answers (note, sample) to the notes' pitch and attributes, in the order of `rows`."""
         return self._kept(name, waves, [f"asked: {title}" for title in self.titles()])
 
-    def raised(self, name: str, waves: NDArray[np.float32], attribute: str) -> tuple[Sound, ...]:
-        """One note with an attribute raised by `RAISED`."""
-        groups = [f"{attribute} raised"] * len(waves)
-        titles = [f"{attribute} {increment:+g}" for increment in RAISED[: len(waves)]]
-        return self._kept(f"{name}, {attribute}", waves, groups, titles)
+    def of(self, one: Instrument, seed: int) -> tuple[Sound, ...]:
+        """An instrument's answers to the notes' pitch and attributes."""
+        asked = HeldOut.of(self.corpus, self.rows, one.attributes)
+        latent = one.synthesizer.latents(seed, len(self.rows))
+        return self.answers(one.name, self._made(one, asked.condition, latent))
+
+    def raised(self, one: Instrument, attribute: str, seed: int) -> tuple[Sound, ...]:
+        """An instrument's answer to the first note, and with an attribute raised by `RAISED`."""
+        asked = HeldOut.of(self.corpus, self.rows[:1], one.attributes)
+        condition = asked.condition.repeat(len(RAISED), axis=0)
+        column = len(one.attributes.pitches) + one.attributes.names.index(attribute)
+        condition[:, column] += np.asarray(RAISED, np.float32)
+        waves = self._made(one, condition, one.synthesizer.latents(seed).repeat(len(RAISED), axis=0))
+        titles = [f"{attribute} {increment:+g}" for increment in RAISED]
+        return self._kept(f"{one.name}, {attribute}", waves, [f"{one.name}: {attribute} raised"] * len(RAISED), titles)
+
+    def _made(
+        self, one: Instrument, condition: NDArray[np.float32], latent: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        return generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples).waves(
+            0, len(condition)
+        )
 
     def _kept(
         self, name: str, waves: NDArray[np.float32], groups: list[str], titles: list[str] | None = None
@@ -64,3 +86,13 @@ class Examples:
             write(self.folder / file, wave, self.corpus.sample_rate)
             kept.append(Sound(file, titles[number - 1] if titles else name, group))
         return tuple(kept)
+
+
+def spectral_distances(real: NDArray[np.float32], made: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-spectral distance in dB of pairs of sounds (note, sample) → (note,); Hann windows, a quarter apart."""
+
+    def magnitudes(waves: NDArray[np.float32]) -> NDArray[np.float64]:
+        frames = np.lib.stride_tricks.sliding_window_view(waves, WINDOW, axis=1)[:, :: WINDOW // 4]
+        return np.abs(np.fft.rfft(frames * np.hanning(WINDOW))).swapaxes(1, 2)
+
+    return log_spectral_distance(magnitudes(real), magnitudes(made))

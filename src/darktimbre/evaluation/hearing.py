@@ -19,6 +19,7 @@ from darktimbre.evaluation.listening import listen
 from darktimbre.evaluation.pairing import Judges
 from darktimbre.evaluation.scores import Features
 from darktimbre.evaluation.sources import Source
+from darktimbre.notes.pitch import midi_to_hz
 
 Progress = Callable[[str, int], None]
 """Called with what is being heard, and how many notes of it were heard since the last call."""
@@ -27,7 +28,10 @@ Progress = Callable[[str, int], None]
 class Ear:
     """All judges of an evaluation, its cache and its progress."""
 
-    def __init__(self, judges: Judges, corpus: Corpus, cache: Path, progress: Progress) -> None:
+    def __init__(
+        self, judges: Judges, corpus: Corpus, cache: Path, progress: Progress, pitches: tuple[int, ...] = ()
+    ) -> None:
+        """`pitches`: MIDI numbers that notes are asked for at, which the search for fundamentals has to reach."""
         self.judges, self.cache, self.progress = judges, cache, progress
         self.samples, self.rate = corpus.samples, corpus.sample_rate
         teacher = TeacherListener(judges.teacher, None)
@@ -35,7 +39,9 @@ class Ear:
         self.listeners: dict[str, Listener] = {
             "teacher": teacher,
             "embedder": teacher if own else EmbeddingListener(judges.embedder),
-            "fundamental": FundamentalListener(corpus.sample_rate),
+            "fundamental": FundamentalListener(
+                corpus.sample_rate, np.array([midi_to_hz(float(pitch)) for pitch in pitches]) if pitches else None
+            ),
         }
         if judges.classifier is not None:
             self.listeners["classifier"] = ClassifierListener(judges.classifier)

@@ -149,7 +149,7 @@ def quick_report(
     asked = HeldOut.of(corpus, rows, attributes)
     latent = synthesizer.latents(seed, len(rows))
     players = {"trained": synthesizer, "untrained": untrained(synthesizer, seed), **(others or {})}
-    fundamental: list[Listener] = [FundamentalListener(corpus.sample_rate)] if attributes.pitches else []
+    fundamental: list[Listener] = [FundamentalListener(corpus.sample_rate, asked.hertz)] if attributes.pitches else []
     teacher: list[Listener] = [TeacherListener(tagger, attributes.names)] if tagger and attributes.names else []
     done, whole = 0, (len(players) + 1) * len(rows)
 
@@ -183,7 +183,7 @@ def quick_report(
 
 def pitch_accuracy(waves: NDArray[np.float32], hertz: NDArray[np.float64], rate: int) -> float:
     """Share of notes (note, sample) whose fundamental, by YIN over its whole range, is within 50 cents of `hertz`."""
-    return pitch_within(FundamentalListener(rate).hear(waves, rate)["f0"], hertz, CENTS)
+    return pitch_within(FundamentalListener(rate, hertz).hear(waves, rate)["f0"], hertz, CENTS)
 
 
 def _mean(correlation: NDArray[np.float64]) -> float | None:

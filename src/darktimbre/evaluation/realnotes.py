@@ -27,7 +27,7 @@ class RealNotes:
     def chosen(
         cls, corpus: Corpus, pitches: tuple[int, ...], held_out: tuple[str, ...], *, count: int, seed: int
     ) -> "RealNotes":
-        """At most `count` notes of each set, at these pitches where there are any.
+        """Notes at these pitches, where there are any; at most `count` of each set, and no more held out than compared.
 
         Raises:
             UserError: a set has fewer than two.
@@ -42,8 +42,9 @@ class RealNotes:
         if half < 2 or len(unseen) < 2:
             raise UserError(
                 f"{corpus.path} has {len(train)} notes to compare with and {len(unseen)} held out "
-                f"({' and '.join(held_out)}) at the instruments' pitches: an evaluation needs some of both."
+                f"({' and '.join(held_out)}) at the instruments' pitches, and an evaluation needs some of both: give a "
+                "corpus of more instruments at these pitches."
             )
         shuffled = np.random.default_rng((seed, 0)).permutation(train)
-        kept = np.random.default_rng((seed, 1)).permutation(unseen)[:count]
+        kept = np.random.default_rng((seed, 1)).permutation(unseen)[:half]
         return cls(np.sort(shuffled[:half]), np.sort(shuffled[half : 2 * half]), np.sort(kept))

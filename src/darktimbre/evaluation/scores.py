@@ -1,5 +1,6 @@
 """What listeners heard in some sounds and in real notes → the figures of table 1."""
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -9,13 +10,15 @@ from darktimbre.evaluation.profile import Profile
 from darktimbre.evaluation.results import MISSING, Estimate, Scores
 from darktimbre.measures.frechet import (
     Moments,
+    ReferenceParts,
     frechet_distance,
     frechet_infinity,
     frechet_standard_error,
     notes_for_full_rank,
+    notes_for_infinity,
 )
-from darktimbre.measures.inception import inception_score, inception_score_splits
-from darktimbre.measures.interval import bootstrap_mean
+from darktimbre.measures.inception import inception_score, inception_score_error
+from darktimbre.measures.interval import bootstrap_mean, mean_error
 from darktimbre.measures.kernel import kernel_distance
 from darktimbre.measures.neighbours import fidelity_and_diversity, radii
 from darktimbre.measures.pitch import interval_cents
@@ -27,10 +30,17 @@ Features = dict[str, dict[str, NDArray[np.float32]]]
 
 
 class Reference:
-    """What was heard in the real notes that all sounds are compared with; what follows from it is computed once."""
+    """What was heard in the real notes that all sounds are compared with; what follows from it is computed once.
 
-    def __init__(self, heard: Features, neighbours: int) -> None:
-        self.heard, self.neighbours = heard, neighbours
+    Attributes:
+        heard: by each listener.
+        neighbours: k of precision, recall, density and coverage.
+        groups: the instrument of each note (note,).
+    """
+
+    def __init__(self, heard: Features, neighbours: int, groups: NDArray[np.int64]) -> None:
+        self.heard, self.neighbours, self.groups = heard, neighbours, groups
+        self._parts: dict[int, ReferenceParts] = {}
 
     @property
     def embedding(self) -> NDArray[np.float32]:
@@ -46,6 +56,12 @@ class Reference:
     def radii(self) -> NDArray[np.float64]:
         """Distance of each note to its k-th neighbour."""
         return radii(self.embedding, self.neighbours)
+
+    def parts(self, seed: int) -> ReferenceParts:
+        """Its share in FAD∞."""
+        if seed not in self._parts:
+            self._parts[seed] = ReferenceParts(self.embedding, seed)
+        return self._parts[seed]
 
 
 def full_rank(notes: int, dimension: int) -> bool:
@@ -63,7 +79,7 @@ def score(
     profile: Profile,
     seed: int,
 ) -> Scores:
-    """The figures of one set of sounds.
+    """The figures of one set of sounds; the spread of each is its standard error, of notes grouped by instrument.
 
     Args:
         heard: of the sounds.
@@ -75,43 +91,60 @@ def score(
         seed: of subsets and resamples.
     """
     mine = heard["embedder"]["embedding"]
-    count = len(mine)
-    far, infinite = MISSING, MISSING
-    if full_rank(min(count, reference.moments.count), mine.shape[1]):
-        distance = frechet_distance(reference.moments, Moments().add(mine))
-        far = Estimate(distance, spread=frechet_standard_error(reference.moments, mine))
-        limit = frechet_infinity(reference.moments, mine, seed=seed)
-        infinite = Estimate(limit.value, spread=limit.standard_error)
-    near = fidelity_and_diversity(reference.embedding, mine, k=reference.neighbours, real_radii=reference.radii)
+    far, infinite = _frechet(mine, reference, groups, seed)
+    near = fidelity_and_diversity(
+        reference.embedding, mine, k=reference.neighbours, real_radii=reference.radii,
+        real_groups=reference.groups, fake_groups=groups,
+    )  # fmt: skip
     space = "classifier" if "classifier" in heard else "embedder"
     kernel = kernel_distance(
         reference.heard[space]["embedding"], heard[space]["embedding"],
-        subsets=profile.subsets, subset_size=profile.subset_size, seed=seed,
+        subsets=profile.subsets, subset_size=profile.subset_size, groups=groups, seed=seed,
     )  # fmt: skip
     judged = heard.get("classifier", {})
     return Scores(
-        notes=count,
-        pitch_inception=_inception(judged.get("pitch"), seed),
-        family_inception=_inception(judged.get("family"), seed),
-        kid=Estimate(kernel.value, spread=kernel.std),
+        notes=len(mine),
+        pitch_inception=_inception(judged.get("pitch"), groups),
+        family_inception=_inception(judged.get("family"), groups),
+        kid=_estimate(kernel.value, kernel.standard_error),
+        kid_subsets=_estimate(kernel.mean, kernel.std),
         fad=far,
         fad_infinity=infinite,
-        precision=_binomial(near.precision, count),
-        recall=_binomial(near.recall, reference.moments.count),
-        density=Estimate(near.density),
-        coverage=_binomial(near.coverage, reference.moments.count),
+        precision=_estimate(near.precision, near.errors.precision),
+        recall=_estimate(near.recall, near.errors.recall),
+        density=_estimate(near.density, near.errors.density),
+        coverage=_estimate(near.coverage, near.errors.coverage),
         pitch_by_classifier=_share(_classified(judged.get("pitch"), pitch_classes), groups, profile, seed),
         pitch_by_f0=_share(_in_tune(heard["fundamental"]["f0"], hertz), groups, profile, seed),
     )
 
 
-def _inception(logits: NDArray[np.float32] | None, seed: int) -> Estimate:
+def _frechet(
+    mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64], seed: int
+) -> tuple[Estimate, Estimate]:
+    """FAD and FAD∞, each where there are notes enough."""
+    fewest, dimension = min(len(mine), reference.moments.count), mine.shape[1]
+    if not full_rank(fewest, dimension):
+        return MISSING, MISSING
+    error = frechet_standard_error(reference.moments, mine, groups)
+    far = _estimate(frechet_distance(reference.moments, Moments().add(mine)), error)
+    if fewest < notes_for_infinity(dimension):
+        return far, MISSING
+    limit = frechet_infinity(reference.parts(seed), mine, distance_error=error)
+    return far, _estimate(limit.value, limit.standard_error)
+
+
+def _estimate(value: float, error: float) -> Estimate:
+    """A figure with its standard error, where there is one: a single instrument tells nothing of others."""
+    return Estimate(value, spread=error if math.isfinite(error) else None)
+
+
+def _inception(logits: NDArray[np.float32] | None, groups: NDArray[np.int64]) -> Estimate:
     if logits is None or logits.shape[1] < 2:
         return MISSING
     odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     probabilities = odds / odds.sum(axis=1, keepdims=True)
-    _, spread = inception_score_splits(probabilities, splits=min(10, len(probabilities)), seed=seed)
-    return Estimate(inception_score(probabilities), spread=spread)
+    return _estimate(inception_score(probabilities), inception_score_error(probabilities, groups))
 
 
 def _classified(logits: NDArray[np.float32] | None, classes: NDArray[np.int64]) -> NDArray[np.float64] | None:
@@ -128,13 +161,10 @@ def _in_tune(f0: NDArray[np.float32], hertz: NDArray[np.float64]) -> NDArray[np.
     return (np.abs(interval_cents(f0, hertz)) <= CENTS).astype(np.float64)
 
 
-def _binomial(share: float, notes: int) -> Estimate:
-    """A share of so many notes with its standard error, the notes taken as independent."""
-    return Estimate(share, spread=float(np.sqrt(share * (1 - share) / notes)))
-
-
 def _share(hits: NDArray[np.float64] | None, groups: NDArray[np.int64], profile: Profile, seed: int) -> Estimate:
     if hits is None:
         return MISSING
     mean = bootstrap_mean(hits, groups, resamples=profile.resamples, seed=seed)
-    return Estimate(mean.value, mean.low, mean.high)
+    if not (math.isfinite(mean.low) and math.isfinite(mean.high)):
+        return Estimate(mean.value)
+    return Estimate(mean.value, mean.low, mean.high, mean_error(hits, groups))

@@ -17,16 +17,16 @@ from darktimbre.evaluation.control import (
     increment_consistency,
     out_of_distribution,
 )
-from darktimbre.evaluation.examples import RAISED, Examples
+from darktimbre.evaluation.examples import Examples, spectral_distances
 from darktimbre.evaluation.hearing import Ear, Progress
 from darktimbre.evaluation.heldout import HeldOut, draw_rows
 from darktimbre.evaluation.increments import even_steps, shifts
 from darktimbre.evaluation.pairing import Instrument, Judges, common_pitches, refuse_few_notes, refuse_wrong_pairings
 from darktimbre.evaluation.profile import Profile
 from darktimbre.evaluation.realnotes import RealNotes
-from darktimbre.evaluation.results import Control, Evaluation, Scores, Sound, System, Variation
+from darktimbre.evaluation.results import Control, Evaluation, Scores, System, Variation
 from darktimbre.evaluation.scores import Features, Reference, full_rank, score
-from darktimbre.evaluation.sources import Source, generated_source, real_source, round_trip_source, untrained
+from darktimbre.evaluation.sources import generated_source, real_source, round_trip_source, untrained
 from darktimbre.evaluation.variation import variation
 from darktimbre.notes.attributes import Attributes
 
@@ -67,12 +67,13 @@ class Study:
         refuse_wrong_pairings(instruments, corpus, judges)
         self.instruments, self.corpus, self.judges = tuple(instruments), corpus, judges
         self.folder, self.profile, self.seed = folder, profile, seed
-        self.ear = Ear(judges, corpus, folder / "cache", progress)
         self.splits = facts.held_out_splits(instruments)
         steered = [one for one in self.instruments if one.attributes.names]
-        self.first = (steered or self.instruments)[0]  # the vocabulary and the picture that real notes are heard by
+        self.first = (steered or self.instruments)[0]  # whose vocabulary real notes are told in
         self.vocabulary = replace(self.first.attributes, pitches=common_pitches(instruments))
         self.real = RealNotes.chosen(corpus, self.vocabulary.pitches, self.splits, count=profile.reference, seed=seed)
+        cache = folder / "cache" / facts.environment(self.first.synthesizer.device.type)[:16]
+        self.ear = Ear(judges, corpus, cache, progress, self.vocabulary.pitches)
         self.left_out: list[str] = []
         if fad:
             refuse_few_notes(profile.notes, len(self.real.reference), judges.embedder, self.ear.dimension)
@@ -89,7 +90,8 @@ class Study:
     def run(self) -> Evaluation:
         """Listens to everything, real notes first."""
         heard = self.ear.hear("reference", real_source(self.corpus, self.real.reference))
-        self.reference = Reference(heard, self.profile.neighbours)
+        groups = self._told(self.real.reference).groups
+        self.reference = Reference(heard, self.profile.neighbours, groups)
         self.held_out = self.ear.hear("held-out notes", real_source(self.corpus, self.real.held_out))
         self.examples = Examples(
             self.folder, self.corpus, self.real.held_out, count=self.profile.sounds, seed=self.seed
@@ -101,25 +103,49 @@ class Study:
                 "corpus": facts.of_corpus(self.corpus),
                 **facts.of_judges(self.judges, self.ear.dimension),
                 "held_out": " and ".join(self.splits),
-                "vocabulary": list(self.first.attributes.names),
+                "vocabulary": list(self.vocabulary.names),
+                "vocabulary_temperature": self.vocabulary.temperature if self.vocabulary.names else None,
                 "seed": self.seed,
                 "versions": facts.versions(),
             },
-            counts={name: len(rows) for name, rows in vars(self.real).items()} | vars(self.profile),
-            reduced=self.profile.reduced(),
+            counts={
+                "scored": self.scored,
+                "reference": len(self.real.reference),
+                "other_real_notes": len(self.real.others),
+                "held_out_notes": len(self.real.held_out),
+                "held_out_instruments": len(np.unique(self._told(self.real.held_out).groups)),
+            },
+            asked=vars(self.profile),
+            reduced=(*self.profile.reduced(), *self._short_of()),
             left_out=tuple(dict.fromkeys(self.left_out)),
+            cautions=facts.cautions(self.instruments, self.corpus, self.judges),
         )
+
+    @property
+    def scored(self) -> int:
+        """Notes that every row of table 1 is scored over: much of it hangs on how many there are."""
+        return min(self.profile.notes, *(len(rows) for rows in vars(self.real).values()))
+
+    def _short_of(self) -> Iterator[str]:
+        """What the corpus has too few notes for."""
+        if self.scored < self.profile.notes:
+            yield f"table 1: {self.scored:,} notes of each row, for there are no more real ones"
+        if len(self.real.reference) < self.profile.reference:
+            yield f"reference: {len(self.real.reference):,} real notes, half of the train split"
+        held_out = len(np.unique(draw_rows(self.corpus, self.vocabulary, self.splits, self.profile.notes, self.seed)))
+        if held_out < self.profile.notes:
+            yield f"the {self.profile.notes:,} held-out conditions are repeated draws of {held_out:,} notes"
 
     def workload(self) -> int:
         """Notes that `run` will hear, at most: for a progress bar."""
         real = len(self.real.reference) + len(self.real.others) + 2 * len(self.real.held_out)
-        return real + self.profile.notes + sum(self._load(one) for one in self.instruments)
+        return real + 2 * self.profile.notes + sum(self._load(one) for one in self.instruments)
 
     def _load(self, one: Instrument) -> int:
         p, count = self.profile, len(one.attributes.names)
         crossed = p.latents * p.conditions * max(1, min(p.pitches, len(one.attributes.pitches)))
         if not count:
-            return p.notes + crossed
+            return 2 * p.notes + crossed
         shifts = min(p.shift_attributes, count) * (p.shift_steps + 1) * min(p.shift_notes, p.notes)
         raises = min(p.increment_attributes, count) * (p.increment_steps + 1) * min(p.increment_notes, p.notes)
         return 2 * p.notes + crossed + shifts + raises
@@ -139,14 +165,17 @@ class Study:
             sounds=self.examples.real("held-out notes"),
         )  # fmt: skip
 
-        player, name = self.first.synthesizer, "through the picture"
-        if player.samples != self.corpus.samples:
-            self.left_out.append(f"held-out notes {name}: those of {self.first.name} are longer than the corpus's.")
+        name = "through the picture"
+        fitting = [one.synthesizer for one in self.instruments if one.synthesizer.samples == self.corpus.samples]
+        if not fitting:
+            self.left_out.append(f"held-out notes {name}: those of all instruments are longer than the corpus's.")
             return
-        heard = self.ear.hear(name, round_trip_source(player, self.corpus, asked.rows))
-        shown = round_trip_source(player, self.corpus, self.examples.rows).waves(0, len(self.examples.rows))
+        heard = self.ear.hear(name, round_trip_source(fitting[0], self.corpus, asked.rows))
+        shown = round_trip_source(fitting[0], self.corpus, self.examples.rows).waves(0, len(self.examples.rows))
+        apart = spectral_distances(self.corpus.waves(self.examples.rows), shown)
         yield System(
             name, "real", scores={HELD_OUT: self._score(heard, asked)},
+            facts={"log_spectral_distance_db": round(float(np.median(apart)), 3)},
             control=self._controls({HELD_OUT: (asked, heard)}), sounds=self.examples.answers(name, shown),
         )  # fmt: skip
 
@@ -162,61 +191,63 @@ class Study:
 
     def _untrained(self) -> System:
         fresh = replace(self.first, name="untrained", synthesizer=untrained(self.first.synthesizer, self.seed))
-        asked = self._asked(fresh, self.splits)
-        heard = self.ear.hear("untrained", self._answers(fresh, asked))
+        heard = self._conditions(fresh)
         return System(
             fresh.name, "untrained",
             temperature=fresh.attributes.temperature if fresh.attributes.names else None,
             facts={"network": f"as {self.first.name}, with the weights that training begins with"},
-            scores={HELD_OUT: self._score(heard, asked)},
-            control=self._controls({HELD_OUT: (asked, heard)}),
-            sounds=self._examples(fresh),
+            scores=self._scores(fresh, heard),
+            control=self._controls(heard),
+            sounds=self.examples.of(fresh, self.seed),
         )  # fmt: skip
 
     # ── instruments ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _system(self, one: Instrument) -> System:
         player, steered = one.synthesizer, bool(one.attributes.names)
-        splits = {TRAIN: ("train",), HELD_OUT: self.splits} if steered else {HELD_OUT: self.splits}
-        heard: dict[str, tuple[HeldOut, Features]] = {}
-        for name, split in splits.items():
-            asked = self._asked(one, split)
-            heard[name] = asked, self.ear.hear(f"{one.name}, {name} conditions", self._answers(one, asked))
+        heard = self._conditions(one)
         system = System(
             name=one.name,
             kind=facts.kind(one, self.corpus),
             digest=player.bundle.digest,
             temperature=one.attributes.temperature if steered else None,
             facts=facts.of_instrument(one, self.corpus),
-            scores={name: self._score(features, asked) for name, (asked, features) in heard.items()},
+            scores=self._scores(one, heard),
             control=self._controls(heard, one.attributes),
             variation=self._variation(one),
             timing=timing.measure(player, self.profile.repeats),
-            sounds=self._examples(one),
+            sounds=self.examples.of(one, self.seed),
         )
         return self._with_increments(system, one, *heard[HELD_OUT]) if steered else system
 
     def _with_increments(self, system: System, one: Instrument, asked: HeldOut, heard: Features) -> System:
-        """Figures 2 and 3 of the attributes that answer, best first, and the best of them to hear."""
-        p, follows, rows = self.profile, followed(system.control[HELD_OUT]), asked.rows
+        """Figures 2 and 3 on held-out notes, of attributes that answer on notes of the train split; the best to hear.
 
-        def hear(stage: str, condition: NDArray[np.float32], latent: NDArray[np.float32]) -> NDArray[np.float32]:
+        Chosen on the notes that are told of, some would be there by chance.
+        """
+        p, follows, rows = self.profile, followed(system.control[TRAIN]), asked.rows
+        some = np.sort(np.random.default_rng(self.seed).permutation(len(follows))[: p.shift_attributes])
+
+        def hear(
+            stage: str, condition: NDArray[np.float32], latent: NDArray[np.float32], names: tuple[str, ...]
+        ) -> NDArray[np.float32]:
             source = generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
-            return self.ear.attributes(f"{one.name}, {stage}", source, one.attributes.names)
+            return self.ear.attributes(f"{one.name}, {stage}", source, names)
 
         shifted = out_of_distribution(
             one.synthesizer, HeldOut.of(self.corpus, rows[: p.shift_notes], one.attributes),
-            follows[: p.shift_attributes], shifts(p.shift_steps), partial(hear, "figure 2"),
+            [follows[place] for place in some], shifts(p.shift_steps), partial(hear, "figure 2"),
             resamples=p.resamples, seed=self.seed,
         )  # fmt: skip
         raised = increment_consistency(
             one.synthesizer, HeldOut.of(self.corpus, rows[: p.increment_notes], one.attributes),
             follows[: p.increment_attributes], even_steps(p.increment_steps), partial(hear, "figure 3"),
-            unraised=heard["teacher"]["logits"][:, self._columns(one.attributes)], resamples=p.resamples, seed=self.seed,
+            unraised=heard["teacher"]["logits"][:, self._columns(one.attributes)],
+            resamples=p.resamples, seed=self.seed,
         )  # fmt: skip
         self._tell(f"{one.name}, figure 2", shifted)
         self._tell(f"{one.name}, figure 3", raised)
-        sounds = (*system.sounds, *(self._raised(one, follows[0]) if follows else ()))
+        sounds = (*system.sounds, *(self.examples.raised(one, follows[0], self.seed) if follows else ()))
         return replace(system, out_of_distribution=shifted.curve, increments=raised.curve, sounds=sounds)
 
     def _tell(self, what: str, finding: Finding) -> None:
@@ -234,27 +265,6 @@ class Study:
             latents=p.latents, conditions=p.conditions, pitches=p.pitches, seed=self.seed,
         )  # fmt: skip
 
-    # ── sounds to listen to ───────────────────────────────────────────────────────────────────────────────────────────
-
-    def _examples(self, one: Instrument) -> tuple[Sound, ...]:
-        asked = HeldOut.of(self.corpus, self.examples.rows, one.attributes)
-        return self.examples.answers(one.name, self._waves(one, asked.condition))
-
-    def _raised(self, one: Instrument, name: str) -> tuple[Sound, ...]:
-        condition = HeldOut.of(self.corpus, self.examples.rows[:1], one.attributes).condition.repeat(
-            len(RAISED), axis=0
-        )
-        condition[:, len(one.attributes.pitches) + one.attributes.names.index(name)] += np.asarray(RAISED, np.float32)
-        latent = one.synthesizer.latents(self.seed).repeat(len(RAISED), axis=0)
-        return self.examples.raised(one.name, self._waves(one, condition, latent), name)
-
-    def _waves(
-        self, one: Instrument, condition: NDArray[np.float32], latent: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        latent = one.synthesizer.latents(self.seed, len(condition)) if latent is None else latent
-        source = generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
-        return source.waves(0, len(condition))
-
     # ── what all rows share ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _told(self, rows: NDArray[np.int64]) -> HeldOut:
@@ -267,17 +277,27 @@ class Study:
         asked = HeldOut.of(self.corpus, rows, one.attributes)
         return asked if one.attributes.names else replace(asked, logits=self._told(rows).logits)
 
-    def _answers(self, one: Instrument, asked: HeldOut) -> Source:
-        latent = one.synthesizer.latents(self.seed, len(asked.rows))
-        return generated_source(one.synthesizer, asked.condition, latent, samples=self.corpus.samples)
+    def _conditions(self, one: Instrument) -> dict[str, tuple[HeldOut, Features]]:
+        """What an instrument is asked for, by where that comes from, and what is heard in its answers."""
+        heard = {}
+        for name, splits in ((TRAIN, ("train",)), (HELD_OUT, self.splits)):
+            asked = self._asked(one, splits)
+            latent = one.synthesizer.latents(self.seed, len(asked.rows))
+            source = generated_source(one.synthesizer, asked.condition, latent, samples=self.corpus.samples)
+            heard[name] = asked, self.ear.hear(f"{one.name}, {name} conditions", source)
+        return heard
 
-    def _score(self, heard: Features, asked: HeldOut) -> Scores:
-        """As many notes of every row as of the reference: what hangs on their number compares."""
-        count = min(len(asked.rows), len(self.real.reference))
+    def _scores(self, one: Instrument, heard: dict[str, tuple[HeldOut, Features]]) -> dict[str, Scores]:
+        pitched = bool(one.attributes.pitches)
+        return {name: self._score(features, asked, pitched) for name, (asked, features) in heard.items()}
+
+    def _score(self, heard: Features, asked: HeldOut, pitched: bool = True) -> Scores:
+        count = self.scored
         first = {role: {name: table[:count] for name, table in tables.items()} for role, tables in heard.items()}
+        classes = self._classes(asked.rows[:count]) if pitched else np.zeros(0, np.int64)
         return score(
-            first, self.reference, hertz=asked.hertz[:count], pitch_classes=self._classes(asked.rows[:count]),
-            groups=asked.groups[:count], profile=self.profile, seed=self.seed,
+            first, self.reference, hertz=asked.hertz[:count], pitch_classes=classes, groups=asked.groups[:count],
+            profile=self.profile, seed=self.seed,
         )  # fmt: skip
 
     def _classes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,6 +1,5 @@
-"""How sure a figure is: bootstrap over notes or whole instruments, and shares of hits."""
+"""How sure a figure is: bootstrap and standard errors over notes or whole instruments."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,26 +15,6 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
-
-
-def wilson(hits: int, n: int, level: float = 0.95) -> Interval:
-    """A share of hits with Wilson's score interval (Wilson 1927), which stays within [0, 1] and holds for few trials.
-
-    NaN, within [0, 1], for no trials. The trials must be independent: notes of one instrument hardly are.
-
-    Raises:
-        ValueError: there are more hits than trials, or fewer than none.
-    """
-    if not 0 <= hits <= n:
-        raise ValueError(f"{hits} hits of {n} trials")
-    if n == 0:
-        return Interval(float("nan"), 0.0, 1.0)
-    z = _normal(level)
-    share = hits / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    low, high = float(max(0.0, centre - half)), float(min(1.0, centre + half))
-    return Interval(share, 0.0 if hits == 0 else low, 1.0 if hits == n else high)
 
 
 def bootstrap_mean(
@@ -71,36 +50,34 @@ def bootstrap_mean(
     return Interval(float(each.mean()), *percentiles(means, count, level).tolist())
 
 
-def bootstrap_statistic(
-    values: ArrayLike,
-    statistic: Callable[[np.ndarray], float],
-    groups: ArrayLike | None = None,
-    *,
-    resamples: int = 200,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
-    """Any figure of a set of notes with its bootstrap interval, resampling whole groups where they are given.
+def mean_error(values: ArrayLike, groups: ArrayLike | None = None) -> float:
+    """Standard error of the mean of `values` `(note,)`, where notes of one group go together.
 
-    Args:
-        values: `(note, …)`; `np.arange(notes)` for a statistic of row numbers.
-        statistic: of the resampled values `(note, …)`; a NaN does not count.
-        groups, resamples, seed, level: as in `bootstrap_mean`.
+    √(G/(G - 1) · Σ_g (Σ_{i in g} (v_i - v̄))²) / n over the G groups (Liang & Zeger 1986, as corrected for few groups by
+    e.g. Cameron & Miller 2015, §VI.B): what a group's notes have in common does not average out among them. Without
+    groups it is the usual s/√n. NaN for one group: it tells nothing of others.
 
     Raises:
         ValueError: the shapes differ, or there is no value.
     """
-    each = np.asarray(values)
-    if each.ndim < 1 or not len(each):
-        raise ValueError(f"values (note, …) are needed, not shape {each.shape}")
+    each = np.asarray(values, dtype=np.float64)
+    if each.ndim != 1 or not len(each):
+        raise ValueError(f"values (note,) are needed, not shape {each.shape}")
     index, count = group_index(groups, len(each))
-    members = np.split(np.argsort(index, kind="stable"), np.cumsum(np.bincount(index, minlength=count))[:-1])
-    random = np.random.default_rng(seed)
-    found = np.empty(resamples)
-    for number in range(resamples):
-        rows = np.concatenate([members[group] for group in random.integers(0, count, count)])
-        found[number] = statistic(each[rows])
-    return Interval(float(statistic(each)), *percentiles(found, count, level).tolist())
+    if count < 2:
+        return float("nan")
+    totals = np.bincount(index, each - each.mean(), count)
+    return float(np.sqrt(count / (count - 1) * np.square(totals).sum()) / len(each))
+
+
+def jackknife_error(without: ArrayLike) -> float:
+    """Standard error of a figure from what it is without each group in turn `(group,)`: √((G - 1)/G · Σ (f_g - f̄)²)
+    (Efron & Tibshirani 1993, eq. 11.5). NaN for fewer than two groups.
+    """
+    each = np.asarray(without, dtype=np.float64)
+    if len(each) < 2:
+        return float("nan")
+    return float(np.sqrt((len(each) - 1) / len(each) * np.square(each - each.mean()).sum()))
 
 
 def group_index(groups: ArrayLike | None, notes: int) -> tuple[np.ndarray, int]:
@@ -140,7 +117,3 @@ def _quantile(ordered: np.ndarray, counted: np.ndarray, share: float) -> np.ndar
     above = np.minimum(below + 1, np.maximum(counted - 1, 0))
     low, high = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (below, above))
     return np.asarray(low + (high - low) * (place - below))
-
-
-def _normal(level: float) -> float:
-    return float(stats.norm.ppf((1 + level) / 2))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from darktimbre.measures.interval import group_index, jackknife_error
 from darktimbre.measures.tables import blocks, feature_tables
 
 
@@ -18,12 +19,15 @@ class KernelDistance(NamedTuple):
 
     Attributes:
         value: unbiased estimate over all notes; may lie below 0 where the sets are alike.
+        standard_error: of it, from which fake notes were drawn. Two draws of one distribution, where only pairs of
+            notes tell anything, are told too great a one rather than too small.
         mean, std: of the same over random subsets (std with n, as in Bińkowski et al. 2018); the mean estimates what
             `value` does, and the std is that of a subset's estimate, not of `value`, which is surer.
         subsets, subset_size: how many were drawn, of how many notes.
     """
 
     value: float
+    standard_error: float
     mean: float
     std: float
     subsets: int
@@ -43,7 +47,13 @@ def polynomial_mmd(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def kernel_distance(
-    real: ArrayLike, fake: ArrayLike, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0
+    real: ArrayLike,
+    fake: ArrayLike,
+    *,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    groups: ArrayLike | None = None,
+    seed: int = 0,
 ) -> KernelDistance:
     """KID of two sets of features `(note, dimension)`: over all notes, and over random subsets.
 
@@ -52,24 +62,53 @@ def kernel_distance(
         subsets: how many are drawn, each without repetition from either side.
         subset_size: notes of a subset; at most half of the smaller side is taken, for subsets that all hold the same
             notes would show no spread. The result says how many.
-        seed: of the subsets. They depend on it and on the order of the rows; `value` on neither.
+        groups: of the fake notes `(note,)`, those of one value belong together (an instrument). The standard error is
+            from deleting each group in turn; random tenths of the notes without groups, and random hundredths of the
+            groups where there are more than a hundred.
+        seed: of the subsets and tenths. They depend on it and on the order of the rows; `value` on neither.
 
     Raises:
-        ValueError: they are no tables of one dimension with four notes each.
+        ValueError: they are no tables of one dimension with four notes each, or there is not one group a note.
     """
     x, y = feature_tables(real, fake, rows=4)
     size = min(subset_size, len(x) // 2, len(y) // 2)
     if subsets < 1 or size < 2:
         raise ValueError(f"{subsets} subsets of {size} notes are too few: at least one subset of two")
     random = np.random.default_rng(seed)
-    # Column 0 is the set of all notes, each further column a subset: one pass over the kernel matrix serves them all.
+    # Column 0 is the set of all notes, each further column a subset, then all fake notes but those of one group: one
+    # pass over the kernel matrix serves them all.
     mine, theirs = (np.zeros((len(side), 1 + subsets)) for side in (x, y))
     mine[:, 0] = theirs[:, 0] = 1
     for column in range(1, 1 + subsets):
         mine[random.choice(len(x), size, replace=False), column] = 1
         theirs[random.choice(len(y), size, replace=False), column] = 1
-    value, *parts = _mmd(x, y, mine, theirs).tolist()
-    return KernelDistance(value, float(np.mean(parts)), float(np.std(parts)), subsets, size)
+    kept = _without_each(groups, len(y), random)
+    found = _mmd(x, y, np.hstack([mine, np.ones((len(x), kept.shape[1]))]), np.hstack([theirs, kept]))
+    parts = found[1 : 1 + subsets]
+    return KernelDistance(
+        value=float(found[0]),
+        standard_error=jackknife_error(found[1 + subsets :]),
+        mean=float(parts.mean()),
+        std=float(parts.std()),
+        subsets=subsets,
+        subset_size=size,
+    )
+
+
+_TENTHS, _MOST_GROUPS = 10, 100
+
+
+def _without_each(groups: ArrayLike | None, notes: int, random: np.random.Generator) -> np.ndarray:
+    """Membership `(note, group)` of all notes but one group's; no column for a single group, or where no pair of notes
+    would be left."""
+    if groups is None:
+        index, count = random.permutation(np.arange(notes) % _TENTHS), min(_TENTHS, notes)
+    else:
+        index, count = group_index(groups, notes)
+    if count > _MOST_GROUPS:
+        index, count = random.permutation(np.arange(count) % _MOST_GROUPS)[index], _MOST_GROUPS
+    kept = (index[:, None] != np.arange(count)).astype(np.float64)
+    return kept if (kept.sum(axis=0) >= 2).all() else kept[:, :0]
 
 
 def _mmd(x: np.ndarray, y: np.ndarray, in_x: np.ndarray, in_y: np.ndarray) -> np.ndarray:

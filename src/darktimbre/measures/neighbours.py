@@ -5,7 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from darktimbre.measures.interval import mean_error
 from darktimbre.measures.tables import blocks, feature_table, feature_tables
+
+
+class Errors(NamedTuple):
+    """Standard errors: of precision and density from which fake notes were drawn, of recall and coverage from which
+    real ones; the other side, and thereby the balls, taken as given."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
 
 
 class FidelityAndDiversity(NamedTuple):
@@ -14,16 +25,24 @@ class FidelityAndDiversity(NamedTuple):
     recall: share of real notes that lie in the ball of some fake note.
     density: in how many real balls a fake note lies, over the k expected of an equal distribution; may exceed 1.
     coverage: share of real balls that hold some fake note.
+    errors: their standard errors.
     """
 
     precision: float
     recall: float
     density: float
     coverage: float
+    errors: Errors
 
 
 def fidelity_and_diversity(
-    real: ArrayLike, fake: ArrayLike, *, k: int = 5, real_radii: ArrayLike | None = None
+    real: ArrayLike,
+    fake: ArrayLike,
+    *,
+    k: int = 5,
+    real_radii: ArrayLike | None = None,
+    real_groups: ArrayLike | None = None,
+    fake_groups: ArrayLike | None = None,
 ) -> FidelityAndDiversity:
     """Precision and recall (Kynkäänniemi et al. 2019, eq. 1-3), density and coverage (Naeem et al. 2020, eq. 3-4).
 
@@ -36,9 +55,11 @@ def fidelity_and_diversity(
             comparable. Euclidean distances, in float64, in blocks.
         k: neighbours.
         real_radii: `radii(real, k)` where they were computed before.
+        real_groups, fake_groups: `(note,)`, notes of one value belong together (an instrument), for the standard
+            errors; each note alone by default.
 
     Raises:
-        ValueError: they are no tables of one dimension with more than k notes each.
+        ValueError: they are no tables of one dimension with more than k notes each, or there is not one group a note.
     """
     x, y = feature_tables(real, fake, rows=k + 1)
     reach = radii(x, k) if real_radii is None else np.asarray(real_radii, dtype=np.float64)
@@ -60,11 +81,18 @@ def fidelity_and_diversity(
             balls_of_fake[columns] += in_real.sum(axis=0)
             covered[rows] |= in_real.any(axis=1)
             recalled[rows] |= (squares < np.square(fake_reach[columns])).any(axis=1)
+    true, density = balls_of_fake > 0, balls_of_fake / k
     return FidelityAndDiversity(
-        precision=float((balls_of_fake > 0).mean()),
+        precision=float(true.mean()),
         recall=float(recalled.mean()),
-        density=float(balls_of_fake.mean() / k),
+        density=float(density.mean()),
         coverage=float(covered.mean()),
+        errors=Errors(
+            precision=mean_error(true, fake_groups),
+            recall=mean_error(recalled, real_groups),
+            density=mean_error(density, fake_groups),
+            coverage=mean_error(covered, real_groups),
+        ),
     )
 
 

@@ -1,6 +1,5 @@
 """What the loop asks of a task, and which task a recipe means."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -43,10 +42,6 @@ class Training(Protocol):
     def preview(self, moment: Moment) -> "Synthesizer | None":
         """An instrument that plays what is learned so far; None where nothing can be played."""
         ...
-
-
-Observer = Callable[[Moment, Training, Path], None]
-"""Called on the first process at each preview: (moment, training, run folder)."""
 
 
 def task_for(plan: Plan, material: Material, hardware: Hardware, start: Bundle | None) -> Training:
