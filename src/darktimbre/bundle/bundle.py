@@ -3,7 +3,6 @@
 Training writes it, the synthesizer reads it; nothing else crosses between the two.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,9 +11,9 @@ from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from darktimbre.audio.atomic import atomic_file, atomic_folder
+from darktimbre.bundle import weights as tensors
 from darktimbre.bundle.card import model_card
 from darktimbre.bundle.where import CARD, CONFIG, DISCRIMINATOR, WEIGHTS, find
 from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
@@ -25,7 +24,7 @@ from darktimbre.representation.codec import Codec, codec_from_config
 FORMAT = 1
 _PARTS = ("network", "attributes", "codec")
 
-Weights = dict[str, torch.Tensor]
+Weights = tensors.Weights
 Network = TypeVar("Network", bound=torch.nn.Module)
 
 
@@ -73,10 +72,10 @@ class Bundle:
         """
         folder = find(name, discriminator=discriminator)
         config = _read_config(folder / CONFIG)
-        weights = _read_weights(folder / WEIGHTS)
+        weights = tensors.read(folder / WEIGHTS)
         critic = None
         if discriminator and (folder / DISCRIMINATOR).is_file():
-            critic = _read_weights(folder / DISCRIMINATOR)
+            critic = tensors.read(folder / DISCRIMINATOR)
         return cls(config, weights, critic, origin=str(folder))
 
     def save_pretrained(self, path: str | Path, *, half: bool = False) -> Path:
@@ -96,9 +95,9 @@ class Bundle:
         with atomic_folder(path) as folder:
             for name, text in self._card(weights).items():
                 (folder / name).write_text(text, encoding="utf-8")
-            for name, tensors in ((WEIGHTS, weights), (DISCRIMINATOR, discriminator)):
-                if tensors is not None:
-                    safetensors.torch.save_file(tensors, folder / name, metadata={"format": "pt"})
+            for name, stored in ((WEIGHTS, weights), (DISCRIMINATOR, discriminator)):
+                if stored is not None:
+                    safetensors.torch.save_file(stored, folder / name, metadata={"format": "pt"})
                     (folder / name).chmod((folder / CONFIG).stat().st_mode)  # safetensors writes for the owner alone
         return path
 
@@ -140,14 +139,7 @@ class Bundle:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the generator's weights as they are held here."""
-        total = hashlib.sha256()
-        for name in sorted(self.weights):
-            tensor = self.weights[name].detach().cpu().contiguous()
-            total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            total.update(
-                tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.dim() else str(tensor.item()).encode()
-            )
-        return total.hexdigest()
+        return tensors.digest(self.weights)
 
     def codec(self) -> Codec:
         """The picture ⇄ sound pair the generator was trained with, with its fitted scaling."""
@@ -162,31 +154,22 @@ class Bundle:
         Raises:
             UserError: a weight is missing, left over or of another shape.
         """
-        _check_fit(self.weights, Generator, self.network, f"{self.origin}/{WEIGHTS}")
+        tensors.refuse_misfit(self.weights, lambda: Generator(self.network), f"{self.origin}/{WEIGHTS}")
         return _filled(Generator, self.network, self.weights)
 
     def critic(self) -> Discriminator | None:
         """The discriminator, where the bundle was read with one."""
         if self.discriminator is None:
             return None
-        _check_fit(self.discriminator, Discriminator, self.network, f"{self.origin}/{DISCRIMINATOR}")
+        tensors.refuse_misfit(self.discriminator, lambda: Discriminator(self.network), f"{self.origin}/{DISCRIMINATOR}")
         return _filled(Discriminator, self.network, self.discriminator)
 
 
 def _stored(weights: Weights, half: bool) -> Weights:
     """The weights as they are written; UserError where one is not finite, in float16 if that is asked for."""
-    stored = _plain(weights)
     if half:
-        stored = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in stored.items()}
-    for name, tensor in stored.items():
-        if not bool(torch.isfinite(tensor).all()):
-            raise UserError(f"The weight {name} is not finite{' in float16' if half else ''}: nothing was written.")
-    return stored
-
-
-def _plain(weights: Weights) -> Weights:
-    """Copies that share no memory, as safetensors wants them (an average may be views of one flat tensor)."""
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
+        weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    return tensors.plain(weights)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -201,32 +184,6 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{path} is of format {config['format']!r}, this darktimbre reads format {FORMAT}: update darktimbre."
         )
     return config
-
-
-def _read_weights(path: Path) -> Weights:
-    if not path.is_file():
-        raise UserError(f"{path} is missing: the bundle is incomplete.")
-    try:
-        return safetensors.torch.load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as safetensors ({error}); copy or fetch the bundle again.") from error
-
-
-def _check_fit(weights: Weights, kind: type[torch.nn.Module], network: ProgressiveConfig, origin: str) -> None:
-    """Compares names and shapes on the meta device, so that nothing is allocated on a configuration's word."""
-    with torch.device("meta"):
-        wanted = {name: tensor.shape for name, tensor in kind(network).state_dict().items()}
-    missing = sorted(wanted.keys() - weights.keys())
-    if missing:
-        raise UserError(f"{origin} lacks {len(missing)} of the network's tensors, {missing[0]} among them.")
-    extra = sorted(weights.keys() - wanted.keys())
-    if extra:
-        raise UserError(f"{origin} holds {len(extra)} tensors that the network does not have, {extra[0]} among them.")
-    for name, shape in wanted.items():
-        if weights[name].shape != shape:
-            raise UserError(
-                f"{origin}: {name} has the shape {tuple(weights[name].shape)}, the network needs {tuple(shape)}."
-            )
 
 
 def _filled(kind: type[Network], plan: ProgressiveConfig, weights: Weights) -> Network:

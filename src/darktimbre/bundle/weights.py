@@ -22,7 +22,8 @@ def plain(weights: Mapping[str, torch.Tensor]) -> Weights:
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
     for name, tensor in copies.items():
         if not bool(torch.isfinite(tensor).all()):
-            raise UserError(f"The weight {name} is not finite: nothing was written.")
+            kind = " in float16" if tensor.dtype == torch.float16 else ""
+            raise UserError(f"The weight {name} is not finite{kind}: nothing was written.")
     return copies
 
 
@@ -46,7 +47,7 @@ def digest(weights: Mapping[str, torch.Tensor], *, also: str = "") -> str:
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        total.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
 
 

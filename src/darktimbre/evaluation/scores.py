@@ -78,6 +78,7 @@ def score(
     groups: NDArray[np.int64],
     profile: Profile,
     seed: int,
+    notes: int | None = None,
 ) -> Scores:
     """The figures of one set of sounds; the spread of each is its standard error, of notes grouped by instrument.
 
@@ -89,9 +90,13 @@ def score(
         groups: the real instrument each condition comes from (note,), for the intervals.
         profile: subsets, neighbours, resamples.
         seed: of subsets and resamples.
+        notes: how many of the sounds, the first, all figures are taken over but FAD∞, which does not hang on it; by
+            default all.
     """
+    infinite = _frechet_infinity(heard["embedder"]["embedding"], reference, groups, seed)
+    heard = {role: {name: table[:notes] for name, table in tables.items()} for role, tables in heard.items()}
+    hertz, pitch_classes, groups = hertz[:notes], pitch_classes[:notes], groups[:notes]
     mine = heard["embedder"]["embedding"]
-    far, infinite = _frechet(mine, reference, groups, seed)
     near = fidelity_and_diversity(
         reference.embedding, mine, k=reference.neighbours, real_radii=reference.radii,
         real_groups=reference.groups, fake_groups=groups,
@@ -108,7 +113,7 @@ def score(
         family_inception=_inception(judged.get("family"), groups),
         kid=_estimate(kernel.value, kernel.standard_error),
         kid_subsets=_estimate(kernel.mean, kernel.std),
-        fad=far,
+        fad=_frechet(mine, reference, groups),
         fad_infinity=infinite,
         precision=_estimate(near.precision, near.errors.precision),
         recall=_estimate(near.recall, near.errors.recall),
@@ -119,19 +124,20 @@ def score(
     )
 
 
-def _frechet(
-    mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64], seed: int
-) -> tuple[Estimate, Estimate]:
-    """FAD and FAD∞, each where there are notes enough."""
-    fewest, dimension = min(len(mine), reference.moments.count), mine.shape[1]
-    if not full_rank(fewest, dimension):
-        return MISSING, MISSING
+def _frechet(mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64]) -> Estimate:
+    if not full_rank(min(len(mine), reference.moments.count), mine.shape[1]):
+        return MISSING
     error = frechet_standard_error(reference.moments, mine, groups)
-    far = _estimate(frechet_distance(reference.moments, Moments().add(mine)), error)
-    if fewest < notes_for_infinity(dimension):
-        return far, MISSING
-    limit = frechet_infinity(reference.parts(seed), mine, distance_error=error)
-    return far, _estimate(limit.value, limit.standard_error)
+    return _estimate(frechet_distance(reference.moments, Moments().add(mine)), error)
+
+
+def _frechet_infinity(
+    mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64], seed: int
+) -> Estimate:
+    if min(len(mine), reference.moments.count) < notes_for_infinity(mine.shape[1]):
+        return MISSING
+    limit = frechet_infinity(reference.parts(seed), mine, groups=groups)
+    return _estimate(limit.value, limit.standard_error)
 
 
 def _estimate(value: float, error: float) -> Estimate:

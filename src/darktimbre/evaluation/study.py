@@ -292,12 +292,10 @@ class Study:
         return {name: self._score(features, asked, pitched) for name, (asked, features) in heard.items()}
 
     def _score(self, heard: Features, asked: HeldOut, pitched: bool = True) -> Scores:
-        count = self.scored
-        first = {role: {name: table[:count] for name, table in tables.items()} for role, tables in heard.items()}
-        classes = self._classes(asked.rows[:count]) if pitched else np.zeros(0, np.int64)
+        classes = self._classes(asked.rows) if pitched else np.zeros(0, np.int64)
         return score(
-            first, self.reference, hertz=asked.hertz[:count], pitch_classes=classes, groups=asked.groups[:count],
-            profile=self.profile, seed=self.seed,
+            heard, self.reference, hertz=asked.hertz, pitch_classes=classes, groups=asked.groups,
+            profile=self.profile, seed=self.seed, notes=self.scored,
         )  # fmt: skip
 
     def _classes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
