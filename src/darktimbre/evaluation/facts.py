@@ -15,7 +15,7 @@ from darktimbre.evaluation.results import Kind
 
 LIBRARIES = ("darktimbre", "torch", "numpy", "scipy", "soxr")
 HELD_OUT = ("valid", "test")
-ROOMS = ("notes", "audio", "representation", "teachers", "tagging", "models", "bundle", "synthesizer")
+ROOMS = ("notes", "audio", "representation", "teachers", "tagging", "models", "synthesizer")
 """Whose code sounds, and what is heard in them, follow from."""
 
 
