@@ -68,3 +68,17 @@ def test_equal_configurations_give_equal_text_and_bare_ones_a_card() -> None:
     bare = model_card(tiny_bundle(recipe={}, provenance={}, metrics={}).config)
     assert "## Measured" not in bare
     assert "## Sounds it learnt from" not in bare
+
+
+def test_figures_are_told_with_their_errors_and_attributes_best_first() -> None:
+    evaluation = {
+        "notes": 2964,
+        "coverage": {"value": 0.48, "spread": 0.03},
+        "attribute_correlation": {"value": 0.37, "from": 0.3, "to": 0.4},
+        "attributes": {"Drum": 0.8, "Trumpet": 0.5},
+    }
+    card = model_card(tiny_bundle(metrics={"evaluation": evaluation, "losses": {"critic": 0.5}}).config)
+    assert "| on held-out notes / coverage | 0.48 ± 0.03 |" in card
+    assert "| on held-out notes / attribute correlation | 0.37 [0.3, 0.4] |" in card
+    assert "Last losses of training: critic 0.5." in card
+    assert "Drum 0.8, Trumpet 0.5." in card

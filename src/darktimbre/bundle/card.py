@@ -54,7 +54,7 @@ def model_card(config: Mapping[str, Any], *, weights: Mapping[str, torch.Tensor]
         _section("Teacher", _teacher_lines(teacher, attributes)),
         _section("Training", _training_lines(notes_seen, recipe, provenance)),
         _section("Measured", _metrics_table(metrics)),
-        _section("Attributes", _attribute_lines(attributes)),
+        _section("Attributes", _attribute_lines(attributes, metrics)),
         _section("Limits", _limits(config)),
         _section("Method", _METHOD),
     ]
@@ -135,13 +135,23 @@ def _training_lines(notes_seen: Any, recipe: Mapping[str, Any], provenance: Mapp
 def _metrics_table(metrics: Mapping[str, Any]) -> str:
     if not metrics:
         return ""
-    rows = [f"| {_label(name)} | {_plain(value)} |" for name, value in _flat(metrics)]
-    return "| measure | value |\n|---|---|\n" + "\n".join(rows) + "\n"
+    shown = {key: value for key, value in metrics.items() if key not in ("losses", "evaluation")}
+    if measured := metrics.get("evaluation"):
+        shown["on held-out notes"] = {key: value for key, value in measured.items() if key != "attributes"}
+    rows = [f"| {_label(name)} | {_plain(value)} |" for name, value in _flat(shown)]
+    table = "| measure | value |\n|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
+    losses = ", ".join(f"{_label(name)} {_plain(value)}" for name, value in (metrics.get("losses") or {}).items())
+    return table + (f"\nLast losses of training: {losses}.\n" if losses else "")
 
 
-def _attribute_lines(attributes: Mapping[str, Any]) -> str:
+def _attribute_lines(attributes: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     names = attributes.get("names") or []
-    return f"{', '.join(names)}.\n" if names else ""
+    heard = (metrics.get("evaluation") or {}).get("attributes") or {}
+    lines = f"{', '.join(names)}.\n" if names else ""
+    if heard:
+        told = ", ".join(f"{name} {_plain(value)}" for name, value in heard.items())
+        lines += f"\nHow well each is followed, best first (correlation of asked and heard, held-out notes): {told}.\n"
+    return lines
 
 
 def _limits(config: Mapping[str, Any]) -> str:
@@ -179,8 +189,18 @@ def _flat(entries: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
     rows: list[tuple[str, Any]] = []
     for key, value in entries.items():
         name = f"{prefix}{key}"
-        rows += _flat(value, f"{name} / ") if isinstance(value, Mapping) else [(name, value)]
+        if isinstance(value, Mapping) and "value" in value:
+            rows.append((name, _with_error(value)))
+        else:
+            rows += _flat(value, f"{name} / ") if isinstance(value, Mapping) else [(name, value)]
     return rows
+
+
+def _with_error(figure: Mapping[str, Any]) -> str:
+    """A figure with its standard error, or with its 95 % interval."""
+    if "spread" in figure:
+        return f"{_plain(figure['value'])} ± {_plain(figure['spread'])}"
+    return f"{_plain(figure['value'])} [{_plain(figure['from'])}, {_plain(figure['to'])}]"
 
 
 def _plain(value: Any) -> str:
