@@ -148,3 +148,19 @@ def test_what_is_no_classifier_is_told(tmp_path, saved):
 def test_one_wave_alone_is_a_batch_of_one():
     with pytest.raises(ValueError, match=r"waves are \(batch, sample\)"):
         tiny_classifier().hear(torch.zeros(2000))
+
+
+@pytest.mark.parametrize(
+    ("valid", "sentence"),
+    [
+        ({"notes": 20, "instruments": 3, "also_in_train": 0}, "hold instruments that it never heard"),
+        ({"notes": 20, "instruments": 3, "also_in_train": 3}, "instruments that it learnt from"),
+        ({"notes": 0, "instruments": 0, "also_in_train": 0}, "No note was held back"),
+    ],
+)
+def test_card_says_what_was_held_out(tmp_path, valid, sentence):
+    made = tiny_classifier()
+    train = {"notes": 80, "instruments": 9, "also_in_train": 9}
+    metrics = {"train": train, "valid": valid, "test": {"notes": 0, "instruments": 0, "also_in_train": 0}}
+    folder = Classifier({**made.config, "metrics": metrics}, made.weights).save_pretrained(tmp_path / "c")
+    assert sentence in (folder / "README.md").read_text()

@@ -86,9 +86,14 @@ def test_what_cannot_be_evaluated_is_told_in_a_sentence(corpus: Path, tmp_path: 
         assert not (tmp_path / "out" / "report.json").exists()
 
 
-def test_rows_are_named_before_an_equals_sign() -> None:
+def test_rows_are_named_before_an_equals_sign(tmp_path: Path) -> None:
+    (tmp_path / "T=2").mkdir()
+    assert named(str(tmp_path / "T=2")) == ("", str(tmp_path / "T=2"))
+    assert named(f"two={tmp_path / 'T=2'}") == ("two", str(tmp_path / "T=2"))
     assert named("T 2=runs/b") == ("T 2", "runs/b")
     assert named("runs/b") == ("", "runs/b")
     assert counts_of(["notes=3_000", "sounds=2"]) == {"notes": 3000, "sounds": 2}
     with pytest.raises(UserError, match="notes=3000"):
         counts_of(["notes"])
+    with pytest.raises(UserError, match="whole number"):
+        counts_of(["notes=1__0"])

@@ -3,7 +3,17 @@
 import pytest
 
 from darktimbre.evaluation.report import paper
-from darktimbre.evaluation.report.numbers import figure, interval, marks, number, told, verdict
+from darktimbre.evaluation.report.numbers import (
+    FURTHER_MEASURES,
+    PAPER_MEASURES,
+    figure,
+    interval,
+    marks,
+    named,
+    number,
+    told,
+    verdict,
+)
 from darktimbre.evaluation.results import MISSING, Estimate
 
 
@@ -58,6 +68,24 @@ def test_only_a_clear_leader_is_called_best() -> None:
     assert marks([low, MISSING, near, far], -1) == ["tied", "", "tied", ""]
     assert marks([far], 1) == [""]  # nobody to be better than
     assert marks([low, Estimate(0.1)], -1) == ["", ""]  # without an interval nobody knows
+
+
+@pytest.mark.parametrize("together", [-1.0, 0.0, 0.7, 1.0])
+def test_intervals_apart_mean_that_a_test_of_the_difference_says_so_too(together: float) -> None:
+    """However the two figures hang together, as those of the same conditions do."""
+    for one, other, gap in ((0.3, 0.3, 1.2), (0.1, 0.9, 2.0), (0.5, 0.2, 1.4)):
+        assert verdict(Estimate(gap, spread=one), Estimate(0.0, spread=other), 1) == "better"
+        assert gap > 1.96 * (one**2 + other**2 - 2 * together * one * other) ** 0.5
+
+
+def test_kid_names_its_embedding_and_distances_decide_nothing_on_held_out_conditions() -> None:
+    kid, fad = named(PAPER_MEASURES, {"classifier": {"digest": "ab"}, "embedding": {"name": "yamnet"}})[2:]
+    assert kid.heading == "KID ×10⁻⁴, classifier\u00a0↓"
+    assert named(PAPER_MEASURES, {"embedding": {"name": "yamnet"}})[2].heading == "KID ×10⁻⁴, yamnet\u00a0↓"
+    assert fad.heading == "FAD\u00a0↓"
+    assert [one.decides("held-out") for one in PAPER_MEASURES] == [True, True, False, False]
+    assert all(one.decides("train") for one in PAPER_MEASURES)
+    assert [one.key for one in FURTHER_MEASURES if not one.decides("train")] == ["kid_subsets"]
 
 
 def test_the_papers_numbers_are_those_printed() -> None:

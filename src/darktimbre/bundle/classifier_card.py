@@ -24,7 +24,7 @@ def classifier_card(config: Mapping[str, Any], *, parameters: int) -> str:
         _USE,
         _section("What it learnt from", _provenance(config)),
         _section("How often it is right", _accuracies(metrics)),
-        _section("Families, on held-out instruments", _families(metrics.get("families_held_out") or {})),
+        _section("Families, on held-out notes", _families(metrics.get("families_held_out") or {})),
         _section("Limits", _LIMITS),
         _section("Recipe", _recipe(config.get("recipe"))),
     ]
@@ -98,8 +98,17 @@ def _accuracies(metrics: Mapping[str, Any]) -> str:
         cells = [read(metrics[split]) for split in splits]
         if any(cells):
             lines.append(f"| {title} | {' | '.join(cell or '–' for cell in cells)} |")
-    held = "valid and test hold instruments that it never heard" if len(splits) > 1 else "all of it was trained on"
-    return f"Splits are by instrument: {held}.\n\n" + "\n".join(lines) + "\n"
+    return f"{_held_out(metrics)}\n\n" + "\n".join(lines) + "\n"
+
+
+def _held_out(metrics: Mapping[str, Any]) -> str:
+    """What the splits other than `train` are worth."""
+    others = [metrics[split] for split in ("valid", "test") if metrics.get(split, {}).get("notes")]
+    if not others:
+        return "No note was held back: nothing is known of notes that it did not learn from."
+    if not any(split.get("also_in_train", 0) for split in others):
+        return "Valid and test hold instruments that it never heard."
+    return "Valid and test hold further notes of instruments that it learnt from: of other instruments less is right."
 
 
 def _families(families: Mapping[str, Any]) -> str:

@@ -75,7 +75,9 @@ def evaluate(
 
 
 def named(text: str) -> tuple[str, str]:
-    """`NAME=FOLDER` → both; of a folder alone, the name is empty."""
+    """`NAME=FOLDER` → both; of a folder alone, which may hold an equals sign itself, the name is empty."""
+    if Path(text).is_dir():
+        return "", text
     name, equals, place = text.partition("=")
     return (name.strip(), place.strip()) if equals else ("", text)
 
@@ -91,9 +93,10 @@ def counts_of(texts: Sequence[str]) -> dict[str, int]:
     counts = {}
     for text in texts:
         name, _, value = text.partition("=")
-        if not value.strip().replace("_", "").isdecimal():
-            raise UserError(f"--set wants COUNT=N with a whole number, such as notes=3000, not {text!r}.")
-        counts[name.strip()] = int(value)
+        try:
+            counts[name.strip()] = int(value)
+        except ValueError:
+            raise UserError(f"--set wants COUNT=N with a whole number, such as notes=3000, not {text!r}.") from None
     return counts
 
 

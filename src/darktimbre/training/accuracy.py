@@ -23,12 +23,15 @@ def accuracies(classifier: Classifier, corpus: Corpus, attributes: Attributes) -
     A note without a class of the classifier's is not counted there; `notes` beside an accuracy says how many were.
     """
     found: dict[str, Any] = {}
+    instrument = corpus.column("instrument")
+    learnt = instrument[corpus.rows("train")]
     confusion = np.zeros((len(classifier.families),) * 2, np.int64)
     for split in SPLITS:
         rows = corpus.rows(split)
         facts: dict[str, Any] = {
             "notes": len(rows),
-            "instruments": len(np.unique(corpus.column("instrument")[rows])),
+            "instruments": len(np.unique(instrument[rows])),
+            "also_in_train": int(np.isin(np.unique(instrument[rows]), learnt).sum()),
         }
         found[split] = facts
         if not len(rows):

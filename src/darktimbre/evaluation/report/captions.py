@@ -12,21 +12,48 @@ KINDS: dict[Kind, str] = {
 
 SYSTEMS = "T is the temperature of the soft labels that an instrument learnt from."
 
-TABLE_1 = (
+_TABLE_1 = (
     "Table 1: how real the sounds are. PIS and IIS ask whether each sound is clearly of one pitch or instrument family "
-    "and all of them occur; KID and FAD how far the crowd of sounds lies from the crowd of real notes. ↑ higher is "
-    "better, ↓ lower is better. "
+    "and all of them occur; KID and FAD how far the crowd of sounds lies from the reference, real notes of the train "
+    "split. ↑ higher is better, ↓ lower is better. "
     "PIS, IIS = exp Eₓ KL(p(y|x) ‖ p(y)) over pitches or families (Salimans et al. 2016); "
-    "KID = squared maximum mean discrepancy with the kernel (x·y/d + 1)³, unbiased (Bińkowski et al. 2018); "
-    "FAD = ‖μ − μ′‖² + tr(Σ + Σ′ − 2(ΣΣ′)^½) (Kilgour et al. 2019); all as in DarkGAN §4.4.1."
+    "KID = squared maximum mean discrepancy with the kernel (x·y/d + 1)³, unbiased, so that it may fall below 0 "
+    "(Bińkowski et al. 2018); FAD = ‖μ − μ′‖² + tr(Σ + Σ′ − 2(ΣΣ′)^½) (Kilgour et al. 2019); all as in DarkGAN §4.4.1."
 )
 
-FURTHER = (
-    "Beyond the paper: FAD without the bias of few notes, and what a single distance mixes up. FAD∞ extrapolates to "
-    "infinitely many notes (Chong and Forsyth 2020); precision and density say how many sounds lie among real notes "
-    "(fidelity), recall and coverage how much of the real notes is reached (diversity), by nearest neighbours "
-    "(Kynkäänniemi et al. 2019; Naeem et al. 2020)."
+HELD_OUT_BAR = (
+    "Distances compare instruments on train conditions only. The reference is of train instruments: on held-out "
+    "conditions, following well moves an instrument away from it. There the row “held-out notes” is the bar, for a "
+    "perfect instrument gets what held-out real notes get, and nearer than that is no better."
 )
+
+_FURTHER = (
+    "Beyond the paper: KID as the literature tells it, FAD without the bias of few notes, and what a single distance "
+    "mixes up. KID over subsets is their mean ± their standard deviation, which is no error of the mean. FAD∞ "
+    "extrapolates both sides together, sounds and reference, to infinitely many notes (Chong and Forsyth 2020, who "
+    "extrapolate the sounds alone); it is left out below about three notes a dimension. Precision and density say how "
+    "many sounds lie among real notes (fidelity), recall and coverage how much of the real notes is reached "
+    "(diversity), by nearest neighbours (Kynkäänniemi et al. 2019; Naeem et al. 2020)."
+)
+
+
+def table_1(kid_space: str, embedder: str) -> str:
+    """Of table 1."""
+    return f"{_TABLE_1} {_spaces(kid_space, embedder)}{HELD_OUT_BAR}"
+
+
+def further(embedder: str) -> str:
+    """Of the table beyond the paper."""
+    return f"{_FURTHER} All but KID in the embedding of {embedder}." if embedder else _FURTHER
+
+
+def _spaces(kid_space: str, embedder: str) -> str:
+    if not kid_space or not embedder:
+        return ""
+    if kid_space == embedder:
+        return f"Distances are taken in the embedding of {embedder}. "
+    return f"KID is taken in the embedding of the {kid_space}, FAD in that of {embedder}. "
+
 
 PITCH = (
     "Share of sounds heard at the pitch that was asked for: by the classifier's most probable pitch, and by an "
@@ -36,9 +63,13 @@ PITCH = (
 CONTROL = (
     "How well attributes are followed, in one number: the mean over attributes of the correlation ρ of what was asked "
     "for with what the teacher hears (1: exactly in proportion, 0: not at all). Soft labels are compared at the "
-    "instrument's own temperature; the correlation of logits does not depend on it, so it is the one to compare "
-    "instruments of different T by. DarkGAN §4.4.2, test 1."
+    "instrument's own temperature T, so that those of different T do not compare; the correlation of logits does not "
+    "depend on T. An instrument without attributes shows what pitch alone explains. DarkGAN §4.4.2, test 1."
 )
+
+THROUGH_THE_PICTURE = "the notes themselves after a round trip through the picture: a perfect network would reach it."
+
+ANOTHER_TAKE = "held-out notes: the attributes of another note of the same instrument, instead of an answer."
 
 TABLE_2 = (
     "Table 2: control attribute by attribute, ranked by the mean over the instruments steered by attributes; the best, "
@@ -49,33 +80,60 @@ TABLE_2 = (
 ALL_ATTRIBUTES = "Table 2 for every attribute, with the correlation of logits."
 
 FIGURE_1 = (
-    "Table 1 as a picture: a dot for each set of sounds and its 95 % interval; filled for held-out conditions, open "
-    "for conditions of the train split. Real notes mark what can be reached; ◂ and ▸ point to what is off the scale."
+    "Table 1 as a picture: a dot for each set of sounds and its 95 % interval; open for conditions of the train split, "
+    "filled for held-out ones. Real notes mark what can be reached: “real notes” by open dots, “held-out notes” by "
+    "filled ones, which are not meant to come nearer. ◂ and ▸ point to what is off the scale."
 )
 
-FIGURE_2 = (
+_FIGURE_2 = (
     "Does control survive conditions that no real note has? One attribute at a time is raised by δ, the "
     "correlation of asked and heard is taken again; flat is good. ρ̄(δ) = mean over S of ρ(Fⁱ(G(z, p, α + δ)), α + δ), "
-    "S the attributes of positive correlation, δ = 10^(−3 + 3.6 l/50) (DarkGAN §4.4.2, test 2). Right of δ = 1 every "
-    "condition lies outside the range of the attributes. Bands: 95 % intervals."
+    "S the attributes of positive correlation, δ = 10^(−3 + 3.6 l/50) (DarkGAN §4.4.2, test 2). S is chosen on train "
+    "conditions and told of on held-out ones, so that chance does not lift the curve."
 )
-
-FIGURE_3 = (
+_FIGURE_3 = (
     "Does more asked for give more heard? The mean rise of what the teacher hears when an attribute is "
     "raised by δ, in standard deviations of the sounds that were not raised; rising is good, zero is no effect. "
-    "ΔF̄(δ) = mean of (Fⁱ(G(z, p, α + δ)) − Fⁱ(G(z, p, α))) / std Fⁱ(G(z, p, α)), δ = k/5 (DarkGAN §4.4.2, test 3). "
-    "Bands: 95 % intervals."
+    "ΔF̄(δ) = mean of (Fⁱ(G(z, p, α + δ)) − Fⁱ(G(z, p, α))) / std Fⁱ(G(z, p, α)), δ = k/5 (DarkGAN §4.4.2, test 3)."
+)
+_OUTSIDE = (
+    "Right of δ = 1 every condition lies outside the range of the attributes. Bands: 95 % intervals. Soft labels are "
+    "of each instrument's own T, so that curves of different T are read each for itself."
 )
 
-ATTRIBUTES = (
-    "Table 2 as a picture: correlation of asked and heard for each attribute with its 95 % interval; right of zero the "
-    "attribute is followed, and a bar across zero means that this is not sure."
-)
 
-TRADE = (
-    "Does control cost fidelity? Mean attribute correlation (higher is better) against the distance to real notes "
-    "(further left is better), with 95 % intervals; the best place is above on the left."
-)
+def figure_2(attributes: int | None) -> str:
+    """Of figure 2, where at most so many attributes of S are raised; None for all."""
+    part = "" if attributes is None else f" Here only {attributes:,} of S are raised, drawn at random."
+    return f"{_FIGURE_2}{part} {_OUTSIDE}"
+
+
+def figure_3(attributes: int | None) -> str:
+    """Of figure 3, with the so many attributes that follow best."""
+    best = f"the {attributes:,} attributes" if attributes else "the attributes"
+    chosen = f"Raised are {best} of the highest correlation, chosen on train conditions and told of on held-out ones."
+    return f"{_FIGURE_3} {chosen} {_OUTSIDE}"
+
+
+def attributes(logits: bool) -> str:
+    """Of the figure of attributes."""
+    which = "of logits, for soft labels of different T do not compare, " if logits else ""
+    return (
+        f"Table 2 as a picture: correlation of asked and heard, {which}for each attribute with its 95 % interval; "
+        "right of zero the attribute is followed, and a bar across zero means that this is not sure."
+    )
+
+
+def trade(logits: bool, one_vocabulary: bool) -> str:
+    """Of control against fidelity."""
+    which = "Mean correlation of logits" if logits else "Mean attribute correlation"
+    apart = "" if one_vocabulary else " The means are over different attributes, so that heights do not compare."
+    return (
+        f"Does control cost fidelity? {which} (higher is better) against the distance to real notes "
+        f"(further left is better), with 95 % intervals; the best place is above on the left.{apart} Distances are of "
+        "train conditions, where the reference is the aim; control is of held-out ones. The dotted line is real notes."
+    )
+
 
 SHARES = "The shares of the table below as bars: the more of a bar is attributes, the more they decide the timbre."
 
@@ -92,11 +150,12 @@ TIMING = (
 )
 
 MARKS = (
-    "Brackets are 95 % confidence intervals; after ± stands a standard deviation over subsets (KID) or splits (PIS, "
-    "IIS) or a standard error (the others), read as an interval of ± 1.96 of it. ★ marks the best generated sounds of a "
-    "column where their interval is clear of every other's; where it is not, ≈ marks the leader and all whose "
-    "intervals overlap its own. This is stricter than a test of the difference, and nothing is corrected for the many "
-    "comparisons."
+    "Brackets are 95 % confidence intervals; after ± stands a standard error, read as an interval of ± 1.96 of it. "
+    "Notes of one instrument count together in all of them, since they are not independent. ★ marks the best generated "
+    "sounds of a column where their interval is clear of every other's; where it is not, ≈ marks the leader and all "
+    "whose intervals overlap its own. This is stricter than a test of the difference; nothing is corrected for many "
+    "comparisons, and where the notes are of few instruments the intervals are rough themselves. Held-out distances "
+    "get no mark, for nearer is not better there, and neither does KID over subsets."
 )
 
 ONE_RUN = (

@@ -4,21 +4,23 @@ from collections.abc import Sequence
 
 from darktimbre.evaluation.report import captions, paper
 from darktimbre.evaluation.report.blocks import Cell, Row, Table
-from darktimbre.evaluation.report.numbers import DASH, PLACES, figure, finite, number
-from darktimbre.evaluation.report.tables import conditions, judged_on, marks_of_generated
-from darktimbre.evaluation.results import MISSING, Control, Evaluation, System
+from darktimbre.evaluation.report.ground import (
+    BARS,
+    HELD_OUT,
+    Alike,
+    conditions,
+    control_of,
+    control_on,
+    mean_of,
+    one_temperature,
+    one_vocabulary,
+    steered,
+)
+from darktimbre.evaluation.report.numbers import DASH, PLACES, Mark, figure, finite, number
+from darktimbre.evaluation.report.tables import marks_of_generated
+from darktimbre.evaluation.results import MISSING, Estimate, Evaluation, System
 
 BEST, MIDDLING, WORST = 10, 6, 6  # attributes shown of each
-
-
-def steered(evaluation: Evaluation) -> list[System]:
-    """Systems whose attributes were listened for."""
-    return [one for one in evaluation.systems if one.control]
-
-
-def control_of(system: System, condition: str) -> Control | None:
-    """The control of a system for these conditions, or for what others there are."""
-    return system.control.get(condition) or next(iter(system.control.values()), None)
 
 
 def control_table(evaluation: Evaluation) -> Table:
@@ -26,13 +28,14 @@ def control_table(evaluation: Evaluation) -> Table:
     systems = steered(evaluation)
     where = conditions([one.control for one in systems])
     columns: list[list[Cell]] = []
-    for read in (lambda control: control.mean, lambda control: control.logit_mean):
+    means: tuple[Alike, ...] = ("mean", "logit_mean")
+    for which in means:
         for condition in where:
-            estimates = [read(one.control[condition]) if condition in one.control else MISSING for one in systems]
-            rank = marks_of_generated(systems, estimates, 1)
-            columns.append(
-                [Cell(*figure(e, decimals=PLACES), mark=m) for e, m in zip(estimates, rank, strict=True)]
-            )  # fmt: skip
+            held = [one.control.get(condition) for one in systems]
+            estimates = [mean_of(one, which) if one else MISSING for one in held]
+            made = [one for one in systems if one.kind != "real" and condition in one.control]
+            fair = one_vocabulary(made, condition) and (which == "logit_mean" or one_temperature(evaluation, made))
+            columns.append(_cells(systems, estimates, marked=fair))
     rows = []
     for place, system in enumerate(systems):
         any_control = control_of(system, "held-out")
@@ -43,16 +46,38 @@ def control_table(evaluation: Evaluation) -> Table:
         )
         rows.append(Row(system.name, (Cell(counts), Cell(defined), *(column[place] for column in columns))))
     without = [one.name for one in evaluation.systems if not one.control]
-    notes = [f"Without this test: {', '.join(without)} (nothing to steer, or not asked)."] if without else []
+    notes = _ground_notes(evaluation, systems)
+    if without:
+        notes.append(f"Without this test: {', '.join(without)} (nothing to steer, or not asked).")
     return Table(
         "control", captions.CONTROL, "instrument", ("notes / real instruments", "attributes that vary", *where, *where),
         tuple(rows), groups=(("", 2), ("mean ρ ↑", len(where)), ("mean ρ of logits ↑", len(where))), notes=tuple(notes),
     )  # fmt: skip
 
 
+def _ground_notes(evaluation: Evaluation, systems: Sequence[System]) -> list[str]:
+    """Who is judged by what, and what is unmarked for that."""
+    notes, made = [], [one for one in systems if one.kind != "real"]
+    temperature = evaluation.facts.get("vocabulary_temperature")
+    if temperature is not None and any(one.kind != "darkgan" for one in systems):
+        notes.append(
+            f"Real notes, the untrained network and instruments without attributes are judged at T\u00a0=\u00a0"
+            f"{temperature:g}, on the attributes of the first instrument that has any."
+        )
+    if any(one.name == BARS[HELD_OUT] for one in systems if one.kind == "real"):
+        notes.append(captions.ANOTHER_TAKE)
+    passed = [one.name for one in systems if one.kind == "real" and "log_spectral_distance_db" in one.facts]
+    notes += [f"{name}: {captions.THROUGH_THE_PICTURE}" for name in passed]
+    if not one_vocabulary(made, control_on(systems)):
+        notes.append("Nothing is marked: the instruments have different attributes, and means are over different ones.")
+    elif not one_temperature(evaluation, made):
+        notes.append("Soft labels are not marked: they are of different T. The correlation of logits compares.")
+    return notes
+
+
 def ranked_attributes(evaluation: Evaluation) -> tuple[list[str], list[str]]:
     """(attributes by mean correlation over the DarkGANs, best first; those without any, by name)."""
-    condition = judged_on(evaluation.systems)
+    condition = control_on(evaluation.systems)
     systems = steered(evaluation)
     players = [one for one in systems if one.kind == "darkgan"] or systems
     found: dict[str, list[float]] = {}
@@ -95,25 +120,29 @@ def all_attributes_table(evaluation: Evaluation) -> Table:
 def _attributes(
     evaluation: Evaluation, chosen: Sequence[tuple[str, str]], name: str, caption: str, *, whole: bool
 ) -> Table:
-    condition, systems = judged_on(evaluation.systems), steered(evaluation)
+    condition, systems = control_on(evaluation.systems), steered(evaluation)
     tables = []
     for system in systems:
         control = control_of(system, condition)
         tables.append({one.name: one for one in control.attributes} if control else {})
+    fair = one_temperature(evaluation, [one for one in systems if one.kind != "real"])
     rows, constant = [], []
     for attribute, group in chosen:
         each = [table.get(attribute) for table in tables]
-        estimates = [one.correlation if one else MISSING for one in each]
-        rank = marks_of_generated(systems, estimates, 1)
-        cells = [Cell(*figure(e, decimals=PLACES), mark=m) for e, m in zip(estimates, rank, strict=True)]
+        cells = _cells(systems, [one.correlation if one else MISSING for one in each], marked=fair)
         if any(one is not None and not finite(one.correlation.value) for one in each):
             constant.append(attribute)
         if whole:
-            cells += [Cell(*figure(one.logit_correlation if one else MISSING, decimals=PLACES)) for one in each]
+            cells += _cells(systems, [one.logit_correlation if one else MISSING for one in each], marked=True)
         else:
             cells += _published_cells(attribute)
         rows.append(Row(attribute, tuple(cells), group=group))
     notes = []
+    if not fair:
+        where = "The correlations of logits compare" + ("." if whole else ": they are below, for every attribute.")
+        notes.append(f"Soft labels are not marked: they are of different T. {where}")
+    if any(one.name == BARS[HELD_OUT] for one in systems if one.kind == "real"):
+        notes.append(captions.ANOTHER_TAKE)
     if constant:
         notes.append(
             f"{DASH} in a row: asked or heard does not vary, so there is no correlation ({'; '.join(constant)})."
@@ -134,6 +163,11 @@ def _attributes(
             f"Grey columns: published by the paper ({paper.ORIENTATION}); {DASH} where its table has no such row."
         )
     return Table(name, caption, "attribute", columns, tuple(rows), groups=groups, notes=tuple(notes), grey_columns=grey)
+
+
+def _cells(systems: Sequence[System], estimates: Sequence[Estimate], *, marked: bool) -> list[Cell]:
+    rank: list[Mark] = marks_of_generated(systems, estimates, 1) if marked else [""] * len(estimates)
+    return [Cell(*figure(e, decimals=PLACES), mark=m) for e, m in zip(estimates, rank, strict=True)]
 
 
 def _published_cells(attribute: str) -> list[Cell]:

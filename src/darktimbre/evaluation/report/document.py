@@ -4,22 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from darktimbre.evaluation.report import captions, control, tables
-from darktimbre.evaluation.report.blocks import (
-    Block,
-    Bullets,
-    Cell,
-    Fold,
-    Listening,
-    Picture,
-    Player,
-    Row,
-    Section,
-    Table,
-    Text,
+from darktimbre.evaluation.report.blocks import Block, Bullets, Fold, Listening, Picture, Player, Section, Text
+from darktimbre.evaluation.report.ground import steered
+from darktimbre.evaluation.report.numbers import (
+    FURTHER_MEASURES,
+    PAPER_MEASURES,
+    PITCH_MEASURES,
+    embedder,
+    kid_space,
 )
-from darktimbre.evaluation.report.numbers import DASH, FURTHER_MEASURES, PAPER_MEASURES, PITCH_MEASURES
 from darktimbre.evaluation.report.pictures import raised, shifted
-from darktimbre.evaluation.report.reading import reading
+from darktimbre.evaluation.report.reading import keep_in_mind, reading
+from darktimbre.evaluation.report.settings import settings
 from darktimbre.evaluation.results import Evaluation
 
 TITLE = "Evaluation"
@@ -37,19 +33,21 @@ def document(evaluation: Evaluation, pictures: Mapping[str, Picture]) -> tuple[S
         return [pictures[name] for name in names if name in pictures]
 
     scored = any(one.scores for one in evaluation.systems)
-    sections = [
-        Section("reading", "In short", (Bullets(reading(evaluation)),)),
-        Section("systems", "What is compared", (tables.systems_table(evaluation),)),
-    ]
+    sections = [Section("reading", "In short", (Bullets(reading(evaluation)),))]
+    if cautions := keep_in_mind(evaluation):
+        sections.append(Section("cautions", "Keep in mind", (Bullets(cautions),)))
+    sections.append(Section("systems", "What is compared", (tables.systems_table(evaluation),)))
     if scored:
-        first = tables.score_table(evaluation, PAPER_MEASURES, "table-1", captions.TABLE_1, published=True)
+        space, others = kid_space(evaluation.facts), embedder(evaluation.facts)
+        first_caption = captions.table_1(space, others)
+        first = tables.score_table(evaluation, PAPER_MEASURES, "table-1", first_caption, published=True)
         blocks = (Text(tables.separate(evaluation)), first, *shown("scores"))
         more = (
-            tables.score_table(evaluation, FURTHER_MEASURES, "further", captions.FURTHER),
+            tables.score_table(evaluation, FURTHER_MEASURES, "further", captions.further(others)),
             tables.score_table(evaluation, PITCH_MEASURES, "pitch", captions.PITCH),
         )
         sections.append(Section("fidelity", "Fidelity", (*blocks, *more)))
-    if control.steered(evaluation):
+    if steered(evaluation):
         sections.append(Section("control", "Attribute control", tuple(_control(evaluation, shown("attributes")))))
     curved: list[Block] = []
     for name, read in (("figure-2-out-of-distribution", shifted), ("figure-3-increment-consistency", raised)):
@@ -70,7 +68,7 @@ def document(evaluation: Evaluation, pictures: Mapping[str, Picture]) -> tuple[S
     heard = _listening(evaluation)
     if heard:
         sections.append(Section("sounds", "Listen", heard))
-    sections.append(Section("measured", "How it was measured", tuple(_measured(evaluation))))
+    sections.append(Section("measured", "How it was measured", tuple(settings(evaluation))))
     return tuple(sections)
 
 
@@ -99,61 +97,3 @@ def _listening(evaluation: Evaluation) -> tuple[Block, ...]:
     order = {group: place for place, group in enumerate(dict.fromkeys(group for group, _ in together))}
     keys = sorted(together, key=lambda key: order[key[0]])  # stable: titles stay in the order they came in
     return tuple(Listening(group, title, tuple(together[group, title])) for group, title in keys)
-
-
-def _measured(evaluation: Evaluation) -> list[Block]:
-    blocks: list[Block] = []
-    if evaluation.reduced:
-        blocks += [Text("Reduced against the paper:"), Bullets(evaluation.reduced)]
-    else:
-        blocks.append(Text("Nothing was reduced against the paper's counts."))
-    if evaluation.left_out:
-        blocks += [Text("Left out, and why:"), Bullets(evaluation.left_out)]
-    else:
-        blocks.append(Text("Nothing was left out."))
-    if evaluation.facts:
-        blocks.append(_facts("facts", "Corpus, teacher, classifier, embeddings, libraries and seed.", evaluation.facts))
-    if evaluation.counts:
-        blocks.append(_facts("counts", "How many of each.", evaluation.counts))
-    for place, system in enumerate(evaluation.systems):
-        entries = {**({"digest": system.digest} if system.digest else {}), **system.facts}
-        if entries:
-            caption = f"Everything known about {system.name}."
-            blocks.append(Fold(f"{system.name}: particulars", (_facts(f"facts-{place}", caption, entries),)))
-    return blocks
-
-
-def _facts(name: str, caption: str, entries: Mapping[str, Any]) -> Table:
-    rows = tuple(Row(key, (Cell(value, code=_is_digest(value)),)) for key, value in _flat(entries))
-    return Table(name, caption, "what", ("value",), rows, word_columns=frozenset({0}))
-
-
-def _flat(entries: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in entries.items():
-        name = f"{before}{str(key).replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            rows += _flat(value, f"{name}: ")
-        else:
-            rows.append((name, _plain(value)))
-    return rows
-
-
-def _plain(value: Any) -> str:
-    if value is None or value == "":
-        return DASH
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(one) for one in value) or DASH
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_plain(one)}" for key, one in value.items()) or DASH
-    return str(value)
-
-
-def _is_digest(text: str) -> bool:
-    return len(text) >= 32 and all(one in "0123456789abcdef" for one in text)

@@ -3,11 +3,19 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from darktimbre.evaluation.report.control import control_of, shown_attributes, steered
+from darktimbre.evaluation.report.control import shown_attributes
 from darktimbre.evaluation.report.figures import FAINT, PAPER, Style, canvas, legend, short, styles
-from darktimbre.evaluation.report.numbers import PAPER_MEASURES, finite, interval, number
-from darktimbre.evaluation.report.tables import conditions, judged_on
-from darktimbre.evaluation.results import Estimate, Evaluation, System
+from darktimbre.evaluation.report.ground import (
+    bar,
+    by_logits,
+    conditions,
+    control_of,
+    control_on,
+    fidelity_on,
+    steered,
+)
+from darktimbre.evaluation.report.numbers import PAPER_MEASURES, finite, interval, named, number
+from darktimbre.evaluation.results import AttributeScore, Estimate, Evaluation, System
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +42,9 @@ def scores(evaluation: Evaluation) -> "Figure":
     where = conditions([one.scores for one in systems])
     look = styles(systems)
     figure = canvas(7.2, 1.2 + 0.42 * len(systems))
-    panels = figure.subplots(1, len(PAPER_MEASURES), sharey=True)
-    for axes, measure in zip(panels, PAPER_MEASURES, strict=True):
+    measures = named(PAPER_MEASURES, evaluation.facts)
+    panels = figure.subplots(1, len(measures), sharey=True)
+    for axes, measure in zip(panels, measures, strict=True):
         left, right = _limits(systems, measure.key, measure.scale)
         for place, system in enumerate(systems):
             known = [name for name in where if name in system.scores]
@@ -47,7 +56,7 @@ def scores(evaluation: Evaluation) -> "Figure":
                 else:
                     _dot(axes, estimate, y, look[system.name], scale=measure.scale, filled=name != "train")
         axes.set_xlim(left, right)
-        axes.set_title(measure.heading, fontsize=10)
+        axes.set_title(measure.heading.replace(", ", "\n"), fontsize=10)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", length=0)
         axes.locator_params(axis="x", nbins=3)
@@ -59,11 +68,14 @@ def scores(evaluation: Evaluation) -> "Figure":
     return figure
 
 
-def _limits(systems: Sequence[System], key: str, scale: float) -> tuple[float, float]:
+def _limits(
+    systems: Sequence[System], key: str, scale: float, where: Sequence[str] | None = None
+) -> tuple[float, float]:
     """Ends of an axis that has room for all intervals; for an untrained network only where it is not far off."""
 
     def reach(those: Sequence[System]) -> list[float]:
-        estimates = [getattr(held, key) for one in those for held in one.scores.values()]
+        scored = [held for one in those for name, held in one.scores.items() if where is None or name in where]
+        estimates = [getattr(held, key) for held in scored]
         spans = [interval(one) or (one.value, one.value) for one in estimates if finite(one.value)]
         return [scale * end for span in spans for end in span]
 
@@ -77,14 +89,15 @@ def _limits(systems: Sequence[System], key: str, scale: float) -> tuple[float, f
     return min(near) - margin, max(near) + margin
 
 
-def _off(axes: "Axes", value: float, y: float, left: float, name: str = "") -> None:
+def _off(axes: "Axes", value: float, y: float, left: float, name: str = "", above: bool = False) -> None:
     """Points to what is off the scale."""
     below = value < left
     figure = number(value, 0 if abs(value) >= 100 else 1)
     text = f"{name} ({figure})" if name else figure
     axes.annotate(
         f"◂ {text}" if below else f"{text} ▸", (0.0 if below else 1.0, y), xycoords=("axes fraction", "data"),
-        ha="left" if below else "right", va="center", fontsize=8, color=FAINT, xytext=(2 if below else -2, 0),
+        ha="left" if below else "right", va="bottom" if above else "center", fontsize=8, color=FAINT,
+        xytext=(2 if below else -2, 2 if above else 0),
         textcoords="offset points",
     )  # fmt: skip
 
@@ -92,12 +105,13 @@ def _off(axes: "Axes", value: float, y: float, left: float, name: str = "") -> N
 def attributes(evaluation: Evaluation) -> "Figure":
     """The attributes of table 2 as dots with intervals."""
     systems = steered(evaluation)
-    condition, look = judged_on(evaluation.systems), styles(evaluation.systems)
+    condition, look = control_on(evaluation.systems), styles(evaluation.systems)
+    logits = by_logits(evaluation, systems, condition)
     shown = shown_attributes(evaluation)
     tables = []
     for system in systems:
         control = control_of(system, condition)
-        tables.append({one.name: one.correlation for one in control.attributes} if control else {})
+        tables.append({one.name: shown_correlation(one, logits) for one in control.attributes} if control else {})
     step = max(1.0, 0.32 * len(systems))
     figure = canvas(7.2, 1.4 + 0.26 * step * len(shown))
     axes = figure.add_subplot()
@@ -120,43 +134,43 @@ def attributes(evaluation: Evaluation) -> "Figure":
     axes.axvline(0.0, color=FAINT, linewidth=0.9)
     axes.set_yticks(ticks, [short(name) for name, _ in shown])
     axes.set_ylim(y - 0.4 * step, -0.7 * step)
-    axes.set_xlabel("correlation ρ of asked and heard")
+    axes.set_xlabel(f"correlation ρ of asked and heard{', of logits' * logits}")
     legend(figure, axes)
     return figure
 
 
+def shown_correlation(score: AttributeScore, logits: bool) -> Estimate:
+    """What the figure of attributes shows of one."""
+    return score.logit_correlation if logits else score.correlation
+
+
 def trade(evaluation: Evaluation) -> "Figure":
     """Control against the distance to real notes."""
-    condition, look = judged_on(evaluation.systems), styles(evaluation.systems)
+    look, condition = styles(evaluation.systems), fidelity_on(evaluation.systems)
     figure = canvas(7.2, 4.2)
     axes = figure.add_subplot()
     key, name, scale = trade_measure(evaluation)
-    left, right = _limits(evaluation.systems, key, scale)
-    for system in evaluation.systems:
-        found = traded(system, condition, key)
-        if found is None:
-            continue
-        x, y = found
+    left, right = _limits(evaluation.systems, key, scale, (condition,))
+    found = traded(evaluation, key)
+    for system, x, y in found:
         if x.value is not None and y.value is not None and left <= scale * x.value <= right:
             _cross(axes, x, y, look[system.name], scale, short(system.name))
         elif x.value is not None and y.value is not None:
-            _off(axes, scale * x.value, y.value, left, system.name)
-    real = [one for one in evaluation.systems if one.kind == "real" and one.scores]
-    for place, system in enumerate(real):
-        held = system.scores.get(condition) or next(iter(system.scores.values()))
-        distance = getattr(held, key).value
-        if distance is not None and finite(distance):
-            axes.axvline(scale * distance, color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)))
-            axes.annotate(
-                system.name, (scale * distance, 0.98 if place % 2 else 0.02), xycoords=("data", "axes fraction"),
-                xytext=(3, 0), textcoords="offset points", fontsize=8, color=FAINT, rotation=90,
-                va="top" if place % 2 else "bottom",
-            )  # fmt: skip
+            _off(axes, scale * x.value, y.value, left, system.name, above=True)
+    real = bar(evaluation, condition)
+    distance = getattr(real[1], key).value if real else None
+    if real and distance is not None and finite(distance):
+        axes.axvline(scale * distance, color=FAINT, linewidth=0.9, linestyle=(0, (1, 2)))
+        axes.annotate(
+            real[0], (scale * distance, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0),
+            textcoords="offset points", fontsize=8, color=FAINT, rotation=90, va="bottom",
+        )  # fmt: skip
     axes.set_xlim(left, right)
     axes.margins(y=0.12)
     axes.axhline(0.0, color=FAINT, linewidth=0.9)
-    axes.set_xlabel(f"{name}, distance to real notes (further left is better)")
-    axes.set_ylabel("mean ρ of asked and heard")
+    axes.set_xlabel(f"{name} to real notes, {condition} conditions (further left is better)")
+    logits = by_logits(evaluation, [one for one, _, _ in found], control_on(evaluation.systems))
+    axes.set_ylabel(f"mean ρ of asked and heard{', of logits' * logits}")
     legend(figure, axes)
     return figure
 
@@ -176,15 +190,20 @@ def _cross(axes: "Axes", x: Estimate, y: Estimate, style: Style, scale: float, l
 
 
 def trade_measure(evaluation: Evaluation) -> tuple[str, str, float]:
-    """(field of `Scores`, name, scale) of the distance in the figure: FAD∞ where it is known, else KID."""
-    known = any(finite(s.fad_infinity.value) for one in steered(evaluation) for s in one.scores.values())
-    return ("fad_infinity", "FAD∞", 1.0) if known else ("kid", "KID ×10⁻⁴", 1e4)
+    """(field of `Scores`, name, scale) of the distance in the figure: FAD∞ where it compares any two, else KID."""
+    far = len(traded(evaluation, "fad_infinity")) > 1
+    return ("fad_infinity", "FAD∞", 1.0) if far else ("kid", "KID ×10⁻⁴", 1e4)
 
 
-def traded(system: System, condition: str, key: str) -> tuple[Estimate, Estimate] | None:
-    """(distance, mean correlation) of an instrument; None where one is missing."""
-    control = control_of(system, condition) if system.control else None
-    held = system.scores.get(condition) or next(iter(system.scores.values()), None)
-    if control is None or held is None or not finite(control.mean.value) or not finite(getattr(held, key).value):
-        return None
-    return getattr(held, key), control.mean
+def traded(evaluation: Evaluation, key: str) -> list[tuple[System, Estimate, Estimate]]:
+    """(instrument, distance, mean correlation) where both are known: of train and of held-out conditions."""
+    condition, where = fidelity_on(evaluation.systems), control_on(evaluation.systems)
+    held = [
+        (one, getattr(scores, key), control)
+        for one in evaluation.systems
+        if one.kind != "real" and (scores := one.scores.get(condition)) and (control := control_of(one, where))
+    ]
+    near = [(one, x, control) for one, x, control in held if finite(x.value)]
+    logits = by_logits(evaluation, [one for one, _, _ in near], where)
+    each = [(one, x, control.logit_mean if logits else control.mean) for one, x, control in near]
+    return [(one, x, y) for one, x, y in each if finite(y.value)]

@@ -30,7 +30,8 @@ DASHES: tuple[Any, ...] = (
     (0, (9, 3)),
 )
 MARKERS = ("o", "s", "^", "D", "v", "P")
-_KIND_MARKERS = {"real": "*", "untrained": "x", "baseline": "d", "gansynth": "p"}
+_REAL_MARKERS = ("*", "<", ">")
+_KIND_MARKERS = {"untrained": "x", "baseline": "d", "gansynth": "p"}
 _DPI = 150  # of the PNGs
 _SALT = "darktimbre"  # of the ids in the SVGs
 _WIDE = 84  # letters that stand beside each other in a figure
@@ -46,8 +47,8 @@ class Style:
 
 
 def styles(systems: Sequence[System]) -> dict[str, Style]:
-    """By name; instruments steered by attributes take colours in turn, others are grey with markers of their own."""
-    found, place = {}, 0
+    """By name; instruments steered by attributes take colours in turn, real notes are black and others grey."""
+    found, place, real = {}, 0, 0
     for one in systems:
         if one.kind == "darkgan":
             turn = place // len(COLOURS)
@@ -57,8 +58,11 @@ def styles(systems: Sequence[System]) -> dict[str, Style]:
                 MARKERS[(place + turn) % len(MARKERS)],
             )
             place += 1
+        elif one.kind == "real":
+            found[one.name] = Style(INK, "dashed", _REAL_MARKERS[real % len(_REAL_MARKERS)])
+            real += 1
         else:
-            found[one.name] = Style(FAINT if one.kind != "real" else INK, "dashed", _KIND_MARKERS[one.kind])
+            found[one.name] = Style(FAINT, "dashed", _KIND_MARKERS[one.kind])
     return found
 
 

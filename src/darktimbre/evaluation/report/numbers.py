@@ -1,17 +1,21 @@
 """Estimates → text, intervals and verdicts: how a figure of the report is rounded, and when one is better than another.
 
-One rule for all: a figure is better than another only where their 95 % intervals do not overlap. That is stricter than
-a test of the difference, and calls some true differences undecided, never the reverse.
+One rule for all: a figure is better than another only where their 95 % intervals do not overlap. Then they differ by
+more than 1.96 (s + s′), which is at least 1.96 standard errors of the difference however the two depend on each other
+(the same conditions, the same reference): a test of the difference at 5 % says the same. It often says so where
+intervals overlap, so that some true differences are called undecided. All this is as sure as the standard errors are,
+which are rough where the notes are of few instruments; and it is not corrected for many comparisons.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from darktimbre.evaluation.results import Estimate
 
 DASH = "–"  # where there is no figure
+TRAIN, HELD_OUT = "train", "held-out"  # where conditions come from
 PLACES = 2  # after the point of a correlation, as in the paper
 _NORMAL = 1.96  # half the width of a normal distribution's 95 % interval, in standard deviations
 
@@ -28,11 +32,15 @@ class Measure:
 
     Attributes:
         key: field of `Scores`.
-        name: heading.
+        name: what it is called.
         better: 1 where higher is better, −1 where lower is.
         scale: what is printed is the figure times this.
         missing: why there may be no figure.
         decimals: places after the point; None for as many as the uncertainty warrants.
+        to_reference: whether it is taken to the reference, which is of train instruments: of sounds that follow the
+            conditions of other instruments, nearer is then no better.
+        ranked: whether its spread is a standard error, so that figures can be told apart by it.
+        space: whose embedding it is taken in, where the heading is to say so.
     """
 
     key: str
@@ -41,29 +49,38 @@ class Measure:
     scale: float = 1.0
     missing: str = "not measured"
     decimals: int | None = None
+    to_reference: bool = False
+    ranked: bool = True
+    space: str = ""
 
     @property
     def heading(self) -> str:
-        """The name with an arrow to the better side."""
-        return f"{self.name} {'↑' if self.better > 0 else '↓'}"
+        """The name with its embedding and an arrow to the better side."""
+        return f"{self.name}{f', {self.space}' if self.space else ''}\u00a0{'↑' if self.better > 0 else '↓'}"
+
+    def decides(self, condition: str) -> bool:
+        """Whether it tells better from worse for sounds of these conditions."""
+        return self.ranked and not (self.to_reference and condition == HELD_OUT)
 
 
 _NO_CLASSES = "it needs a classifier of this corpus that knows the pitches or families"
 _NO_PITCH = "the sounds have no pitch that was asked for, or the classifier does not know it"
 _TOO_FEW = "not measured; a covariance of full rank needs more notes than the embedding has dimensions"
+_TOO_FEW_TO_EXTRAPOLATE = "not measured; with fewer than about three notes a dimension its bias is no straight line"
 
 PAPER_MEASURES = (
     Measure("pitch_inception", "PIS", 1, missing=_NO_CLASSES),
     Measure("family_inception", "IIS", 1, missing=_NO_CLASSES),
-    Measure("kid", "KID ×10⁻⁴", -1, scale=1e4),
-    Measure("fad", "FAD", -1, missing=_TOO_FEW),
+    Measure("kid", "KID ×10⁻⁴", -1, scale=1e4, to_reference=True),
+    Measure("fad", "FAD", -1, missing=_TOO_FEW, to_reference=True),
 )
 FURTHER_MEASURES = (
-    Measure("fad_infinity", "FAD∞", -1, missing=_TOO_FEW),
-    Measure("precision", "precision", 1, decimals=3),
-    Measure("recall", "recall", 1, decimals=3),
-    Measure("density", "density", 1, decimals=3),
-    Measure("coverage", "coverage", 1, decimals=3),
+    Measure("kid_subsets", "KID ×10⁻⁴ over subsets", -1, scale=1e4, to_reference=True, ranked=False),
+    Measure("fad_infinity", "FAD∞", -1, missing=_TOO_FEW_TO_EXTRAPOLATE, to_reference=True),
+    Measure("precision", "precision", 1, decimals=3, to_reference=True),
+    Measure("recall", "recall", 1, decimals=3, to_reference=True),
+    Measure("density", "density", 1, decimals=3, to_reference=True),
+    Measure("coverage", "coverage", 1, decimals=3, to_reference=True),
 )
 PITCH_MEASURES = (
     Measure("pitch_by_classifier", "pitch by classifier", 1, missing=_NO_PITCH),
@@ -72,15 +89,32 @@ PITCH_MEASURES = (
 MEASURES = PAPER_MEASURES + FURTHER_MEASURES + PITCH_MEASURES
 
 
+def named(measures: Sequence[Measure], facts: Mapping[str, Any]) -> tuple[Measure, ...]:
+    """Measures with the embedding of KID in their headings: the classifier's, or without one the other embedder's."""
+    space = kid_space(facts)
+    return tuple(replace(one, space=space) if one.key in ("kid", "kid_subsets") else one for one in measures)
+
+
+def kid_space(facts: Mapping[str, Any]) -> str:
+    """Whose embedding KID is taken in."""
+    return "classifier" if facts.get("classifier") else embedder(facts)
+
+
+def embedder(facts: Mapping[str, Any]) -> str:
+    """Whose embedding every other distance is taken in; empty where that is not told."""
+    told_of = facts.get("embedding")
+    return str(told_of.get("name", "")) if isinstance(told_of, Mapping) else ""
+
+
 def finite(value: float | None) -> bool:
     """Whether there is a figure at all."""
     return value is not None and math.isfinite(value)
 
 
 def interval(estimate: Estimate) -> tuple[float, float] | None:
-    """The 95 % interval: as given, or the value ± 1.96 spreads; None where neither is known.
+    """The 95 % interval: as given, or the value ± 1.96 standard errors; None where neither is known.
 
-    A spread over subsets is wider than the error of the figure over all notes, so that such an interval is cautious.
+    Not for `Scores.kid_subsets`, whose spread is a deviation over subsets and no error of the mean.
     """
     if estimate.value is None or not math.isfinite(estimate.value):
         return None

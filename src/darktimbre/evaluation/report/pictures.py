@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from darktimbre.evaluation.report import captions, dots, figures
 from darktimbre.evaluation.report.blocks import Picture
-from darktimbre.evaluation.report.control import control_of, shown_attributes, steered
+from darktimbre.evaluation.report.control import shown_attributes
+from darktimbre.evaluation.report.ground import by_logits, conditions, control_of, control_on, one_vocabulary, steered
 from darktimbre.evaluation.report.numbers import PAPER_MEASURES, finite, told
-from darktimbre.evaluation.report.reading import nearest_point
-from darktimbre.evaluation.report.tables import judged_on
+from darktimbre.evaluation.report.reading_further import nearest_point
 from darktimbre.evaluation.results import Curve, Evaluation, System
 
 if TYPE_CHECKING:
@@ -45,24 +45,35 @@ def pictures(evaluation: Evaluation) -> dict[str, Drawn]:
             up="mean ρ of asked and heard", limit="outside the range →",
         )  # fmt: skip
         alt = _curve_alt(evaluation, shifted, "Mean correlation against δ")
-        add("figure-2-out-of-distribution", "Figure 2: out-of-distribution correlation", alt, captions.FIGURE_2, draw)
+        add(
+            "figure-2-out-of-distribution",
+            "Figure 2: out-of-distribution correlation",
+            alt,
+            captions.figure_2(_part(evaluation)),
+            draw,
+        )
     if any(one.increments for one in systems):
         draw = partial(
             figures.curves, evaluation, raised, log=False, across="δ, added to one attribute at a time",
             up="mean rise heard, standard deviations", limit="outside the range →",
         )  # fmt: skip
         alt = _curve_alt(evaluation, raised, "Mean rise in standard deviations against δ")
-        add("figure-3-increment-consistency", "Figure 3: increment consistency", alt, captions.FIGURE_3, draw)
+        add("figure-3-increment-consistency", "Figure 3: increment consistency", alt,
+            captions.figure_3(evaluation.asked.get("increment_attributes")), draw)  # fmt: skip
+    mine = steered(evaluation)
+    logits = by_logits(evaluation, mine, control_on(systems))
     if shown_attributes(evaluation):
-        add("attributes", "Control by attribute", _attributes_alt(evaluation), captions.ATTRIBUTES,
+        add("attributes", "Control by attribute", _attributes_alt(evaluation), captions.attributes(logits),
             partial(dots.attributes, evaluation))  # fmt: skip
     key, name, scale = dots.trade_measure(evaluation)
-    traded = [(one, pair) for one in systems if (pair := dots.traded(one, judged_on(systems), key))]
+    traded = dots.traded(evaluation, key)
     if len(traded) > 1:
-        told_each = (
-            f"{one.name}: {name} {told(x, scale=scale)}, mean ρ {told(y, decimals=2)}" for one, (x, y) in traded
+        told_each = (f"{one.name}: {name} {told(x, scale=scale)}, mean ρ {told(y, decimals=2)}" for one, x, y in traded)
+        shown = [one for one, _, _ in traded]
+        caption = captions.trade(
+            by_logits(evaluation, shown, control_on(systems)), one_vocabulary(shown, control_on(systems))
         )
-        add("fidelity-and-control", "Fidelity against control", f"{'; '.join(told_each)}.", captions.TRADE,
+        add("fidelity-and-control", "Fidelity against control", f"{'; '.join(told_each)}.", caption,
             partial(dots.trade, evaluation))  # fmt: skip
     if any(one.variation for one in systems):
         shares = (
@@ -75,17 +86,22 @@ def pictures(evaluation: Evaluation) -> dict[str, Drawn]:
     return found
 
 
+def _part(evaluation: Evaluation) -> int | None:
+    """How many attributes of S figure 2 is of, where that may be fewer than all."""
+    most = evaluation.asked.get("shift_attributes")
+    known = max((len(c.attributes) for one in evaluation.systems for c in one.control.values()), default=0)
+    return most if most is not None and most < known else None
+
+
 def _scores_alt(evaluation: Evaluation) -> str:
-    condition, parts = judged_on(evaluation.systems), []
-    for system in evaluation.systems:
-        held = system.scores.get(condition) or next(iter(system.scores.values()), None)
-        if held is not None:
-            each = (
-                f"{m.name} {told(e, scale=m.scale)}"
-                for m in PAPER_MEASURES
-                if finite((e := getattr(held, m.key)).value)
-            )
-            parts.append(f"{system.name}: {', '.join(each) or 'nothing measured'}")
+    parts = []
+    for condition in conditions([one.scores for one in evaluation.systems]):
+        for system in evaluation.systems:
+            held = system.scores.get(condition)
+            if held is not None:
+                known = [(m, e) for m in PAPER_MEASURES if finite((e := getattr(held, m.key)).value)]
+                each = (f"{m.name} {told(e, scale=m.scale)}" for m, e in known)
+                parts.append(f"{system.name}, {condition}: {', '.join(each) or 'nothing measured'}")
     return f"{'; '.join(parts)}."
 
 
@@ -101,10 +117,13 @@ def _curve_alt(evaluation: Evaluation, read: Callable[[System], Curve | None], w
 
 
 def _attributes_alt(evaluation: Evaluation) -> str:
-    shown, condition, parts = shown_attributes(evaluation), judged_on(evaluation.systems), []
-    for system in steered(evaluation):
+    shown, condition, parts = shown_attributes(evaluation), control_on(evaluation.systems), []
+    systems = steered(evaluation)
+    logits = by_logits(evaluation, systems, condition)
+    for system in systems:
         control = control_of(system, condition)
-        known = {one.name: one.correlation for one in control.attributes} if control else {}
+        known = {one.name: dots.shown_correlation(one, logits) for one in control.attributes} if control else {}
         ends = [f"{name} {told(known[name], decimals=2)}" for name, _ in (shown[0], shown[-1]) if name in known]
         parts.append(f"{system.name}: from {' to '.join(ends)}" if ends else f"{system.name}: none of these")
-    return f"Correlations of {len(shown)} attributes. {'; '.join(parts)}. All of them are in the table."
+    what = "Correlations of logits" if logits else "Correlations"
+    return f"{what} of {len(shown)} attributes. {'; '.join(parts)}. All of them are in the table."

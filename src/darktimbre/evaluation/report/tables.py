@@ -1,10 +1,11 @@
-"""An evaluation → tables 1 and 2 of the paper with their uncertainties, and the tables that stand beside them."""
+"""An evaluation → table 1 of the paper with its uncertainties, and the tables that stand beside it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from darktimbre.evaluation.report import captions, paper
 from darktimbre.evaluation.report.blocks import Cell, Row, Table
+from darktimbre.evaluation.report.ground import conditions
 from darktimbre.evaluation.report.numbers import (
     DASH,
     PAPER_MEASURES,
@@ -15,23 +16,10 @@ from darktimbre.evaluation.report.numbers import (
     finite,
     interval,
     marks,
+    named,
     number,
 )
-from darktimbre.evaluation.results import MISSING, Control, Curve, Estimate, Evaluation, Scores, System
-
-_KNOWN = ("train", "held-out")
-
-
-def conditions(held: Iterable[dict[str, Scores]] | Iterable[dict[str, Control]]) -> tuple[str, ...]:
-    """Where conditions came from, over all systems: train, held-out, then whatever else."""
-    names = {name: None for one in held for name in one}
-    return tuple(name for name in _KNOWN if name in names) + tuple(name for name in names if name not in _KNOWN)
-
-
-def judged_on(systems: Sequence[System]) -> str:
-    """The conditions that sentences are about: held-out ones where there are any."""
-    found = conditions([one.scores for one in systems]) or conditions([one.control for one in systems])
-    return "held-out" if "held-out" in found or not found else found[0]
+from darktimbre.evaluation.results import MISSING, Curve, Estimate, Evaluation, System
 
 
 def score_table(
@@ -49,10 +37,13 @@ def score_table(
     where = conditions([one.scores for one in evaluation.systems])
     columns: list[list[Cell]] = []
     gaps: dict[str, dict[str, list[str]]] = {}
+    measures = named(measures, evaluation.facts)
     for measure in measures:
         for condition in where:
             estimates = [_estimate(one, condition, measure.key) for one in evaluation.systems]
-            rank = marks_of_generated(evaluation.systems, estimates, measure.better)
+            rank: list[Mark] = [""] * len(estimates)
+            if measure.decides(condition):
+                rank = marks_of_generated(evaluation.systems, estimates, measure.better)
             columns.append(
                 [
                     Cell(*figure(e, scale=measure.scale, decimals=measure.decimals), mark=m)
@@ -64,7 +55,10 @@ def score_table(
                     why, what = measure.missing, measure.name
                     if condition not in system.scores:
                         real = system.kind == "real"
-                        why, what = ("real notes have one column only" if real else f"no {condition} sounds"), ""
+                        why, what = (
+                            ("these real notes are of the other split" if real else f"no {condition} sounds"),
+                            "",
+                        )
                     gaps.setdefault(why, {}).setdefault(what, []).append(system.name)
     rows = []
     for place, system in enumerate(evaluation.systems):
@@ -75,6 +69,7 @@ def score_table(
         rows += _published_rows(measures, where)
     notes = _gap_notes(gaps)
     if published:
+        notes += _round_trips(evaluation)
         notes.append(f"Grey rows: published by the paper ({paper.ORIENTATION}). {paper.KID_UNREADABLE}.")
     return Table(
         name, caption, "sounds", ("N", *(one for _ in measures for one in where)), tuple(rows),
@@ -106,6 +101,16 @@ def _published_rows(measures: Sequence[Measure], where: Sequence[str]) -> list[R
                 cells.append(Cell(DASH if value is None else number(value, 1), grey=True))
         rows.append(Row(one.name, tuple(cells), group="published in the paper", grey=True))
     return rows
+
+
+def _round_trips(evaluation: Evaluation) -> list[str]:
+    """How far notes are from themselves after the way through an instrument's picture."""
+    each = [(one.name, one.facts.get("log_spectral_distance_db")) for one in evaluation.systems]
+    return [
+        f"{name}: the median log-spectral distance of notes to themselves after this round trip is {far:.2f} dB."
+        for name, far in each
+        if isinstance(far, float | int) and finite(far)
+    ]
 
 
 def _gap_notes(gaps: dict[str, dict[str, list[str]]]) -> list[str]:
@@ -210,7 +215,7 @@ def separate(evaluation: Evaluation) -> str:
         if any(
             finite((e := _estimate(one, condition, measure.key)).value) and interval(e) is None
             for one in evaluation.systems if one.kind != "real"
-            for condition in one.scores
+            for condition in one.scores if measure.decides(condition)
         )
     ]  # fmt: skip
     tail = f" No interval is known for {', '.join(missing)}, so nothing is marked there." if missing else ""
