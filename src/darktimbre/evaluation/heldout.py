@@ -42,8 +42,9 @@ def draw_rows(
         rows = rows[np.isin(corpus.column("pitch")[rows], attributes.pitches)]
     if not len(rows) and splits == ("test",):
         raise UserError(
-            f"{corpus.path} has no note in its test split with a pitch this instrument knows, and the valid split chose "
-            "its checkpoint: evaluate the run's `bundle` instead of `best`, or make the corpus with the instrument split."
+            f"{corpus.path} has no note in its test split with a pitch this instrument knows, and the valid split "
+            "chose its checkpoint: evaluate the run's `bundle` instead of `best`, or make the corpus with the instrument "
+            "split."
         )
     if not len(rows) and "train" not in splits:
         raise UserError(
