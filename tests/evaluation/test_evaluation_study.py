@@ -160,6 +160,8 @@ def test_real_notes_are_in_disjoint_sets(corpus: Corpus, tmp_path: Path) -> None
     assert set(split[real.reference]) == set(split[real.others]) == {"train"}
     assert set(split[real.held_out]) == {"valid", "test"}
     assert len(real.reference) == len(real.others)
+    for rows in (real.reference, real.others, real.held_out):  # the first few are scored: not the first instruments
+        assert (np.diff(rows) < 0).any()
 
 
 def test_a_seed_decides_everything_and_a_cache_nothing(corpus: Corpus, tmp_path: Path, monkeypatch: Any) -> None:

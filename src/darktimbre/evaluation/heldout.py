@@ -43,8 +43,8 @@ def draw_rows(
     if not len(rows) and splits == ("test",):
         raise UserError(
             f"{corpus.path} has no note in its test split with a pitch this instrument knows, and the valid split "
-            "chose its checkpoint: evaluate the run's `bundle` instead of `best`, or make the corpus with the instrument "
-            "split."
+            "chose its checkpoint: evaluate the run's `bundle` instead of `best`, or make the corpus anew, split by "
+            "instruments."
         )
     if not len(rows) and "train" not in splits:
         raise UserError(

@@ -11,7 +11,7 @@ from darktimbre.notes.errors import UserError
 
 @dataclass(frozen=True)
 class RealNotes:
-    """Rows of a corpus, ascending.
+    """Rows of a corpus, shuffled: a table takes the first so many of each set, which must not be its first instruments.
 
     Attributes:
         reference: of the train split; all sounds are compared with these.
@@ -47,4 +47,4 @@ class RealNotes:
             )
         shuffled = np.random.default_rng((seed, 0)).permutation(train)
         kept = np.random.default_rng((seed, 1)).permutation(unseen)[:half]
-        return cls(np.sort(shuffled[:half]), np.sort(shuffled[half : 2 * half]), np.sort(kept))
+        return cls(shuffled[:half], shuffled[half : 2 * half], kept)
