@@ -1,8 +1,11 @@
 """`darktimbre train --evaluate-every`: curves beside a run that is the same without them, and the best state kept."""
 
+import errno
+import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,9 +103,10 @@ def test_training_is_the_same_with_and_without(watched, corpus, tmp_path):
 
 
 def test_lines_curves_picture_and_sentences(watched, corpus):
-    _, run, said = watched
+    warm, run, said = watched
     lines = Lines(run)
     assert [line["notes_seen"] for line in lines.each] == [0, 24, 48, 72]
+    assert [line["eligible"] for line in lines.each] == [warm or seen > 48 for seen in (0, 24, 48, 72)]
     assert lines.head is not None
     valid = Corpus.open(corpus).rows("valid")
     assert (lines.head["split"], lines.head["notes"]) == ("valid", len(valid))
@@ -164,6 +168,58 @@ def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path,
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name
 
 
+def test_after_an_interruption_only_what_could_be_kept_is_to_be_beaten(tmp_path):
+    """`best/` of later notes goes; a look before full size, however good, does not count."""
+    watch = observing.Evaluations(None, None, 24, "pitch_accuracy", print)  # type: ignore[arg-type]
+    watch.lines = Lines(tmp_path)
+    watch.lines.begin({"levels": {}})
+    for seen, eligible, value in ((24, False, 0.9), (48, True, 0.2), (72, True, 0.3)):
+        watch.lines.add({"notes_seen": seen, "eligible": eligible, "pitch_accuracy": value})
+
+    def resumed(at: int, best: int) -> float | None:
+        (tmp_path / "best").mkdir(exist_ok=True)
+        chosen = {"metric": "pitch_accuracy", "value": 0.5, "notes_seen": best}
+        (tmp_path / "best/config.json").write_text(json.dumps({"provenance": {"chosen_by": chosen}}))
+        watch._recall(SimpleNamespace(run=tmp_path, notes_seen=at))  # type: ignore[arg-type]
+        return watch._best
+
+    assert resumed(at=72, best=72) == 0.5
+    assert (tmp_path / "best").is_dir()
+    assert resumed(at=72, best=96) == 0.3
+    assert not (tmp_path / "best").exists()
+    watch.lines.cut(24)
+    assert resumed(at=24, best=96) is None
+
+
+def test_torn_last_line_is_gone_for_good_after_resuming(tmp_path):
+    lines = Lines(tmp_path)
+    lines.begin({"levels": {}})
+    lines.add({"notes_seen": 0})
+    with lines.path.open("ab") as file:
+        file.write(b'{"notes_se')
+    again = Lines(tmp_path)
+    again.cut(0)
+    again.add({"notes_seen": 24})
+    assert Lines(tmp_path).each == [{"notes_seen": 0}, {"notes_seen": 24}]
+    before = lines.path.stat().st_mtime_ns
+    Lines(tmp_path).cut(24)  # nothing to forget, nothing written
+    assert lines.path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("where", ["reading", "writing"])
+def test_run_that_cannot_be_saved_is_told_of_writing_alone(where, corpus, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    places = {"reading": (observing_ear.Ear, "judge"), "writing": (observing, "draw")}
+    monkeypatch.setattr(*places[where], broken)
+    call = ["train", recipe_file(tmp_path), "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu"]
+    result = CliRunner().invoke(app, [str(word) for word in (*call, *WATCHED)])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, OSError) == (where == "reading")
+    assert ("The run could not be saved" in words(result)) == (where == "writing")
+
+
 def test_ctrl_c_breaks_an_evaluation_off_at_once_and_resuming_makes_up_for_it(watched, corpus, tmp_path, monkeypatch):
     warm, whole, _ = watched
     recipe, run, made = recipe_file(tmp_path, warm=warm), tmp_path / "run", 0
@@ -206,7 +262,7 @@ def test_baseline_without_attributes_needs_no_teacher(corpus, tmp_path, monkeypa
     recipe = recipe_file(tmp_path, data=data)
     result = train(recipe, corpus, tmp_path / "run", "--evaluate-every", 40)
     assert result.exit_code == 0, result.output
-    assert set(Lines(tmp_path / "run").each[0]) == {"notes_seen", "pitch_accuracy"}
+    assert set(Lines(tmp_path / "run").each[0]) == {"notes_seen", "eligible", "pitch_accuracy"}
     result = train(recipe, corpus, tmp_path / "other", *WATCHED)
     assert result.exit_code == 2
     assert "--keep-best attribute-correlation: for this recipe there are pitch-accuracy." in words(result)
@@ -237,6 +293,17 @@ def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkey
 
     monkeypatch.setattr(teachers, "load", missing)
     assert "are not on this machine" in refused("--evaluate-every", 8)
+
+
+@pytest.mark.parametrize("splits", [("train", "valid"), ("train", "valid", "test")])
+def test_choosing_where_nothing_is_left_to_judge_by_is_said(splits, tmp_path):
+    said: list[str] = []
+    found = observing.observer_for(
+        warm_recipe(), make_corpus(tmp_path / "corpus", splits), every=24, keep_best="pitch-accuracy", weights=None,
+        device="cpu", half=False, say=said.append,
+    )  # fmt: skip
+    assert found is not None
+    assert any("holds no test notes to judge it on" in sentence for sentence in said) == ("test" not in splits)
 
 
 def test_another_metric_is_refused_on_resuming(watched, corpus, tmp_path):

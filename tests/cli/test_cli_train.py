@@ -5,7 +5,8 @@ from tests.training.tiny import make_corpus, tiny_recipe, warm_recipe
 from typer.testing import CliRunner
 
 from darktimbre.cli.main import app
-from darktimbre.training.reading import dump_recipe
+from darktimbre.cli.train import RECIPES
+from darktimbre.training.reading import dump_recipe, recipe_names
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,14 @@ def test_dry_run_prints_recipe_sizes_memory_and_time_and_writes_nothing(recipe, 
     assert not (tmp_path / "runs").exists()
 
 
+def test_help_names_every_recipe():
+    assert sorted(RECIPES) == recipe_names()
+    assert len(set(RECIPES)) == len(RECIPES)
+    status, said = call("--help")
+    assert status == 0
+    assert "inception" in said
+
+
 def test_dry_run_of_the_paper_needs_no_corpus():
     status, said = call("darkgan", "--dry-run", "--accelerator", "cpu")
     assert status == 0
@@ -68,6 +77,8 @@ def test_smoke_goes_through_every_phase(corpus, tmp_path):
         (["darkgan", "--corpus", "nowhere"], "There is no corpus in nowhere"),
         (["darkgan", "--dry-run", "--set", "optimizer.lr=1"], "Did you mean 'optimiser"),
         (["darkgan", "--from-scratch", "--init", "starter"], "either --init or --from-scratch"),
+        (["tagger", "--dry-run", "--init", "starter"], "--init is for instruments: leave it out to train a tagger"),
+        (["inception", "--dry-run", "--half"], "--half is for instruments"),
         (["darkgan", "--corpus", "x", "--devices", "two"], "--devices is a number"),
         (["darkgan", "--corpus", "x", "--devices", "0"], "--devices is a number"),
         (["darkgan", "--corpus", "x", "--accelerator", "tpu"], "--accelerator is one of auto, cpu, cuda"),

@@ -312,3 +312,38 @@ def test_new_tags_in_mid_run_are_refused(tmp_path):
     tag_corpus(Corpus.open(corpus.path), other, force=True)
     with pytest.raises(UserError, match="made anew"):
         run(tiny_recipe(), corpus.path, tmp_path / "run", resume=True)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from darktimbre.training.runfolder import alone
+with alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_folder_another_process_trains_in_is_refused_until_that_one_is_gone(tiny_corpus, tmp_path):
+    pytest.importorskip("fcntl")
+    folder = tmp_path / "run"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    for resume in (False, True):
+        with pytest.raises(UserError, match=r"Another process is training in .*run: wait for it, or name another"):
+            run(tiny_recipe(), tiny_corpus, folder, resume=resume)
+    assert [path.name for path in folder.iterdir()] == [".lock"]
+    holder.kill()
+    holder.communicate()
+    assert run(tiny_recipe(), tiny_corpus, folder).reason == "done"
+
+
+def test_run_that_could_not_begin_leaves_no_folder(tiny_corpus, tmp_path):
+    recipe = tiny_recipe()
+    wrong = recipe.model_copy(update={"data": recipe.data.model_copy(update={"seconds": 3.0})})
+    with pytest.raises(UserError):
+        run(wrong, tiny_corpus, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -127,6 +127,24 @@ def test_interruption_before_the_first_step_ends_before_it(finished, tiny_corpus
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
 
 
+@pytest.mark.parametrize("error", [RuntimeError("deaf"), OSError(28, "No space left on device")])
+def test_failing_look_ends_the_run_with_its_own_error_and_after_a_checkpoint(finished, tiny_corpus, tmp_path, error):
+    """16 notes are before the first checkpoint that is due; what the observer reads is not the run's disk."""
+    recipe, whole = finished
+
+    class Failing(Watcher):
+        def look(self, view: View) -> None:
+            raise error
+
+    with pytest.raises(type(error), match=str(error.args[-1])):
+        run(recipe, tiny_corpus, tmp_path / "run", Failing(every=16))
+    kept, _ = checkpoint.load_latest(tmp_path / "run")
+    assert kept is not None
+    assert kept.notes_seen == 16
+    run(recipe, tiny_corpus, tmp_path / "run", resume=True)
+    assert fingerprint(tmp_path / "run") == fingerprint(whole)
+
+
 def test_undisturbed_puts_back_random_state_and_threads_even_after_an_error():
     threads = torch.get_num_threads()
     torch.manual_seed(4)

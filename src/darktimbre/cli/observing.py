@@ -5,6 +5,7 @@ training hands a view of the run in, evaluation judges: only the command line kn
 """
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from darktimbre.cli.observing_ear import NOTES, SPLIT, BrokenOff, Ear, metrics_of
 from darktimbre.cli.observing_files import BEST, LINES, PICTURE, Lines, draw, in_words
 from darktimbre.notes.errors import UserError
+from darktimbre.training import checkpoint
 from darktimbre.training.progress import duration
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from darktimbre.teachers.tagger import Tagger
     from darktimbre.training.observer import View
     from darktimbre.training.recipe import Recipe
+
+ELIGIBLE = "eligible"  # in a line: whether the instrument was whole, so that it could be kept
 
 
 class Evaluations:
@@ -53,8 +57,9 @@ class Evaluations:
         instrument = self._instrument(view)
         self._ear = Ear.of(self.corpus, instrument.attributes, self.tagger, self.notes)
         self.lines = Lines(view.run)
-        self.lines.cut(view.notes_seen)
-        self._recall(view)
+        with checkpoint.told(view.run):
+            self.lines.cut(view.notes_seen)
+            self._recall(view)
         missing = view.due and not any(line["notes_seen"] == view.notes_seen for line in self.lines.each)
         self._tell_cost(view, instrument)
         try:
@@ -131,35 +136,39 @@ class Evaluations:
             "untrained": self._judge.untrained(instrument, view.stopping),
             "real": self._judge.real(instrument, view.stopping),
         }
-        self.lines.begin({**facts, "levels": levels})
+        with checkpoint.told(view.run):
+            self.lines.begin({**facts, "levels": levels})
         for name, found in levels.items():
             self.say(f"{name}: {_told(found)}")
 
     def _evaluate(self, view: "View", instrument: "Synthesizer") -> None:
         assert self.lines is not None
         found = self._judge.judge(instrument, view.stopping)
-        better = self._keep(view, instrument, found)
-        self.lines.add({"notes_seen": view.notes_seen, **found})
+        eligible = view.moment.scale >= instrument.bundle.network.last  # a growing network is no instrument before
+        with checkpoint.told(view.run):
+            better = eligible and self._keep(view, instrument, found)
+            self.lines.add({"notes_seen": view.notes_seen, ELIGIBLE: eligible, **found})
         levels = self.lines.head["levels"] if self.lines.head else {}
         curves = {f"evaluation/{in_words(name)}": value for name, value in found.items() if value is not None}
         for level, those in levels.items():
             curves |= {f"evaluation/{in_words(k)} ({level})": v for k, v in those.items() if v is not None}
         view.curves(curves)
         chosen = chosen_by(view.run / BEST) if self.keep_best else None
-        draw(
-            self.lines, tuple(found), view.run / PICTURE, name=view.run.name,
-            best=(chosen["metric"], chosen["notes_seen"]) if chosen else None,
-        )  # fmt: skip
+        with checkpoint.told(view.run):
+            draw(
+                self.lines, tuple(found), view.run / PICTURE, name=view.run.name,
+                best=(chosen["metric"], chosen["notes_seen"]) if chosen else None,
+            )  # fmt: skip
         self.say(f"{view.notes_seen:,} notes: {_told(found)}{'; the best so far, kept in best' if better else ''}")
 
     # ------------------------------------------------------------------------
     # The best state, as a bundle
 
     def _keep(self, view: "View", instrument: "Synthesizer", found: dict[str, float | None]) -> bool:
-        """Writes `best/` where this is the best so far; not before the network has grown to its full size."""
+        """Writes `best/` where this is the best so far."""
         if self.keep_best is None or (value := found.get(self.keep_best)) is None:
             return False
-        if view.moment.scale < instrument.bundle.network.last or (self._best is not None and value <= self._best):
+        if self._best is not None and value <= self._best:
             return False
         self._best = value
         config = instrument.bundle.config
@@ -175,7 +184,8 @@ class Evaluations:
         return True
 
     def _recall(self, view: "View") -> None:
-        """What is to be beaten, after an interruption: `best/`, or where that is of later notes, the best line kept."""
+        """What is to be beaten, after an interruption: `best/`; where that is of later notes, it goes, for it will come
+        again, and the best of the lines that could have been kept counts."""
         assert self.lines is not None
         metric, chosen = self.keep_best, chosen_by(view.run / BEST)
         if metric is None or chosen is None:
@@ -185,8 +195,12 @@ class Evaluations:
                 f"{view.run / BEST} was chosen by {in_words(chosen['metric'])}: go on with --keep-best "
                 f"{chosen['metric'].replace('_', '-')}, or move that folder away."
             )
-        values = [line[metric] for line in self.lines.each if line.get(metric) is not None]
-        self._best = float(chosen["value"]) if chosen["notes_seen"] <= view.notes_seen else max(values, default=None)
+        if chosen["notes_seen"] <= view.notes_seen:
+            self._best = float(chosen["value"])
+            return
+        shutil.rmtree(view.run / BEST)
+        values = [line[metric] for line in self.lines.each if line.get(ELIGIBLE) and line.get(metric) is not None]
+        self._best = max(values, default=None)
 
 
 def chosen_by(bundle: Path) -> dict[str, Any] | None:
@@ -234,6 +248,11 @@ def observer_for(
         raise UserError(
             f"{corpus} has no note in its {SPLIT} split to evaluate on: make the corpus of more instruments, or leave "
             "out --evaluate-every."
+        )
+    if metric is not None and not len(opened.rows("test")):
+        say(
+            f"The checkpoint will be chosen on {SPLIT} notes and the corpus holds no test notes to judge it on: how "
+            "good it is in the end will look better than it is."
         )
     tagger = _teacher(recipe, corpus, weights, device) if recipe.data.attributes else None
     return Evaluations(opened, tagger, every, metric, say, half=half)

@@ -55,10 +55,9 @@ class Lines:
             ) from None
 
     def cut(self, notes_seen: int) -> None:
-        """Forgets what was seen later: it will come again."""
-        kept = [line for line in self.each if line["notes_seen"] <= notes_seen]
-        if kept != self.each:
-            self.each = kept
+        """Forgets what was seen later, for it will come again, and a last line that was cut short."""
+        self.each = [line for line in self.each if line["notes_seen"] <= notes_seen]
+        if self.path.exists() and self.path.read_bytes() != self._whole():
             self._rewrite()
 
     def begin(self, head: Line) -> None:
@@ -77,7 +76,10 @@ class Lines:
     def _rewrite(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(self.path) as temporary:
-            temporary.write_bytes(b"".join(map(_bytes, ([self.head] if self.head else []) + self.each)))
+            temporary.write_bytes(self._whole())
+
+    def _whole(self) -> bytes:
+        return b"".join(map(_bytes, ([self.head] if self.head else []) + self.each))
 
 
 def _bytes(line: Line) -> bytes:

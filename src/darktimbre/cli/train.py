@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 MACHINE, START, LISTENING = "Machine", "How it begins", "Listening while it trains"
+RECIPES = ("darkgan-small", "darkgan", "darkgan-baseline", "gansynth", "tagger", "inception")
+"""Those in the package; named here, for help imports no room."""
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(help="darkgan-small, darkgan, darkgan-baseline, gansynth, tagger, or a YAML file.")
-    ],
+    recipe: Annotated[str, typer.Argument(help=f"{', '.join(RECIPES)}, or a YAML file.")],
     corpus: Annotated[Path | None, typer.Option(help="The corpus to learn from (needed but for a dry run).")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/NAME-OF-THE-RECIPE).")] = None,
     set_: Annotated[
@@ -77,6 +77,8 @@ def train(
         raise UserError("Choose either --init or --from-scratch.")
     overrides = [*(set_ or []), *([f"init={init}"] if init else []), *(["init=scratch"] if from_scratch else [])]
     chosen = load_recipe(recipe, overrides)
+    if chosen.task != "gan" and (half or init):
+        raise UserError(f"{'--half' if half else '--init'} is for instruments: leave it out to train a {chosen.task}.")
     if smoke:
         chosen = smoked(chosen)
     if dry_run:

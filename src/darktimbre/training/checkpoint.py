@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from darktimbre.audio.atomic import atomic_folder
+from darktimbre.audio.atomic import atomic_folder, clear_leftovers
 from darktimbre.notes.errors import UserError
 
 FORMAT = 1
@@ -163,9 +163,10 @@ def _digest(tensors: Path, meta: dict[str, Any]) -> str:
 
 
 def _clear_remains(folder: Path) -> None:
-    """What a killed process left half-written."""
-    for remains in (*folder.glob(".*.partial"), *folder.glob(".*.old")):
-        shutil.rmtree(remains, ignore_errors=True)
+    """What a killed process left half-written, of whatever checkpoint; what a live one is writing stays."""
+    for remains in (*folder.glob(".*.*.partial"), *folder.glob(".*.*.old")):
+        name, _, _ = remains.name[1:].rsplit(".", 2)
+        clear_leftovers(folder / name)
 
 
 @contextmanager

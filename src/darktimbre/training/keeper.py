@@ -1,6 +1,6 @@
 """What only the first process of a run writes: journal, checkpoints, previews, the bundle at the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -92,25 +92,23 @@ class Keeper:
             return
         moment = schedule.at(max(0, seen - schedule.stretch(seen - 1).batch)) if seen else schedule.at(0)
         due = not seen or schedule.crosses(moment, self.observer.every)
-        self._show(self.observer.begin, View(
-            self.run, self.training, moment, seen, schedule.total, due,
-            lambda values: self.board.curves(seen, values), stopping,
-        ))  # fmt: skip
+        with undisturbed():
+            self.observer.begin(self._view(schedule, moment, seen, due, stopping))
 
     def look(self, schedule: Schedule, moment: Moment, stopping: Callable[[], bool]) -> bool:
         """Lets the observer look where its time has come after the step at `moment`; whether it did."""
         if self.observer is None or not schedule.crosses(moment, self.observer.every):
             return False
-        seen = moment.notes_seen + moment.batch
-        self._show(self.observer.look, View(
-            self.run, self.training, moment, seen, schedule.total, True,
-            lambda values: self.board.curves(seen, values), stopping,
-        ))  # fmt: skip
+        with undisturbed():
+            self.observer.look(self._view(schedule, moment, moment.notes_seen + moment.batch, True, stopping))
         return True
 
-    def _show(self, look: Callable[[View], None], view: View) -> None:
-        with checkpoint.told(self.run), undisturbed():
-            look(view)
+    def _view(self, schedule: Schedule, moment: Moment, seen: int, due: bool, stopping: Callable[[], bool]) -> View:
+        def curves(values: Mapping[str, float]) -> None:
+            with checkpoint.told(self.run):
+                self.board.curves(seen, values)
+
+        return View(self.run, self.training, moment, seen, schedule.total, due, curves, stopping)
 
     def bundle(self, schedule: Schedule, seen: int, *, half: bool, say: Callable[[str], None]) -> Path | None:
         """The trained instrument, where it can play yet."""

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -80,10 +81,18 @@ def train_recipe(
         observer: looks at the run on the first process now and then, e.g. to evaluate; it changes nothing.
 
     Raises:
-        UserError: recipe, corpus and run folder do not go together, the disk is full, or the losses diverged.
+        UserError: recipe, corpus and run folder do not go together, another process is training in the folder, the disk
+            is full, or the losses diverged.
     """
     fabric = _fabric(recipe, options)
     fabric.launch()
+    with runfolder.alone(options.run) if fabric.is_global_zero else nullcontext():
+        return _train(recipe, options, fabric, say, observer)
+
+
+def _train(
+    recipe: Recipe, options: Options, fabric: Fabric, say: Callable[[str], None], observer: Observer | None
+) -> Outcome:
     hardware = _hardware(fabric)
     say = say if fabric.is_global_zero else (lambda sentence: None)
     corpus = Corpus.open(options.corpus)
@@ -143,8 +152,17 @@ def _run(
             keeper.report(moment, meter, progress)
             meter.clear()
         ends = seen >= schedule.total
-        if (reason is None or (reason == "time" and ends)) and keeper.look(schedule, moment, breaks_off):
-            reason = reason or (stop.reason if hardware.share.world == 1 else None)  # it may have been asked meanwhile
+        if reason is None or (reason == "time" and ends):
+            try:
+                looked = keeper.look(schedule, moment, breaks_off)
+            except UserError:
+                raise
+            except Exception:  # training is sound: what it learned since the last checkpoint is not lost
+                refuse_divergence(moment, losses, meter, keeper.run)
+                keeper.save(seen, meter)
+                raise
+            if looked and hardware.share.world == 1:
+                reason = reason or stop.reason  # it may have been asked meanwhile
         if keeps or reason:
             keeper.save(seen, meter)
         if recipe.preview_every and schedule.crosses(moment, recipe.preview_every):

@@ -44,6 +44,9 @@ class View:
 class Observer(Protocol):
     """Looks at a run on the first process, every so many notes.
 
+    It may fail: an error ends the run, after a checkpoint of the step. What it writes into the run's folder it writes
+    within `checkpoint.told`.
+
     Attributes:
         every: notes between looks; one more is taken at the run's end.
     """

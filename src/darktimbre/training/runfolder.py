@@ -1,9 +1,17 @@
 """The folder of a run: what may be started or resumed in it, and its plan; the keeper writes the rest."""
 
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+from darktimbre.audio.atomic import atomic_file
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
@@ -12,6 +20,47 @@ from darktimbre.training.reading import dump_recipe
 from darktimbre.training.recipe import Recipe
 
 PLAN, RECIPE, JOURNAL, BUNDLE, BOARD = "run.json", "recipe.yaml", "journal.jsonl", "bundle", "tensorboard"
+LOCK = ".lock"  # empty; held while a process trains here
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Keeps other processes of this machine from training in a folder; the kernel lets go when this one ends or is
+    killed.
+
+    Raises:
+        UserError: another process is training there; or the folder cannot be written.
+    """
+    if fcntl is None or (run.exists() and not (run / PLAN).is_file() and not _empty(run)):
+        yield  # something else is there: `prepare` refuses it, and nothing is left in it
+        return
+    new = not run.exists()
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        held = (run / LOCK).open("ab")
+    except OSError as error:
+        raise UserError(f"{run} cannot be written: {error.strerror}.") from error
+    with held:
+        _hold(held.fileno(), run)
+        try:
+            yield
+        finally:
+            if run.is_dir() and [path.name for path in run.iterdir()] == [LOCK]:  # nothing was begun
+                (run / LOCK).unlink()
+                if new:
+                    run.rmdir()
+
+
+def _hold(file: int, run: Path) -> None:
+    refused = f"Another process is training in {run}: wait for it, or name another --run."
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(refused) from None
+    except OSError:  # a file system without locks
+        return
+    if not os.fstat(file).st_nlink:  # whoever held it has just removed it
+        raise UserError(refused)
 
 
 def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Callable[[str], None]) -> None:
@@ -42,7 +91,8 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
         say(sentence)
     try:
         run.mkdir(parents=True, exist_ok=True)
-        (run / RECIPE).write_text(dump_recipe(plan.recipe), encoding="utf-8")
+        with atomic_file(run / RECIPE) as temporary:
+            temporary.write_text(dump_recipe(plan.recipe), encoding="utf-8")
         plan.save(run / PLAN)
     except OSError as error:
         shutil.rmtree(run, ignore_errors=True)
@@ -51,4 +101,4 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
 
 def _empty(run: Path) -> bool:
     """Nothing there but what a run killed in its first moment may leave."""
-    return run.is_dir() and all(path.name == RECIPE or path.name.endswith(".partial") for path in run.iterdir())
+    return run.is_dir() and all(path.name in (RECIPE, LOCK) or path.name.endswith(".partial") for path in run.iterdir())
