@@ -4,21 +4,25 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.bundle.tiny import tiny_bundle
 from tests.evaluation.band_tones import Ear, band_tones
 from tests.evaluation.tones import RATE, SAMPLES
 from typer.testing import CliRunner, Result
 
 from darktimbre import teachers
-from darktimbre.cli import evaluate, experiment_plan
+from darktimbre.cli import evaluate, experiment_plan, experiment_runs, experiment_steps
 from darktimbre.cli.experiment_plan import Arm, Choices, Experiment, Sounds, experiment_of, temperatures_of
-from darktimbre.cli.experiment_runs import Run, bundled_after, digest_of, run_of
+from darktimbre.cli.experiment_runs import Run, Whole, bundled_after, digest_of, run_of
 from darktimbre.cli.main import app
 from darktimbre.corpus import soundfont
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
+from darktimbre.tagging.ranking import choose, read_attributes
+from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint, gan, inception
 from darktimbre.training.reading import difference, load_recipe
 
@@ -60,11 +64,7 @@ preview_every: 0
 journal_every: 16
 """
 
-FEW = (
-    "notes=24", "reference=18", "shift_notes=8", "shift_steps=2", "shift_attributes=1", "increment_notes=6",
-    "increment_attributes=1", "increment_steps=2", "latents=2", "conditions=2", "pitches=1", "subsets=3",
-    "subset_size=12", "neighbours=3", "resamples=10", "repeats=1", "sounds=2",
-)  # fmt: skip
+GUESS = experiment_runs.guess
 
 
 def design(folder: Path):
@@ -88,6 +88,7 @@ def design(folder: Path):
 def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
     monkeypatch.setattr(soundfont, "installed_soundfonts", list)
+    monkeypatch.setattr(experiment_runs, "guess", lambda runs, device: None)
     monkeypatch.setitem(experiment_plan.EXPERIMENTS, "tiny", design(tmp_path))
 
 
@@ -111,6 +112,10 @@ def said(result: Result) -> str:
 @pytest.fixture
 def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the evaluation was called with, instead of it."""
+    return unevaluated(monkeypatch)
+
+
+def unevaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(
         evaluate, "evaluate_bundles",
@@ -130,21 +135,27 @@ def weights(runs: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory):
-    """An uninterrupted experiment with its real evaluation: (folder of runs, of the report, what was said)."""
+    """An uninterrupted experiment: (folder of runs, of the report, what was said, what the evaluation was asked)."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
         patched.setitem(experiment_plan.EXPERIMENTS, "tiny", design(folder))
-        few = [word for count in FEW for word in ("--set", count)]
-        result = call("--runs", folder / "runs", "--out", folder / "out", *few, corpus=corpus)
+        patched.setattr(experiment_runs, "guess", lambda runs, device: None)
+        calls = unevaluated(patched)
+        result = call("--runs", folder / "runs", "--out", folder / "out", "--set", "notes=24", corpus=corpus)
     assert result.exit_code == 0, result.output
-    return folder / "runs", folder / "out", said(result)
+    return folder / "runs", folder / "out", said(result), calls
 
 
-def test_every_arm_is_trained_and_is_a_row_of_the_report(whole) -> None:
-    runs, out, told = whole
-    report = json.loads((out / "report.json").read_text())
-    assert {"baseline", "T=1", "T=2"} <= {system["name"] for system in report["systems"]}
+def test_every_arm_is_trained_and_is_a_row_of_the_report(whole, corpus) -> None:
+    runs, out, told, (asked,) = whole
+    places = {path.name.rpartition("-")[0]: path / "bundle" for path in runs.iterdir()}
+    assert asked == {
+        "bundles": [("baseline", places["tiny-baseline"]), ("T=1", places["tiny-T1"]), ("T=2", places["tiny-T2"])],
+        "corpus": corpus, "out": out, "teacher": "fake", "weights": None, "classifier": places["listening"],
+        "quick": False, "counts": {"notes": 24}, "fad": True, "card": True, "seed": 0, "device": "cpu",
+        "remarks": ("No GANSynth here.",),
+    }  # fmt: skip
     names = sorted(path.name for path in runs.iterdir())
     assert [name.rpartition("-")[0] for name in names] == ["listening", "tiny-T1", "tiny-T2", "tiny-baseline"]
     assert all(len(name.rpartition("-")[2]) == 12 for name in names)
@@ -153,28 +164,32 @@ def test_every_arm_is_trained_and_is_a_row_of_the_report(whole) -> None:
     assert noted["runs"][2]["digest"][:12] in noted["runs"][2]["folder"]
     assert "0 of 4 arms are done" in told
     assert "No GANSynth here." in told
-    assert "whole experiment: about" in told
 
 
 def test_second_call_trains_nothing_and_takes_runs_as_they_are(whole, corpus, tmp_path, evaluated, monkeypatch) -> None:
-    runs, _, _ = whole
+    runs = whole[0]
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
     for task in (gan.GanTraining, inception.InceptionTraining):
         monkeypatch.setattr(task, "step", None)
     # The recipes' files lie elsewhere now: what counts is what is in them.
-    result = call("--runs", runs, "--out", tmp_path / "out", "--quick", "--seed", 5, corpus=corpus)
+    result = call(
+        "--runs", runs, "--out", tmp_path / "out", "--quick", "--seed", 5, "--no-fad", "--no-card", corpus=corpus
+    )
     assert result.exit_code == 0, result.output
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert "All 4 arms are trained." in said(result)
     (asked,) = evaluated
-    assert [name for name, _ in asked["bundles"]] == ["baseline", "T=1", "T=2"]
-    assert all((place / "config.json").is_file() for _, place in asked["bundles"])
-    assert asked["classifier"].parent.name.startswith("listening-")
-    assert (asked["quick"], asked["seed"], asked["teacher"], asked["counts"]) == (True, 5, "fake", {})
+    assert (asked["quick"], asked["seed"], asked["fad"], asked["card"]) == (True, 5, False, False)
+
+
+def test_minutes_that_are_up_when_all_is_trained_leave_the_evaluation(whole, corpus, tmp_path, evaluated) -> None:
+    told = said(call("--runs", whole[0], "--out", tmp_path / "out", "--minutes", 0, corpus=corpus))
+    assert "All arms are trained; the same command without --minutes evaluates." in told
+    assert not evaluated
 
 
 def test_another_temperature_trains_only_that_one(whole, corpus, tmp_path, evaluated) -> None:
-    runs, _, _ = whole
+    runs = whole[0]
     told = said(call("--runs", runs, "--out", tmp_path / "out", "--dry-run", corpus=corpus, temperatures="1,3"))
     assert "3 of 4 arms are done" in told
     assert not evaluated
@@ -207,7 +222,8 @@ def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, 
     assert not evaluated
     result = call("--runs", runs, "--out", out, corpus=corpus)
     assert result.exit_code == 0, result.output
-    assert "half done at" in said(result) or "2 of 4 arms are done" in said(result)
+    assert "2 of 4 arms are done" in said(result)
+    assert "half done at 0 notes" in said(result)
     assert len(evaluated) == 1
     assert weights(runs) == weights(whole[0])
 
@@ -223,13 +239,15 @@ def test_minutes_bound_the_sitting_and_unfinished_arms_are_named(corpus, tmp_pat
 
 def test_dry_run_writes_nothing(corpus, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(teachers, "load", None)
+    monkeypatch.setattr(experiment_runs, "guess", GUESS)
+    (tmp_path / "Font.sf2").write_bytes(b"a font")
     told = said(call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run", corpus=corpus))
     assert "to do" in told
     assert "Nothing was done" in told
     monkeypatch.setattr(soundfont, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
     told = said(call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run"))
     assert "would be rendered into" in told
-    assert "Font-0.25s" in told.replace(" ", "")
+    assert "Font-0.25s-" in told.replace(" ", "")
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "out").exists()
 
@@ -241,6 +259,7 @@ def test_sounds_are_rendered_and_tagged_once_where_none_are_given(tmp_path, eval
         asked.append({"fonts": fonts, **more})
         return band_tones(out, tagged=False)
 
+    (tmp_path / "Font.sf2").write_bytes(b"a font")
     monkeypatch.setattr(soundfont, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
     monkeypatch.setattr(soundfont, "render_soundfont", render)
     for _ in range(2):
@@ -264,7 +283,14 @@ def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, m
     assert "--temperatures are numbers above 0" in refused(corpus=corpus, temperatures="1,-2")
     assert "There is no corpus in" in refused(corpus=tmp_path / "nowhere")
     assert "nowhere" in refused("--gansynth", tmp_path / "nowhere", corpus=corpus)
+    assert "a folder with a bundle on this machine" in refused("--gansynth", "someone/gansynth", corpus=corpus)
     assert "COUNT=N" in refused("--set", "notes", corpus=corpus)
+    assert "did you mean notes?" in refused("--set", "nots=9", corpus=corpus)
+    assert "--accelerator is one of auto, cpu, cuda" in refused("--accelerator", "tpu", corpus=corpus)
+    assert "needs at least 5 notes" in refused("--set", "notes=4", corpus=corpus)
+    assert "would bear one name" in refused(corpus=corpus, temperatures="1,1.0000001")
+    short = band_tones(tmp_path / "short", instruments=3, takes=2).path
+    assert "leave it out with --no-fad" in refused(corpus=short)
 
     def missing(name, device="cpu", weights=None):
         raise UserError("The weights of yamnet are not on this machine.")
@@ -274,6 +300,66 @@ def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, m
     result = CliRunner().invoke(app, ["experiment", "mode-collapse", "--out", str(tmp_path / "out")])
     assert result.exit_code == 2
     assert "there are darkgan-paper" in said(result)
+
+
+def test_gansynth_of_another_rate_is_told_before_anything_is_trained(corpus, tmp_path) -> None:
+    codec = {**tiny_bundle().config["codec"], "sample_rate": 4000}
+    bundle = tiny_bundle(codec=codec).save_pretrained(tmp_path / "gansynth")
+    result = call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--gansynth", bundle, corpus=corpus)
+    assert result.exit_code == 2
+    assert "GANSynth plays at 4000 Hz" in said(result)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_rendered_sounds_are_kept_by_all_that_they_follow_from(tmp_path) -> None:
+    def place(font: bytes = b"a font", **sounds: Any) -> Path:
+        (tmp_path / "Font.sf2").write_bytes(font)
+        one = Experiment("tiny", "a test", (Sounds("notes", **sounds),), ())
+        return experiment_steps.places(one, None, tmp_path / "Font.sf2", tmp_path)["notes"]
+
+    assert place() == place()
+    others = place(b"b font"), place(pitches=(44, 70)), place(velocities=(50, 90)), place(seconds=2.0)
+    assert len({place(), *others}) == 5
+    with pytest.raises(UserError, match="cannot be read"):
+        experiment_steps.places(
+            Experiment("tiny", "a test", (Sounds("notes"),), ()), None, tmp_path / "no.sf2", tmp_path
+        )
+
+
+def test_list_of_the_users_own_is_kept_and_the_classifier_follows_it(tmp_path) -> None:
+    corpus = band_tones(tmp_path / "tones", instruments=3)
+    tags = Tags.open(corpus.path, "fake")
+    choose(corpus.path, tags, corpus.rows("train"), top=1)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "listening.yaml").write_text(LISTENING)
+    classifier = Arm("classifier", str(tmp_path / "listening.yaml"), ("data.attributes=2",), role="classifier")
+    instrument = Arm("T=1", str(tmp_path / "tiny.yaml"), ("data.attributes=1",))
+    experiment_steps.tag(corpus, Ear(), [classifier, instrument])
+    assert len(read_attributes(corpus.path, "fake")) == 1
+    assert run_of(classifier, corpus, tmp_path).recipe.data.attributes == 1
+    experiment_steps.tag(corpus, Ear(), [classifier, Arm("T=1", str(tmp_path / "tiny.yaml"))])
+    assert len(read_attributes(corpus.path, "fake")) == 2
+    assert run_of(classifier, corpus, tmp_path).recipe == classifier.resolved()
+
+
+def test_time_left_is_told_by_the_clock_and_by_the_pace_of_the_task(tmp_path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    (tmp_path / "listening.yaml").write_text(LISTENING)
+    classifier, instrument = (
+        Run(arm, arm.resolved(), None, "", None, [(0, 32, 3200.0)])
+        for arm in (Arm("classifier", str(tmp_path / "listening.yaml")), Arm("T=1", str(tmp_path / "tiny.yaml")))
+    )
+    now, lines = 0.0, []
+    whole = Whole(classifier, [instrument], {}, lines.append, lambda: now)
+    for seen in range(1, 32):
+        now = 200.0 * seen  # twice as long as guessed
+        whole.look(SimpleNamespace(notes_seen=seen, total=32))
+    # After 600 s the classifier has 29 notes of 200 s left, an hour later 11; the instrument its 3,200 s as guessed.
+    assert lines == [
+        "classifier: 3 of 32 notes; whole experiment: about 2 h 30 min left",
+        "classifier: 21 of 32 notes; whole experiment: about 1 h 30 min left",
+    ]
+    assert whole.paces == {"inception": pytest.approx(2.0)}
 
 
 # ----------------------------------------------------------------------------
@@ -330,7 +416,7 @@ def test_digest_is_of_recipe_corpus_and_tags(corpus, tmp_path) -> None:
 
 
 def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> None:
-    runs, _, _ = whole
+    runs = whole[0]
     arms = design(tmp_path)(Choices("small", "fake", (1.0, 2.0), gansynth=False, renders=False)).arms
     opened = Corpus.open(corpus)
     found = [run_of(arm, opened, runs) for arm in arms]
@@ -345,7 +431,7 @@ def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> No
 
 
 def test_a_bundle_of_a_sitting_cut_short_is_not_taken_for_the_end(whole, tmp_path) -> None:
-    runs, _, _ = whole
+    runs = whole[0]
     place = next(path for path in runs.iterdir() if path.name.startswith("tiny-T1-"))
     assert bundled_after(place / "bundle") == 32
     short = tmp_path / "short" / "bundle"

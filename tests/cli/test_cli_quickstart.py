@@ -131,7 +131,7 @@ def test_everything_is_there_and_the_report_says_what_it_is(whole) -> None:
     assert metrics["pitch_accuracy"]["trained"] == report["trained"]["pitch_accuracy"]
     card = (run / "training" / "bundle" / "README.md").read_text()
     assert "| attribute correlation / untrained |" in card
-    assert "| losses / " in card
+    assert "Last losses of training: " in card
     assert report["sounds"] == BUILTIN
     assert {"render", "tag", "train", "report", "sounds"} <= report["seconds"].keys()
     assert "no instrument of the valid and test rows was heard" in report["held_out"]

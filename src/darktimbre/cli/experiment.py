@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from darktimbre.cli.experiment_plan import Experiment
     from darktimbre.cli.experiment_runs import Run
     from darktimbre.corpus.corpus import Corpus
+    from darktimbre.teachers.tagger import Tagger
 
 GRID = ",".join(f"{temperature:g}" for temperature in TEMPERATURES)
 SOUNDS, MACHINE, JUDGING = "Sounds and teacher", "Machine", "The evaluation at the end"
@@ -22,17 +23,25 @@ def experiment(
     name: Annotated[str, typer.Argument(help="darkgan-paper: the grid of DarkGAN (ISMIR 2021), §5.")],
     out: Annotated[Path, typer.Option(help="Folder of the report.")],
     scale: Annotated[
-        str, typer.Option(help="small: a CPU, some hours an arm. paper: the paper's sizes, a GPU, days an arm.")
+        str,
+        typer.Option(
+            help="small: about an hour of one processor core an arm. paper: the paper's sizes, a GPU, days an arm."
+        ),
     ] = "small",
     temperatures: Annotated[str, typer.Option(help="T of the soft labels, one DarkGAN each.")] = GRID,
     runs: Annotated[
         Path, typer.Option(help="Where runs (and rendered sounds) are cached, by a digest of all they follow from.")
     ] = Path("runs/experiments"),
     gansynth: Annotated[
-        Path | None, typer.Option(metavar="BUNDLE", help="A trained GANSynth of yours, as one more row.")
+        Path | None, typer.Option(metavar="BUNDLE", help="Folder of a trained GANSynth of yours, as one more row.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="End this sitting after so long; the same command goes on.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="End this sitting's training after so long; the same command goes on. Rendering, tagging and "
+            "evaluating are not cut short.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the arms, what is cached and the time each takes; do nothing.")
@@ -58,6 +67,14 @@ def experiment(
         list[str] | None,
         typer.Option("--set", metavar="COUNT=N", help="A count, such as notes=3000.", rich_help_panel=JUDGING),
     ] = None,
+    no_fad: Annotated[
+        bool,
+        typer.Option("--no-fad", help="Leave FAD out where the notes are too few for it.", rich_help_panel=JUDGING),
+    ] = False,
+    no_card: Annotated[
+        bool,
+        typer.Option("--no-card", help="Do not write the figures into the bundles' cards.", rich_help_panel=JUDGING),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the evaluation.", rich_help_panel=JUDGING)] = 0,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "auto",
 ) -> None:
@@ -68,15 +85,20 @@ def experiment(
 
     Example: darktimbre experiment darkgan-paper --scale small --temperatures 1,2 --out reports/paper
     """
+    from darktimbre import teachers
+    from darktimbre.cli import experiment_checks as checks
     from darktimbre.cli import experiment_plan as plan
     from darktimbre.cli import experiment_steps as steps
     from darktimbre.cli.console import INTERRUPTED, caution, say
     from darktimbre.cli.evaluate import counts_of, evaluate_bundles
     from darktimbre.cli.experiment_runs import guess, run_of
     from darktimbre.cli.train import listening_on
+    from darktimbre.evaluation.profile import PAPER, QUICK
 
     ends = None if minutes is None else time.monotonic() + 60 * minutes
+    checks.refuse_accelerator(accelerator)
     counts, device = counts_of(set_ or []), listening_on(accelerator)
+    profile = (QUICK if quick else PAPER).with_counts(counts)
     font = steps.soundfont_at_hand(soundfont)
     choices = plan.Choices(
         scale,
@@ -87,9 +109,7 @@ def experiment(
     )
     chosen = plan.experiment_of(name, choices)
     places = steps.places(chosen, corpus, font, runs)
-    others = [plan.titled(gansynth)] if gansynth else []
-    for _, place in others:
-        _refuse_no_instrument(place)
+    guest = checks.guest_at(gansynth) if gansynth else None
     try:
         say(f"{chosen.name}: {chosen.says}.")
         for remark in chosen.remarks:
@@ -97,8 +117,13 @@ def experiment(
         if dry_run:
             corpora = _there(chosen, places, corpus is not None)
         else:
-            corpora = _sounds(chosen, places, corpus is not None, font, teacher, weights, device)
+            tagger = teachers.load(teacher, device=device, weights=weights)  # what is missing is said at once
+            corpora = _sounds(chosen, places, corpus is not None, font, tagger)
         found = [run_of(arm, corpora[arm.sounds], runs) for arm in chosen.arms]
+        if not dry_run:
+            judged = corpora[chosen.sounds[0].name]
+            assert judged is not None
+            checks.refuse_what_cannot_be_judged(found, guest, judged, tagger, profile, fad=not no_fad, seed=seed)
         guess(found, device)
         show(found)
         if dry_run:
@@ -111,29 +136,27 @@ def experiment(
             say(f"The time is up; the same command goes on with {waiting}, and evaluates when all are done.")
             return
         _note(out, chosen, found)
+        if ends is not None and time.monotonic() >= ends:
+            say("All arms are trained; the same command without --minutes evaluates.")
+            return
         say("All arms are trained: the evaluation begins.")
         judge = next((run.bundle for run in found if run.arm.role == "classifier"), None)
         rows = [(run.arm.title, run.bundle) for run in found if run.arm.role == "instrument"]
+        rows += [plan.titled(guest)] if guest else []
         evaluate_bundles(
-            [*rows, *others], places[chosen.sounds[0].name], out, teacher=teacher, weights=weights, classifier=judge,
-            quick=quick, counts=counts, seed=seed, device=device, remarks=chosen.remarks,
+            rows, places[chosen.sounds[0].name], out, teacher=teacher, weights=weights, classifier=judge,
+            quick=quick, counts=counts, fad=not no_fad, card=not no_card, seed=seed, device=device,
+            remarks=chosen.remarks,
         )  # fmt: skip
     except KeyboardInterrupt:
         caution("Stopped; the same command goes on from here.")
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _refuse_no_instrument(place: Path) -> None:
-    """A bundle that cannot be read is said now, and not after days of training."""
-    from darktimbre.bundle.bundle import Bundle
-
-    Bundle.from_pretrained(place)
-
-
 def _there(chosen: "Experiment", places: dict[str, Path], given: bool) -> dict[str, "Corpus | None"]:
     """The corpora that are there and tagged, for a dry run; None for those that are not."""
     from darktimbre.cli.console import say
-    from darktimbre.cli.experiment_runs import digest_of
+    from darktimbre.cli.experiment_runs import digest_of, recipe_on
     from darktimbre.corpus.corpus import Corpus, is_corpus
     from darktimbre.notes.errors import UserError
 
@@ -147,7 +170,7 @@ def _there(chosen: "Experiment", places: dict[str, Path], given: bool) -> dict[s
         try:
             for arm in chosen.arms:
                 if arm.sounds == name:
-                    digest_of(arm.resolved(), corpus)
+                    digest_of(recipe_on(arm, corpus), corpus)
             found[name] = corpus
         except UserError as error:
             say(f"The {name} would be made ready first: {error}")
@@ -155,14 +178,11 @@ def _there(chosen: "Experiment", places: dict[str, Path], given: bool) -> dict[s
 
 
 def _sounds(
-    chosen: "Experiment", places: dict[str, Path], given: bool, font: Path | None, teacher: str, weights: Path | None,
-    device: str,
-) -> dict[str, "Corpus | None"]:  # fmt: skip
-    """Every corpus, rendered and tagged; the teacher is loaded first, for what is missing is to be said at once."""
-    from darktimbre import teachers
+    chosen: "Experiment", places: dict[str, Path], given: bool, font: Path | None, tagger: "Tagger"
+) -> dict[str, "Corpus | None"]:
+    """Every corpus, rendered and tagged."""
     from darktimbre.cli import experiment_steps as steps
 
-    tagger = teachers.load(teacher, device=device, weights=weights)
     found: dict[str, Corpus | None] = {}
     for index, sounds in enumerate(chosen.sounds):
         corpus = steps.render(places[sounds.name], sounds, font, made_here=index > 0 or not given)
@@ -180,17 +200,17 @@ def _trained(runs: list["Run"], ends: float | None, accelerator: str) -> bool:
     from darktimbre.cli.console import say
     from darktimbre.cli.experiment_runs import Whole, in_words, train_on
 
-    todo, pace = [run for run in runs if not run.done], None
+    todo = [run for run in runs if not run.done]
+    paces: dict[str, float] = {}
     for place, run in enumerate(todo):
         left = None if ends is None else (ends - time.monotonic()) / 60
         if left is not None and left <= 0:
             return False
         later = todo[place + 1 :]
-        told = in_words(pace, run.left() + sum(one.left() for one in later))
+        told = in_words(paces, [(one, one.left()) for one in (run, *later)])
         say(f"{run.arm.title} ({len(runs) - len(todo) + place + 1} of {len(runs)}): {run.folder}; whole: {told}")
-        whole = Whole(run, later, pace, say)
+        whole = Whole(run, later, paces, say)
         outcome = train_on(run, whole, minutes=left, accelerator=accelerator, say=say)
-        pace = whole.pace
         if outcome.reason == "interrupted":
             raise KeyboardInterrupt
         if outcome.reason == "time" and not run.done:

@@ -88,7 +88,7 @@ class Choices:
     """What the command line leaves to choose.
 
     Attributes:
-        scale: `small` (hours on a CPU) or `paper` (days on a GPU).
+        scale: `small` (about an hour of one processor core an arm) or `paper` (days of a GPU an arm).
         teacher: who tags the sounds.
         temperatures: T of the soft labels, one DarkGAN each.
         gansynth: whether the user brings a trained GANSynth along.
@@ -103,7 +103,9 @@ class Choices:
 
 
 SMALL = ("schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000", "warm_start.notes=48000")
-"""`darkgan-small` for a comparison: from scratch, and twice as long as the starter's."""
+"""`darkgan-small` for a comparison: from scratch, and twice as long as the starter's.
+
+An arm's 58,000 notes take about an hour of one processor core."""
 
 
 def darkgan_paper(choices: Choices) -> Experiment:
@@ -121,7 +123,7 @@ def darkgan_paper(choices: Choices) -> Experiment:
     recipe = "darkgan-small" if small else "darkgan"
     classifier = Arm("classifier", "inception", (teacher,), role="classifier")
     darkgans = tuple(
-        Arm(f"DarkGAN T={t:g}", recipe, (*common, f"name={recipe}-T{t:g}", f"data.temperature={t:g}"))
+        Arm(f"DarkGAN T={t:g}", recipe, (*common, f"name={recipe}-T{t:g}", f"data.temperature={t!r}"))
         for t in choices.temperatures
     )
     gansynth, sounds, remarks = _gansynth(choices, small)
@@ -169,7 +171,7 @@ def temperatures_of(text: str) -> tuple[float, ...]:
     """ "1,1.5,2" → (1.0, 1.5, 2.0), ascending, each once.
 
     Raises:
-        UserError: something else is written.
+        UserError: something else is written, or two of them are alike as far as a title tells.
     """
     try:
         found = tuple(sorted({float(part) for part in text.split(",") if part.strip()}))
@@ -177,6 +179,8 @@ def temperatures_of(text: str) -> tuple[float, ...]:
         found = ()
     if not found or not all(0 < temperature < float("inf") for temperature in found):
         raise UserError(f"--temperatures are numbers above 0, such as 1,1.5,2, not {text!r}.")
+    if len({f"{temperature:g}" for temperature in found}) < len(found):
+        raise UserError(f"Two of --temperatures {text} would bear one name: give them at most six digits, each once.")
     return found
 
 

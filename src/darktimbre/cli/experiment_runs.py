@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from darktimbre.training.recipe import Recipe
 
 CLASSIFIED = 150.0  # notes a second that a classifier learns from on one core, for a first guess
-TOLD = 10  # times that a run tells how much of the whole is left
+LOOKS = 1000  # looks at the clock in a run; one costs nothing
+FIRST, AGAIN = 600.0, 3600.0  # seconds until the time left is told, and told again
 
 
 @dataclass
@@ -120,9 +121,9 @@ def run_of(arm: Arm, corpus: "Corpus | None", runs: Path) -> Run:
     from darktimbre.training.plan import Plan
     from darktimbre.training.runfolder import PLAN
 
-    recipe = arm.resolved()
     if corpus is None:
-        return Run(arm, recipe, None, "", None)
+        return Run(arm, arm.resolved(), None, "", None)
+    recipe = recipe_on(arm, corpus)
     digest = digest_of(recipe, corpus)
     folder = runs / f"{recipe.name}-{digest[:12]}"
     if (folder / PLAN).is_file():
@@ -131,6 +132,24 @@ def run_of(arm: Arm, corpus: "Corpus | None", runs: Path) -> Run:
         except UserError as error:
             raise UserError(f"{folder} does not hold what its name says: move it away. {error}") from None
     return Run(arm, recipe, corpus, digest, folder)
+
+
+def recipe_on(arm: Arm, corpus: "Corpus") -> "Recipe":
+    """An arm's recipe; a classifier is content with fewer attributes, where the corpus has a shorter list.
+
+    Raises:
+        UserError: attributes are wanted, and none are chosen.
+    """
+    from darktimbre.tagging.ranking import read_attributes
+
+    recipe = arm.resolved()
+    data = recipe.data
+    if arm.role != "classifier" or not isinstance(data.attributes, int) or not data.attributes:
+        return recipe
+    there = len(read_attributes(corpus.path, data.teacher))
+    if there >= data.attributes:
+        return recipe
+    return recipe.model_copy(update={"data": data.model_copy(update={"attributes": there})})
 
 
 def digest_of(recipe: "Recipe", corpus: "Corpus") -> str:
@@ -185,39 +204,51 @@ class Whole:
     """Tells during a run how much of the whole experiment is left; an observer that only looks at the clock.
 
     Attributes:
-        every: notes between two times.
-        pace: seconds taken by what was guessed at one second, in this sitting so far; None before there is any.
+        every: notes between two looks at the clock.
+        paces: task → seconds taken by what was guessed at one second, in this sitting so far: how fast a classifier
+            learns says nothing about an instrument. Shared by all arms.
     """
 
-    def __init__(self, run: Run, later: list[Run], pace: float | None, say: Callable[[str], None]) -> None:
-        self.run, self.later, self.pace, self.say = run, later, pace, say
-        self.every = max(1, run.total // TOLD)
-        self._began, self._left = time.monotonic(), run.left()
+    def __init__(
+        self,
+        run: Run,
+        later: list[Run],
+        paces: dict[str, float],
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.run, self.later, self.paces, self.say, self.clock = run, later, paces, say, clock
+        self.every = max(1, run.total // LOOKS)
+        self._began, self._left = clock(), run.left()
+        self._next = self._began + FIRST
 
     def begin(self, view: "View") -> None:
         """The clock starts."""
-        self._began, self._left = time.monotonic(), self.run.left(view.notes_seen)
+        self._began, self._left = self.clock(), self.run.left(view.notes_seen)
+        self._next = self._began + FIRST
 
     def look(self, view: "View") -> None:
-        """One line."""
-        left = self.measured(view.notes_seen)
-        if view.notes_seen < view.total:
-            told = in_words(self.pace, left + sum(run.left() for run in self.later))
+        """One line, after ten minutes and then every hour."""
+        if self.clock() >= self._next and view.notes_seen < view.total:
+            self._next = self.clock() + AGAIN
+            left = self.measured(view.notes_seen)
+            told = in_words(self.paces, [(self.run, left), *((run, run.left()) for run in self.later)])
             self.say(f"{self.run.arm.title}: {view.notes_seen:,} of {view.total:,} notes; whole experiment: {told}")
 
     def measured(self, seen: int) -> float:
-        """Brings `pace` up to date; returns the guess for what is left of the run."""
+        """Brings the task's pace up to date; returns the guess for what is left of the run."""
         left = self.run.left(seen)
         if self._left > left:
-            self.pace = (time.monotonic() - self._began) / (self._left - left)
+            self.paces[self.run.recipe.task] = (self.clock() - self._began) / (self._left - left)
         return left
 
 
-def in_words(pace: float | None, guessed: float) -> str:
-    """Time left, as measured in this sitting or as guessed."""
+def in_words(paces: dict[str, float], guessed: list[tuple[Run, float]]) -> str:
+    """Time left of these runs, each guess corrected by its task's pace where one was measured in this sitting."""
     from darktimbre.training.progress import duration
 
-    return f"about {duration(guessed * (pace or 1.0))} left"
+    left = sum(paces.get(run.recipe.task, 1.0) * seconds for run, seconds in guessed)
+    return f"about {duration(left)} left"
 
 
 def train_on(

@@ -1,5 +1,6 @@
 """The sounds of an experiment before anything is trained: rendered, tagged, attributes chosen, each once."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,12 @@ def soundfont_at_hand(given: Path | None) -> Path | None:
 
 
 def places(experiment: Experiment, given: Path | None, soundfont: Path | None, runs: Path) -> dict[str, Path]:
-    """Where each corpus of an experiment is, or will be.
+    """Where each corpus of an experiment is, or will be; the name of one to be rendered says all that it follows from.
 
     Raises:
         UserError: nothing is given and there is no SoundFont to render from.
     """
+    font: bytes | None = None
     found = {}
     for index, sounds in enumerate(experiment.sounds):
         if index == 0 and given is not None:
@@ -40,8 +42,19 @@ def places(experiment: Experiment, given: Path | None, soundfont: Path | None, r
                 "or `darktimbre import`."
             )
         else:
-            found[sounds.name] = runs / "corpora" / f"{soundfont.stem}-{sounds.seconds:g}s"
+            font = font or _digest(soundfont)
+            asked = repr((sounds.seconds, sounds.pitches, sounds.velocities, RATE))
+            key = hashlib.sha256(font + asked.encode()).hexdigest()[:12]
+            found[sounds.name] = runs / "corpora" / f"{soundfont.stem}-{sounds.seconds:g}s-{key}"
     return found
+
+
+def _digest(soundfont: Path) -> bytes:
+    try:
+        with soundfont.open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").digest()
+    except OSError as error:
+        raise UserError(f"The SoundFont {soundfont} cannot be read ({error.strerror}): give another.") from None
 
 
 def render(path: Path, sounds: Sounds, soundfont: Path | None, *, made_here: bool) -> "Corpus":
@@ -75,7 +88,9 @@ def render(path: Path, sounds: Sounds, soundfont: Path | None, *, made_here: boo
 
 
 def tag(corpus: "Corpus", tagger: "Tagger", arms: list[Arm]) -> None:
-    """Tags, and as many ranked attributes as the arms ask for; a ranking that is there and long enough is kept.
+    """Tags, and as many ranked attributes as the arms ask for; a list that is there and long enough is kept.
+
+    Long enough is what the instruments ask for: the classifier is content with fewer (`experiment_runs.recipe_on`).
 
     Raises:
         UserError: the tags are by other weights, or a list of the user's own is too short.
@@ -83,10 +98,15 @@ def tag(corpus: "Corpus", tagger: "Tagger", arms: list[Arm]) -> None:
     from darktimbre.tagging.ranking import choose, rank, read_attributes
     from darktimbre.tagging.tag import tag_corpus
 
-    wanted = [recipe.data.attributes for recipe in (arm.resolved() for arm in arms) if recipe.data.attributes]
-    top = max((one for one in wanted if isinstance(one, int)), default=0)
-    if not wanted:
+    wanted = {arm.role: 0 for arm in arms}
+    steered = False
+    for arm in arms:
+        asked = arm.resolved().data.attributes
+        steered = steered or bool(asked)
+        wanted[arm.role] = max(wanted[arm.role], asked if isinstance(asked, int) else 0)
+    if not steered:
         return
+    enough, top = wanted.get("instrument", 0), max(wanted.values())
     with progress_bar() as bar:
         task = bar.add_task(f"{tagger.name} listens", total=len(corpus))
         tags = tag_corpus(corpus, tagger, lambda done, whole: bar.update(task, completed=done, total=whole))
@@ -94,14 +114,14 @@ def tag(corpus: "Corpus", tagger: "Tagger", arms: list[Arm]) -> None:
         there: tuple[str, ...] = read_attributes(corpus.path, tagger.name)
     except UserError:
         there = ()
-    if len(there) >= top:
+    if len(there) >= (enough if there else top):
         return
     rows = corpus.rows("train")
     ranked = [one.name for one in rank(tags.logits(rows), tags.labels, top=top)]
     if there and tuple(ranked[: len(there)]) != there:
         raise UserError(
-            f"{corpus.path} has a list of {len(there)} attributes of your own, the experiment needs {top}: run "
-            f"`darktimbre attributes {corpus.path} --teacher {tagger.name} --top {top}`."
+            f"{corpus.path} has a list of {len(there)} attributes of your own, the experiment needs {enough}: run "
+            f"`darktimbre attributes {corpus.path} --teacher {tagger.name} --top {enough}`."
         )
     choose(corpus.path, tags, rows, top=top)
     say(f"{top} attributes are chosen: {', '.join(ranked[:6])}, …")
