@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CODE := $(wildcard src tests benchmarks docs)
 ARGS ?=
 
-.PHONY: help setup dev sounds quickstart test lint format bench pictures clean
+.PHONY: help setup dev browser sounds quickstart test lint format bench pictures shots latency clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -43,6 +43,18 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
+browser: tests/browser/node_modules/.installed ## what the page's tests need beside dev: Node, Chromium, playwright-core
+
+tests/browser/node_modules/.installed: tests/browser/package-lock.json
+	@for tool in node npm; do
+	  if ! command -v $$tool >/dev/null; then
+	    echo "$$tool is missing: on Debian and Ubuntu, apt install chromium nodejs npm" >&2
+	    exit 1
+	  fi
+	done
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
 sounds: ## install FluidSynth and its General MIDI bank, where the package manager allows
 	@bank() { ls /usr/share/sounds/sf[23]/*.sf[23] >/dev/null 2>&1; }
 	library() { /sbin/ldconfig -p 2>/dev/null | grep -q libfluidsynth; }
@@ -62,7 +74,7 @@ sounds: ## install FluidSynth and its General MIDI bank, where the package manag
 quickstart: setup sounds ## from nothing to an instrument and its sounds in runs/quickstart (ARGS="--minutes 2" …)
 	@$(BIN)/darktimbre quickstart $(ARGS)
 
-test: dev ## run the tests
+test: dev ## run the tests (after make browser, those in Chromium too)
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: dev ## ruff, mypy, and the import law
@@ -81,6 +93,12 @@ bench: dev ## speed beside plain versions, as a table
 pictures: setup ## draw the README's picture anew from the starter and the corpus of the quickstart
 	@$(BIN)/python docs/pictures.py $(ARGS)
 
+shots: setup browser ## take the pictures of the page anew, in docs/
+	@node docs/screenshots.mjs $(ARGS)
+
+latency: setup browser ## from a slider to its sound, measured in Chromium (ARGS="BUNDLE …")
+	@node docs/latency.mjs $(ARGS)
+
 clean: ## remove .venv and caches; runs/ and corpora/ stay
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache build dist src/*.egg-info
+	@rm -rf $(VENV) tests/browser/node_modules .pytest_cache .ruff_cache .mypy_cache .import_linter_cache build dist src/*.egg-info
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.bundle.tiny import tiny_bundle
 
-from darktimbre.evaluation import timing
 from darktimbre.evaluation.timing import measure
+from darktimbre.synthesizer import timing
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 

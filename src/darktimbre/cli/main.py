@@ -37,7 +37,15 @@ VERBS = (
         "Train and compare all that a paper's tables need.",
     ),
     Verb("synth", "darktimbre.cli.synth:app", PLAYING, "Play an instrument into sound files."),
+    Verb(
+        "export",
+        "darktimbre.cli.export:app",
+        PLAYING,
+        "Put an instrument's sounds, or its network, where musicians work.",
+    ),
+    Verb("play", "darktimbre.cli.play:play", PLAYING, "Play an instrument in the browser."),
     Verb("quickstart", "darktimbre.cli.quickstart:quickstart", HOUSE, "From nothing to sounds in some minutes."),
+    Verb("bench", "darktimbre.cli.bench:app", HOUSE, "Measure how fast an instrument plays here."),
     Verb("doctor", "darktimbre.cli.doctor:doctor", HOUSE, "Tell what is installed, what is missing, and the remedy."),
 )
 

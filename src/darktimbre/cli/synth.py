@@ -1,34 +1,28 @@
 """`darktimbre synth`: plays an instrument into sound files."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from darktimbre.cli import asking
+from darktimbre.cli.playing import (
+    BundleName,
+    Device,
+    Out,
+    Picture,
+    Pitch,
+    Runtime,
+    Seed,
+    Set,
+    spoken,
+    words,
+    write_notes,
+)
+from darktimbre.cli.runtime import open_instrument
 from darktimbre.notes.errors import UserError
 
-if TYPE_CHECKING:
-    from darktimbre.synthesizer.synthesizer import Synthesizer
-
 app = typer.Typer(no_args_is_help=True)
-
-BundleName = Annotated[
-    str,
-    typer.Argument(metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id user/name[@revision]."),
-]
-Out = Annotated[
-    Path, typer.Argument(metavar="OUT", help="Folder for the sounds and their manifest.json; made if need be.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help='An attribute, e.g. --set "Singing bowl=0.8"; may be repeated.'),
-]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same sound.")]
-Pitch = Annotated[str | None, typer.Option(metavar="NOTE", help="MIDI number or name: 60, 60.5, C4, F#3.")]
-Picture = Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a grid of spectrograms.")]
-Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, …")]
 
 
 @app.callback()
@@ -50,6 +44,7 @@ def random_(
     seed: Seed = 0,
     picture: Picture = None,
     device: Device = "cpu",
+    runtime: Runtime = "torch",
 ) -> None:
     """Notes of random timbre and, unless it is given, random pitch.
 
@@ -57,7 +52,7 @@ def random_(
     """
     import numpy as np
 
-    instrument, levels = _instrument(bundle, device), asking.levels(set_)
+    instrument, levels = open_instrument(bundle, device, runtime), asking.levels(set_)
     choose = np.random.default_rng(seed)
     trained = instrument.attributes.pitches
     given = asking.pitch(pitch)
@@ -72,8 +67,8 @@ def random_(
         rows = [examples[index] for index in choose.integers(len(examples), size=count)]
         per_note = [{**dict(zip(names, map(float, row), strict=True)), **known} for row in rows]
     seeds = [seed + index for index in range(count)]
-    stems = [("random", f"{index:03d}", *_words(one)) for index, one in enumerate(pitches)]
-    _play(instrument, out, "random", stems, pitches, per_note, seeds, picture)
+    stems = [("random", f"{index:03d}", *words(one)) for index, one in enumerate(pitches)]
+    write_notes(instrument, out, "random", stems, pitches, per_note, seeds, picture)
 
 
 @app.command()
@@ -91,11 +86,12 @@ def scale(
     seed: Seed = 0,
     picture: Picture = None,
     device: Device = "cpu",
+    runtime: Runtime = "torch",
 ) -> None:
     """One timbre on all its pitches, from low to high."""
     import numpy as np
 
-    instrument, levels = _instrument(bundle, device), asking.levels(set_)
+    instrument, levels = open_instrument(bundle, device, runtime), asking.levels(set_)
     trained = instrument.attributes.pitches
     if not trained:
         raise UserError("This instrument has no pitch, so there is no scale; try `darktimbre synth random`.")
@@ -104,8 +100,8 @@ def scale(
     if last < first:
         raise UserError(f"A scale goes up: --from {first:g} lies above --to {last:g}.")
     pitches = [round(float(one), 4) for one in np.arange(first, last + 1e-6, step)]
-    stems = [("scale", *_words(one)) for one in pitches]
-    _play(instrument, out, "scale", stems, pitches, [levels] * len(pitches), [seed] * len(pitches), picture)
+    stems = [("scale", *words(one)) for one in pitches]
+    write_notes(instrument, out, "scale", stems, pitches, [levels] * len(pitches), [seed] * len(pitches), picture)
 
 
 @app.command()
@@ -121,21 +117,24 @@ def sweep(
     seed: Seed = 0,
     picture: Picture = None,
     device: Device = "cpu",
+    runtime: Runtime = "torch",
 ) -> None:
     """One note with one attribute going from low to high."""
     import numpy as np
 
     from darktimbre.synthesizer import walks
 
-    instrument = _instrument(bundle, device)
+    instrument = open_instrument(bundle, device, runtime)
     name = instrument.attributes.resolve(attribute)
     levels = {instrument.attributes.resolve(key): value for key, value in asking.levels(set_).items()}
     values = [round(float(value), 6) for value in np.linspace(low, high, steps)]
     midi = asking.default_pitch(instrument, pitch)
-    stems = [("sweep", name, f"{value:.2f}", *_words(midi)) for value in values]
+    stems = [("sweep", name, f"{value:.2f}", *words(midi)) for value in values]
     if len(set(stems)) < len(stems):
         stems = [(*stem, str(index)) for index, stem in enumerate(stems)]
-    _play(instrument, out, "sweep", stems, [midi] * steps, walks.sweep(levels, name, values), [seed] * steps, picture)
+    write_notes(
+        instrument, out, "sweep", stems, [midi] * steps, walks.sweep(levels, name, values), [seed] * steps, picture
+    )
 
 
 @app.command()
@@ -161,14 +160,15 @@ def interpolate(
     ] = False,
     picture: Picture = None,
     device: Device = "cpu",
+    runtime: Runtime = "torch",
 ) -> None:
     """From one note to another: latents along a great circle (or straight), attributes and pitch straight."""
     from darktimbre.synthesizer import walks
 
-    instrument, common = _instrument(bundle, device), asking.levels(set_)
+    instrument, common = open_instrument(bundle, device, runtime), asking.levels(set_)
     controls, names = instrument.controls, instrument.attributes.names
     at = walks.steps(steps)
-    with _spoken():
+    with spoken():
         ends = [controls.soft({**common, **asking.levels(own)})[0] for own in (from_, to)]
     soft = walks.lerp(ends[0], ends[1], at)
     first = asking.default_pitch(instrument, from_pitch)
@@ -180,10 +180,10 @@ def interpolate(
     drawn = instrument.latents([from_seed, to_seed], 2)
     latent = (walks.lerp if linear else walks.slerp)(drawn[0], drawn[1], at)
     per_note = [dict(zip(names, map(float, row), strict=True)) for row in soft]
-    stems = [("interpolate", f"{index:02d}", *_words(one)) for index, one in enumerate(pitches)]
+    stems = [("interpolate", f"{index:02d}", *words(one)) for index, one in enumerate(pitches)]
     way = {"way": "linear" if linear else "spherical", "from_seed": from_seed, "to_seed": to_seed}
     more = [{**way, "at": round(float(one), 4)} for one in at]
-    _play(instrument, out, "interpolate", stems, pitches, per_note, None, picture, latent=latent, more=more)
+    write_notes(instrument, out, "interpolate", stems, pitches, per_note, None, picture, latent=latent, more=more)
 
 
 @app.command()
@@ -196,6 +196,7 @@ def midi(
     release: Annotated[float, typer.Option(min=0.0, help="Seconds a note takes to fade after its end.")] = 0.06,
     picture: Picture = None,
     device: Device = "cpu",
+    runtime: Runtime = "torch",
 ) -> None:
     """A MIDI file through the instrument, mixed to one sound file.
 
@@ -207,8 +208,8 @@ def midi(
     from darktimbre.synthesizer.midi import play, read_score
 
     score = read_score(file)
-    instrument, levels = _instrument(bundle, device), asking.levels(set_)
-    with _spoken():
+    instrument, levels = open_instrument(bundle, device, runtime), asking.levels(set_)
+    with spoken():
         played = play(instrument, score, attributes=levels, seed=seed, release=release)
     counts = {
         "notes": played.notes,
@@ -244,6 +245,7 @@ def like(
     seed: Seed = 0,
     picture: Picture = None,
     device: Device = "cpu",
+    runtime: Runtime = "torch",
 ) -> None:
     """Notes like a given sound: what the teacher hears in it, and its pitch, condition the notes (timbre transfer)."""
     from darktimbre import teachers
@@ -251,7 +253,7 @@ def like(
     from darktimbre.cli.console import say
     from darktimbre.cli.listening import heard_levels, heard_pitch
 
-    instrument, levels = _instrument(bundle, device), asking.levels(set_)
+    instrument, levels = open_instrument(bundle, device, runtime), asking.levels(set_)
     attributes = instrument.attributes
     try:
         recorded = files.read(sound, max_seconds=max(instrument.seconds, 1.0) + 1.0)
@@ -275,62 +277,6 @@ def like(
         say(f"Pitch: MIDI {wanted:.2f}{moved}.")
     chosen = {**soft, **{attributes.resolve(name): value for name, value in levels.items()}}
     seeds = [seed + index for index in range(count)]
-    stems = [("like", sound.stem, f"{index:02d}", *_words(midi_note)) for index in range(count)]
+    stems = [("like", sound.stem, f"{index:02d}", *words(midi_note)) for index in range(count)]
     more = [{"like": sound.name}] * count
-    _play(instrument, out, "like", stems, [midi_note] * count, [chosen] * count, seeds, picture, more=more)
-
-
-def _instrument(bundle: str, device: str) -> "Synthesizer":
-    from darktimbre.synthesizer.synthesizer import Synthesizer
-
-    return Synthesizer.from_pretrained(bundle, device)
-
-
-def _words(pitch: float | None) -> tuple[str, ...]:
-    from darktimbre.cli.sounds import pitch_words
-
-    return pitch_words(pitch)
-
-
-def _spoken() -> Any:
-    from darktimbre.cli.console import spoken_warnings
-
-    return spoken_warnings()
-
-
-def _play(
-    instrument: "Synthesizer",
-    out: Path,
-    verb: str,
-    stems: Sequence[tuple[object, ...]],
-    pitches: Sequence[float | None],
-    levels: Sequence[Mapping[str, float]],
-    seeds: Sequence[int] | None,
-    picture: Path | None,
-    *,
-    latent: Any = None,
-    more: list[dict[str, Any]] | None = None,
-) -> None:
-    """Renders one note per stem and writes them."""
-    from darktimbre.cli.console import say
-    from darktimbre.cli.sounds import Made, file_stem, write_sounds
-
-    pitched = [one for one in pitches if one is not None]
-    with _spoken():
-        waves = instrument.render(
-            pitch=pitched or None, attributes=levels, seed=0 if seeds is None else seeds, latent=latent
-        )
-    made = []
-    for index, stem in enumerate(stems):
-        how: dict[str, Any] = {"pitch": pitches[index], "attributes": dict(levels[index])}
-        if seeds is not None:
-            how["seed"] = seeds[index]
-        made.append(
-            Made(file_stem(*stem), " ".join(str(part) for part in stem[1:]), {**how, **(more[index] if more else {})})
-        )
-    paths = write_sounds(
-        instrument, out, verb, waves, made, picture=picture, heading=f"{verb}: {Path(instrument.bundle.origin).name}"
-    )
-    say(f"{len(paths)} sound(s) of {instrument.seconds:.2g} s in {out}: {paths[0].name} …")
-    if picture is not None:
-        say(f"Spectrograms: {picture}")
+    write_notes(instrument, out, "like", stems, [midi_note] * count, [chosen] * count, seeds, picture, more=more)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.audio.shape import fade_out, resample
+from darktimbre.audio.shape import fade_out
 from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.keys import Key, key_for, nearest_first, repitch
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 DRUMS = 9  # MIDI's channel 10, counted from 0
@@ -169,18 +170,14 @@ def play(
         release: seconds of the fade after a note's end.
     """
     rate = instrument.sample_rate
-    trained = instrument.attributes.pitches
-    wanted = sorted({event.pitch for event in score.events})
-    sources = {pitch: instrument.attributes.nearest_pitch(pitch) if trained else 0 for pitch in wanted}
-    if instrument.controls.between:  # a pitch comb plays what lies between two trained pitches itself
-        sources |= {pitch: pitch for pitch in wanted if min(trained) <= pitch <= max(trained)}
-    made = sorted(set(sources.values()))
-    waves = instrument.render(pitch=made if trained else None, attributes=attributes, seed=[seed] * len(made))
+    keys = {pitch: key_for(instrument, pitch) for pitch in sorted({event.pitch for event in score.events})}
+    if not instrument.attributes.pitches:  # drums and the like: every note is the same sound
+        keys = {pitch: Key(pitch, None, 0.0) for pitch in keys}
+    made = nearest_first({key.source for key in keys.values()}, near=0)  # rising
+    pitches = [source for source in made if source is not None] or None
+    waves = instrument.render(pitch=pitches, attributes=attributes, seed=[seed] * len(made))
     by_source = dict(zip(made, waves, strict=True))
-    sounds: dict[int, NDArray[np.float32]] = {}
-    for pitch, source in sources.items():
-        shift = 2.0 ** ((pitch - source) / 12.0) if trained else 1.0
-        sounds[pitch] = resample(by_source[source], rate * shift, rate)
+    sounds = {pitch: repitch(by_source[key.source], key, rate) for pitch, key in keys.items()}
 
     fade = fade_out(max(1, round(release * rate)))
     last = max(event.end for event in score.events)
@@ -198,7 +195,7 @@ def play(
         start = round(event.start * rate)
         mix[start : start + len(shaped)] += shaped[: len(mix) - start]
     assert len(mix) <= (LONGEST + release) * rate + longest + 2
-    repitched = sum(sources[event.pitch] != event.pitch for event in score.events) if trained else 0
+    repitched = sum(keys[event.pitch].semitones != 0 for event in score.events)
     return Performance(limit(mix), len(score.events), len(made), repitched, rang_out, score.skipped)
 
 

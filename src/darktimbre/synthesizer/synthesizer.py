@@ -16,8 +16,9 @@ from darktimbre.models.folding import fold
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.controls import Controls, Levels, Pitch, Seed
+from darktimbre.synthesizer.runtime import Network
 
-ATTACK, RELEASE = 0.003, 0.010  # s; see _edges
+ATTACK, RELEASE = 0.003, 0.010  # s; see edges
 
 
 class Synthesizer:
@@ -30,12 +31,18 @@ class Synthesizer:
     (1 to 4 tried); in very narrow ones it can move a float's last bits.
     """
 
-    def __init__(self, bundle: Bundle, device: str | torch.device = "cpu") -> None:
-        """Builds the instrument from a bundle already in memory (training's previews); see `from_pretrained`."""
+    def __init__(self, bundle: Bundle, device: str | torch.device = "cpu", network: Network | None = None) -> None:
+        """Builds the instrument from a bundle already in memory (training's previews); see `from_pretrained`.
+
+        Args:
+            bundle: the trained instrument.
+            device: where to compute.
+            network: paints instead of the bundle's own weights: the same network in another runtime
+                (`darktimbre.synthesizer.runtime`).
+        """
         self.bundle = bundle
         self.device = _usable(device)
         self.codec = bundle.codec()
-        generator = bundle.generator()
         plan = bundle.network
         pictures = (plan.channels, *plan.picture_size())
         if tuple(self.codec.shape) != pictures:
@@ -46,8 +53,10 @@ class Synthesizer:
             raise UserError(
                 f"{bundle.origin}: the network takes {plan.condition} controls, not {self.attributes.size}."
             )
-        self.network = fold(generator).to(self.device).eval()
-        self._edges = _edges(self.codec.samples, self.codec.sample_rate)
+        self.network = fold(bundle.generator()).to(self.device).eval() if network is None else network
+        self.block = 1 if self.device.type == "cpu" else None  # notes per call; None: as `render` is asked
+        self.runtime = "torch" if network is None else network.name
+        self._edges = edges(self.codec.samples, self.codec.sample_rate)
         self.controls = Controls(self.attributes, plan.latent, self._baseline(), between=plan.pitch_comb)
 
     @classmethod
@@ -151,7 +160,7 @@ class Synthesizer:
     def _waves(
         self, condition: NDArray[np.float32], latent: NDArray[np.float32], batch_size: int
     ) -> NDArray[np.float32]:
-        block = 1 if self.device.type == "cpu" else max(1, batch_size)
+        block = self.block or max(1, batch_size)
         rendered = np.empty((len(condition), self.samples), np.float32)
         with torch.inference_mode(), _exact(self.device):
             for first in range(0, len(condition), block):
@@ -174,7 +183,7 @@ class Synthesizer:
         return np.asarray(given, np.float32)
 
 
-def _edges(samples: int, rate: int) -> NDArray[np.float32]:
+def edges(samples: int, rate: int) -> NDArray[np.float32]:
     """Gain (sample,) that lets a note begin and end at zero. The picture's outermost frames hold how the sound breaks
     off there; painted, their phases do not cancel as a real one's do, and what is left is a click."""
     attack, release = round(ATTACK * rate), round(RELEASE * rate)

@@ -1,4 +1,4 @@
-"""Ways through an instrument's controls: straight and great-circle interpolation, attribute sweeps, latent walks.
+"""Ways through an instrument's controls: straight and great-circle lines, the pad, attribute sweeps, latent walks.
 
 Pure functions on arrays; the synthesizer turns what they return into sound.
 """
@@ -67,6 +67,42 @@ def _right_angle_to(unit: NDArray[np.float64]) -> NDArray[np.float64]:
     axis[np.argmin(np.abs(unit))] = 1.0  # the axis least along `unit`
     side = axis - (axis @ unit) * unit
     return side / np.linalg.norm(side)
+
+
+def pad_point(centre: ArrayLike, first: ArrayLike, second: ArrayLike, at: tuple[float, float]) -> Array:
+    """A place of the two-dimensional pad: a disc laid on the sphere of latents as long as `centre`.
+
+    With c the unit vector of `centre` and u, v the two that Gram and Schmidt make of `first` and `second` at right
+    angles to it and to each other, (x, y) turns c by φ = π/2 · r, r = hypot(x, y), towards (x·u + y·v) / r:
+    |centre| · (cos φ · c + sin φ · (x·u + y·v) / r). Latents of fewer than three values have no such disc; there the
+    whole pad is its centre.
+
+    Args:
+        centre: (latent,) what stands at (0, 0).
+        first: (latent,) any vector; says where x leads.
+        second: (latent,) any vector; says where y leads.
+        at: (x, y).
+
+    Returns:
+        (latent,) float32.
+    """
+    c = np.asarray(centre, np.float64)
+    x, y = at
+    turned, length = np.hypot(x, y), np.linalg.norm(c)
+    if turned == 0 or length == 0 or c.size < 3:
+        return np.asarray(centre, np.float32).copy()
+    c = c / length
+    u = _unit_across(np.asarray(first, np.float64), c)
+    v = _unit_across(np.asarray(second, np.float64), c, u)
+    angle = 0.5 * np.pi * turned
+    return (length * (np.cos(angle) * c + np.sin(angle) * (x * u + y * v) / turned)).astype(np.float32)
+
+
+def _unit_across(vector: NDArray[np.float64], *units: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The unit vector of what is left of `vector` at right angles to `units`."""
+    for unit in units:
+        vector = vector - (vector @ unit) * unit
+    return vector / np.linalg.norm(vector)
 
 
 def steps(count: int) -> NDArray[np.float64]:

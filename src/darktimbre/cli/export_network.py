@@ -1,0 +1,60 @@
+"""`darktimbre export onnx` and `export program`: the trained network itself, for programs that play it without us."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from darktimbre.export.onnx import OnnxReport
+    from darktimbre.export.program import ProgramReport
+
+BundleName = Annotated[
+    str,
+    typer.Argument(metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id user/name[@revision]."),
+]
+WithSound = Annotated[
+    bool,
+    typer.Option(
+        "--with-sound/--network-only",
+        help="Also export the way from picture to wave, where it can be (instantaneous-frequency codecs).",
+    ),
+]
+
+
+def onnx(
+    bundle: BundleName,
+    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file; replaced if it is there.")],
+    with_sound: WithSound = True,
+) -> None:
+    """The network as an ONNX file that stands alone, compared with the instrument's own notes."""
+    from darktimbre.export.onnx import export_onnx
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+    report = export_onnx(Synthesizer.from_pretrained(bundle), out, with_sound=with_sound)
+    _tell(report, "onnxruntime")
+
+
+def program(
+    bundle: BundleName,
+    out: Annotated[Path, typer.Argument(metavar="FILE.pt2", help="The file; replaced if it is there.")],
+    with_sound: WithSound = True,
+) -> None:
+    """The network as a torch.export program, compared with the instrument's own notes."""
+    from darktimbre.export.program import export_program
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+    _tell(export_program(Synthesizer.from_pretrained(bundle), out, with_sound=with_sound), "torch")
+
+
+def _tell(report: "OnnxReport | ProgramReport", runtime: str) -> None:
+    from darktimbre.cli.console import caution, say
+
+    say(f"{report.path}: {report.bytes / 1e6:.1f} MB, latent and condition in, {' and '.join(report.outputs)} out.")
+    if report.why_no_wave:
+        caution(f"Without the way to the wave: {report.why_no_wave}.")
+    if report.picture_error is None:
+        caution("Not compared with the instrument: onnxruntime is not installed (`pip install 'darktimbre[onnx]'`).")
+        return
+    wave = "" if report.wave_error is None else f", of the waves {report.wave_error:.1g}"
+    say(f"In {runtime}, the greatest error of the pictures is {report.picture_error:.1g}{wave}.")

@@ -1,0 +1,191 @@
+"""One live connection: messages in, rendered notes out, by a bounded queue between renderer and a slow reader."""
+
+import asyncio
+import json
+import threading
+from collections import deque
+from collections.abc import MutableMapping
+from contextlib import suppress
+from typing import Any
+
+from darktimbre.audio.shape import resample
+from darktimbre.instrument.admission import SUBPROTOCOL, Limits
+from darktimbre.instrument.guard import Receive, Send
+from darktimbre.instrument.messages import NearMessage, PatchMessage, live_message, note_frame, strict_json
+from darktimbre.instrument.renderer import Begun, Busy, Event, Failed, Finished, NoteReady, Renderer
+from darktimbre.instrument.turns import Pace
+from darktimbre.notes.errors import UserError
+
+
+class Gone(Exception):
+    """The connection is to be closed: `code` of RFC 6455 and the reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+async def serve(receive: Receive, send: Send, renderer: Renderer, limits: Limits) -> None:
+    """Serves one live connection, by ASGI's messages, until either side ends it."""
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        try:
+            await send(message)
+        except Exception as error:  # servers and frameworks have names of their own for it
+            raise Gone(1006, "The other side has left.") from error
+
+    await receive()  # the handshake, which the guard has let through
+    player, both = None, []
+    try:
+        await sending({"type": "websocket.accept", "subprotocol": SUBPROTOCOL, "headers": []})
+        player = Player(renderer, limits)
+        both = [asyncio.create_task(_hear(receive, player)), asyncio.create_task(player.speak(sending))]
+        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    except (Gone, Busy) as end:
+        code, reason = (end.code, end.reason) if isinstance(end, Gone) else (1012, str(end))
+        with suppress(Gone):
+            await sending({"type": "websocket.close", "code": code, "reason": reason[:100]})
+    finally:
+        if player is not None:
+            player.close()
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
+
+
+async def _hear(receive: Receive, player: "Player") -> None:
+    while (message := await receive())["type"] == "websocket.receive":
+        text = message.get("text")
+        if text is None:
+            raise Gone(1003, "Only text is understood here.")
+        await player.hear(text)
+
+
+class Player:
+    """What one live connection plays.
+
+    `take` is called from the render thread; all else belongs to the event loop that made this. What a slow reader has
+    not taken when its patch changes is thrown away; what comes late of the patch before is still sent.
+    """
+
+    def __init__(self, renderer: Renderer, limits: Limits) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._limits = limits
+        self._rate = self._generation = 0
+        self._outgoing: deque[Begun | Event] = deque()
+        self._lock = threading.Lock()  # between deciding that an event is wanted and putting it out
+        self._ready = asyncio.Event()
+        self._pace = Pace(limits.messages)
+        self._sample_rate = renderer.instrument.sample_rate
+        self._client = renderer.client(self.take)
+
+    def close(self) -> None:
+        """Gives up what is still to be rendered or sent."""
+        self._client.close()
+        self._outgoing.clear()
+
+    def take(self, event: Event) -> None:
+        """Puts an event out; of an earlier generation, only a note.
+
+        While a slider moves, each note is of an earlier state when it is there; the player knows by its number whether
+        it is newer than the one it has.
+        """
+        with self._lock:
+            if event.generation != self._generation and not isinstance(event, NoteReady):
+                return
+            self._outgoing.append(event)
+        self._wake()
+
+    async def hear(self, text: str) -> None:
+        """Serves one message.
+
+        Raises:
+            Gone: it does not speak the protocol, or its sender takes none of the answers.
+        """
+        if (wait := self._pace.wait()) > 0:
+            await asyncio.sleep(wait)  # meanwhile nothing more is read: the connection itself holds the sender back
+        if len(self._outgoing) > self._limits.outgoing:
+            raise Gone(1013, "This connection takes too little of what it asks for.")
+        try:
+            message = live_message(text)
+        except UserError as error:
+            generation = _generation(text)
+            if generation is None:
+                raise Gone(1008, str(error)) from error
+            self._refuse(generation, str(error))
+            return
+        if isinstance(message, NearMessage):
+            self._client.near(message.pitch)
+        else:
+            self._play(message)
+
+    async def speak(self, send: Send) -> None:
+        """Sends what comes, for ever."""
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            while self._outgoing:
+                event = self._outgoing.popleft()
+                if isinstance(event, NoteReady):
+                    # Resampling takes milliseconds, in which the loop serves others.
+                    frame = await asyncio.to_thread(self._frame, event, self._rate)
+                    await send({"type": "websocket.send", "bytes": frame})
+                else:
+                    await send({"type": "websocket.send", "text": json.dumps(told(event))})
+
+    def _frame(self, event: NoteReady, rate: int) -> bytes:
+        return note_frame(event.generation, event.source, rate, resample(event.wave, self._sample_rate, rate))
+
+    def _play(self, message: PatchMessage) -> None:
+        with self._lock:
+            self._outgoing.clear()
+            self._generation, self._rate = message.generation, message.rate
+        try:
+            begun = self._client.play(message.patch, message.near, message.generation)
+        except (UserError, Busy) as error:
+            self._refuse(message.generation, str(error))
+            return
+        self._outgoing.appendleft(begun)  # before the cached notes, which `play` has put out already
+        self._wake()
+
+    def _refuse(self, generation: int, reason: str) -> None:
+        self._outgoing.append(Failed(generation, reason))
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ready.set)
+
+
+def told(event: Begun | Finished | Failed) -> dict[str, Any]:
+    """An event as the page reads it."""
+    match event:
+        case Begun():
+            return {
+                "type": "begun",
+                "generation": event.generation,
+                "pitches": list(event.pitches),
+                "cached": event.cached,
+            }
+        case Finished():
+            return {
+                "type": "finished",
+                "generation": event.generation,
+                "seconds": round(event.seconds, 4),
+                "rendered": event.rendered,
+                "cached": event.cached,
+            }
+        case Failed():
+            return {"type": "failed", "generation": event.generation, "reason": event.reason}
+
+
+def _generation(text: str) -> int | None:
+    """The generation of a message that is otherwise wrong, so that its sender can be answered; None if it has none."""
+    try:
+        data = strict_json(text)
+    except UserError:
+        return None
+    number = data.get("generation") if isinstance(data, dict) else None
+    return number if isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 2**32 else None

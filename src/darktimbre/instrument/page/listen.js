@@ -1,0 +1,103 @@
+// @ts-check
+// Listen to a file: its tags set the sliders and its pitch is told. A button, or a file dropped anywhere on the page.
+
+import { changed, round } from "./patch.js";
+
+/** @typedef {import("./patch.js").Patch} Patch */
+/** @typedef {import("./attributes.js").Attribute} Attribute */
+
+const LARGEST = 32 * 1024 * 1024; // bytes, as the server's
+const NEAR = 0.002; // what differs less from the baseline is left there
+const NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
+
+/** @param {number} midi with fraction @returns {string} e.g. "A3, 20 cents sharp" */
+export function pitchName(midi) {
+  const nearest = Math.round(midi);
+  const cents = Math.round((midi - nearest) * 100);
+  const name = `${NAMES[((nearest % 12) + 12) % 12]}${Math.floor(nearest / 12) - 1}`;
+  if (Math.abs(cents) < 3) return name;
+  return `${name}, ${Math.abs(cents)} cents ${cents > 0 ? "sharp" : "flat"}`;
+}
+
+/**
+ * @param {Patch} patch
+ * @param {Readonly<Record<string, number>>} heard name → value, all attributes
+ * @param {readonly Attribute[]} attributes
+ * @param {string} name
+ * @returns {Patch} the sound with what was heard in place of what was set
+ */
+export function likeHeard(patch, heard, attributes, name) {
+  const levels = attributes
+    .filter((one) => Object.hasOwn(heard, one.name) && Math.abs(heard[one.name] - one.baseline) >= NEAR)
+    .map((one) => [one.name, round(heard[one.name])]);
+  return changed(patch, { attributes: Object.freeze(Object.fromEntries(levels)), name });
+}
+
+export class Listen {
+  /**
+   * @param {object} parts
+   * @param {HTMLButtonElement} parts.button
+   * @param {HTMLInputElement} parts.file
+   * @param {HTMLElement} parts.veil shown while a file is dragged over the page
+   * @param {object} needs
+   * @param {import("./connection.js").Connection} needs.connection
+   * @param {import("./status.js").Status} needs.status
+   * @param {string | null} needs.teacher
+   * @param {(heard: {attributes: Record<string, number>, pitch: number | null, teacher: string}, name: string, event: Event) => void} needs.onHeard
+   * @param {(file: File, event: Event) => void} needs.onSound a sound's JSON was dropped
+   */
+  constructor({ button, file, veil }, needs) {
+    this.button = button;
+    this.needs = needs;
+    /** @type {AbortController | null} */
+    this.running = null;
+    if (needs.teacher === null) button.title = "This instrument was started without a teacher, so it cannot listen.";
+    button.addEventListener("click", () => file.click());
+    file.addEventListener("change", (event) => {
+      const [chosen] = file.files ?? [];
+      if (chosen) this.hear(chosen, event);
+      file.value = "";
+    });
+
+    let over = 0; // enter and leave come for every element on the way
+    const holdsFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
+    document.addEventListener("dragenter", (event) => {
+      if (holdsFiles(event)) veil.hidden = (over += 1) <= 0;
+    });
+    document.addEventListener("dragleave", (event) => {
+      if (holdsFiles(event)) veil.hidden = (over = Math.max(0, over - 1)) === 0;
+    });
+    document.addEventListener("dragover", (event) => {
+      if (holdsFiles(event)) event.preventDefault();
+    });
+    document.addEventListener("drop", (event) => {
+      over = 0;
+      veil.hidden = true;
+      const [dropped] = event.dataTransfer?.files ?? [];
+      if (!dropped) return;
+      event.preventDefault();
+      if (/\.json$/i.test(dropped.name)) needs.onSound(dropped, event);
+      else this.hear(dropped, event);
+    });
+  }
+
+  /** @param {File} file @param {Event} event */
+  async hear(file, event) {
+    const { connection, status, onHeard } = this.needs;
+    if (file.size > LARGEST) {
+      status.say("This file is larger than 32 MiB; cut out a second or two of it.", { wrong: true });
+      return;
+    }
+    this.running?.abort();
+    this.running = new AbortController();
+    this.button.classList.add("is-busy");
+    status.say(`Listening to ${file.name} …`);
+    try {
+      const answer = await connection.ask("PUT", "/api/listen", { bytes: file, signal: this.running.signal });
+      onHeard(await answer.json(), file.name.replace(/\.[^.]*$/, ""), event);
+    } catch (error) {
+      status.fail(error);
+    }
+    this.button.classList.remove("is-busy");
+  }
+}

@@ -1,0 +1,137 @@
+"""Named patches of one instrument, in one JSON file that is read and written whole."""
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.patch import Patch
+
+MOST = 500
+LARGEST = 16 << 20  # bytes of the file
+NAME = 80  # characters of a preset's name
+
+
+class Presets:
+    """The presets of one instrument. A name is only ever a key inside the file, never part of a path.
+
+    Every change reads the file anew, so that two servers of one instrument see each other's presets. A symbolic link
+    in the file's place is not followed.
+    """
+
+    def __init__(self, path: Path, bundle: str = "") -> None:
+        """
+        Args:
+            path: of the file; it and its folder are made with the first preset.
+            bundle: digest of the instrument, written into the file for people.
+        """
+        self._path, self._bundle = path, bundle
+        self._lock = threading.Lock()
+
+    def all(self) -> tuple[dict[str, Patch], int]:
+        """Name → patch in the order they were first stored, and how many entries of the file are no patches.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        with self._lock:
+            return _patches(self._entries())
+
+    def put(self, name: str, patch: Patch) -> bool:
+        """Stores a patch under a name; whether the name is new.
+
+        Raises:
+            UserError: the name cannot be one, there are too many, or the file cannot be written.
+        """
+        check_name(name)
+        with self._lock:
+            entries = self._entries()
+            new = name not in entries
+            if new and len(entries) >= MOST:
+                raise UserError(f"There are {MOST} presets already: delete one first.")
+            entries[name] = patch.to_json()
+            self._write(entries)
+            return new
+
+    def delete(self, name: str) -> bool:
+        """Forgets a preset; whether there was one.
+
+        Raises:
+            UserError: the file cannot be read or written.
+        """
+        with self._lock:
+            entries = self._entries()
+            if name not in entries:
+                return False
+            del entries[name]
+            self._write(entries)
+            return True
+
+    def _entries(self) -> dict[str, Any]:
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise unusable(_why(self._path, error)) from error
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+                raise unusable("it is no file, or far too large")
+            with open(descriptor, "rb", closefd=False) as file:
+                content = file.read(LARGEST)
+        finally:
+            os.close(descriptor)
+        try:
+            entries = json.loads(content)["presets"]
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise unusable("it is not as it was written") from error
+        if not isinstance(entries, dict):
+            raise unusable("it is not as it was written")
+        return entries
+
+    def _write(self, entries: dict[str, Any]) -> None:
+        told = {"darktimbre": "presets", "version": 1, "bundle": self._bundle, "presets": entries}
+        content = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+        if len(content.encode()) > LARGEST:
+            raise UserError("All presets together are too large: delete some first.")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(self._path) as temporary:
+                temporary.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise unusable(error.strerror or type(error).__name__) from error
+
+
+def check_name(name: str) -> None:
+    """Refuses what cannot be a preset's name.
+
+    Raises:
+        UserError: empty, too long, with a slash, or not printable.
+    """
+    if not name.strip() or len(name) > NAME or not name.isprintable() or "/" in name or "\\" in name:
+        raise UserError(f"A preset's name has 1 to {NAME} printable characters and no slash.")
+
+
+def unusable(why: str) -> UserError:
+    """The presets' file cannot be used; told without its place, which is not the page's business."""
+    return UserError(f"The file of presets cannot be used ({why}): mend it or move it away.")
+
+
+def _patches(entries: dict[str, Any]) -> tuple[dict[str, Patch], int]:
+    read = {}
+    for name, entry in entries.items():
+        try:
+            check_name(name)
+            read[name] = Patch.from_json(entry)
+        except UserError:
+            continue
+    return read, len(entries) - len(read)
+
+
+def _why(path: Path, error: OSError) -> str:
+    return "it is a link" if path.is_symlink() else error.strerror or type(error).__name__

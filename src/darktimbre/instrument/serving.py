@@ -1,0 +1,176 @@
+"""The server's application → a port of this machine: uvicorn, with clocks for those who send or read nothing."""
+
+import asyncio
+import socket
+import sys
+from contextlib import closing
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from darktimbre.instrument.admission import Admission, Limits
+from darktimbre.instrument.guard import App, Guard
+from darktimbre.notes.errors import UserError
+
+FRAGMENTS = 1024  # of one live message
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Args:
+        host: an address of this machine.
+        port: 0 for any that is free.
+
+    Raises:
+        UserError: the address is not this machine's, or the port is in use.
+    """
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there it would let two programs listen at one port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        why = (error.strerror or str(error)).lower()
+        raise UserError(f"{host} port {port} cannot be used ({why}): give another --port, or 0 for any.") from error
+    return listening
+
+
+def server(app: App, admission: Admission) -> uvicorn.Server:
+    """What serves the application behind its guard: `run([listening])`, until `should_exit` is set."""
+    limits = admission.limits
+    config = uvicorn.Config(
+        Guard(app, admission),
+        http=_with(limits, _Http),
+        ws=_with(limits, _Live),
+        ws_max_size=limits.message_bytes,
+        ws_per_message_deflate=False,  # no message grows when it is unpacked, and samples hardly shrink
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=limits.connections,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=0,
+        h11_max_incomplete_event_size=limits.head_bytes,
+    )
+    return uvicorn.Server(config)
+
+
+def serve(app: App, listening: socket.socket, admission: Admission) -> None:
+    """Serves until the process is asked to end, by Ctrl-C or SIGTERM."""
+    with closing(listening):
+        server(app, admission).run([listening])
+
+
+class _Clock:
+    """A time by which something must have happened, or the connection is cut, with all that still waits in it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, seconds: float) -> None:
+        self._loop, self._transport, self._seconds = loop, transport, seconds
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Starts it, unless it runs."""
+        if self._handle is None:
+            self._handle = self._loop.call_later(self._seconds, self._transport.abort)
+
+    def stop(self) -> None:
+        """It has happened."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+
+class _Http(H11Protocol):
+    """HTTP/1.1, cut when the head of a request does not arrive, or nothing of an answer is taken, for too long."""
+
+    limits: Limits
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._head = _Clock(self.loop, transport, self.limits.head_seconds)
+        self._taken = _Clock(self.loop, transport, self.limits.send_seconds)
+        if len(self.connections) > 2 * self.limits.connections:  # beyond those that are answered 503
+            transport.abort()
+        self._head.start()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._await_head()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head.stop()
+        self._taken.stop()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self, event: Any) -> None:
+        self._head.stop()
+        super().handle_websocket_upgrade(event)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taken.start()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken.stop()
+
+    def _await_head(self) -> None:
+        """The clock runs while no request is served; a kept connection is closed earlier by uvicorn's own."""
+        serving = self.cycle is not None and not self.cycle.response_complete
+        if serving or self.transport.get_protocol() is not self:
+            self._head.stop()
+        else:
+            self._head.start()
+
+
+class _Live(WebSocketsSansIOProtocol):
+    """A WebSocket, cut when nothing is taken for too long: waiting for it to close in order would be for ever.
+
+    So is one that sends what costs nothing to send and has to be kept: fragments without content or end, and pings
+    whose answers are not read.
+    """
+
+    limits: Limits
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._taken = _Clock(self.loop, transport, self.limits.send_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._taken.stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taken.start()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken.stop()
+
+    def handle_cont(self, event: Any) -> None:
+        super().handle_cont(event)
+        if len(self.frames) > FRAGMENTS:
+            self.transport.abort()
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > self.limits.outgoing_bytes:
+            self.transport.abort()
+
+
+def _with(limits: Limits, protocol: type[Any]) -> type[Any]:
+    return type(protocol.__name__, (protocol,), {"limits": limits})

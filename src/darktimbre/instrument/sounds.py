@@ -1,0 +1,98 @@
+"""Requests of scripts → sound files in memory: notes as WAV, several as a ZIP archive with a manifest."""
+
+import io
+import json
+import tempfile
+import time
+import zipfile
+from typing import IO
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from darktimbre.instrument.admission import Limits, Refusal
+from darktimbre.instrument.describe import name_of
+from darktimbre.instrument.messages import BatchRequest, RenderRequest
+from darktimbre.instrument.renderer import Renderer
+from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.keys import Key, keyboard, repitch
+from darktimbre.synthesizer.patch import Patch
+
+_SUBTYPES = {16: "PCM_16", 32: "FLOAT"}
+
+
+class Sounds:
+    """What an instrument's keys sound like; every method waits for the renderer, so it belongs in a thread."""
+
+    def __init__(self, renderer: Renderer, limits: Limits) -> None:
+        self._renderer, self._limits = renderer, limits
+        self._instrument = renderer.instrument
+        self._keys = {key.midi: key for key in keyboard(self._instrument)}
+
+    def one(self, asked: RenderRequest) -> bytes:
+        """A WAV file of one note.
+
+        Raises:
+            UserError: no such key or attribute.
+            Busy, TimeoutError, RenderError: see `Renderer.note`.
+        """
+        rate = asked.rate or self._instrument.sample_rate
+        key = self._key(asked.pitch)
+        return wav(self._wave(asked.patch, key, asked.velocity, rate, self._limits.render_seconds), rate, asked.bits)
+
+    def batch(self, asked: BatchRequest) -> IO[bytes]:
+        """A ZIP archive of several notes, in a file that is gone once it is closed.
+
+        Raises:
+            UserError, Busy, TimeoutError, RenderError: as `one`.
+            Refusal: they are too long together.
+        """
+        instrument, deadline = self._instrument, time.monotonic() + self._limits.batch_seconds
+        rate = asked.rate or instrument.sample_rate
+        keys = [self._key(note.pitch) for note in asked.notes]
+        if sum(instrument.seconds * rate / key.speed for key in keys) > self._limits.batch_samples:
+            raise Refusal(413, "These are too many samples for one batch: ask for fewer notes or a lower rate.")
+        file, made = tempfile.TemporaryFile(), []  # noqa: SIM115 (whoever sends it closes it)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:  # samples hardly shrink
+            for index, (note, key) in enumerate(zip(asked.notes, keys, strict=True)):
+                left = min(self._limits.render_seconds, deadline - time.monotonic())
+                wave = self._wave(note.patch, key, note.velocity, rate, left)
+                name = f"{index:03d}_{note.pitch:03d}.wav"
+                packed.writestr(name, wav(wave, rate, asked.bits))
+                made.append(
+                    {"file": name, "pitch": note.pitch, "velocity": note.velocity, "patch": note.patch.to_json()}
+                )
+            told = {
+                "instrument": name_of(instrument),
+                "weights_sha256": instrument.bundle.digest,
+                "sample_rate": rate,
+                "files": made,
+            }
+            packed.writestr("manifest.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        file.seek(0)
+        return file
+
+    def _key(self, midi: int) -> Key:
+        if midi not in self._keys:
+            raise UserError(
+                f"There is no key {midi}: this instrument's go from {min(self._keys)} to {max(self._keys)}."
+            )
+        return self._keys[midi]
+
+    def _wave(self, patch: Patch, key: Key, velocity: int, rate: int, seconds: float) -> NDArray[np.float32]:
+        instrument = self._instrument
+        wave = self._renderer.note(patch.key(instrument.bundle.digest), patch, key.source, max(0.0, seconds))
+        return repitch(wave, key, instrument.sample_rate, rate) * gain(velocity)
+
+
+def gain(velocity: int) -> np.float32:
+    """(velocity / 127)², as in `synthesizer.midi`."""
+    return np.float32((velocity / 127.0) ** 2)
+
+
+def wav(wave: NDArray[np.float32], rate: int, bits: int) -> bytes:
+    """A mono WAV file of a wave (sample,): 32-bit floating point, or 16-bit integers clipped to ±1."""
+    file = io.BytesIO()
+    soundfile.write(file, wave if bits == 32 else np.clip(wave, -1.0, 1.0), rate, format="WAV", subtype=_SUBTYPES[bits])
+    return file.getvalue()

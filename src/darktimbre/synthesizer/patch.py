@@ -1,0 +1,173 @@
+"""The sound one has set: what stands between the hands (page, API, presets, export) and the synthesizer."""
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.controls import latents
+from darktimbre.synthesizer.walks import pad_point
+
+if TYPE_CHECKING:
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+VERSION = 1
+LOWEST, HIGHEST = -2.0, 3.0  # of an attribute; training knew 0 to 1
+LARGEST_FILE = 1 << 20  # bytes
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Level = Annotated[float, Field(strict=True, ge=LOWEST, le=HIGHEST, allow_inf_nan=False)]
+Place = Annotated[float, Field(strict=True, ge=-1.0, le=1.0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, ge=0.0, le=10.0, allow_inf_nan=False)]
+Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class Envelope(BaseModel):
+    """How the player shapes a note's loudness over the sound itself: seconds, and the level held (0 to 1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attack: Seconds = 0.0
+    decay: Seconds = 0.0
+    sustain: Share = 1.0
+    release: Seconds = 0.2
+
+
+class Patch(BaseModel):
+    """A timbre of an instrument, as plain values; the JSON form is `to_json`, and every part may be left out.
+
+    Attributes:
+        darktimbre: what kind of document this is.
+        version: of the format.
+        bundle: digest of the instrument it was set on, or empty; for telling only, any instrument may play it.
+        name: what its maker calls it, up to 80 printable characters.
+        attributes: name → value in [-2, 3] (0 to 1 is what training knew); what is left out takes the baseline.
+        seed: which latent stands at the centre of the pad.
+        pad: (x, y) in [-1, 1]², see `latent`.
+        envelope: how notes begin and end.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    darktimbre: Literal["patch"] = "patch"
+    version: Literal[1] = 1
+    bundle: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
+    name: Annotated[str, Field(max_length=80)] = ""
+    attributes: Annotated[dict[Name, Level], Field(max_length=600)] = {}
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**53)] = 0  # what JavaScript's numbers hold exactly
+    pad: tuple[Place, Place] = (0.0, 0.0)
+    envelope: Envelope = Envelope()
+
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("a name holds printable characters only")
+        return name
+
+    @field_validator("attributes")
+    @classmethod
+    def _once(cls, attributes: dict[str, float]) -> dict[str, float]:
+        if len({_folded(name) for name in attributes}) < len(attributes):
+            raise ValueError("an attribute is named twice, in different letter case")
+        return attributes
+
+    @classmethod
+    def from_json(cls, data: Any) -> Self:
+        """Inverse of `to_json`.
+
+        Raises:
+            UserError: it is no patch, is of a later version, or a value is out of its range.
+        """
+        if isinstance(data, dict) and data.get("version", VERSION) != VERSION:
+            raise UserError(
+                f"This patch is of version {data['version']!r}, this darktimbre reads version {VERSION}: "
+                "update darktimbre."
+            )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            reason = first["msg"].removeprefix("Value error, ")
+            raise UserError(f"This is no patch that can be played: {where + ': ' if where else ''}{reason}.") from error
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """A patch from its JSON file.
+
+        Raises:
+            UserError: as `from_json`; or the file is not there, is larger than 1 MiB, or is no JSON.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+        if len(content) > LARGEST_FILE:
+            raise UserError(f"{path} is larger than a patch can be; save the patch from the page again.")
+        try:
+            data = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path} is no JSON file ({error}); save the patch from the page again.") from error
+        try:
+            return cls.from_json(data)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types, for presets, files and URLs."""
+        return self.model_dump(mode="json")
+
+    def key(self, instrument_digest: str) -> str:
+        """SHA-256 of all that the sound of a note follows from, besides its pitch: not the name, not the envelope.
+
+        Values count as the float32 that the network is fed; names in any letter case and order are the same.
+        """
+        told = hashlib.sha256(f"{instrument_digest}\n{self.seed}\n".encode())
+        told.update(struct.pack("<2d", self.pad[0] + 0.0, self.pad[1] + 0.0))  # + 0.0: −0 is 0
+        for name, value in sorted((_folded(name), value) for name, value in self.attributes.items()):
+            told.update(struct.pack("<I", len(name.encode())) + name.encode() + struct.pack("<f", value + 0.0))
+        return told.hexdigest()
+
+    def levels(self, attributes: Attributes) -> dict[str, float]:
+        """The instrument's own names → values.
+
+        Raises:
+            UserError: the instrument has no such attribute; the nearest are named.
+        """
+        return {attributes.resolve(name): value for name, value in self.attributes.items()}
+
+    def latent(self, instrument: "Synthesizer") -> NDArray[np.float32]:
+        """(latent,): the centre of the pad is the latent `render(seed=[seed])` draws; see `walks.pad_point`."""
+        centre, first, second = latents(self.seed, 3, instrument.latent_size)
+        return pad_point(centre, first, second, self.pad)
+
+    def condition(self, instrument: "Synthesizer", source: float | None) -> NDArray[np.float32]:
+        """(size,) what the network is fed for a pitch it plays itself (`keys.sources`).
+
+        As `Synthesizer.render` has it, but for the warning about values outside 0 to 1, which a patch may hold.
+
+        Raises:
+            UserError: an attribute the instrument has not, or a pitch out of its range.
+        """
+        controls = instrument.controls
+        soft = controls.baseline.copy()
+        for name, value in self.levels(controls.attributes).items():
+            soft[controls.attributes.names.index(name)] = value
+        if not controls.attributes.pitches:
+            return soft
+        return np.concatenate([controls.pitch_part(source)[0], soft])
+
+
+def _folded(name: str) -> str:
+    """The name as `Attributes.resolve` compares it."""
+    return name.strip().casefold()

@@ -1,0 +1,93 @@
+"""Synthesizer → seconds of computing for a note, and where they go: network, inversion of the picture, the rest."""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from darktimbre.synthesizer.synthesizer import Synthesizer
+
+WARM_UP = 2  # calls before the clock counts: first calls allocate, and choose algorithms
+
+
+class Spent(NamedTuple):
+    """Seconds for one note; `total` also holds what is neither: drawing the latent, carrying arrays, the edges."""
+
+    total: float
+    network: float
+    inversion: float
+
+
+class Stopwatch:
+    """Renders notes through an instrument's own `render`, and tells where the seconds of each call went.
+
+    An accelerator is waited for at every look at the clock. The instrument stays as it was: a copy is what is timed.
+    """
+
+    def __init__(self, synthesizer: Synthesizer, batch: int = 1) -> None:
+        """`batch`: notes in one call of the network, also on a CPU, where playing takes one at a time."""
+        self._clock = _Clock(synthesizer.device)
+        self._timed = timed = copy.copy(synthesizer)
+        self.batch = timed.block = batch
+        codec = copy.copy(synthesizer.codec)
+        setattr(codec, "decode", self._clock.timed("inversion", codec.decode))  # noqa: B010 (of this copy alone)
+        setattr(timed, "codec", codec)  # noqa: B010
+        setattr(timed, "network", self._clock.timed("network", synthesizer.network))  # noqa: B010
+
+    def note(self, seed: int) -> Spent:
+        """Seconds for a note, of one call that makes `batch` of them."""
+        self._clock.spent = {"network": 0.0, "inversion": 0.0}
+        start = self._clock.now()
+        if self.batch == 1:
+            self._timed.render(seed=seed, batch_size=1)
+        else:
+            self._timed.render(seed=range(seed, seed + self.batch), batch_size=self.batch)
+        whole = self._clock.now() - start
+        parts = self._clock.spent
+        return Spent(whole / self.batch, parts["network"] / self.batch, parts["inversion"] / self.batch)
+
+
+def measure(synthesizer: Synthesizer, repeats: int = 30, batch: int = 1) -> Spent:
+    """The median call of some after a warm-up; its parts are those of the very call that has it, so they add up.
+
+    Args:
+        synthesizer: the instrument.
+        repeats: calls that count.
+        batch: notes in one call of the network.
+    """
+    watch = Stopwatch(synthesizer, batch)
+    return median([watch.note(seed) for seed in range(WARM_UP + max(1, repeats))][WARM_UP:])
+
+
+def median(calls: list[Spent]) -> Spent:
+    """The call of median length (of two in the middle the shorter)."""
+    return sorted(calls)[(len(calls) - 1) // 2]
+
+
+class _Clock:
+    """Adds up seconds by what they were spent on."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.spent: dict[str, float] = {}
+
+    def now(self) -> float:
+        """Seconds, once the device has done all it was told."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+        return time.perf_counter()
+
+    def timed(self, what: str, function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        """The same function, its seconds added to `spent[what]`."""
+
+        def inner(*arguments: torch.Tensor) -> torch.Tensor:
+            start = self.now()
+            answer = function(*arguments)
+            self.spent[what] += self.now() - start
+            return answer
+
+        return inner

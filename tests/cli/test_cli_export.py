@@ -1,0 +1,92 @@
+"""`darktimbre export sfz|decentsampler|wavs` from the command line."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.bundle.tiny import tiny_bundle
+from typer.testing import CliRunner, Result
+
+from darktimbre.cli.export import settings_of
+from darktimbre.cli.main import app
+from darktimbre.synthesizer.patch import Patch
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle().save_pretrained(tmp_path_factory.mktemp("bundle") / "tiny")
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, ["export", *map(str, words)])
+
+
+def test_without_settings_the_middle_and_two_words_are_exported(bundle: Path, tmp_path: Path) -> None:
+    result = run("sfz", bundle, tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "9 samples of 3 setting(s) (Middle, Singing bowl, Trumpet)" in result.output
+    assert "play tiny.sfz" in result.output
+    assert "Key-switches: " in result.output
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert [setting["name"] for setting in manifest["settings"]] == ["Middle", "Singing bowl", "Trumpet"]
+
+
+def test_patches_and_words_together(bundle: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "bell.json"
+    saved.write_text(json.dumps(Patch(name="Bell", attributes={"singing bowl": 0.7}, pad=(0.5, 0.0)).to_json()))
+    told = ["--patch", saved, "--set", "Drum=0.6, trumpet=0.2", "--seed", 4, "--velocity-layers", 2, "--zip"]
+    result = run("decentsampler", bundle, tmp_path / "out", *told)
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []  # no room left behind
+    with zipfile.ZipFile(tmp_path / "out.dslibrary") as pack:
+        manifest = json.loads(pack.read("manifest.json"))
+    first, second = (setting["patch"] for setting in manifest["settings"])
+    assert (first["name"], first["pad"]) == ("Bell", [0.5, 0.0])
+    assert (second["attributes"], second["seed"]) == ({"Drum": 0.6, "trumpet": 0.2}, 4)
+
+
+def test_names_with_commas_are_settings_too() -> None:
+    violin, both = settings_of(["Violin, fiddle=0.7", "Drum=1, Violin, fiddle = 0.5"], 0)
+    assert violin.attributes == {"Violin, fiddle": 0.7}
+    assert both.attributes == {"Drum": 1.0, "Violin, fiddle": 0.5}
+
+
+def test_wavs_for_a_machine(bundle: Path, tmp_path: Path) -> None:
+    result = run("wavs", bundle, tmp_path / "out", "--for", "octatrack", "--set", "Drum=1")
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "out" / "AUDIO" / "1_drum").glob("*.wav"))) == 3
+
+
+def test_alike_layers_are_told(bundle: Path, tmp_path: Path) -> None:
+    result = run("sfz", bundle, tmp_path / "out", "--velocity-layers", 2)
+    assert "The velocity layers of Middle are alike" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--set", "Trumpit=1"], "Did you mean 'Trumpet'"),
+        (["--set", "Trumpet"], "is not NAME=VALUE"),
+        (["--set", "Trumpet=9"], "less than or equal to 3"),
+        (["--patch", "nowhere.json"], "cannot be read"),
+        (["--arrangement", "robin"], "choose one of keyswitch, velocity, layers"),
+        (["--bits", "12"], "16, 24 or 32 bits"),
+        (["--normalise", "loud"], "peak or none"),
+        (["--rate", "1"], "between 8000 and 192000"),
+    ],
+)
+def test_mistakes_end_in_one_sentence_and_leave_nothing(
+    words: list[str], sentence: str, bundle: Path, tmp_path: Path
+) -> None:
+    result = run("sfz", bundle, tmp_path / "out", *words)
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_names_every_profile() -> None:
+    from darktimbre.export.profiles import PROFILES
+
+    told = " ".join(run("wavs", "--help").output.split())
+    assert all(name in told for name in PROFILES)

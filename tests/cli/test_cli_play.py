@@ -1,0 +1,265 @@
+"""`darktimbre play` says where it plays, opens to the network only when told twice, and ends at once."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.bundle.tiny import DIGEST, NAMES, tiny_bundle
+from typer.testing import CliRunner
+from websockets.sync.client import connect
+
+from darktimbre import teachers
+from darktimbre.cli import play
+from darktimbre.cli.main import app
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle().save_pretrained(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@contextmanager
+def _playing(bundle: Path, home: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """The process, the address it plays at, and its token."""
+    command = [
+        sys.executable,
+        "-m",
+        "darktimbre.cli.main",
+        "play",
+        str(bundle),
+        "--no-open",
+        "--runtime",
+        "torch",
+        *more,
+    ]
+    environment = {**os.environ, "DARKTIMBRE_HOME": str(home)}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        told = re.fullmatch(rf"Playing {re.escape(str(bundle))} at (http://\S+)/#token=(\S+)\n", line)
+        assert told, (line, process.stderr and process.stderr.read())
+        assert process.stdout.readline() == "Ctrl-C ends it.\n"
+        yield process, told[1], told[2]
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+
+def _ask(address: str, token: str, path: str, body: Any = None, method: str | None = None) -> Any:
+    headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if body is not None else {})
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address + path, content, headers, method=method)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        got = answer.read()
+        return json.loads(got) if answer.headers.get_content_type() == "application/json" else got
+
+
+def test_it_plays_keeps_presets_and_ends_at_once(bundle: Path, tmp_path: Path) -> None:
+    with _playing(bundle, tmp_path) as (process, address, token):
+        told = _ask(address, token, "/api/instrument")
+        assert (told["name"], told["teacher"], told["exports"]) == (
+            "tiny",
+            "embedded",
+            ["sfz", "decentsampler", "wavs"],
+        )
+        assert _ask(address, token, "/api/status")["renderer"]["rendered"] == 1  # warm
+        assert _ask(address, token, "/api/render", {"pitch": 60})[:4] == b"RIFF"
+        _ask(address, token, "/api/presets/mine", {"seed": 3}, "PUT")
+        (file,) = (tmp_path / "presets").iterdir()
+        assert re.fullmatch(r"tiny-[0-9a-f]{12}\.json", file.name)
+        live = connect(
+            address.replace("http", "ws") + "/api/live", subprotocols=["darktimbre.1", f"token.{token}"], max_size=None
+        )
+        with live, socket.create_connection(tuple(address.removeprefix("http://").split(":"))) as idle:
+            idle.sendall(b"GET / HT")
+            live.send(json.dumps({"type": "patch", "generation": 1, "patch": {"seed": 5}}))
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            assert process.wait(10) == 130
+            assert time.monotonic() - began < 2
+        assert process.stderr is not None
+        assert process.stderr.read() == "Stopped on your request.\n"
+        with pytest.raises(OSError):  # noqa: PT011
+            _ask(address, token, "/api/status")
+
+
+def test_the_archive_for_a_sampler_is_made_by_the_exporter(bundle: Path, tmp_path: Path) -> None:
+    from darktimbre.cli.runtime import open_instrument
+    from darktimbre.instrument.messages import ExportRequest
+
+    export = play._exporter(open_instrument(str(bundle), "cpu", "torch"), tmp_path)
+    paths = {export(ExportRequest(format=form, title="Both", loops=False, step=12)) for form in play.EXPORTS}
+    assert len(paths) == len(play.EXPORTS)
+    assert all(path.read_bytes()[:2] == b"PK" and tmp_path in path.parents for path in paths)
+
+
+# --- the network ---
+
+
+def _refused(*arguments: object) -> str:
+    ended = CliRunner().invoke(app, ["play", *map(str, arguments)])
+    assert ended.exit_code == 2, ended.output
+    return " ".join(ended.output.split())
+
+
+def test_the_network_needs_to_be_allowed_and_is_told_what_it_means(bundle: Path) -> None:
+    for host in ("0.0.0.0", "192.168.1.20", "::"):
+        said = _refused(bundle, "--host", host)
+        assert "anyone on the network who has the link can play" in said
+        assert "nothing is encrypted" in said
+        assert "--allow-network" in said
+    assert "--allow-host" in _refused(bundle, "--host", "0.0.0.0", "--allow-network")
+    assert "leave it out" in _refused(bundle, "--allow-host", "x")
+    assert "takes an address" in _refused(bundle, "--host", "evil.example", "--allow-network")
+
+
+def test_a_port_in_use_is_told_with_the_remedy(bundle: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = _refused(bundle, "--port", taken.getsockname()[1])
+    assert "in use" in said
+    assert "--port, or 0 for any" in said
+
+
+def test_the_usual_port_gives_way_to_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(play, "PORT", taken.getsockname()[1])
+        with play._bound("127.0.0.1", None) as other:
+            assert other.getsockname()[1] != play.PORT
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "names"),
+    [
+        ("127.0.0.1", [], ["127.0.0.1", "localhost"]),
+        ("localhost", [], ["127.0.0.1", "localhost"]),
+        ("::1", [], ["::1", "localhost"]),
+        ("192.168.1.20", [], ["192.168.1.20"]),
+        ("192.168.1.20", ["studio.local"], ["192.168.1.20", "studio.local"]),
+        ("0.0.0.0", ["10.0.0.5", "studio.local"], ["10.0.0.5", "studio.local"]),
+    ],
+)
+def test_the_list_of_names_is_exactly_what_was_told(host: str, allowed: list[str], names: list[str]) -> None:
+    assert play._names(host, True, allowed) == names
+
+
+def test_an_allowed_network_holds_its_own_name_only(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from darktimbre.instrument import serving
+    from darktimbre.instrument.admission import Admission
+
+    served: list[tuple[tuple[str, int], Admission]] = []
+    monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        serving, "serve", lambda app, listening, admission: served.append((listening.getsockname(), admission))
+    )
+    more = ["--host", "0.0.0.0", "--allow-network", "--allow-host", "Studio.local", "--no-open", "--runtime", "torch"]
+    ended = CliRunner().invoke(app, ["play", str(bundle), *more])
+    assert ended.exit_code == 0, ended.output
+    (((host, port), admission),) = served
+    assert host == "0.0.0.0"
+    assert admission.hosts == {f"studio.local:{port}"}
+    assert f"http://studio.local:{port}/#token={admission.token}" in ended.output
+    assert "nothing is encrypted" in " ".join(ended.output.split())
+
+
+# --- who listens ---
+
+
+class _Tagger:
+    """Hears the same in everything."""
+
+    name, sample_rate, labels = "fake", 16000, (*NAMES, "Speech")
+
+    def __init__(self, digest: str) -> None:
+        self.digest, self.asked = digest, 0
+
+    def logits(self, waves: torch.Tensor) -> torch.Tensor:
+        self.asked += len(waves)
+        return torch.tensor([[2.0, 0.0, -2.0, 9.0]]).repeat(len(waves), 1)
+
+
+ATTRIBUTES = Attributes(pitches=(59, 60, 61), names=NAMES, teacher="yamnet", teacher_digest=DIGEST, temperature=2.0)
+TONE = np.sin(np.arange(8000) * 2 * np.pi * 440 / 8000).astype(np.float32)
+
+
+def test_the_teacher_is_loaded_with_the_first_sound_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path))
+    loaded: list[str] = []
+    tagger = _Tagger("other")
+    monkeypatch.setattr(teachers, "load", lambda name, **rest: loaded.append(name) or tagger)
+    listener = play.Listener(ATTRIBUTES)
+    assert loaded == []
+    heard = [listener(TONE, 8000) for _ in range(3)]
+    assert loaded == ["embedded"]  # yamnet's weights are not here
+    assert heard[0].pitch == pytest.approx(69, abs=0.02)
+    assert list(heard[0].levels.values()) == pytest.approx(
+        [1 / (1 + np.exp(-x / 2)) for x in (2.0, 0.0, -2.0)], abs=1e-6
+    )
+    said = capsys.readouterr().err
+    assert said.count("only resembles") == 1
+    assert "`darktimbre weights` gets yamnet" in " ".join(said.split())
+    assert listener(np.zeros(8000, np.float32), 8000).pitch is None
+
+
+def test_the_right_teacher_needs_no_caution(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path))
+    seen: list[Any] = []
+    monkeypatch.setattr(teachers, "load", lambda name, **rest: seen.append((name, rest)) or _Tagger(DIGEST))
+    play.Listener(ATTRIBUTES, None, Path("own.tflite"))(TONE, 8000)
+    assert seen == [("yamnet", {"device": "cpu", "weights": Path("own.tflite")})]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_teacher_that_lacks_a_label_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    tagger = _Tagger(DIGEST)
+    tagger.labels = ("Speech",)
+    monkeypatch.setattr(teachers, "load", lambda name, **rest: tagger)
+    with pytest.raises(UserError, match="no label"):
+        play.Listener(ATTRIBUTES, "embedded")(TONE, 8000)
+
+
+def test_a_browser_is_opened_where_one_can_be_seen_and_other_users_never_see_the_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import webbrowser
+
+    opened, done = [], threading.Event()
+    monkeypatch.setattr(webbrowser, "open", lambda link: (opened.append(link), done.set()))
+    play._open("http://127.0.0.1:1/#token=x", tmp_path)
+    assert done.wait(5)
+    assert opened == [(tmp_path / "open.html").as_uri()]
+    assert "http://127.0.0.1:1/#token=x" in (tmp_path / "open.html").read_text()
+    assert (tmp_path / "open.html").stat().st_mode & 0o077 == 0
+    if sys.platform == "linux":
+        for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+            monkeypatch.delenv(name, raising=False)
+        assert not play._has_display()
+        monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+        assert play._has_display()

@@ -1,0 +1,88 @@
+"""The DecentSampler preset: well-formed, every sample there, the same keys and velocities as the plan."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from tests.bundle.tiny import tiny_bundle
+
+from darktimbre.export.packing import export, export_zip, make_plan
+from darktimbre.export.plan import zones
+from darktimbre.synthesizer.patch import Envelope, Patch
+from darktimbre.synthesizer.synthesizer import Synthesizer
+
+BOWL = Patch(name='Bowl & "bell" <1>', attributes={"Singing bowl": 1.0}, envelope=Envelope(attack=0.5, release=2.0))
+DRUM = Patch(attributes={"Drum": 1.0})
+
+SAMPLE_ATTRIBUTES = {"path", "rootNote", "loNote", "hiNote", "loVel", "hiVel", "loopEnabled", "loopStart", "loopEnd"}
+GROUP_ATTRIBUTES = {"name", "tags", "enabled", "ampVelTrack", "attack", "decay", "sustain", "release", "volume"}
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Synthesizer:
+    return Synthesizer(tiny_bundle())
+
+
+def preset(instrument: Synthesizer, out: Path, *patches: Patch, **settings: Any) -> ElementTree.Element:
+    plan, machine = make_plan(instrument, "decentsampler", patches, **settings)
+    told = export(instrument, "decentsampler", plan, out, machine)
+    assert told.path.suffix == ".dspreset"
+    return ElementTree.parse(told.path).getroot()
+
+
+def test_every_sample_is_there_by_its_exact_name_and_place(tiny: Synthesizer, tmp_path: Path) -> None:
+    root = preset(tiny, tmp_path / "out", BOWL, DRUM, velocity_layers=2)
+    plan, _ = make_plan(tiny, "decentsampler", (BOWL, DRUM), velocity_layers=2)
+    wanted = [(z.root, z.low, z.high, z.softest, z.hardest) for z in zones(tiny, plan)]
+    found = []
+    names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.wav")}
+    for one in root.iter("sample"):
+        assert set(one.attrib) <= SAMPLE_ATTRIBUTES
+        assert one.attrib["path"] in names
+        found.append(tuple(int(one.attrib[key]) for key in ("rootNote", "loNote", "hiNote", "loVel", "hiVel")))
+    assert found == wanted
+    assert [group.attrib["name"] for group in root.iter("group")] == [BOWL.name, "Drum"]
+    assert all(set(group.attrib) <= GROUP_ATTRIBUTES for group in root.iter("group"))
+    assert len(list(root.iter("groups"))) == 1
+
+
+def test_menu_and_switches_turn_on_one_group_and_off_the_others(tiny: Synthesizer, tmp_path: Path) -> None:
+    root = preset(tiny, tmp_path / "out", BOWL, DRUM, Patch())
+    assert [group.attrib["enabled"] for group in root.iter("group")] == ["true", "false", "false"]
+    options = list(root.iter("option"))
+    for chosen, option in enumerate(options):
+        on = {b.attrib["position"]: b.attrib["translationValue"] for b in option.iter("binding")}
+        assert on == {str(i): "true" if i == chosen else "false" for i in range(3)}
+    notes = list(root.find("midi").iter("note"))
+    lowest = min(int(one.attrib["loNote"]) for one in root.iter("sample"))
+    assert [int(note.attrib["note"]) for note in notes] == [lowest - 3, lowest - 2, lowest - 1]
+    # A switch moves the menu, the first control of the page; its options are counted from 1.
+    assert next(iter(root.find("ui").find("tab"))).tag == "menu"
+    for place, note in enumerate(notes, start=1):
+        (binding,) = note
+        assert binding.attrib["level"] == "ui"
+        assert (binding.attrib["position"], binding.attrib["translationValue"]) == ("0", str(place))
+
+
+def test_envelope_and_layers(tiny: Synthesizer, tmp_path: Path) -> None:
+    root = preset(tiny, tmp_path / "out", BOWL, DRUM, arrangement="layers")
+    groups = list(root.iter("group"))
+    assert [group.attrib["enabled"] for group in groups] == ["true", "true"]
+    assert [group.attrib["volume"] for group in groups] == ["-6.021dB", "-6.021dB"]
+    assert (groups[0].attrib["attack"], groups[0].attrib["release"]) == ("0.5", "2")
+    assert root.find("midi") is None
+    knobs = {knob.attrib["label"]: knob for knob in root.iter("labeled-knob")}
+    assert set(knobs) == {"Attack", "Decay", "Sustain", "Release"}
+    assert knobs["Release"].find("binding").attrib["parameter"] == "ENV_RELEASE"
+
+
+def test_the_library_is_a_zip_that_decentsampler_knows_by_its_extension(tiny: Synthesizer, tmp_path: Path) -> None:
+    path = export_zip(tiny, "decentsampler", [DRUM], tmp_path, title="Small drum")
+    assert path.name == "small-drum.dslibrary"
+    with zipfile.ZipFile(path) as pack:
+        assert pack.testzip() is None
+        names = set(pack.namelist())
+        root = ElementTree.fromstring(pack.read("small-drum.dspreset"))
+    assert {one.attrib["path"] for one in root.iter("sample")} == {name for name in names if name.endswith(".wav")}
