@@ -1,4 +1,4 @@
-"""`python -m benchmarks [training|rendering|throughput|distances|playing …] [--quick] [--json FILE]`; `make bench` runs all."""
+"""`python -m benchmarks [training|rendering|throughput|distances|playing …] [--quick] [--json FILE]`; all by default."""
 
 import argparse
 import json

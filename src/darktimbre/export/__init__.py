@@ -1,1 +1,1 @@
-"""Synthesizer → where musicians work: sampler folders (SFZ, DecentSampler, wav) and network files (ONNX, torch.export)."""
+"""Synthesizer → where musicians work: sampler folders (SFZ, DecentSampler, wav), network files (ONNX, torch.export)."""
