@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { visit } from "./launch.mjs";
-import { allReady } from "./page.mjs";
+import { allReady, begun } from "./page.mjs";
 
 /** @typedef {import('./launch.mjs').Page} Page */
 
@@ -195,15 +195,27 @@ export function accessTests(stage) {
 
   test("an octave is played, and a key held, by keyboard alone", async () => {
     const { page } = stage();
-    const begun = await page.evaluate(() => /** @type {any} */ (window).notesBegun.length);
+    const before = await page.evaluate(() => /** @type {any} */ (window).notesBegun.length);
     await page.locator('.key[tabindex="0"]').focus();
     const first = await page.evaluate(() => Number(/** @type {HTMLElement} */ (document.activeElement).dataset.midi));
     await page.keyboard.press("ArrowUp");
     await page.keyboard.down("Enter");
-    await page.waitForFunction((count) => /** @type {any} */ (window).notesBegun.length > count, begun);
+    await page.waitForFunction((count) => /** @type {any} */ (window).notesBegun.length > count, before);
     await page.keyboard.up("Enter");
     const { midi } = await page.evaluate(() => /** @type {any} */ (window).notesBegun.at(-1));
     assert.equal(midi, first + 12);
+  });
+
+  test("a screen reader's press of a key, a click of no pointer, plays a moment", async () => {
+    const { page } = stage();
+    await begun(page);
+    const isPressed = await page.locator('.key[data-midi="57"]').evaluate((key) => {
+      /** @type {HTMLElement} */ (key).click();
+      return key.classList.contains("pressed");
+    });
+    assert.ok(isPressed);
+    assert.deepEqual(await begun(page), [{ midi: 57, velocity: 100 }]);
+    await page.waitForFunction(() => document.querySelector(".key.pressed") === null);
   });
 
   test("every control has a name, on the page, in its dialogs and on a phone", async () => {

@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import mido
 import pytest
 from tests.bundle.tiny import tiny_bundle
 from typer.testing import CliRunner
@@ -147,3 +148,9 @@ def test_synth_plays_by_the_runtime_asked_for_and_writes_it_down(bundle: str, tm
     assert [one["file"] for one in manifests["torch"]] == [one["file"] for one in manifests["onnx"]]
     assert all(one["runtime"] == "onnx" for one in manifests["onnx"])
     assert not any("runtime" in one for one in manifests["torch"])
+    song = tmp_path / "song.mid"
+    notes = mido.MidiTrack([mido.Message("note_on", note=60, velocity=90), mido.Message("note_off", note=60, time=96)])
+    mido.MidiFile(tracks=[notes]).save(song)
+    result = CliRunner().invoke(app, ["synth", "midi", bundle, str(tmp_path / "m"), str(song), "--runtime", "onnx"])
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "m" / "manifest.json").read_text())["files"][0]["runtime"] == "onnx"

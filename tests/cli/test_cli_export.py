@@ -58,8 +58,30 @@ def test_wavs_for_a_machine(bundle: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out" / "AUDIO" / "1_drum").glob("*.wav"))) == 3
 
 
-def test_alike_layers_are_told(bundle: Path, tmp_path: Path) -> None:
-    result = run("sfz", bundle, tmp_path / "out", "--velocity-layers", 2)
+def test_the_seed_is_that_of_the_suggested_settings_too(bundle: Path, tmp_path: Path) -> None:
+    assert run("sfz", bundle, tmp_path / "out", "--seed", 5).exit_code == 0
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert {setting["patch"]["seed"] for setting in manifest["settings"]} == {5}
+
+
+def test_an_archive_replaces_an_earlier_export_and_nothing_else(bundle: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "out.zip"
+    for seed in (0, 1):
+        assert run("sfz", bundle, archive, "--zip", "--set", "Drum=1", "--seed", seed).exit_code == 0
+    with zipfile.ZipFile(tmp_path / "songs.zip", "w") as mine:
+        mine.writestr("song.mid", b"mine")
+    (tmp_path / "text.zip").write_bytes(b"mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for name in ("songs.zip", "text.zip"):
+        result = run("sfz", bundle, tmp_path / name, "--zip", "--set", "Drum=1")
+        assert result.exit_code == 2
+        assert "no export of darktimbre" in " ".join(result.output.split())
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("form", ["sfz", "wavs"])
+def test_alike_layers_are_told(form: str, bundle: Path, tmp_path: Path) -> None:
+    result = run(form, bundle, tmp_path / "out", "--velocity-layers", 2)
     assert "The velocity layers of Middle are alike" in result.output
 
 
@@ -72,6 +94,9 @@ def test_alike_layers_are_told(bundle: Path, tmp_path: Path) -> None:
         (["--patch", "nowhere.json"], "cannot be read"),
         (["--arrangement", "robin"], "choose one of keyswitch, velocity, layers"),
         (["--bits", "12"], "16, 24 or 32 bits"),
+        (["--bits", "0"], "16, 24 or 32 bits"),
+        (["--rate", "0"], "between 8000 and 192000"),
+        (["--seed", str(2**53)], "seed: Input should be less than"),
         (["--normalise", "loud"], "peak or none"),
         (["--rate", "1"], "between 8000 and 192000"),
     ],

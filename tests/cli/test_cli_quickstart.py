@@ -205,11 +205,11 @@ def test_larger_minutes_train_on_and_judge_anew(tmp_path) -> None:
     run = tmp_path / "run"
     assert quickstart(run, "--minutes", 0.01, notes=400_000).exit_code == 0
     first = told(run)["bundle"]
-    result = quickstart(run, "--minutes", 0.06, notes=400_000)
+    result = quickstart(run, "--minutes", 0.12, notes=400_000)
     assert result.exit_code == 0, result.output
     assert told(run)["bundle"]["notes_seen"] > first["notes_seen"]
     assert told(run)["bundle"]["digest"] != first["digest"]
-    again = quickstart(run, "--minutes", 0.06, notes=400_000)
+    again = quickstart(run, "--minutes", 0.12, notes=400_000)
     assert "larger --minutes goes on" in again.output
 
 

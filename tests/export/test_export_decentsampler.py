@@ -1,6 +1,7 @@
 """The DecentSampler preset: well-formed, every sample there, the same keys and velocities as the plan."""
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -8,8 +9,11 @@ from xml.etree import ElementTree
 import pytest
 from tests.bundle.tiny import tiny_bundle
 
+from darktimbre.export.decentsampler import document
+from darktimbre.export.loops import Loop
 from darktimbre.export.packing import export, export_zip, make_plan
-from darktimbre.export.plan import zones
+from darktimbre.export.plan import Plan, zones
+from darktimbre.export.samples import render
 from darktimbre.synthesizer.patch import Envelope, Patch
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -74,8 +78,25 @@ def test_envelope_and_layers(tiny: Synthesizer, tmp_path: Path) -> None:
     assert (groups[0].attrib["attack"], groups[0].attrib["release"]) == ("0.5", "2")
     assert root.find("midi") is None
     knobs = {knob.attrib["label"]: knob for knob in root.iter("labeled-knob")}
+    # A knob moves all groups, also when the preset is loaded: none for what the settings have each of their own.
+    assert set(knobs) == {"Decay", "Sustain"}
+    assert knobs["Sustain"].find("binding").attrib["parameter"] == "ENV_SUSTAIN"
+    alone = preset(tiny, tmp_path / "alone", BOWL.model_copy(update={"envelope": Envelope(attack=10.0)}))
+    knobs = {knob.attrib["label"]: knob.attrib for knob in alone.iter("labeled-knob")}
     assert set(knobs) == {"Attack", "Decay", "Sustain", "Release"}
-    assert knobs["Release"].find("binding").attrib["parameter"] == "ENV_RELEASE"
+    assert all(float(knob["minValue"]) <= float(knob["value"]) <= float(knob["maxValue"]) for knob in knobs.values())
+    assert float(knobs["Attack"]["value"]) == 10.0
+
+
+def test_loops_are_told_as_found(tiny: Synthesizer) -> None:
+    plan = Plan(patches=(DRUM,))
+    bank = render(tiny, plan, zones(tiny, plan))
+    looping = replace(bank, loops={bank.ids[1]: Loop(start=500, end=1999, match=1.0, drift=0.0)})
+    placed = {name: ("samples/x.wav", sample) for name, sample in looping}
+    told = [one.attrib for one in ElementTree.fromstring(document(looping, placed, ())).iter("sample")]
+    assert [one["loopEnabled"] for one in told] == ["false", "true", "false"]
+    assert (told[1]["loopStart"], told[1]["loopEnd"]) == ("500", "1999")
+    assert "loopEnd" not in told[0]
 
 
 def test_the_library_is_a_zip_that_decentsampler_knows_by_its_extension(tiny: Synthesizer, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from tests.bundle.tiny import tiny_bundle
 from tests.export.players import RATE, aligned, fluid_note, polyphone, sfizz
 
 from darktimbre.audio.pitch import yin
+from darktimbre.audio.shape import resample
 from darktimbre.export import loops
 from darktimbre.export import plan as planning
 from darktimbre.export.folder import export_folder
@@ -137,13 +138,14 @@ def test_layers_sound_together_as_their_mean(starter: Synthesizer, tmp_path: Pat
 
 
 def steady_bank(bank: Bank, rate: int) -> Bank:
-    """The bank with a steady tone of five partials, one second long, on every pitch."""
-    waves = {}
+    """The bank with a steady tone of five partials, one second long, on every pitch, and its loop."""
+    waves, found = {}, {}
     for name in bank.waves:
         hz, time = midi_to_hz(name[1] or 60.0), np.arange(rate) / rate
         wave = sum(np.sin(2 * np.pi * n * hz * time + n) / n for n in range(1, 6)) * np.minimum(1, time / 0.02)
         waves[name] = np.asarray(0.2 * wave, np.float32)
-    return replace(bank, waves=waves, gain=1.0)
+        found[name] = loops.find_loop(resample(waves[name], rate, bank.plan.rate), bank.plan.rate, hz)
+    return replace(bank, waves=waves, gain=1.0, loops=found)
 
 
 def test_a_looped_note_holds_its_level_and_pitch_for_as_long_as_the_key(starter: Synthesizer, tmp_path: Path) -> None:

@@ -319,7 +319,7 @@ def _connect(served: Running) -> Any:
     ("message", "code"),
     [
         ("{", 1008), ("[]", 1008), ('{"type":"x"}', 1008), (b"\x00\x01", 1003), ("x" * (65 << 10), 1009), ("", 1008),
-        ("[" * 60_000, 1008), ('{"type":"near","pitch":NaN}', 1008),
+        ("[" * 60_000, 1008), ('{"type":"near","pitch":NaN}', 1008), ('{"type":"' + "é" * 200 + '"}', 1008),
     ],
 )  # fmt: skip
 def test_who_does_not_speak_the_protocol_is_shown_out(served: Running, message: str | bytes, code: int) -> None:

@@ -88,6 +88,15 @@ def test_entries_that_are_no_patches_are_counted_and_kept(tmp_path: Path) -> Non
     assert json.loads(file.read_text())["presets"]["later"] == later
 
 
+def test_half_a_character_in_the_file_is_kept_and_hinders_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "presets.json"
+    file.write_text('{"presets": {"\\ud800": {}}}')
+    presets = Presets(file)
+    presets.put("ünï ♫", Patch(seed=1))
+    assert presets.all() == ({"ünï ♫": Patch(seed=1)}, 1)
+    assert "\\ud800" in file.read_text()
+
+
 def test_there_are_so_many_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 2)
     presets = Presets(tmp_path / "p.json")

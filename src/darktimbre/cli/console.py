@@ -24,6 +24,7 @@ REFUSALS = {
     errno.EROFS: "that disk is read-only; name a place on another one",
     errno.ENOSPC: "the disk is full; make room, or name a place on another one",
     errno.EDQUOT: "your share of the disk is used up; make room, or name a place on another one",
+    errno.EEXIST: "something else is there already; name another place",
     errno.ENOTDIR: "a part of that path is a file, not a folder; name another place",
     errno.EISDIR: "that is a folder, not a file; name a file",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",

@@ -33,7 +33,7 @@ Set = Annotated[
         help='A setting of words: --set "Trumpet=0.8, Brass instrument=0.5". Each --set is one setting.',
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of the settings given by --set: same seed, same timbre.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of all settings but those of --patch: same seed, same timbre.")]
 ArrangementName = Annotated[
     str,
     typer.Option(
@@ -198,7 +198,7 @@ def _export(
     import tempfile
 
     from darktimbre.cli.console import progress_bar
-    from darktimbre.export.folder import zip_folder
+    from darktimbre.export.folder import refuse_foreign_archive, zip_folder
     from darktimbre.export.packing import archive_name, export, make_plan
     from darktimbre.export.plan import suggested
     from darktimbre.synthesizer.patch import Patch
@@ -208,7 +208,7 @@ def _export(
     if asked.get("normalise") not in ("peak", "none"):
         raise UserError(f"--normalise is peak or none, not {asked['normalise']!r}.")
     instrument = Synthesizer.from_pretrained(bundle, device)
-    plan, machine = make_plan(instrument, form, patches or suggested(instrument), **asked)
+    plan, machine = make_plan(instrument, form, patches or suggested(instrument, seed=seed), **asked)
     with progress_bar() as bar:
         task = bar.add_task("Rendering", total=None)
 
@@ -220,8 +220,7 @@ def _export(
         else:
             suffix = Path(archive_name("x", form)).suffix
             archive = out if out.suffix == suffix else out.with_name(out.name + suffix)
-            if archive.is_dir():
-                raise UserError(f"{archive} is a folder: name another archive.")
+            refuse_foreign_archive(archive)
             archive.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".export-") as room:
                 told = export(instrument, form, plan, Path(room) / "export", machine, progress)
@@ -241,6 +240,9 @@ def _tell(instrument: "Synthesizer", plan: Any, told: "Exported", out: Path) -> 
         f"{told.samples} samples of {len(plan.patches)} setting(s) ({', '.join(plan.names)}) in {out}{file}; "
         f"{told.looped} of them loop; all by {20 * math.log10(told.gain):+.1f} dB."
     )
+    if told.held:
+        ends = "" if len(told.held) == len(plan.patches) else f"; the others end after {instrument.seconds:.2g} s"
+        say(f"Held for as long as the key: {', '.join(told.held)}{ends}.")
     if told.switches:
         keys = ", ".join(f"{note_name(key)} {name}" for key, name in zip(told.switches, plan.names, strict=True))
         say(f"Key-switches: {keys}.")

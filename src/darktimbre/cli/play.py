@@ -1,6 +1,7 @@
 """`darktimbre play`: an instrument in the browser, served on this machine."""
 
 import socket
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -72,6 +73,7 @@ def play(
 
     names = _names(host, allow_network, allow_host or [])
     with (
+        _ends_in_order(),
         _bound(host, port) as listening,
         TemporaryDirectory(prefix="darktimbre-", ignore_cleanup_errors=True) as folder,
     ):
@@ -101,6 +103,25 @@ def play(
             except KeyboardInterrupt:
                 pass  # first give back what is held here
     _leave()
+
+
+@contextmanager
+def _ends_in_order() -> "Iterator[None]":
+    """SIGTERM, and a terminal that is closed, end it as Ctrl-C does: the folder goes with what lies in it."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    asked = [number for number in asked if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, signal.default_int_handler) for number in asked}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave() -> None:
@@ -250,17 +271,15 @@ def _exporter(instrument: "Synthesizer", folder: Path) -> "Callable[[ExportReque
     """Makes archives for samplers inside `folder`."""
 
     def export(asked: "ExportRequest") -> Path:
-        from tempfile import mkdtemp
+        from secrets import token_hex
+        from tempfile import TemporaryDirectory
 
         from darktimbre.export.packing import export_zip
 
-        return export_zip(
-            instrument,
-            asked.format,
-            asked.patches,
-            Path(mkdtemp(dir=folder)),
-            **asked.model_dump(exclude={"format", "patches"}),
-        )
+        settings = asked.model_dump(exclude={"format", "patches"})
+        with TemporaryDirectory(dir=folder) as room:  # holds the samples unpacked, too: several times the archive
+            made = export_zip(instrument, asked.format, asked.patches, Path(room), **settings)
+            return made.rename(folder / f"{token_hex(8)}{made.suffix}")
 
     return export
 

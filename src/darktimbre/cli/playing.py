@@ -70,8 +70,6 @@ def write_notes(
         how: dict[str, Any] = {"pitch": pitches[index], "attributes": dict(levels[index])}
         if seeds is not None:
             how["seed"] = seeds[index]
-        if instrument.runtime != "torch":
-            how["runtime"] = instrument.runtime  # its last bits are its own
         made.append(
             Made(file_stem(*stem), " ".join(str(part) for part in stem[1:]), {**how, **(more[index] if more else {})})
         )

@@ -74,7 +74,7 @@ def by_onnx(instrument: "Synthesizer", threads: int | None = None) -> "Synthesiz
         try:
             return Synthesizer(instrument.bundle, network=OnnxNetwork(path, digest=digest, threads=threads))
         except UserError:
-            path.unlink()  # damaged; it is only a copy
+            path.unlink(missing_ok=True)  # damaged; it is only a copy
     _export(instrument, path)
     return Synthesizer(instrument.bundle, network=OnnxNetwork(path, digest=digest, threads=threads))
 
@@ -129,8 +129,11 @@ def _faster(instrument: "Synthesizer") -> "Synthesizer":
     when, other = "as measured before", None
     if not _valid(found):
         other = by_onnx(instrument)
-        found, when = compare(instrument, other), "measured now, and kept"
-        keep_choice(instrument, threads, found)
+        measured = compare(instrument, other)
+        found = _choices(instrument).get(_circumstances(threads))  # another process may have measured meanwhile
+        if not _valid(found):
+            found, when = measured, "measured now, and kept"
+            keep_choice(instrument, threads, found)
     chosen = instrument if found["runtime"] == "torch" else other or by_onnx(instrument)
     figures = f"torch {found['torch_ms']:.1f} ms a note, onnxruntime {found['onnx_ms']:.1f} ms"
     say(f"Plays by {'onnxruntime' if chosen.runtime == 'onnx' else 'torch'} ({when}: {figures}).")

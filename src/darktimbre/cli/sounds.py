@@ -74,7 +74,8 @@ def write_sounds(
             path = out / f"{one.stem}.wav"
             write(path, wave * np.float32(gain), instrument.sample_rate)
             paths.append(path)
-            entries.append({"file": path.name, "verb": verb, **one.how, "gain": round(gain, 6)})
+            how = one.how if instrument.runtime == "torch" else {**one.how, "runtime": instrument.runtime}
+            entries.append({"file": path.name, "verb": verb, **how, "gain": round(gain, 6)})
         _write_manifest(instrument, out / MANIFEST, entries)
         if picture is not None:
             spectrogram_grid(list(waves), instrument.sample_rate, [one.title for one in made], picture, heading=heading)

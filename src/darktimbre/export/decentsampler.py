@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
 _KNOBS = (  # label, binding's parameter, largest value, envelope's field
-    ("Attack", "ENV_ATTACK", 4.0, "attack"),
+    ("Attack", "ENV_ATTACK", 10.0, "attack"),
     ("Decay", "ENV_DECAY", 10.0, "decay"),
     ("Sustain", "ENV_SUSTAIN", 1.0, "sustain"),
     ("Release", "ENV_RELEASE", 10.0, "release"),
@@ -97,7 +97,10 @@ def _groups(root: ET.Element, bank: Bank, placed: dict[Id, tuple[str, Sample]], 
 
 
 def _ui(root: ET.Element, bank: Bank, switches: tuple[int, ...]) -> None:
-    """A menu of the settings, where one is chosen at a time, then the four knobs of the envelope."""
+    """A menu of the settings, where one is chosen at a time, then the knobs of the envelope.
+
+    A knob sets all groups, and does so when the preset is loaded: where the settings differ, there is none.
+    """
     plan = bank.plan
     tab = ET.SubElement(ET.SubElement(root, "ui", width="812", height="375"), "tab", name="main")
     if switches:
@@ -115,8 +118,10 @@ def _ui(root: ET.Element, bank: Bank, switches: tuple[int, ...]) -> None:
                     translation="fixed_value",
                     translationValue="true" if position == chosen else "false",
                 )
-    first = plan.patches[0].envelope
     for place, (label, parameter, largest, field) in enumerate(_KNOBS):
+        values = {getattr(patch.envelope, field) for patch in plan.patches}
+        if len(values) > 1:
+            continue
         knob = ET.SubElement(
             tab,
             "labeled-knob",
@@ -127,6 +132,6 @@ def _ui(root: ET.Element, bank: Bank, switches: tuple[int, ...]) -> None:
             type="float",
             minValue="0",
             maxValue=f"{largest:g}",
-            value=f"{getattr(first, field):g}",
+            value=f"{values.pop():g}",
         )
         ET.SubElement(knob, "binding", type="amp", level="instrument", position="0", parameter=parameter)

@@ -123,6 +123,23 @@ def zip_folder(folder: Path, out: Path) -> Path:
     return out
 
 
+def refuse_foreign_archive(out: Path) -> None:
+    """As `export_folder` is about folders: only an earlier export may be replaced.
+
+    Raises:
+        UserError: there is something at `out` that is no archive of darktimbre's.
+    """
+    if not out.exists() and not out.is_symlink():
+        return
+    try:
+        with zipfile.ZipFile(out) as pack:
+            ours = json.loads(pack.read(MANIFEST))["darktimbre"] == "export"
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        ours = False
+    if not ours:
+        raise UserError(f"{out} is there and is no export of darktimbre: name a new archive.")
+
+
 def _refuse_foreign(out: Path) -> None:
     if not out.exists() and not out.is_symlink():
         return

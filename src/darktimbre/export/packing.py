@@ -10,7 +10,8 @@ from darktimbre.export.folder import export_folder, zip_folder
 from darktimbre.export.naming import slug
 from darktimbre.export.plan import Arrangement, Normalise, Plan
 from darktimbre.export.profiles import GENERIC, Profile, profile
-from darktimbre.export.samples import Bank, Progress, render
+from darktimbre.export.samples import Progress, render
+from darktimbre.export.sustain import even
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.patch import Patch
 
@@ -28,6 +29,7 @@ class Exported:
         path: the instrument's file, or the folder, in the finished export.
         samples: sound files or, in one long file, slices.
         looped: of these, how many loop.
+        held: settings whose notes sound for as long as the key is held; the others' end by themselves.
         shortened: of these, how many were cut to what the hardware takes.
         gain: factor from the synthesizer's samples to these.
         switches: keys that choose the settings.
@@ -39,6 +41,7 @@ class Exported:
     looped: int
     shortened: int
     gain: float
+    held: tuple[str, ...] = ()
     switches: tuple[int, ...] = ()
     equal_layers: tuple[str, ...] = ()
 
@@ -66,12 +69,15 @@ def make_plan(
     if form not in FORMS:
         raise UserError(f"There is no format {form!r} for samplers; choose one of {', '.join(FORMS)}.")
     machine = profile(hardware if form == "wavs" else GENERIC)
-    given: dict[str, Any] = {"rate": rate or machine.rate, "bits": bits or machine.bits}
+    given: dict[str, Any] = {
+        "rate": machine.rate if rate is None else rate,
+        "bits": machine.bits if bits is None else bits,
+    }
     machine.refuse(rate=given["rate"], bits=given["bits"])
     plan = Plan(
         patches=tuple(patches),
         title=title or Path(instrument.bundle.origin).name,
-        arrangement=arrangement,
+        arrangement="layers" if form == "wavs" else arrangement,  # folders share no keys: none is left to switches
         velocity_layers=velocity_layers,
         step=step,
         loops=loops,
@@ -91,19 +97,29 @@ def export(
     """
     with export_folder(out) as folder:
         bank = render(instrument, plan, planning.zones(instrument, plan), progress)
-        switches = planning.switches(instrument, plan)
+        alike = _equal_layers(plan)
         if form == "wavs":
             from darktimbre.export.wavs import write_wavs
 
             written = write_wavs(instrument, bank, machine, folder)
-            return Exported(out, written.samples, written.looped, written.shortened, bank.gain)
+            return Exported(out, written.samples, written.looped, written.shortened, bank.gain, equal_layers=alike)
+        bank, switches = even(bank), planning.switches(instrument, plan)
         from darktimbre.export.decentsampler import write_decentsampler
         from darktimbre.export.sfz import write_sfz
 
         writer: Callable[..., Path] = write_sfz if form == "sfz" else write_decentsampler
         path = writer(instrument, bank, switches, folder)
-        looped = _looped(folder)
-    return Exported(out / path.name, len(bank.waves), looped, 0, bank.gain, switches, _equal_layers(plan))
+    held = sorted({zone.setting for zone, name in zip(bank.zones, bank.ids, strict=True) if name in bank.loops})
+    return Exported(
+        out / path.name,
+        len(bank.waves),
+        len(bank.loops),
+        0,
+        bank.gain,
+        tuple(plan.names[setting] for setting in held),
+        switches,
+        alike,
+    )
 
 
 def export_zip(
@@ -132,19 +148,7 @@ def archive_name(stem: str, form: str) -> str:
     return f"{stem}.dslibrary" if form == "decentsampler" else f"{stem}.zip"
 
 
-def _looped(folder: Path) -> int:
-    import json
-
-    from darktimbre.export.folder import MANIFEST
-
-    told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    return sum("loop" in one for one in told["files"])
-
-
 def _equal_layers(plan: Plan) -> tuple[str, ...]:
     if plan.velocity_layers == 1:
         return ()
     return tuple(name for name, patch in zip(plan.names, plan.patches, strict=True) if not patch.attributes)
-
-
-__all__ = ["FORMS", "Bank", "Exported", "archive_name", "export", "export_zip", "make_plan"]

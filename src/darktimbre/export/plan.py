@@ -43,9 +43,9 @@ class Plan:
         step: every how many pitches a sample is made; the sampler stretches it over those between.
         rate: samples a second.
         bits: 16 (dithered), 24, or 32 (floating point).
-        loops: look for loops in notes that hold their level.
-        normalise: `peak`: one gain for all samples, the loudest then at -1 dBFS; `none`: as rendered, turned down only
-            if that would clip.
+        loops: look for loops in notes that hold their level; see `loops` and `sustain`.
+        normalise: `peak`: one gain for all samples, the loudest note rendered then at -1 dBFS; `none`: as rendered,
+            turned down only if that would clip.
     """
 
     patches: tuple[Patch, ...]
@@ -157,7 +157,7 @@ def switches(instrument: "Synthesizer", plan: Plan) -> tuple[int, ...]:
     return tuple(range(lowest - len(plan.patches), lowest))
 
 
-def suggested(instrument: "Synthesizer", words: int = 2) -> tuple[Patch, ...]:
+def suggested(instrument: "Synthesizer", words: int = 2, *, seed: int = 0) -> tuple[Patch, ...]:
     """What is exported if nothing is asked for: the instrument's middle, and the words it answers to best, each alone.
 
     Best by the evaluation in the bundle where there is one, else the first the instrument has. Words that go together
@@ -175,7 +175,8 @@ def suggested(instrument: "Synthesizer", words: int = 2) -> tuple[Patch, ...]:
     for name in ranked:
         if len(chosen) < words and not any(_alike(examples, order[name], order[other]) for other in chosen):
             chosen.append(name)
-    return (Patch(name="Middle"), *(Patch(name=name, attributes={name: 1.0}) for name in chosen))
+    middle = Patch.from_json({"name": "Middle", "seed": seed})
+    return (middle, *(middle.model_copy(update={"name": name[:80], "attributes": {name: 1.0}}) for name in chosen))
 
 
 def setting_name(patch: Patch, number: int) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Bits = Literal[16, 24, 32]
 
-NAME, SOFTWARE, COMMENT, KEYWORDS, COPYRIGHT = "INAM", "ISFT", "ICMT", "IKEY", "ICOP"
+NAME, SOFTWARE, COMMENT, KEYWORDS = "INAM", "ISFT", "ICMT", "IKEY"
 """Ids of the tags a LIST/INFO chunk holds."""
 
 _PCM, _FLOAT = 1, 3  # WAVE_FORMAT tags

@@ -37,7 +37,7 @@ class Sample:
     loop: Loop | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Bank:
     """All samples of a plan, without those that would be equal.
 
@@ -48,6 +48,7 @@ class Bank:
         rate: of the waves held here, the instrument's own.
         waves: id → as rendered.
         ids: of each zone.
+        loops: id → where it loops, at the plan's rate; what is not in it ends by itself.
     """
 
     plan: Plan
@@ -56,6 +57,7 @@ class Bank:
     rate: int
     waves: dict[Id, NDArray[np.float32]]
     ids: tuple[Id, ...]
+    loops: dict[Id, Loop]
 
     def __iter__(self) -> Iterator[tuple[Id, Sample]]:
         """Each different sound once, in the order of the zones."""
@@ -68,10 +70,7 @@ class Bank:
     def sample(self, zone: Zone, name: Id) -> Sample:
         """The finished sample of a zone."""
         wave = resample(self.waves[name], self.rate, self.plan.rate) * np.float32(self.gain)
-        if not self.plan.loops:
-            return Sample(zone, wave, None)
-        hz = None if zone.source is None else midi_to_hz(zone.source)
-        loop = find_loop(wave, self.plan.rate, hz)
+        loop = self.loops.get(name)
         return Sample(zone, wave if loop is None else bake(wave, loop, self.plan.rate), loop)
 
 
@@ -96,16 +95,21 @@ def render(instrument: "Synthesizer", plan: Plan, zones: Sequence[Zone], progres
     needed = dict(reversed(list(zip(ids, zones, strict=True))))  # the first zone of each
     order = list(dict.fromkeys(ids))
     waves: dict[Id, NDArray[np.float32]] = {}
+    loops: dict[Id, Loop] = {}
     peak = 0.0
     for count, name in enumerate(order):
         if progress is not None:
             progress(count, len(order))
         wave = render_sources(instrument, needed[name].patch, [name[1]])[0]
         waves[name] = wave
-        peak = max(peak, float(np.abs(resample(wave, instrument.sample_rate, plan.rate)).max(initial=0.0)))
+        finished = resample(wave, instrument.sample_rate, plan.rate)
+        peak = max(peak, float(np.abs(finished).max(initial=0.0)))
+        loop = find_loop(finished, plan.rate, None if name[1] is None else midi_to_hz(name[1])) if plan.loops else None
+        if loop is not None:
+            loops[name] = loop
     if progress is not None:
         progress(len(order), len(order))
-    return Bank(plan, tuple(zones), _gain(peak, plan), instrument.sample_rate, waves, tuple(ids))
+    return Bank(plan, tuple(zones), _gain(peak, plan), instrument.sample_rate, waves, tuple(ids), loops)
 
 
 def _gain(peak: float, plan: Plan) -> float:

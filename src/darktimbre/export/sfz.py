@@ -31,7 +31,7 @@ def write_sfz(instrument: "Synthesizer", bank: Bank, switches: tuple[int, ...], 
 
 
 def write_samples(instrument: "Synthesizer", bank: Bank, folder: Path) -> dict[Id, tuple[str, Sample]]:
-    """Writes each different sound once; id → its path below `folder`, and the sample without its wave's weight."""
+    """Writes each different sound once; id → its path below `folder`, and the sample."""
     (folder / SAMPLES).mkdir()
     placed: dict[Id, tuple[str, Sample]] = {}
     for name, sample in bank:

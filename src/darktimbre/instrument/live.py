@@ -46,13 +46,18 @@ async def serve(receive: Receive, send: Send, renderer: Renderer, limits: Limits
     except (Gone, Busy) as end:
         code, reason = (end.code, end.reason) if isinstance(end, Gone) else (1012, str(end))
         with suppress(Gone):
-            await sending({"type": "websocket.close", "code": code, "reason": reason[:100]})
+            await sending({"type": "websocket.close", "code": code, "reason": _short(reason)})
     finally:
         if player is not None:
             player.close()
         for task in both:
             task.cancel()
         await asyncio.gather(*both, return_exceptions=True)
+
+
+def _short(reason: str) -> str:
+    """As much of it as a close frame holds: 123 bytes (RFC 6455 §5.5)."""
+    return reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
 
 
 async def _hear(receive: Receive, player: "Player") -> None:

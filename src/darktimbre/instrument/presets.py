@@ -96,8 +96,9 @@ class Presets:
 
     def _write(self, entries: dict[str, Any]) -> None:
         told = {"darktimbre": "presets", "version": 1, "bundle": self._bundle, "presets": entries}
-        content = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-        if len(content.encode()) > LARGEST:
+        # ASCII alone: an entry that somebody wrote into the file may hold half a surrogate pair, which UTF-8 has not.
+        content = json.dumps(told, indent=1) + "\n"
+        if len(content) > LARGEST:
             raise UserError("All presets together are too large: delete some first.")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

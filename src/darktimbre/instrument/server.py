@@ -6,8 +6,7 @@ Who may ask and how much is decided in `admission`, `guard` and `turns`; what is
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket
@@ -16,26 +15,24 @@ from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from numpy.typing import NDArray
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from darktimbre import __version__
-from darktimbre.instrument import live, uploads
+from darktimbre.instrument import live, turns, uploads
 from darktimbre.instrument import messages as said
-from darktimbre.instrument.admission import Admission, Limits, Refusal
+from darktimbre.instrument.admission import Admission, Refusal
 from darktimbre.instrument.answers import READING, SENDING, SOUND_FILE, documented
 from darktimbre.instrument.assets import PageFile, page_files
 from darktimbre.instrument.describe import describe
 from darktimbre.instrument.guard import extra_headers
 from darktimbre.instrument.presets import Presets
 from darktimbre.instrument.renderer import Busy, Renderer, RenderError
-from darktimbre.instrument.sounds import Sounds
-from darktimbre.instrument.turns import Gate, Places, busy, collect
+from darktimbre.instrument.sounds import Exporter, Sounds, exported
+from darktimbre.instrument.turns import Places, Value, busy, collect
+from darktimbre.instrument.uploads import Listener
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
-Listener = Callable[[NDArray[Any], int], said.Heard]
-Exporter = Callable[[said.ExportRequest], Path]
 PresetName = Annotated[str, InPath(description="1 to 80 printable characters, no slash.", examples=["Dark bells"])]
 
 _LISTEN_SECONDS = 60.0  # decoding, and the first time loading the teacher
@@ -134,13 +131,7 @@ def app(
         instrument, teacher=teacher if listener else None, exports=exports if exporter else (), limits=limits
     )
     sounds = Sounds(renderer, limits)
-    gates = {
-        "renders": Gate(limits.renders, limits.waiting, limits.wait_seconds),
-        "batches": Gate(limits.batches, 4, limits.batch_seconds),
-        "listens": Gate(limits.listens, 4, limits.wait_seconds),
-        "exports": Gate(limits.exports, 4, limits.export_seconds),
-        "presets": Gate(1, limits.waiting, limits.wait_seconds),
-    }
+    gates = turns.gates(limits)
     sockets, bodies, downloads = Places(limits.sockets), Places(limits.listens + 4), Places(limits.downloads)
     served = FastAPI(
         title="darktimbre",
@@ -153,6 +144,15 @@ def app(
     served.state.limits = limits
     token = HTTPBearer(description="What stands behind `#token=` in the link that is printed.", auto_error=False)
     api = APIRouter(prefix="/api", route_class=_Route, dependencies=[Depends(token)])
+
+    async def archived(gate: str, seconds: float, work: Callable[..., Value], *asked: Any) -> Value:
+        """What `work` makes, with a place among the downloads that whoever sends it gives back."""
+        downloads.enter()
+        try:
+            return await gates[gate].run(work, *asked, seconds=seconds)
+        except BaseException:
+            downloads.leave()
+            raise
 
     @api.get("/instrument", responses=documented(*READING))
     async def instrument_facts() -> said.InstrumentAnswer:
@@ -172,12 +172,7 @@ def app(
     )
     async def render_batch(asked: said.BatchRequest) -> Response:
         """Up to 128 notes as WAV files in a ZIP archive, with a manifest.json that tells how each was made."""
-        downloads.enter()
-        try:
-            file = await gates["batches"].run(sounds.batch, asked, seconds=limits.batch_seconds)
-        except BaseException:
-            downloads.leave()
-            raise
+        file = await archived("batches", limits.batch_seconds, sounds.batch, asked)
         return _Download(file, downloads, "notes.zip")
 
     @api.put("/listen", openapi_extra=SOUND_FILE, responses=documented(*SENDING, 409))
@@ -190,7 +185,8 @@ def app(
             content = await request.collected(limits.upload_bytes, 4 * limits.body_seconds)
             if not content:
                 raise Refusal(422, "The request holds no sound file: send one as its body.")
-            heard = await gates["listens"].run(_hear, content, listener, instrument, limits, seconds=_LISTEN_SECONDS)
+            hear = partial(uploads.heard, listener=listener, instrument=instrument, seconds=limits.decode_seconds)
+            heard = await gates["listens"].run(hear, content, seconds=_LISTEN_SECONDS)
         return said.HeardAnswer(attributes=heard.levels, pitch=heard.pitch, teacher=heard.teacher)
 
     @api.get("/presets", responses=documented(*READING, 422, 503))
@@ -222,12 +218,7 @@ def app(
         if exporter is None or asked.format not in exports:
             known = " or ".join(exports) if exporter else "nothing"
             raise Refusal(422, f"This server exports {known}, not {asked.format}.")
-        downloads.enter()
-        try:
-            file, kind = await gates["exports"].run(_exported, exporter, asked, seconds=limits.export_seconds)
-        except BaseException:
-            downloads.leave()
-            raise
+        file, kind = await archived("exports", limits.export_seconds, exported, exporter, asked)
         return _Download(file, downloads, asked.format + kind)
 
     @api.get("/status", responses=documented(*READING))
@@ -270,19 +261,6 @@ def _page(files: Mapping[str, PageFile], name: str) -> Response:
     if file is None:
         raise Refusal(404, "There is no such page: open the link that `darktimbre play` printed.")
     return Response(file.content, media_type=file.kind, headers={"cache-control": "no-cache"})
-
-
-def _hear(content: bytes, listener: Listener, instrument: Synthesizer, limits: Limits) -> said.Heard:
-    wave = uploads.decoded(content, instrument.sample_rate, instrument.samples, limits.decode_seconds)
-    return listener(wave, instrument.sample_rate)
-
-
-def _exported(exporter: Exporter, asked: said.ExportRequest) -> tuple[IO[bytes], str]:
-    path = exporter(asked)
-    file = path.open("rb")
-    with suppress(OSError):  # where an open file cannot be deleted, the exporter's own folder goes in the end
-        path.unlink()
-    return file, path.suffix
 
 
 def _json(refusal: Refusal) -> JSONResponse:

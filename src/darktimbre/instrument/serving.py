@@ -65,9 +65,14 @@ def server(app: App, admission: Admission) -> uvicorn.Server:
 
 
 def serve(app: App, listening: socket.socket, admission: Admission) -> None:
-    """Serves until the process is asked to end, by Ctrl-C or SIGTERM."""
+    """Serves until the process is asked to end, by Ctrl-C or SIGTERM.
+
+    Raises:
+        KeyboardInterrupt: it was; also where Ctrl-C is otherwise ignored, as in a shell's background.
+    """
     with closing(listening):
         server(app, admission).run([listening])
+    raise KeyboardInterrupt
 
 
 class _Clock:

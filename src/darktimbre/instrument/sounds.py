@@ -1,10 +1,13 @@
-"""Requests of scripts → sound files in memory: notes as WAV, several as a ZIP archive with a manifest."""
+"""Requests of scripts → sounds as files: a note as WAV in memory, several or an export as an archive that is open."""
 
 import io
 import json
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -13,12 +16,13 @@ from numpy.typing import NDArray
 
 from darktimbre.instrument.admission import Limits, Refusal
 from darktimbre.instrument.describe import name_of
-from darktimbre.instrument.messages import BatchRequest, RenderRequest
+from darktimbre.instrument.messages import BatchRequest, ExportRequest, RenderRequest
 from darktimbre.instrument.renderer import Renderer
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.keys import Key, keyboard, repitch
 from darktimbre.synthesizer.patch import Patch
 
+Exporter = Callable[[ExportRequest], Path]
 _SUBTYPES = {16: "PCM_16", 32: "FLOAT"}
 
 
@@ -84,6 +88,15 @@ class Sounds:
         instrument = self._instrument
         wave = self._renderer.note(patch.key(instrument.bundle.digest), patch, key.source, max(0.0, seconds))
         return repitch(wave, key, instrument.sample_rate, rate) * gain(velocity)
+
+
+def exported(exporter: Exporter, asked: ExportRequest) -> tuple[IO[bytes], str]:
+    """What an exporter made, in a file that is gone once it is closed, and its suffix."""
+    path = exporter(asked)
+    file = path.open("rb")
+    with suppress(OSError):  # where an open file cannot be deleted, the exporter's own folder goes in the end
+        path.unlink()
+    return file, path.suffix
 
 
 def gain(velocity: int) -> np.float32:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from darktimbre.instrument.admission import Refusal
+from darktimbre.instrument.admission import Limits, Refusal
 
 Value = TypeVar("Value")
 
@@ -132,6 +132,17 @@ class Gate:
                 return await answer
         except TimeoutError:
             raise Refusal(504, f"This took longer than {seconds:g} s: ask for less at once.", retry_after=5) from None
+
+
+def gates(limits: Limits) -> dict[str, Gate]:
+    """Every kind of work that a server does, by the name that its status tells."""
+    return {
+        "renders": Gate(limits.renders, limits.waiting, limits.wait_seconds),
+        "batches": Gate(limits.batches, 4, limits.batch_seconds),
+        "listens": Gate(limits.listens, 4, limits.wait_seconds),
+        "exports": Gate(limits.exports, 4, limits.export_seconds),
+        "presets": Gate(1, limits.waiting, limits.wait_seconds),
+    }
 
 
 def busy() -> Refusal:

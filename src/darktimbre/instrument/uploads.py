@@ -1,15 +1,28 @@
 """An uploaded sound → a wave as long as the instrument's notes, decoded by a process that may crash without harm."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.audio.guarded import guarded_map
 from darktimbre.audio.prepare import Prepared, Shape, prepare
+from darktimbre.instrument.messages import Heard
 from darktimbre.notes.errors import UserError
 
+if TYPE_CHECKING:
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+Listener = Callable[[NDArray[Any], int], Heard]
 MEMORY = 1 << 30  # bytes of address space for decoding; the largest upload and its samples need a tenth
+
+
+def heard(content: bytes, listener: Listener, instrument: "Synthesizer", seconds: float) -> Heard:
+    """What a listener makes of a sound file, given it at the instrument's rate and length; raises as `decoded`."""
+    wave = decoded(content, instrument.sample_rate, instrument.samples, seconds)
+    return listener(wave, instrument.sample_rate)
 
 
 def decoded(content: bytes, rate: int, samples: int, seconds: float) -> NDArray[np.float32]:

@@ -55,7 +55,7 @@ export class Connection {
    * @param {object} told
    * @param {(note: LiveNote) => void} told.onNote
    * @param {(message: any) => void} told.onMessage begun, finished, failed
-   * @param {(sentence: string | null, isFinal: boolean) => void} told.onState what is wrong, or null: all is well
+   * @param {(sentence: string | null) => void} told.onState what is wrong, or null: all is well
    */
   constructor(token, { onNote, onMessage, onState }) {
     this.token = token;
@@ -134,7 +134,7 @@ export class Connection {
     this.socket = socket;
     socket.addEventListener("open", () => {
       this.wait = FIRST_WAIT;
-      this.onState(null, false);
+      this.onState(null);
       if (this.last) socket.send(this.last);
     });
     socket.addEventListener("message", ({ data }) => {
@@ -158,24 +158,19 @@ export class Connection {
     if (this.isOpen) this.socket?.send(JSON.stringify({ type: "near", pitch }));
   }
 
-  close() {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    this.socket?.close();
-  }
-
   /** The socket says nothing of why it closed; a plain question does. */
   async #lost() {
     if (this.stopped) return;
     try {
       await this.ask("GET", "/api/status");
-      this.onState("The line to the instrument was cut; the page opens it again.", false);
+      if (this.socket) return; // opened again meanwhile; it tells of itself
+      this.onState("The line to the instrument was cut; the page opens it again.");
     } catch (error) {
-      const refused = error instanceof ServerError && error.status === 401;
-      if (error instanceof ServerError) this.onState(error.message, refused);
-      if (refused) this.stopped = true;
+      if (this.socket) return;
+      this.stopped = error instanceof ServerError && error.status === 401;
+      if (error instanceof ServerError) this.onState(error.message);
     }
-    if (this.stopped || this.socket) return;
+    if (this.stopped) return;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.open(), this.wait * (0.8 + 0.4 * Math.random()));
     this.wait = Math.min(LONGEST_WAIT, this.wait * 2);

@@ -47,7 +47,8 @@ export class Engine {
   envelope = { ...PLAIN };
   /** @type {(peak: number, rms: number, gain: number) => void} some 30 times a second; gain < 1 while limiting */
   onlevel = () => {};
-  /** @type {(note: {midi: number, samples: Float32Array, rate: number, velocity: number}) => void} as it begins */
+  /** @type {(note: {midi: number, samples: Float32Array, rate: number, velocity: number, generation: number}) => void}
+   *   as it begins */
   onnote = () => {};
   /** @type {(running: boolean) => void} the browser started or stopped the sound */
   onstate = () => {};
@@ -244,7 +245,9 @@ export class Engine {
 
   /** @param {Key} key  @param {number} velocity  @param {"held" | "pedal"} state */
   #sound(key, velocity, state) {
-    const note = /** @type {{buffer: AudioBuffer, samples: Float32Array}} */ (this.#notes.get(nameOf(key.source)));
+    const note = /** @type {{buffer: AudioBuffer, samples: Float32Array, generation: number}} */ (
+      this.#notes.get(nameOf(key.source))
+    );
     this.#makeRoom();
     const context = this.#context;
     const level = velocityGain(velocity);
@@ -267,7 +270,8 @@ export class Engine {
       gain.disconnect();
       this.#voices = this.#voices.filter((other) => other !== voice);
     };
-    this.onnote({ midi: key.midi, samples: note.samples, rate: this.rate * speed, velocity });
+    const { samples, generation } = note;
+    this.onnote({ midi: key.midi, samples, rate: this.rate * speed, velocity, generation });
   }
 
   /** Lets a released note go first, then one only the pedal holds, then the oldest. */

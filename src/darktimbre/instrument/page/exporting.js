@@ -1,7 +1,7 @@
 // @ts-check
 // Export: this sound and presets, as an archive for a sampler.
 
-import { fromJson, tidyName, toJson } from "./patch.js";
+import { tidyName, toJson } from "./patch.js";
 import { fileName } from "./presets.js";
 import { save } from "./recorder.js";
 
@@ -60,8 +60,7 @@ export class Exporting {
     try {
       const { presets } = await connection.get("/api/presets");
       for (const name of Object.keys(presets).sort((a, b) => a.localeCompare(b))) {
-        const { patch } = fromJson(presets[name]);
-        this.choices.set(`preset ${name}`, toJson({ ...patch, name }, instrument.digest));
+        this.choices.set(`preset ${name}`, { ...presets[name], name });
         sounds.append(choice("checkbox", "sound", `preset ${name}`, name, "", false));
       }
     } catch (error) {
@@ -101,6 +100,7 @@ export class Exporting {
     form.classList.add("is-busy");
     this.#weigh();
     said.textContent = "Rendering every key and packing …";
+    let wrong = "";
     try {
       const archive = await connection.post("/api/export", {
         format,
@@ -111,16 +111,16 @@ export class Exporting {
         hardware: format === "wavs" ? data.get("hardware") : "generic",
         rate: data.get("rate") ? Number(data.get("rate")) : null,
       });
-      save(archive, `${fileName(title || instrument.name)} ${format}.zip`, "application/zip");
+      const kind = format === "decentsampler" ? "dslibrary" : "zip"; // the player opens it as a library by its name
+      save(archive, `${fileName(title || instrument.name)} ${format}.${kind}`, "application/zip");
       dialog.close();
       status.say("The archive is in your downloads.");
-      said.textContent = "";
     } catch (error) {
-      said.textContent = error instanceof Error ? error.message : "The export did not work.";
+      wrong = error instanceof Error ? error.message : "The export did not work.";
     }
     form.classList.remove("is-busy");
-    const submit = /** @type {HTMLButtonElement} */ (form.querySelector("[type=submit]"));
-    submit.disabled = false;
+    this.#weigh();
+    if (wrong) said.textContent = wrong;
   }
 }
 

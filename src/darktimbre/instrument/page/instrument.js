@@ -5,16 +5,18 @@ import { EnvelopeDials, VolumeDial } from "./dials.js";
 import { Editing } from "./editing.js";
 import { Engine } from "./engine.js";
 import { Exporting } from "./exporting.js";
-import { Keyboard, noteName } from "./keyboard.js";
+import { Keyboard } from "./keyboard.js";
 import { Listen, likeHeard, pitchName } from "./listen.js";
+import { Meter } from "./meter.js";
 import { connectMidi } from "./midi.js";
 import { Pad } from "./pad.js";
 import { button, canvas, dialog, input, part, piece } from "./parts.js";
 import { changed, tidyName, withAttribute, withoutAttribute } from "./patch.js";
+import { noteName } from "./piano.js";
 import { Playing } from "./playing.js";
 import { Presets } from "./presets.js";
 import { randomised } from "./randomise.js";
-import { Meter, Scope } from "./scope.js";
+import { Scope } from "./scope.js";
 import { Sliders } from "./sliders.js";
 import { Tape } from "./tape.js";
 
@@ -129,10 +131,10 @@ export function build(instrument, connection, status) {
   // --- what is heard, drawn and taken away ---
   const scope = new Scope(canvas("wave"), canvas("spectrogram"));
   const meter = new Meter(piece("meter"));
-  const tape = new Tape({ engine, connection, status, instrument: instrument.name, patch });
+  const tape = new Tape({ engine, connection, status, instrument: instrument.name });
   engine.onlevel = (peak, rms, gain) => meter.level(peak, rms, gain);
-  engine.onnote = ({ midi, samples, rate, velocity }) => {
-    tape.note(midi, velocity);
+  engine.onnote = ({ midi, samples, rate, velocity, generation }) => {
+    tape.note(midi, velocity, playing.patchOf(generation));
     scope.show(samples, rate, noteName(midi));
   };
 

@@ -2,19 +2,19 @@
 // Listen to a file: its tags set the sliders and its pitch is told. A button, or a file dropped anywhere on the page.
 
 import { changed, round } from "./patch.js";
+import { noteName } from "./piano.js";
 
 /** @typedef {import("./patch.js").Patch} Patch */
 /** @typedef {import("./attributes.js").Attribute} Attribute */
 
 const LARGEST = 32 * 1024 * 1024; // bytes, as the server's
 const NEAR = 0.002; // what differs less from the baseline is left there
-const NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"];
 
 /** @param {number} midi with fraction @returns {string} e.g. "A3, 20 cents sharp" */
 export function pitchName(midi) {
   const nearest = Math.round(midi);
   const cents = Math.round((midi - nearest) * 100);
-  const name = `${NAMES[((nearest % 12) + 12) % 12]}${Math.floor(nearest / 12) - 1}`;
+  const name = noteName(nearest);
   if (Math.abs(cents) < 3) return name;
   return `${name}, ${Math.abs(cents)} cents ${cents > 0 ? "sharp" : "flat"}`;
 }
@@ -89,15 +89,15 @@ export class Listen {
       return;
     }
     this.running?.abort();
-    this.running = new AbortController();
+    const running = (this.running = new AbortController());
     this.button.classList.add("is-busy");
     status.say(`Listening to ${file.name} …`);
     try {
-      const answer = await connection.ask("PUT", "/api/listen", { bytes: file, signal: this.running.signal });
+      const answer = await connection.ask("PUT", "/api/listen", { bytes: file, signal: running.signal });
       onHeard(await answer.json(), file.name.replace(/\.[^.]*$/, ""), event);
     } catch (error) {
       status.fail(error);
     }
-    this.button.classList.remove("is-busy");
+    if (this.running === running) this.button.classList.remove("is-busy"); // else the next file is being heard
   }
 }

@@ -94,7 +94,12 @@ export function connectMidi(heard, browser = navigator) {
       input.onmidimessage = (event) => event.data && hear(input.id, event.data);
     }
     const present = new Set(inputs.map((input) => input.id));
-    for (const place of [...held.keys()]) if (!present.has(place.split("\n")[0])) letGo(place);
+    const gone = [...held.keys()].filter((place) => !present.has(place.split("\n")[0]));
+    for (const place of gone) letGo(place);
+    if (gone.length > 0) {
+      heard.onSustain(false); // its pedal and its wheel will not be heard of again
+      heard.onBend?.(0);
+    }
     const names = inputs.map((input) => input.name ?? "a device without a name").join(", ");
     heard.onStatus(names ? `MIDI from ${names}.` : "MIDI is on; no device is plugged in yet.", inputs.length > 0);
   };

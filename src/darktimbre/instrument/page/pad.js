@@ -125,7 +125,7 @@ export class Pad {
     const pen = canvas.getContext("2d");
     if (!pen) return;
     const colours = getComputedStyle(surface);
-    const half = (canvas.width / 2) * 1;
+    const half = canvas.width / 2;
     pen.translate(canvas.width / 2, canvas.height / 2);
     pen.lineJoin = "round";
 

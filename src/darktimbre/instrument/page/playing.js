@@ -25,7 +25,10 @@ export class Playing {
   #changedAt = null;
   #wantsAudition = false; // the change that waits shall be heard
   #auditionOf = -1; // generation that shall be heard when its note is there
-  #ownNotes = 0;
+  /** @type {{midi: number, timer: ReturnType<typeof setTimeout>} | null} the key that sounds by itself */
+  #own = null;
+  /** @type {Map<number, Patch>} generation → what was asked for, as long as keys sound by it */
+  #asked = new Map();
   #starting = false;
 
   /**
@@ -82,6 +85,7 @@ export class Playing {
   send(since) {
     this.#generation += 1;
     this.#sent = this.patch();
+    this.#asked.set(this.#generation, this.#sent);
     this.#rate = this.engine.rate;
     this.progress.changed(this.#generation, since);
     this.connection.play(this.#generation, toJson(this.#sent), this.#rate, this.near);
@@ -102,11 +106,19 @@ export class Playing {
     if (this.#auditionOf === note.generation && near.source === note.source) this.#soundOnce(near);
   }
 
+  /** @param {number} generation @returns {Patch} what its notes are the sound of */
+  patchOf(generation) {
+    return this.#asked.get(generation) ?? this.patch();
+  }
+
   /** @param {any} message begun, finished or failed */
   onMessage(message) {
     const { type, generation } = message;
     if (type === "begun") this.progress.begun(generation, message.pitches.length, message.cached);
-    if (type === "finished") this.progress.finished(generation, performance.now());
+    if (type === "finished") {
+      this.progress.finished(generation, performance.now());
+      for (const older of this.#asked.keys()) if (older < generation) this.#asked.delete(older);
+    }
     if (type === "failed") {
       this.progress.failed(generation, message.reason);
       this.status.say(message.reason, { wrong: true });
@@ -148,11 +160,17 @@ export class Playing {
   #soundOnce(key) {
     this.#auditionOf = -1;
     if (this.#held.size > 0) return; // who plays hears enough
+    this.#endOwn();
     this.engine.noteOn(key, AUDITION);
-    const own = (this.#ownNotes += 1);
-    setTimeout(() => {
-      if (own === this.#ownNotes && !this.#held.has(key.midi)) this.engine.noteOff(key.midi);
-    }, AUDITION_LENGTH);
+    this.#own = { midi: key.midi, timer: setTimeout(() => this.#endOwn(), AUDITION_LENGTH) };
+  }
+
+  #endOwn() {
+    if (!this.#own) return;
+    const { midi, timer } = this.#own;
+    this.#own = null;
+    clearTimeout(timer);
+    if (!this.#held.has(midi)) this.engine.noteOff(midi);
   }
 
   /** Starts the sound, which a browser allows in answer to a gesture only. */

@@ -149,7 +149,7 @@ export class Presets {
       const action =
         before === undefined
           ? undefined
-          : { name: "Take back", run: () => void this.#put(name, before).then(() => this.refresh(), status.fail) };
+          : { name: "Take back", run: () => this.#putBack(name, before) };
       status.say(before === undefined ? `Saved “${name}”.` : `“${name}” was replaced.`, { action });
     } catch (error) {
       status.fail(error);
@@ -161,6 +161,16 @@ export class Presets {
     return this.needs.connection.ask("PUT", `/api/presets/${encodeURIComponent(name)}`, { json });
   }
 
+  /** @param {string} name @param {unknown} before what it was */
+  async #putBack(name, before) {
+    try {
+      await this.#put(name, before);
+      await this.refresh();
+    } catch (error) {
+      this.needs.status.fail(error);
+    }
+  }
+
   /** @param {string} name */
   async #remove(name) {
     const { connection, status } = this.needs;
@@ -170,7 +180,7 @@ export class Presets {
       await this.refresh();
       this.parts.name.focus();
       status.say(`Deleted “${name}”.`, {
-        action: { name: "Take back", run: () => void this.#put(name, before).then(() => this.refresh(), status.fail) },
+        action: { name: "Take back", run: () => this.#putBack(name, before) },
       });
     } catch (error) {
       status.fail(error);
@@ -179,13 +189,13 @@ export class Presets {
 
   async #copyLink() {
     const { current, instrument, status } = this.needs;
-    const link = `${location.origin}/#sound=${toCode(current(), instrument.digest)}`;
+    const fragment = `#sound=${toCode(current(), instrument.digest)}`;
     try {
-      await navigator.clipboard.writeText(link);
+      await navigator.clipboard.writeText(`${location.origin}/${fragment}`);
       status.say("The link to this sound is copied. It opens in the tab where this instrument plays.");
     } catch {
       // Without permission, or on a page from another machine, there is no clipboard: the address bar has it then.
-      history.replaceState(null, "", `#${new URL(link).hash.slice(1)}`);
+      history.replaceState(null, "", fragment);
       status.say("This browser does not let the page copy; the link now stands in the address bar.");
     }
   }

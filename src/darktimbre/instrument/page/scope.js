@@ -10,8 +10,6 @@
 import { colours } from "./colours.js";
 import { spectrogramByFrames } from "./fourier.js";
 
-export { Meter } from "./meter.js";
-
 /**
  * @typedef {import("./fourier.js").Spectrogram} Spectrogram
  * @typedef {{context: CanvasRenderingContext2D, ratio: number,
@@ -226,12 +224,13 @@ export class Scope {
     let free = Infinity;
     for (const hertz of [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000]) {
       const y = top + height * (1 - Math.log(hertz / LOWEST) / Math.log(highest / LOWEST));
-      if (y < top - 1 || y > free) continue;
+      const inside = Math.max(top + 5, y);
+      if (y < top - 1 || inside > free) continue;
       this.#rule(context, left, y, left + width, y);
       context.fillStyle = this.ink ?? "";
       const text = hertz < 1000 ? `${hertz}` : `${hertz / 1000}k`;
-      context.fillText(free === Infinity ? `${text} Hz` : text, left - 6, Math.max(top + 5, y));
-      free = y - 13;
+      context.fillText(free === Infinity ? `${text} Hz` : text, left - 6, inside);
+      free = inside - 13;
     }
   }
 

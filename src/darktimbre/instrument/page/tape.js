@@ -1,16 +1,16 @@
 // @ts-check
 // What one takes away as a wav file: what was played, recorded before the loudspeaker, or the last note alone.
 
-import { noteName } from "./keyboard.js";
 import { button, piece } from "./parts.js";
 import { toJson } from "./patch.js";
+import { noteName } from "./piano.js";
 import { fileName } from "./presets.js";
 import { recordingName, save } from "./recorder.js";
 import { encodeWav } from "./wav.js";
 
 export class Tape {
   #isRecording = false;
-  /** @type {{midi: number, velocity: number} | null} */
+  /** @type {{midi: number, velocity: number, patch: import("./patch.js").Patch} | null} */
   #last = null;
 
   /**
@@ -19,9 +19,8 @@ export class Tape {
    * @param {import("./connection.js").Connection} needs.connection
    * @param {import("./status.js").Status} needs.status
    * @param {string} needs.instrument its name
-   * @param {() => import("./patch.js").Patch} needs.patch
    */
-  constructor({ engine, connection, status, instrument, patch }) {
+  constructor({ engine, connection, status, instrument }) {
     this.engine = engine;
     this.status = status;
     engine.onrecording = (seconds) => {
@@ -30,21 +29,21 @@ export class Tape {
     button("record").addEventListener("click", () => this.#turn());
     button("download").addEventListener("click", async () => {
       if (!this.#last) return;
-      const { midi: pitch, velocity } = this.#last;
+      const { midi: pitch, velocity, patch } = this.#last;
       try {
-        const wanted = { patch: toJson(patch()), pitch, velocity, rate: null, bits: 32, format: "wav" };
+        const wanted = { patch: toJson(patch), pitch, velocity, rate: null, bits: 32, format: "wav" };
         const wav = await connection.post("/api/render", wanted);
-        save(wav, `${fileName(patch().name || instrument)} ${noteName(pitch)}.wav`);
+        save(wav, `${fileName(patch.name || instrument)} ${noteName(pitch)}.wav`);
       } catch (error) {
         status.fail(error);
       }
     });
   }
 
-  /** @param {number} midi @param {number} velocity a note has begun */
-  note(midi, velocity) {
-    this.#last = { midi, velocity };
-    piece("note-told").textContent = `${noteName(midi)} at velocity ${velocity}`;
+  /** A note has begun.  @param {number} midi @param {number} velocity @param {import("./patch.js").Patch} patch it sounds by */
+  note(midi, velocity, patch) {
+    this.#last = { midi, velocity, patch };
+    piece("note-told").textContent = piece("note-told").title = `${noteName(midi)} at velocity ${velocity}`;
     button("download").disabled = false;
   }
 
