@@ -1,4 +1,4 @@
-"""`python -m benchmarks [training|rendering|throughput|distances|playing …] [--quick] [--json FILE]`; all by default."""
+"""`python -m benchmarks [training|rendering|throughput|distances|… …] [--quick] [--json FILE]`; default: all."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from darktimbre.cli import allocator
 
-PARTS = ("training", "rendering", "throughput", "distances", "playing")
+PARTS = ("training", "rendering", "throughput", "distances", "inversion", "playing")
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         parser.error(f"no part is called {', '.join(sorted(unknown))}; choose of {', '.join(PARTS)}")
     allocator.tune()  # as the command line does, before the first large tensor
 
-    from benchmarks import distances, machine, playing, rendering, report, throughput, training
+    from benchmarks import distances, inversion, machine, playing, rendering, report, throughput, training
 
     seen, began = machine.look(), time.perf_counter()
     print("\n".join(seen.lines()), end="\n\n", flush=True)
@@ -32,7 +32,13 @@ def main() -> None:
         if part == "training":
             rows += training.run(arguments.quick, seen.peak)
         else:
-            others = {"rendering": rendering, "throughput": throughput, "distances": distances, "playing": playing}
+            others = {
+                "rendering": rendering,
+                "throughput": throughput,
+                "distances": distances,
+                "inversion": inversion,
+                "playing": playing,
+            }
             rows += others[part].run(arguments.quick)
     print(report.table(rows))
     print(f"\n{time.perf_counter() - began:.0f} s in all; ratios are of medians, measured in turns.")

@@ -13,8 +13,11 @@ def test_resolved_recipe_reads_back_equal(name):
     assert parse_recipe(dump_recipe(recipe), origin="dump") == recipe
 
 
-def test_there_are_the_six_recipes():
-    assert recipe_names() == ["darkgan", "darkgan-baseline", "darkgan-small", "gansynth", "inception", "tagger"]
+def test_there_are_recipes_for_notes_for_digits_and_for_one_shots():
+    digits = ["digits-classifier", "digits-conditional", "digits-dcgan", "digits-wgan-gp"]
+    sounds = ["darkgan", "darkgan-baseline", "darkgan-small", "gansynth", "inception", "tagger"]
+    shots = ["oneshot-classes", "oneshot-classes-if", "oneshot-classifier", "oneshot-gan"]
+    assert recipe_names() == sorted([*sounds, *digits, *shots])
 
 
 def test_darkgan_is_the_paper():

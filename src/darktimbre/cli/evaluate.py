@@ -53,11 +53,23 @@ def evaluate(
 ) -> None:
     """Measure instruments as the DarkGAN paper does, beside real notes and an untrained network.
 
+    Instruments that are steered by classes are judged by class instead, and need --classifier alone (`darktimbre train
+    oneshot-classifier`).
+
     What was heard is kept in OUT/cache: a stopped evaluation goes on where it was, and another one of the same
     instruments begins with what is there.
     """
+    chosen = [named(one) for one in bundles]
+    if _all_of_one_shots(chosen):
+        from darktimbre.cli.evaluate_one_shots import evaluate_one_shots
+
+        evaluate_one_shots(
+            [_instrument(*one, device) for one in chosen], corpus, out, classifier=classifier,
+            counts=counts_of(set_ or []), quick=quick, seed=seed,
+        )  # fmt: skip
+        return
     evaluate_bundles(
-        [named(one) for one in bundles],
+        chosen,
         corpus,
         out,
         teacher=teacher,
@@ -165,6 +177,14 @@ def _instrument(name: str, place: Path | str, device: str) -> "Instrument":
     path = Path(place)
     recipe = (player.bundle.config.get("recipe") or {}).get("name")
     return Instrument(name or str(recipe or path.name), player, path if path.is_dir() else None)
+
+
+def _all_of_one_shots(bundles: Sequence[tuple[str, Path | str]]) -> bool:
+    """Whether all are steered by classes, or by nothing: no teacher has anything to say of them then."""
+    from darktimbre.bundle.bundle import Bundle
+    from darktimbre.evaluation.one_shots import is_of_one_shots
+
+    return all(is_of_one_shots(Bundle.from_pretrained(place).attributes) for _, place in bundles)
 
 
 def write_cards(found: "Evaluation", places: dict[str, Path | None]) -> None:

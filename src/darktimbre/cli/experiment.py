@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from darktimbre.cli.experiment_plan import TEMPERATURES
+from darktimbre.cli.experiment_plan import TEMPERATURES, WEIGHTS
 
 if TYPE_CHECKING:
     from darktimbre.cli.experiment_plan import Experiment
@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from darktimbre.corpus.corpus import Corpus
     from darktimbre.teachers.tagger import Tagger
 
-GRID = ",".join(f"{temperature:g}" for temperature in TEMPERATURES)
+GRID, LOSSES = (",".join(f"{number:g}" for number in numbers) for numbers in (TEMPERATURES, WEIGHTS))
 SOUNDS, MACHINE, JUDGING = "Sounds and teacher", "Machine", "The evaluation at the end"
+PAPER, DIVERSITY = "darkgan-paper", "mode-seeking"
 
 
 def experiment(
-    name: Annotated[str, typer.Argument(help="darkgan-paper: the grid of DarkGAN (ISMIR 2021), §5.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="darkgan-paper: the grid of DarkGAN (ISMIR 2021), §5. mode-seeking: variety of the sounds against "
+            "their quality, with and without the mode-seeking loss (Mao et al. 2019) and other means."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the report.")],
     scale: Annotated[
         str,
@@ -28,12 +35,45 @@ def experiment(
             help="small: about an hour of one processor core an arm. paper: the paper's sizes, a GPU, days an arm."
         ),
     ] = "small",
-    temperatures: Annotated[str, typer.Option(help="T of the soft labels, one DarkGAN each.")] = GRID,
+    temperatures: Annotated[
+        str, typer.Option(help="T of the soft labels, one DarkGAN each.", rich_help_panel=PAPER)
+    ] = GRID,
     runs: Annotated[
         Path, typer.Option(help="Where runs (and rendered sounds) are cached, by a digest of all they follow from.")
     ] = Path("runs/experiments"),
     gansynth: Annotated[
-        Path | None, typer.Option(metavar="BUNDLE", help="Folder of a trained GANSynth of yours, as one more row.")
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE", help="Folder of a trained GANSynth of yours, as one more row.", rich_help_panel=PAPER
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="The GAN whose arms are compared; by default the scale's DarkGAN.", rich_help_panel=DIVERSITY
+        ),
+    ] = None,
+    weights_of_loss: Annotated[
+        str,
+        typer.Option("--mode-seeking", help="Weights of the loss, an arm each.", rich_help_panel=DIVERSITY),
+    ] = LOSSES,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="Trained bundle that every arm goes on from; by default one warm start is made for all.",
+            rich_help_panel=DIVERSITY,
+        ),
+    ] = None,
+    notes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Notes of each arm's game; by default the recipe's.", rich_help_panel=DIVERSITY),
+    ] = None,
+    classifier: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE", help="A trained one to judge by, instead of training it.", rich_help_panel=DIVERSITY
+        ),
     ] = None,
     minutes: Annotated[
         float | None,
@@ -91,7 +131,7 @@ def experiment(
     from darktimbre.cli import experiment_steps as steps
     from darktimbre.cli.console import INTERRUPTED, caution, say
     from darktimbre.cli.evaluate import counts_of, evaluate_bundles
-    from darktimbre.cli.experiment_runs import guess, run_of
+    from darktimbre.cli.experiment_runs import guess, runs_of
     from darktimbre.cli.train import listening_on
     from darktimbre.evaluation.profile import PAPER, QUICK
 
@@ -106,6 +146,11 @@ def experiment(
         plan.temperatures_of(temperatures),
         gansynth=gansynth is not None,
         renders=corpus is None or soundfont is not None,
+        recipe=recipe,
+        start=start,
+        notes=notes,
+        classifier=classifier is not None,
+        weights=plan.weights_of(weights_of_loss),
     )
     chosen = plan.experiment_of(name, choices)
     places = steps.places(chosen, corpus, font, runs)
@@ -119,11 +164,13 @@ def experiment(
         else:
             tagger = teachers.load(teacher, device=device, weights=weights)  # what is missing is said at once
             corpora = _sounds(chosen, places, corpus is not None, font, tagger)
-        found = [run_of(arm, corpora[arm.sounds], runs) for arm in chosen.arms]
+        found = runs_of(chosen.arms, corpora, runs)
         if not dry_run:
             judged = corpora[chosen.sounds[0].name]
             assert judged is not None
-            checks.refuse_what_cannot_be_judged(found, guest, judged, tagger, profile, fad=not no_fad, seed=seed)
+            checks.refuse_what_cannot_be_judged(
+                found, guest, judged, tagger, profile, fad=not no_fad, seed=seed, classifier=classifier
+            )
         guess(found, device)
         show(found)
         if dry_run:
@@ -140,8 +187,17 @@ def experiment(
             say("All arms are trained; the same command without --minutes evaluates.")
             return
         say("All arms are trained: the evaluation begins.")
-        judge = next((run.bundle for run in found if run.arm.role == "classifier"), None)
+        judge = classifier or next((run.bundle for run in found if run.arm.role == "classifier"), None)
         rows = [(run.arm.title, run.bundle) for run in found if run.arm.role == "instrument"]
+        if chosen.report == "diversity":
+            from darktimbre.cli.experiment_diversity import compare
+
+            compare(
+                rows, places[chosen.sounds[0].name], out, teacher=teacher, weights=weights, classifier=judge,
+                profile=profile, fad=not no_fad, seed=seed, device=device, remarks=chosen.remarks,
+                runs=[run.to_json() for run in found],
+            )  # fmt: skip
+            return
         rows += [plan.titled(guest)] if guest else []
         evaluate_bundles(
             rows, places[chosen.sounds[0].name], out, teacher=teacher, weights=weights, classifier=judge,

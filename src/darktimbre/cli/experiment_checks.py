@@ -47,7 +47,7 @@ def guest_at(place: Path) -> Path:
 
 def refuse_what_cannot_be_judged(
     runs: list["Run"], guest: Path | None, corpus: "Corpus", tagger: "Tagger", profile: "Profile", *, fad: bool,
-    seed: int,
+    seed: int, classifier: Path | None = None,
 ) -> None:  # fmt: skip
     """Asks of corpus, teacher and the user's own instrument what training and evaluation will ask of them.
 
@@ -59,10 +59,12 @@ def refuse_what_cannot_be_judged(
         profile: how many notes.
         fad: whether notes too few for the Fréchet distance are refused.
         seed: of the evaluation.
+        classifier: that the user brings along.
 
     Raises:
         UserError: rates, lengths or weights differ, or notes are too few.
     """
+    from darktimbre.bundle.classifier import Classifier
     from darktimbre.evaluation import facts
     from darktimbre.evaluation.listeners import EmbeddingListener
     from darktimbre.evaluation.pairing import Instrument, Judges, refuse_few_notes, refuse_wrong_pairings
@@ -71,7 +73,8 @@ def refuse_what_cannot_be_judged(
     from darktimbre.training.material import choose_attributes, gather
 
     guests = [Instrument("GANSynth", Synthesizer.from_pretrained(guest), guest)] if guest else []
-    refuse_wrong_pairings(guests, corpus, Judges(tagger, tagger))
+    ear = Classifier.from_pretrained(classifier) if classifier else None
+    refuse_wrong_pairings(guests, corpus, Judges(tagger, tagger, ear))
     known = [set(one.attributes.pitches) for one in guests]
     for run in runs:
         if run.arm.role == "instrument":

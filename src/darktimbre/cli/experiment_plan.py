@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from darktimbre.training.recipe import Recipe
 
 SCALES = ("small", "paper")
+CLASSES = "classes"
+"""`data.teacher` of a recipe that learns by the corpus's own classes, without tags."""
 TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 5.0)
 """DarkGAN's grid of T (§5.1)."""
+WEIGHTS = (0.05, 0.5)
+"""Of the mode-seeking loss. At first it is 12 to 20 for pictures of notes, which the latent hardly moves: the smaller
+weight makes it as large as the generator's other losses, the larger one lets it lead."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,17 @@ class Arm:
         recipe: name in the package, or a YAML file.
         overrides: `key=value`, in their order.
         sounds: name of the corpus that it learns from.
-        role: an `instrument` is a row of the comparison; the `classifier` is what rows are measured by.
+        role: an `instrument` is a row of the comparison; the `classifier` is what rows are measured by; others begin
+            from a `start`.
+        begins: title of the arm whose bundle it begins from, or that bundle's folder; None: as its recipe says.
     """
 
     title: str
     recipe: str
     overrides: tuple[str, ...] = ()
     sounds: str = "notes"
-    role: Literal["instrument", "classifier"] = "instrument"
+    role: Literal["instrument", "classifier", "start"] = "instrument"
+    begins: str | Path | None = None
 
     def resolved(self) -> "Recipe":
         """The whole recipe.
@@ -74,6 +82,7 @@ class Experiment:
         sounds: the corpora; the first is what everything is evaluated on.
         arms: in the order of training.
         remarks: sentences about what is left out or differs, and why.
+        report: `paper`: all that DarkGAN tells of its instruments; `diversity`: variety against quality.
     """
 
     name: str
@@ -81,6 +90,7 @@ class Experiment:
     sounds: tuple[Sounds, ...]
     arms: tuple[Arm, ...]
     remarks: tuple[str, ...] = ()
+    report: Literal["paper", "diversity"] = "paper"
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,11 @@ class Choices:
         temperatures: T of the soft labels, one DarkGAN each.
         gansynth: whether the user brings a trained GANSynth along.
         renders: whether sounds can be rendered, so that there may be more than one corpus.
+        recipe: of the GAN whose arms are compared; None: the experiment's own.
+        start: bundle that all arms begin from.
+        notes: notes of each arm's game; None: the experiment's own.
+        classifier: whether the user brings a trained one along.
+        weights: of the mode-seeking loss, an arm each.
     """
 
     scale: str
@@ -100,6 +115,11 @@ class Choices:
     temperatures: tuple[float, ...]
     gansynth: bool
     renders: bool
+    recipe: str | None = None
+    start: Path | None = None
+    notes: int | None = None
+    classifier: bool = False
+    weights: tuple[float, ...] = WEIGHTS
 
 
 SMALL = ("schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000", "warm_start.notes=48000")
@@ -150,7 +170,16 @@ def _gansynth(choices: Choices, small: bool) -> tuple[tuple[Arm, ...], tuple[Sou
     return (Arm("GANSynth", "gansynth", ("init=scratch",), sounds=long.name),), (notes, long), ()
 
 
-EXPERIMENTS: dict[str, Callable[[Choices], Experiment]] = {"darkgan-paper": darkgan_paper}
+def _mode_seeking(choices: Choices) -> Experiment:
+    from darktimbre.cli.experiment_mode_seeking import mode_seeking
+
+    return mode_seeking(choices)
+
+
+EXPERIMENTS: dict[str, Callable[[Choices], Experiment]] = {
+    "darkgan-paper": darkgan_paper,
+    "mode-seeking": _mode_seeking,
+}
 """By name."""
 
 
@@ -181,6 +210,21 @@ def temperatures_of(text: str) -> tuple[float, ...]:
         raise UserError(f"--temperatures are numbers above 0, such as 1,1.5,2, not {text!r}.")
     if len({f"{temperature:g}" for temperature in found}) < len(found):
         raise UserError(f"Two of --temperatures {text} would bear one name: give them at most six digits, each once.")
+    return found
+
+
+def weights_of(text: str) -> tuple[float, ...]:
+    """ "0.05,0.5" → (0.05, 0.5), ascending, each once.
+
+    Raises:
+        UserError: something else is written.
+    """
+    try:
+        found = tuple(sorted({float(part) for part in text.split(",") if part.strip()}))
+    except ValueError:
+        found = ()
+    if not found or not all(0 < weight < float("inf") for weight in found):
+        raise UserError(f"--mode-seeking takes weights above 0, such as 0.05,0.5, not {text!r}.")
     return found
 
 

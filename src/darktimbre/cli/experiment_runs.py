@@ -7,12 +7,13 @@ another recipe, corpus or teacher is never taken for it.
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darktimbre.cli.experiment_plan import Arm
+from darktimbre.cli.experiment_plan import CLASSES, Arm
+from darktimbre.cli.experiment_start import Start, start_at
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Run:
         digest: of all that the run follows from; "" without a corpus.
         folder: where it is cached; None without a corpus.
         parts: (first note, last note, seconds guessed) of its stretches.
+        start: what it begins from; None for a run of its own.
     """
 
     arm: Arm
@@ -45,6 +47,7 @@ class Run:
     digest: str
     folder: Path | None
     parts: list[tuple[int, int, float]] = field(default_factory=list)
+    start: Start | None = None
 
     @property
     def bundle(self) -> Path:
@@ -112,8 +115,32 @@ def bundled_after(bundle: Path) -> int:
         return -1
 
 
-def run_of(arm: Arm, corpus: "Corpus | None", runs: Path) -> Run:
-    """Finds an arm's run.
+def runs_of(arms: tuple[Arm, ...], corpora: Mapping[str, "Corpus | None"], runs: Path) -> list[Run]:
+    """Every arm's run, in order; what an arm begins from stands before it.
+
+    Raises:
+        UserError: see `run_of`.
+    """
+    found: dict[str, Run] = {}
+    for arm in arms:
+        begun = None
+        if isinstance(arm.begins, Path):
+            begun = start_at(arm.begins)
+        elif arm.begins is not None:
+            begun = start_by(found[arm.begins])
+        found[arm.title] = run_of(arm, corpora[arm.sounds], runs, begun)
+    return list(found.values())
+
+
+def start_by(run: Run) -> Start:
+    """What an arm's end is to those that begin from it; it need not have been reached."""
+    network = run.recipe.network
+    folder = run.folder / "bundle" if run.folder else Path()
+    return Start(folder, run.digest, bool(network and network.minibatch_stddev), getattr(network, "pac", 1))
+
+
+def run_of(arm: Arm, corpus: "Corpus | None", runs: Path, begun: Start | None = None) -> Run:
+    """Finds an arm's run; `begun` is what it begins from.
 
     Raises:
         UserError: tags or attributes are missing, or the folder holds another run.
@@ -124,14 +151,20 @@ def run_of(arm: Arm, corpus: "Corpus | None", runs: Path) -> Run:
     if corpus is None:
         return Run(arm, arm.resolved(), None, "", None)
     recipe = recipe_on(arm, corpus)
+    start = begun.for_recipe(recipe, runs) if begun else None
+    if start:  # by what it holds, wherever it lies
+        recipe = recipe.model_copy(update={"init": f"start {start.digest}"})
     digest = digest_of(recipe, corpus)
     folder = runs / f"{recipe.name}-{digest[:12]}"
-    if (folder / PLAN).is_file():
+    kept = Plan.load(folder / PLAN) if (folder / PLAN).is_file() else None
+    if start:
+        recipe = recipe.model_copy(update={"init": kept.requested.init if kept else str(start.place.resolve())})
+    if kept is not None:
         try:
-            Plan.load(folder / PLAN).refuse_other(recipe, corpus)
+            kept.refuse_other(recipe, corpus)
         except UserError as error:
             raise UserError(f"{folder} does not hold what its name says: move it away. {error}") from None
-    return Run(arm, recipe, corpus, digest, folder)
+    return Run(arm, recipe, corpus, digest, folder, start=start)
 
 
 def recipe_on(arm: Arm, corpus: "Corpus") -> "Recipe":
@@ -144,7 +177,8 @@ def recipe_on(arm: Arm, corpus: "Corpus") -> "Recipe":
 
     recipe = arm.resolved()
     data = recipe.data
-    if arm.role != "classifier" or not isinstance(data.attributes, int) or not data.attributes:
+    by_classes = data.teacher == CLASSES
+    if arm.role != "classifier" or not isinstance(data.attributes, int) or not data.attributes or by_classes:
         return recipe
     there = len(read_attributes(corpus.path, data.teacher))
     if there >= data.attributes:
@@ -153,18 +187,22 @@ def recipe_on(arm: Arm, corpus: "Corpus") -> "Recipe":
 
 
 def digest_of(recipe: "Recipe", corpus: "Corpus") -> str:
-    """SHA-256 over the resolved recipe, attributes by name, the corpus, and the tags where it learns from them."""
+    """SHA-256 over the resolved recipe, attributes by name, the corpus, and the tags where it learns from them.
+
+    Of the recipe counts what differs from the defaults: a key that a later version adds makes no run another. (Where a
+    default itself is changed, `Plan.refuse_other` says so.)
+    """
     from darktimbre.tagging.ranking import read_attributes
     from darktimbre.tagging.store import Tags
-    from darktimbre.training.reading import dump_recipe
 
     data, tags = recipe.data, ""
-    if data.attributes:
+    if data.attributes and data.teacher != CLASSES:  # classes are part of the corpus
         tags = Tags.open(corpus.path, data.teacher).digest
         if isinstance(data.attributes, int):
             names = read_attributes(corpus.path, data.teacher)[: data.attributes]
             recipe = recipe.model_copy(update={"data": data.model_copy(update={"attributes": names})})
-    return hashlib.sha256("\n".join((dump_recipe(recipe), corpus.digest, tags)).encode()).hexdigest()
+    asked = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    return hashlib.sha256("\n".join((asked, corpus.digest, tags)).encode()).hexdigest()
 
 
 def guess(runs: list[Run], device: str) -> None:
@@ -260,6 +298,8 @@ def train_on(
 
     assert run.corpus is not None
     assert run.folder is not None
+    if run.start is not None:
+        run.start.make()
     options = Options(
         corpus=run.corpus.path,
         run=run.folder,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darktimbre.cli.console import progress_bar, say
-from darktimbre.cli.experiment_plan import Arm, Experiment, Sounds
+from darktimbre.cli.experiment_plan import CLASSES, Arm, Experiment, Sounds
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def tag(corpus: "Corpus", tagger: "Tagger", arms: list[Arm]) -> None:
     wanted = {arm.role: 0 for arm in arms}
     steered = False
     for arm in arms:
-        asked = arm.resolved().data.attributes
+        data = arm.resolved().data
+        asked = 0 if data.teacher == CLASSES else data.attributes
         steered = steered or bool(asked)
         wanted[arm.role] = max(wanted[arm.role], asked if isinstance(asked, int) else 0)
     if not steered:

@@ -1,4 +1,4 @@
-"""`darktimbre import`: sounds that are already there, as a corpus."""
+"""`darktimbre import`: sounds that are already there, as a corpus; and digits, a corpus of pictures."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,9 @@ import typer
 if TYPE_CHECKING:
     from darktimbre.corpus.quarantine import Progress, Summary
 
-app = typer.Typer(name="import", no_args_is_help=True, help="Make a corpus of a folder of sounds, or of NSynth.")
+app = typer.Typer(
+    name="import", no_args_is_help=True, help="Make a corpus of a folder of sounds, of NSynth, or of digits."
+)
 
 _SHOWN = 8  # refused files listed on the terminal; all are in quarantine.csv
 
@@ -103,6 +105,42 @@ def nsynth(
             progress=progress,
         )  # fmt: skip
     _tell(summary, max_bad)
+
+
+@app.command()
+def digits(
+    out: Out,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder with MNIST's four IDX files, packed or not.", show_default=False),
+    ] = None,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Download MNIST (11 MB), by default into OUT-idx; --from names another.")
+    ] = False,
+    name: Name = "",
+    force: Force = False,
+) -> None:
+    """Take in handwritten digits, to learn GANs on: pictures, not sounds.
+
+    Without --from or --fetch, the 1,797 digits that scikit-learn brings along are taken, enlarged to MNIST's size.
+    """
+    from darktimbre.cli.console import progress_bar, say
+    from darktimbre.corpus.digits import import_digits
+    from darktimbre.corpus.writer import check_destination
+
+    check_destination(out.absolute(), force)
+    if fetch:
+        from darktimbre.corpus.mnist import fetch_mnist
+
+        source = fetch_mnist(source or out.with_name(f"{out.name}-idx"), progress=lambda file: say(f"fetching {file}"))
+    with progress_bar("pictures") as bar:
+        task = bar.add_task("reading digits", total=None)
+        corpus = import_digits(
+            out, folder=source, name=name, overwrite=force,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    parts = ", ".join(f"{part} {count:,}" for part, count in corpus.meta["split"]["notes"].items())
+    say(f"{corpus.path}: {len(corpus):,} pictures of {' × '.join(map(str, corpus.picture or ()))} ({parts}).")
 
 
 def _range(text: str | None) -> tuple[int, int] | None:

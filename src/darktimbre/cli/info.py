@@ -15,7 +15,10 @@ def info(
     corpus: Annotated[Path, typer.Argument(help="A corpus folder; or a SoundFont, whose presets are then listed.")],
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw pitch × family, levels and spectrograms into this PNG file.", metavar="FILE.png"),
+        typer.Option(
+            help="Draw pitch × family, levels and spectrograms (or the pictures of each class) into this PNG file.",
+            metavar="FILE.png",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON instead of tables.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read all audio and compare it with its checksums.")] = False,
@@ -25,7 +28,7 @@ def info(
 
     from darktimbre.cli.console import console, say
     from darktimbre.corpus.corpus import Corpus
-    from darktimbre.corpus.describe import describe
+    from darktimbre.corpus.describe import describe, describe_pictures
     from darktimbre.notes.errors import UserError
 
     if corpus.suffix.lower() in (".sf2", ".sf3") and corpus.is_file():
@@ -37,10 +40,10 @@ def info(
         raise UserError(f"The picture is a PNG file; name it {plot.with_suffix('.png')}.")
     if plot is not None and not plot.absolute().parent.is_dir():
         raise UserError(f"There is no folder {plot.absolute().parent} to put the picture in: make it, or name another.")
-    opened = Corpus.open(corpus)
+    opened = Corpus.open(corpus, of="either")
     if verify:
         opened.verify()
-    facts = describe(opened)
+    facts = describe(opened) if opened.picture is None else describe_pictures(opened)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
@@ -48,9 +51,14 @@ def info(
         if verify:
             say("All audio is as its checksums say.")
     if plot is not None:
-        from darktimbre.corpus.plots import save
+        if opened.picture is None:
+            from darktimbre.corpus.plots import save
 
-        save(opened, plot)
+            save(opened, plot)
+        else:
+            from darktimbre.corpus.picture_plots import save_classes
+
+            save_classes(opened, plot)
         if not as_json:
             console().print(f"Picture in {plot}", markup=False)
 
@@ -60,7 +68,7 @@ def show(corpus: "Corpus", facts: dict[str, Any]) -> None:
     from darktimbre.cli.console import caution, console
 
     out = console()
-    out.print(_overview(corpus, facts))
+    out.print(_overview(corpus, facts) if corpus.picture is None else _pictures(corpus, facts))
     out.print(_kinds(facts))
     for remark in facts["remarks"]:
         caution(remark)
@@ -108,6 +116,26 @@ def _overview(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
     return table
 
 
+def _pictures(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    rows = {
+        "folder": str(corpus.path),
+        "pictures": f"{facts['notes']:,} of {' × '.join(map(str, facts['picture']))} (channel × height × width)",
+        "splits": ", ".join(f"{name} {count:,}" for name, count in facts["splits"].items()),
+        "licence": str(facts["licence"]),
+        "made from": str(facts["provenance"].get("source", "unknown")),
+        "digest": facts["digest"][:16],
+    }
+    table = Table(show_header=False, title=escape(str(facts["name"])), title_justify="left", title_style="bold")
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, escape(value))
+    return table
+
+
 def _list(values: list[int]) -> str:
     return ", ".join(map(str, values)) if len(values) <= 12 else f"{len(values)} from {values[0]} to {values[-1]}"
 
@@ -117,7 +145,10 @@ def _kinds(facts: dict[str, Any]) -> "Table":
     from rich.table import Table
 
     table = Table("kind")
-    for heading in ("notes", "instruments", "train", "valid", "test"):
+    headings = [
+        key for key in ("notes", "instruments", "train", "valid", "test") if key in next(iter(facts["kinds"].values()))
+    ]
+    for heading in headings:
         table.add_column(heading, justify="right")
     shown = list(facts["kinds"].items())
     if len(shown) > 30:  # a folder of folders may have hundreds
@@ -125,7 +156,7 @@ def _kinds(facts: dict[str, Any]) -> "Table":
     for name, row in shown:
         table.add_row(
             escape(name.replace("_", " ")),
-            *(f"{row[key]:,}" for key in ("notes", "instruments", "train", "valid", "test")),
+            *(f"{row[key]:,}" for key in headings),
         )
     if len(facts["kinds"]) > len(shown):
         table.caption = f"and {len(facts['kinds']) - len(shown)} smaller kinds"

@@ -23,7 +23,7 @@ class Verb(NamedTuple):
 
 VERBS = (
     Verb("render", "darktimbre.cli.render:render", SOUNDS, "Make a corpus of notes from SoundFonts."),
-    Verb("import", "darktimbre.cli.import_:app", SOUNDS, "Make a corpus of a folder of sounds, or of NSynth."),
+    Verb("import", "darktimbre.cli.import_:app", SOUNDS, "Make a corpus of a folder of sounds, NSynth, or digits."),
     Verb("info", "darktimbre.cli.info:info", SOUNDS, "Tell and draw what is in a corpus."),
     Verb("weights", "darktimbre.cli.weights:app", TEACHER, "List, fetch, add and verify the weights of teachers."),
     Verb("tag", "darktimbre.cli.tag:tag", TEACHER, "Let a teacher listen to a corpus and store what it hears."),

@@ -63,15 +63,25 @@ def render(
             "--builtin", help="Play the built-in orchestra of 28 instruments instead; it needs no FluidSynth."
         ),
     ] = False,
+    kits: Annotated[
+        bool,
+        typer.Option(
+            "--kits", help="Play drum kits alone: one-shots with class and subclass, each recording once in one split."
+        ),
+    ] = False,
     banks: Annotated[
         str | None, typer.Option(help="Banks, such as 0,8,128 (128 holds drum kits, without pitch). By default all.")
     ] = None,
     programs: Annotated[str | None, typer.Option(help="Programs, such as 0-127. By default all.")] = None,
     pitches: Annotated[
-        str, typer.Option(help="MIDI notes or names, such as 44-69 or G#2-A4; the paper's by default.")
-    ] = "44-69",
+        str | None,
+        typer.Option(
+            help="MIDI notes or names, such as 44-69 or G#2-A4. By default the paper's 44-69.", show_default=False
+        ),
+    ] = None,
     velocities: Annotated[
-        str | None, typer.Option(help="MIDI velocities; 50,90,120 by default, five with --builtin.")
+        str | None,
+        typer.Option(help="MIDI velocities; 50,90,120 by default, 40,70,100,127 with --kits, five with --builtin."),
     ] = None,
     seconds: Annotated[float, typer.Option(help="Length of every note; its last 10 ms fade out.")] = 1.0,
     hold: Annotated[
@@ -118,13 +128,14 @@ def render(
     from darktimbre.corpus.writer import check_destination
     from darktimbre.notes.errors import UserError
 
-    keys = numbers(pitches, 0, 127, "pitches")
+    keys = numbers(pitches or "44-69", 0, 127, "pitches")
     forces = numbers(velocities, 1, 127, "velocities") if velocities else None
     if builtin and (soundfont or banks or programs or hold or gain):
         raise UserError("--builtin plays its own: leave out --soundfont, --banks, --programs, --hold and --gain.")
+    if kits and (builtin or banks or pitches):
+        raise UserError("--kits plays bank 128 on keys 35 to 81: leave out --builtin, --banks and --pitches.")
 
     common: dict[str, Any] = {
-        "pitches": keys,
         "seconds": seconds,
         "sample_rate": rate,
         "limit": limit,
@@ -139,19 +150,19 @@ def render(
     def play(progress: "Callable[[int, int], None]") -> "Corpus":
         if builtin:
             velocities = forces or orchestra.VELOCITIES
-            return orchestra.render_builtin(out, velocities=velocities, progress=progress, **common)
+            return orchestra.render_builtin(out, pitches=keys, velocities=velocities, progress=progress, **common)
+        playing = common | {
+            "programs": chosen_programs,
+            "hold": hold,
+            "gain": fonts.DEFAULT_GAIN if gain is None else gain,
+            "licence": licence,
+            "workers": workers,
+            "progress": progress,
+        }
+        if kits:
+            return fonts.render_kits(out, files, velocities=forces or fonts.KIT_VELOCITIES, **playing)
         return fonts.render_soundfont(
-            out,
-            files,
-            banks=chosen_banks,
-            programs=chosen_programs,
-            velocities=forces or fonts.VELOCITIES,
-            hold=hold,
-            gain=fonts.DEFAULT_GAIN if gain is None else gain,
-            licence=licence,
-            workers=workers,
-            progress=progress,
-            **common,
+            out, files, banks=chosen_banks, pitches=keys, velocities=forces or fonts.VELOCITIES, **playing
         )
 
     files = list(soundfont or [])
@@ -172,6 +183,8 @@ def render(
     show(corpus, describe(corpus))
     if quiet := corpus.meta["counts"].get("silent", 0):
         caution(f"{quiet:,} silent notes were left out (no sound on that key); quarantine.csv lists them.")
+    if twins := corpus.meta["counts"].get("twins", 0):
+        caution(f"{twins:,} notes were left out for being equal to another to the last bit; quarantine.csv lists them.")
     if loud := corpus.meta["counts"].get("turned_down", 0):
         caution(
             f"{loud:,} notes were louder than full scale and turned down to fit; a lower --gain keeps their levels."

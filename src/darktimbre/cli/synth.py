@@ -61,7 +61,8 @@ def random_(
     )
     examples = instrument.bundle.config.get("examples") or []
     per_note = [dict(levels) for _ in range(count)]
-    if examples:
+    # Of classes, one is named and all is said: those of an example would sound beside it.
+    if examples and not (levels and instrument.attributes.teacher == "classes"):
         names = instrument.attributes.names
         known = {instrument.attributes.resolve(name): value for name, value in levels.items()}
         rows = [examples[index] for index in choose.integers(len(examples), size=count)]

@@ -1,12 +1,19 @@
 """`darktimbre train`: corpus + recipe → run folder → bundle."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from darktimbre.cli.observing_pictures import PictureLooks
+
 MACHINE, START, LISTENING = "Machine", "How it begins", "Listening while it trains"
-RECIPES = ("darkgan-small", "darkgan", "darkgan-baseline", "gansynth", "tagger", "inception")
+RECIPES = (
+    "darkgan-small", "darkgan", "darkgan-baseline", "gansynth", "tagger", "inception",
+    "digits-dcgan", "digits-wgan-gp", "digits-conditional", "digits-classifier",
+    "oneshot-gan", "oneshot-classes", "oneshot-classes-if", "oneshot-classifier",
+)  # fmt: skip
 """Those in the package; named here, for help imports no room."""
 
 
@@ -60,6 +67,13 @@ def train(
             help="Weights file of the teacher that listens, instead of the one kept.", rich_help_panel=LISTENING
         ),
     ] = None,
+    classifier: Annotated[
+        Path | None,
+        typer.Option(
+            help="Classifier that judges digits, instead of the one trained beside the corpus.",
+            rich_help_panel=LISTENING,
+        ),
+    ] = None,
     devices: Annotated[
         str, typer.Option(help="Processes (GPUs) on this machine; auto: all GPUs.", rich_help_panel=MACHINE)
     ] = "auto",
@@ -79,6 +93,17 @@ def train(
     chosen = load_recipe(recipe, overrides)
     if chosen.task != "gan" and (half or init):
         raise UserError(f"{'--half' if half else '--init'} is for instruments: leave it out to train a {chosen.task}.")
+    if chosen.sees_pictures and (keep_best or weights):
+        raise UserError(
+            f"{'--keep-best' if keep_best else '--weights'} is for sounds: leave it out to train a {chosen.task}."
+        )
+    if (evaluate_every or keep_best) and chosen.task == "gan" and chosen.data.teacher == "classes":
+        raise UserError(
+            "No teacher listens to classes while they are learnt: leave out --evaluate-every and --keep-best, and let "
+            "a classifier judge the bundle (`darktimbre evaluate`)."
+        )
+    if classifier and chosen.task != "picture-gan":
+        raise UserError(f"--classifier judges the digits of a picture-gan: leave it out to train a {chosen.task}.")
     if smoke:
         chosen = smoked(chosen)
     if dry_run:
@@ -94,11 +119,19 @@ def train(
     from darktimbre.cli.observing import observer_for
     from darktimbre.training.loop import Options, train_recipe
 
-    observer = observer_for(
+    folder = run or Path("runs") / chosen.name
+    looks: PictureLooks | None = None
+    if chosen.task == "picture-gan":
+        from darktimbre.cli.observing_pictures import looks_for
+
+        looks = looks_for(
+            chosen, corpus, every=evaluate_every, classifier=classifier, run=folder, smoke=smoke,
+            accelerator=accelerator, say=say,
+        )  # fmt: skip
+    observer = None if chosen.sees_pictures else observer_for(
         chosen, corpus, every=evaluate_every, keep_best=keep_best, weights=weights, device=listening_on(accelerator),
         half=half, say=say,
     )  # fmt: skip
-    folder = run or Path("runs") / chosen.name
     options = Options(
         corpus=corpus,
         run=folder,
@@ -109,7 +142,7 @@ def train(
         minutes=minutes,
         half=half,
     )
-    outcome = train_recipe(chosen, options, say=say, observer=observer)
+    outcome = train_recipe(chosen, options, say=say, observer=looks or observer)
     for sentence in observer.closing(folder) if observer else ():
         say(sentence)
     if outcome.reason == "interrupted":
@@ -117,10 +150,16 @@ def train(
         raise typer.Exit(INTERRUPTED)
     if outcome.reason == "time":
         say(f"The time is up after {outcome.notes_seen:,} notes; the same command with --resume goes on.")
-    if outcome.bundle is not None and chosen.task == "gan":
+    if outcome.bundle is not None and looks is not None:
+        from darktimbre.cli.observing_pictures import GRID, SCORES
+
+        for row in looks.table(looks.close(folder, outcome.bundle)):
+            say(f"  {row['figure']}: {row['generated']} (real: {row['real']})")
+        say(f"The generator is in {outcome.bundle}, its digits in {folder / GRID}, the figures in {folder / SCORES}.")
+    elif outcome.bundle is not None and chosen.task == "gan":
         say(f"The instrument is in {outcome.bundle}: play it with `darktimbre synth random {outcome.bundle} sounds`.")
     elif outcome.bundle is not None:
-        what = "classifier" if chosen.task == "inception" else "tagger"
+        what = "tagger" if chosen.task == "tagger" else "classifier"
         say(f"The {what} is in {outcome.bundle}.")
 
 

@@ -5,15 +5,19 @@ CORPUS/
   notes.parquet     one row per note: the fields of `Note` and two levels
   audio/00000.npy   int16 (row, sample), `SHARD_ROWS` rows a file, in the table's order
   quarantine.csv    what was not taken, and why
+
+A corpus may hold pictures instead (digits, to learn GANs on): corpus.json then has `picture`, their shape, and a row of
+a shard is a picture's pixels, `PIXEL` times 0 to 255. Whoever opens a corpus says which it wants.
 """
 
 import csv
 import hashlib
 import json
+import math
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +31,7 @@ from darktimbre.notes.note import Note
 FORMAT = "darktimbre-corpus-1"
 SHARD_ROWS = 1024
 FULL_SCALE = 32768.0  # the value libsndfile uses too, so 16-bit files pass through bit for bit
+PIXEL = 128  # what a pixel's 0 to 255 is multiplied by in a shard
 
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int16(), pa.float32()
 SCHEMA = pa.schema(
@@ -84,11 +89,16 @@ class Corpus:
         self._columns: dict[str, NDArray[Any]] = {}
 
     @classmethod
-    def open(cls, path: Path | str) -> "Corpus":
+    def open(cls, path: Path | str, *, of: Literal["sounds", "pictures", "either"] = "sounds") -> "Corpus":
         """Opens the corpus in a folder.
 
+        Args:
+            path: the folder.
+            of: what the caller can use.
+
         Raises:
-            UserError: there is none, it was written by a newer version, or a file of it is missing or cut short.
+            UserError: there is none, it holds the other kind, it was written by a newer version, or a file of it is
+                missing or cut short.
         """
         path = Path(path)
         try:
@@ -107,6 +117,7 @@ class Corpus:
             )
         if lacking := {"sample_rate", "samples", "notes", "digest", "shards", "split"} - meta.keys():
             raise UserError(f"{path / 'corpus.json'} lacks {', '.join(sorted(lacking))}; {_AGAIN}.")
+        _refuse_other(path, meta, of)
         try:
             table = pq.read_table(path / "notes.parquet")
         except (OSError, pa.ArrowException) as error:
@@ -145,6 +156,12 @@ class Corpus:
         return int(self.meta["samples"])
 
     @property
+    def picture(self) -> tuple[int, int, int] | None:
+        """(channel, height, width) of a corpus of pictures; None where it holds sounds."""
+        shape = self.meta.get("picture")
+        return None if shape is None else (shape[0], shape[1], shape[2])
+
+    @property
     def digest(self) -> str:
         """SHA-256 over all rows of the table and all audio; equal digests are equal corpora."""
         return str(self.meta["digest"])
@@ -153,6 +170,8 @@ class Corpus:
         return int(self.table.num_rows)
 
     def __repr__(self) -> str:
+        if self.picture is not None:
+            return f"Corpus({str(self.path)!r}, {len(self)} pictures of {' × '.join(map(str, self.picture))})"
         seconds = self.samples / self.sample_rate
         return f"Corpus({str(self.path)!r}, {len(self)} notes of {seconds:g} s at {self.sample_rate} Hz)"
 
@@ -236,6 +255,16 @@ class Corpus:
         """The sounds of some rows, in their order: (row, sample) float32 in [-1, 1)."""
         return self.int16(rows).astype(np.float32) / np.float32(FULL_SCALE)
 
+    def pictures(self, rows: ArrayLike) -> NDArray[np.float32]:
+        """The pictures of some rows, in their order: (row, channel, height, width) float32, −1 black to 1 white."""
+        return self.as_pictures(self.int16(rows))
+
+    def as_pictures(self, stored: NDArray[np.int16]) -> NDArray[np.float32]:
+        """What `int16` gives of a corpus of pictures, (row, pixel), as `pictures` has it."""
+        assert self.picture is not None  # whoever opened it asked for pictures
+        pixels = stored.astype(np.float32) / np.float32(PIXEL)
+        return (pixels / np.float32(127.5) - np.float32(1.0)).reshape(-1, *self.picture)
+
     def quarantined(self) -> list[tuple[str, str]]:
         """What was not taken when the corpus was made: (file, reason)."""
         file = self.path / "quarantine.csv"
@@ -255,3 +284,21 @@ class Corpus:
             with (self.path / shard["file"]).open("rb") as handle:
                 if hashlib.file_digest(handle, "sha256").hexdigest() != shard["sha256"]:
                     raise UserError(f"The audio shard {self.path / shard['file']} is damaged; {_AGAIN}.")
+
+
+def _refuse_other(path: Path, meta: dict[str, Any], of: str) -> None:
+    """One sentence where pictures are asked for sounds, or sounds for pictures, or the shape of a picture is none."""
+    shape = meta.get("picture")
+    if shape is None:
+        if of == "pictures":
+            raise UserError(f"{path} holds sounds, not pictures: make one of pictures with `darktimbre import digits`.")
+        return
+    if not (isinstance(shape, list) and len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)):
+        raise UserError(f"{path / 'corpus.json'} has {shape!r} for the shape of a picture; {_AGAIN}.")
+    if math.prod(shape) != meta["samples"]:
+        raise UserError(f"{path / 'corpus.json'}: a picture {shape} is no row of {meta['samples']} pixels; {_AGAIN}.")
+    if of == "sounds":
+        raise UserError(
+            f"{path} holds pictures, not sounds; it is for the digit recipes (`darktimbre train digits-dcgan --corpus "
+            f"{path}`)."
+        )

@@ -54,6 +54,19 @@ Hi Bongo; Low Bongo; Mute Hi Conga; Open Hi Conga; Low Conga; High Timbale; Low 
 Cabasa; Maracas; Short Whistle; Long Whistle; Short Guiro; Long Guiro; Claves; Hi Wood Block; Low Wood Block; Mute \
 Cuica; Open Cuica; Mute Triangle; Open Triangle"""
 
+# class | subclass: the drums that belong to it; …
+_DRUM_TREE = """
+drums | kick: Acoustic Bass Drum, Bass Drum 1, Concert Bass Drum; snare: Acoustic Snare, Electric Snare, Brush Tap, \
+Brush Slap, Brush Swirl, Concert Snare; rimshot: Side Stick; tom: Low Floor Tom, High Floor Tom, Low Tom, Low-Mid \
+Tom, Hi-Mid Tom, High Tom; timpani: Timpani
+cymbals | hi-hat: Closed Hi-Hat, Pedal Hi-Hat, Open Hi-Hat; crash: Crash Cymbal 1, Crash Cymbal 2, Chinese Cymbal, \
+Splash Cymbal, Concert Cymbal; ride: Ride Cymbal 1, Ride Cymbal 2, Ride Bell
+percussion | clap: Hand Clap; cowbell: Cowbell, High Agogo, Low Agogo; triangle: Mute Triangle, Open Triangle; hand \
+drum: Hi Bongo, Low Bongo, Mute Hi Conga, Open Hi Conga, Low Conga, High Timbale, Low Timbale; shaker: Cabasa, \
+Maracas, Tambourine; wood: Claves, Hi Wood Block, Low Wood Block; scraper: Short Guiro, Long Guiro, Vibraslap; \
+whistle: Short Whistle, Long Whistle; cuica: Mute Cuica, Open Cuica
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -88,3 +101,23 @@ PROGRAMS: tuple[Program, ...] = _read()
 
 DRUMS: dict[int, str] = {35 + place: name.strip() for place, name in enumerate(_DRUMS.split(";"))}
 """What General MIDI's drum kit plays on each key, 35 to 81."""
+
+_BRUSH = {38: "Brush Tap", 39: "Brush Slap", 40: "Brush Swirl"}
+_ORCHESTRA = {
+    35: "Concert Bass Drum", 36: "Concert Bass Drum", 38: "Concert Snare", 40: "Concert Snare",
+    **dict.fromkeys(range(41, 54), "Timpani"), 57: "Concert Cymbal", 59: "Concert Cymbal",
+}  # fmt: skip
+_OTHERWISE = {5: _BRUSH, 6: _ORCHESTRA}  # by eight programs, as General MIDI Level 2 lists its drum sets
+
+DRUM_CLASSES: dict[str, tuple[str, str]] = {
+    drum.strip(): (line.split("|")[0].strip(), group.split(":")[0].strip())
+    for line in _DRUM_TREE.strip().splitlines()
+    for group in line.split("|")[1].split(";")
+    for drum in group.split(":")[1].split(",")
+}
+"""Class and subclass of each drum, by its name."""
+
+
+def drum(program: int, key: int) -> str:
+    """What a kit plays on a key, brush and orchestra kits some of their own; "key 30" where nothing is laid down."""
+    return _OTHERWISE.get(program // 8, {}).get(key) or DRUMS.get(key, f"key {key}")

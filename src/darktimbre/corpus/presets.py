@@ -11,6 +11,8 @@ from darktimbre.notes.errors import UserError
 _RECORD = 38  # bytes of a preset header (SoundFont 2.04 specification, §7.2)
 _LARGEST = 1 << 24  # no honest table of names is larger; a header may claim anything
 
+_TABLES = (b"phdr", b"pbag", b"pgen", b"inst", b"ibag", b"igen", b"shdr")
+
 _PLACES = (
     "/usr/share/sounds/sf2",
     "/usr/share/sounds/sf3",
@@ -96,6 +98,34 @@ def read_table(path: Path) -> Table:
     if not presets:
         raise UserError(f"The SoundFont {path} lists no presets.")
     return Table(tuple(sorted(presets)), info.get(b"INAM", path.stem), info.get(b"ICOP", ""))
+
+
+def read_tables(path: Path) -> dict[bytes, bytes]:
+    """The tables of presets, instruments and samples of a SoundFont, by their four letters, as they stand.
+
+    Raises:
+        UserError: the file is missing, is no SoundFont, or lacks one of them.
+    """
+    found: dict[bytes, bytes] = {}
+    try:
+        with path.open("rb") as file:
+            length = file.seek(0, 2)
+            file.seek(12)
+            for name, start, size in _chunks(file, length):
+                file.seek(start)
+                if name != b"LIST" or file.read(4) != b"pdta":
+                    continue
+                for part, place, bytes_ in _chunks(file, start + size):
+                    if bytes_ <= _LARGEST:
+                        file.seek(place)
+                        found[part] = file.read(bytes_)
+    except OSError as error:
+        raise UserError(f"The SoundFont {path} cannot be opened: {error.strerror or error}.") from None
+    except (ValueError, struct.error) as error:
+        raise UserError(f"{path} is not a SoundFont that can be read: {error}.") from None
+    if lacking := [name for name in _TABLES if name not in found]:
+        raise UserError(f"{path} is not a SoundFont that can be read: it lacks the table {lacking[0].decode()}.")
+    return found
 
 
 def list_presets(path: Path | str) -> tuple[Preset, ...]:

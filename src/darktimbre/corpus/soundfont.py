@@ -9,18 +9,23 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from darktimbre.audio.guarded import processors
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.fluid import Played, Player, Take, load_library
-from darktimbre.corpus.general_midi import DRUM_BANK, DRUMS, PROGRAMS
+from darktimbre.corpus.general_midi import DRUM_BANK, DRUM_CLASSES, DRUMS, PROGRAMS, drum
+from darktimbre.corpus.hydra import recordings
 from darktimbre.corpus.plan import plan
 from darktimbre.corpus.presets import Preset, installed_soundfonts, licence_of, list_presets, read_table
 from darktimbre.corpus.writer import CorpusWriter, check_destination
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 
-__all__ = ["DEFAULT_GAIN", "PITCHES", "VELOCITIES", "installed_soundfonts", "list_presets", "render_soundfont"]
+__all__ = [
+    "DEFAULT_GAIN", "KIT_VELOCITIES", "PITCHES", "VELOCITIES", "installed_soundfonts", "list_presets", "render_kits",
+    "render_soundfont",
+]  # fmt: skip
 
 DEFAULT_GAIN = 0.8
 """FluidSynth's master gain at which no note of the General MIDI banks at hand passes full scale."""
@@ -29,6 +34,7 @@ PITCHES = tuple(range(44, 70))
 """The paper's pitch classes: MIDI 44 to 69."""
 
 VELOCITIES = (50, 90, 120)
+KIT_VELOCITIES = (40, 70, 100, 127)
 _FADE_SECONDS = 0.01
 
 Progress = Callable[[int, int], None]
@@ -84,22 +90,38 @@ def _played(jobs: Sequence[_Job], take: Take, workers: int) -> Iterator[tuple[_J
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _describe(stem: str, preset: Preset, key: int, velocity: int, seconds: float) -> Note:
+def _describe(stem: str, preset: Preset, key: int, velocity: int, seconds: float, recording: str | None) -> Note:
+    """`recording`: what a drum kit plays on the key (see `hydra`); None for all that is no drum kit."""
     bank, program = preset.bank, preset.program
-    drums = bank == DRUM_BANK
+    common: dict[str, Any] = {
+        "id": f"{stem}_{bank:03d}-{program:03d}-{key:03d}-{velocity:03d}",
+        "velocity": velocity,
+        "origin": f"{stem}:{bank}:{program}",
+        "seconds": seconds,
+    }
+    named = (preset.name,) if preset.name else ()
+    if recording is not None:  # on a drum kit a key is an instrument, and kits share most of theirs
+        what = drum(program, key)
+        category, subcategory = DRUM_CLASSES.get(what, ("drums", what))
+        return Note(
+            **common,
+            instrument=f"{stem}:{recording}",
+            source="acoustic",
+            category=category,
+            subcategory=subcategory,
+            tags=(*named, what),
+            split_key=f"drum:{recording}",
+        )
     general = PROGRAMS[program]
     return Note(
-        id=f"{stem}_{bank:03d}-{program:03d}-{key:03d}-{velocity:03d}",
-        pitch=None if drums else key,  # on a drum kit a key is an instrument
-        velocity=velocity,
+        **common,
+        pitch=key,
         instrument=f"{stem}:{bank:03d}:{program:03d}",
-        family=None if drums else general.family,
-        source="acoustic" if drums else general.source,
-        category="drums" if drums else general.group,
-        subcategory=DRUMS.get(key, f"key {key}") if drums else general.name,
-        tags=(preset.name,) if preset.name else (),
-        origin=f"{stem}:{bank}:{program}",
-        seconds=seconds,
+        family=general.family,
+        source=general.source,
+        category=general.group,
+        subcategory=general.name,
+        tags=named,
         # Not the file: banks share ancestors, so the twin of a held-out preset must be held out with it.
         split_key=f"gm:{bank:03d}:{program:03d}",
     )
@@ -144,6 +166,7 @@ def render_soundfont(
     name: str = "",
     licence: str | None = None,
     workers: int | None = None,
+    distinct: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Corpus:
@@ -166,12 +189,13 @@ def render_soundfont(
         name: of the corpus.
         licence: terms of the sounds; by default what is known of the SoundFonts.
         workers: processes; by default one a core.
+        distinct: keep of notes that are equal to the last bit the first alone.
         overwrite: replace a corpus that is already at `out`.
         progress: called with (notes done, notes in all).
 
     Returns:
-        The finished corpus. `meta["counts"]` says how many notes were "silent" (listed in the quarantine, not kept) and
-        "turned_down".
+        The finished corpus. `meta["counts"]` says how many notes were "silent" or "twins" (listed in the quarantine,
+        not kept) and "turned_down".
 
     Raises:
         UserError: FluidSynth is missing, a file is no SoundFont, an argument is out of range, or `out` is taken.
@@ -202,6 +226,8 @@ def render_soundfont(
         "hold_seconds": held / sample_rate, "gain": gain, "limit": limit,
         "dry": "no reverb, no chorus; mono is the mean of both channels",
     }  # fmt: skip
+    drums = recordings(files) if any(preset.bank == DRUM_BANK for _, preset in chosen) else {}
+    heard: dict[bytes, str] = {}
     terms = licence or "; ".join(sorted({licence_of(file, read_table(file)) for file in files}))
     workers = workers or max(1, min(processors(), len(jobs)))
     with CorpusWriter(
@@ -218,12 +244,20 @@ def render_soundfont(
         for job, played in _played(jobs, take, workers):
             stem = Path(job.file).stem
             for row, (key, velocity) in enumerate(job.keys):
-                note = _describe(stem, job.preset, key, velocity, seconds)
+                recording = None
+                if job.preset.bank == DRUM_BANK:
+                    recording = drums.get((stem, job.preset.program, key), f"{job.preset.program}:{key}")
+                note = _describe(stem, job.preset, key, velocity, seconds, recording)
                 if played.silent[row]:
                     writer.count("silent")
                     writer.quarantine(
                         note.id, f"silent: {job.preset.name or 'the preset'} has nothing to hear on key {key}"
                     )
+                    continue
+                sound = hashlib.sha256(played.audio[row].tobytes()).digest()
+                if distinct and (twin := heard.setdefault(sound, note.id)) != note.id:
+                    writer.count("twins")
+                    writer.quarantine(note.id, f"the same sound as {twin}")
                     continue
                 if played.turned_down[row]:
                     writer.count("turned_down")
@@ -232,6 +266,31 @@ def render_soundfont(
             if progress:
                 progress(done, total)
     return writer.corpus
+
+
+def render_kits(
+    out: Path | str,
+    soundfonts: Sequence[Path | str],
+    *,
+    velocities: Sequence[int] = KIT_VELOCITIES,
+    programs: Sequence[int] | None = None,
+    **options: Any,
+) -> Corpus:
+    """Plays the drum kits of SoundFonts, keys 35 to 81, into a corpus of one-shots with class and subclass.
+
+    Kits share most of their recordings: what is equal to the last bit is kept once, and what is made of the same
+    recording is one instrument, so that it lies in one split. `options` are `render_soundfont`'s.
+    """
+    return render_soundfont(
+        out,
+        soundfonts,
+        banks=(DRUM_BANK,),
+        programs=programs,
+        pitches=tuple(DRUMS),
+        velocities=velocities,
+        distinct=True,
+        **options,
+    )
 
 
 def _provenance(file: Path) -> dict[str, str]:

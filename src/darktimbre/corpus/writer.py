@@ -4,6 +4,7 @@ import csv
 import errno
 import hashlib
 import json
+import math
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import fields, replace
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from darktimbre.audio.atomic import atomic_folder
 from darktimbre.audio.loudness import peak_dbfs, rms_dbfs
-from darktimbre.corpus.corpus import FORMAT, FULL_SCALE, SCHEMA, SHARD_ROWS, Corpus, is_corpus
+from darktimbre.corpus.corpus import FORMAT, FULL_SCALE, PIXEL, SCHEMA, SHARD_ROWS, Corpus, is_corpus
 from darktimbre.corpus.splits import POLICIES, SPLITS, assign
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
@@ -74,6 +75,8 @@ class CorpusWriter:
         path: the folder to make.
         sample_rate: in Hz.
         samples: length of every note in samples.
+        picture: (channel, height, width) of a corpus of pictures, whose product `samples` then is; the rate means
+            nothing there.
         name: what the corpus is called; the folder's name by default.
         licence: terms of the sounds, as an SPDX identifier or a sentence.
         provenance: where the sounds come from and how they were made; plain JSON types, and nothing that differs
@@ -92,6 +95,7 @@ class CorpusWriter:
         *,
         sample_rate: int,
         samples: int,
+        picture: tuple[int, int, int] | None = None,
         name: str = "",
         licence: str = "unknown",
         provenance: dict[str, Any] | None = None,
@@ -104,7 +108,10 @@ class CorpusWriter:
             raise UserError(f"There is no split policy {split!r}; choose one of {', '.join(POLICIES)}.")
         if sample_rate <= 0 or samples <= 0:
             raise ValueError(f"A corpus needs a positive rate and length, not {sample_rate} Hz and {samples} samples.")
+        if picture is not None and math.prod(picture) != samples:
+            raise ValueError(f"A picture {picture} has {math.prod(picture)} pixels, not {samples}.")
         check_destination(self.path, overwrite)
+        self.picture = picture
         self.sample_rate, self.samples = sample_rate, samples
         self.name, self.licence = name or self.path.name, licence
         self.provenance: dict[str, Any] = dict(provenance or {})
@@ -144,7 +151,7 @@ class CorpusWriter:
     @property
     def corpus(self) -> Corpus:
         """The corpus, once the block has ended."""
-        return Corpus.open(self.path)
+        return Corpus.open(self.path, of="either")
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -185,6 +192,16 @@ class CorpusWriter:
         self.counts["accepted"] += 1
         if self._filled == SHARD_ROWS:
             self._write_shard()
+
+    def add_picture(self, note: Note, pixels: NDArray[np.uint8]) -> None:
+        """Takes one picture, (channel, height, width) uint8.
+
+        Raises:
+            ValueError: another shape or type, or an id that is already there.
+        """
+        if pixels.shape != self.picture or pixels.dtype != np.uint8:
+            raise ValueError(f"Picture {note.id!r} is {pixels.dtype} {pixels.shape}; this corpus takes {self.picture}.")
+        self.add(note, pixels.astype(np.int16).ravel() * PIXEL)
 
     def count(self, kind: str) -> None:
         """Counts something worth telling of a note: "padded", "cut", …"""
@@ -229,6 +246,7 @@ class CorpusWriter:
             "name": self.name,
             "sample_rate": self.sample_rate,
             "samples": self.samples,
+            **({"picture": list(self.picture)} if self.picture else {}),
             "notes": len(self._ids),
             "digest": self._rows_hash.hexdigest(),
             "licence": self.licence,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
@@ -61,6 +62,18 @@ def draw_rows(
     return rows[np.concatenate([np.zeros(0, np.int64), *passes])[:count]]
 
 
+CLASSES = "classes"
+"""What stands in place of a teacher's name where an instrument is steered by the corpus's classes."""
+SURE = 1000.0
+"""Logit of a class that a note is of, and minus that of all others: 1 and 0 whatever the temperature."""
+
+
+def class_logits(corpus: Corpus, rows: NDArray[np.int64], names: tuple[str, ...]) -> NDArray[np.float32]:
+    """What a teacher that hears the corpus's class and subclass of each note would say of it, (note, name)."""
+    named = np.array([class_of(corpus, rows), leaf_of(corpus, rows)])
+    return np.where((named[:, :, None] == np.array(names)).any(axis=0), SURE, -SURE).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """Held-out notes as an instrument is told of them.
@@ -87,7 +100,9 @@ class HeldOut:
             UserError: the corpus has no tags by the instrument's teacher, or by other weights of it.
         """
         logits = np.zeros((len(rows), 0), np.float32)
-        if attributes.names:
+        if attributes.teacher == CLASSES:
+            logits = class_logits(corpus, rows, attributes.names)
+        elif attributes.names:
             tags = Tags.open(corpus.path, attributes.teacher)
             if tags.digest != attributes.teacher_digest:
                 raise UserError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.heldout import CLASSES
 from darktimbre.measures.frechet import notes_for_full_rank
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
@@ -59,7 +60,7 @@ def refuse_wrong_pairings(instruments: Sequence[Instrument], corpus: Corpus, jud
         )
     for one in instruments:
         _refuse_instrument(one, corpus, judges.teacher)
-    if any(one.attributes.names for one in instruments):
+    if any(one.attributes.names and one.attributes.teacher != CLASSES for one in instruments):
         tags = Tags.open(corpus.path, judges.teacher.name)
         if tags.digest != judges.teacher.digest:
             raise UserError(
@@ -87,6 +88,8 @@ def _refuse_instrument(one: Instrument, corpus: Corpus, teacher: "Tagger") -> No
             f"The notes of {one.name} last {player.seconds:g} s, those of {corpus.path} "
             f"{corpus.samples / corpus.sample_rate:g} s: evaluate it on a corpus of notes as short as its own."
         )
+    if attributes.teacher == CLASSES:  # by the corpus's own classes: no teacher has a say
+        return
     if attributes.names and attributes.teacher != teacher.name:
         raise UserError(
             f"{one.name} learnt the vocabulary of {attributes.teacher}, which {teacher.name} cannot judge: give "

@@ -19,6 +19,8 @@ from . import mel, stft
 from .config import CodecConfig
 from .griffin_lim import griffin_lim
 from .instantaneous_frequency import coherent_turns, if_to_phase, own_turns, spectrum_to_if, turn_per_frame, wrap
+from .phase_gradient import phase_gradient
+from .single_pass import single_pass
 
 SPAN = 0.8  # the fitted range of log magnitudes becomes [-0.8, 0.8]
 AT_ONCE = 4  # notes transformed together on a CPU: their spectra stay in its cache
@@ -62,9 +64,10 @@ class Codec:
             return _together([self._encode(part) for part in _portions(waves)])
 
     def decode(self, pictures: Tensor) -> Tensor:
-        """Pictures `(batch, channel, frequency, frame)` of any float type → waves `(batch, sample)`; differentiable.
+        """Pictures `(batch, channel, frequency, frame)` of any float type → waves `(batch, sample)`.
 
-        Always finite and bounded: levels are clamped to ±1, NaN counts as silence. May exceed [-1, 1].
+        Differentiable, but for the phases that a one-pass `inversion` finds: they count as constants. Always finite and
+        bounded: levels are clamped to ±1, NaN counts as silence. May exceed [-1, 1].
         """
         if tuple(pictures.shape[1:]) != self.shape:
             raise UserError(f"This codec decodes pictures of shape {self.shape}, not {tuple(pictures.shape[1:])}.")
@@ -88,8 +91,14 @@ class Codec:
         return Codec(self.config.model_copy(update={"low": low, "high": high}))
 
     def to_config(self) -> dict[str, Any]:
-        """A JSON-able description, scaling included; `codec_from_config` makes the same codec of it."""
-        return self.config.model_dump(mode="json")
+        """A JSON-able description, scaling included; `codec_from_config` makes the same codec of it.
+
+        `inversion` is told where it is not Griffin-Lim: descriptions older than the setting, and digests of them, stay.
+        """
+        described = self.config.model_dump(mode="json")
+        if self.config.inversion == "griffin-lim":
+            del described["inversion"]
+        return described
 
     # The steps of both ways, each beside its inverse. All are (batch, frequency, frame).
 
@@ -102,14 +111,14 @@ class Codec:
         c = self.config
         magnitude = self._linear(self._unlevel(torch.nan_to_num(pictures[:, 0], nan=-1.0)))
         if not self.phase:
-            return self._settle(magnitude, iterations=c.iterations, start=None)
+            return self._found(magnitude)
         turns = torch.nan_to_num(pictures[:, 1], nan=0.0).clamp(-4, 4)
         if c.coherence:
             turns = coherent_turns(turns, magnitude, own=self._own(turns), reach=c.coherence)
         phase = self._unturn(turns)
         spectra = stft.joined(magnitude * torch.cos(phase), magnitude * torch.sin(phase), self.first_bin)
         if self.mel and c.refinements:
-            return self._settle(magnitude, iterations=c.refinements, start=spectra)
+            return self._settle(self._frames(magnitude), iterations=c.refinements, start=spectra)
         return stft.inverse(spectra, n_fft=c.n_fft, hop=c.hop, samples=c.samples)
 
     def _spectrum(self, waves: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,9 +158,24 @@ class Codec:
         turns = mel.mel_to_turns(turns, self._basis(turns)[1])
         return if_to_phase(turns, own=(own[0], torch.zeros_like(own[1])))
 
+    def _found(self, magnitude: Tensor) -> Tensor:
+        """The wave of magnitudes without phase."""
+        c, frames = self.config, self._frames(magnitude)
+        match c.inversion:
+            case "griffin-lim":
+                return self._settle(frames, iterations=c.iterations, start=None)
+            case "phase-gradient":
+                start = phase_gradient(frames, n_fft=c.n_fft, hop=c.hop)
+            case "single-pass":
+                start = single_pass(frames, n_fft=c.n_fft, hop=c.hop)
+        return self._settle(frames, iterations=c.refinements, start=start)
+
+    def _frames(self, magnitude: Tensor) -> Tensor:
+        """`(batch, frame, frequency)` with all bins, as spectra are."""
+        return torch.nn.functional.pad(magnitude.transpose(1, 2), (self.first_bin, 0))
+
     def _settle(self, magnitude: Tensor, *, iterations: int, start: Tensor | None) -> Tensor:
         c = self.config
-        magnitude = torch.nn.functional.pad(magnitude.transpose(1, 2), (self.first_bin, 0))
         return griffin_lim(magnitude, n_fft=c.n_fft, hop=c.hop, samples=c.samples, iterations=iterations, start=start)
 
     def _own(self, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from .stft import frame_count
 
 Kind = Literal["if", "logmag", "mel-if", "mel-logmag"]
+Inversion = Literal["griffin-lim", "phase-gradient", "single-pass"]
 
 
 class CodecConfig(BaseModel):
@@ -29,11 +30,14 @@ class CodecConfig(BaseModel):
     # 16-bit quantisation noise has |X| ≈ 2.4e-4 under this window: a floor above it spares the network painting noise.
     floor: float = Field(default=1e-3, gt=0)
     mel_bands: int = Field(default=256, gt=0)  # mel kinds only
-    iterations: int = Field(default=60, ge=0)  # of Griffin-Lim, for the kinds without phase
+    # Kinds without phase: Griffin-Lim from random phases (`iterations`), or from phases found in one pass over the
+    # magnitudes (`refinements`; 0: these phases as they are). docs/inversion.md has the figures.
+    inversion: Inversion = "griffin-lim"
+    iterations: int = Field(default=60, ge=0)  # of Griffin-Lim from random phases
     coherence: int = Field(
         default=0, ge=0
     )  # `if` only, decoding: bins to either side that turn together (coherent_turns)
-    refinements: int = Field(default=8, ge=0)  # of Griffin-Lim from the phase that a `mel-if` picture holds
+    refinements: int = Field(default=8, ge=0)  # of Griffin-Lim from phases a `mel-if` picture holds or one pass finds
     low: float | None = None
     high: float | None = None
 
@@ -45,6 +49,8 @@ class CodecConfig(BaseModel):
             )
         if self.coherence and not (self.kind == "if" and self.centred):
             raise ValueError("coherence is for the centred instantaneous frequency: kind `if` with centred true")
+        if self.inversion != "griffin-lim" and self.kind.endswith("if"):
+            raise ValueError(f"the pictures of kind {self.kind} hold their phase; inversion is for the kinds without")
         natural = frame_count(self.samples, self.hop)
         if self.frames is not None and self.frames < natural:
             raise ValueError(f"frames {self.frames} is less than the {natural} frames of {self.samples} samples")

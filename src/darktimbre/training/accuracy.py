@@ -17,7 +17,9 @@ from darktimbre.training.material import soft_labels_of
 BLOCK = 128  # notes heard at once
 
 
-def accuracies(classifier: Classifier, corpus: Corpus, attributes: Attributes) -> dict[str, Any]:
+def accuracies(
+    classifier: Classifier, corpus: Corpus, attributes: Attributes, *, families: str = "family"
+) -> dict[str, Any]:
     """Of each split: notes, instruments, how often pitch and family are right; families in detail on held-out notes.
 
     A note without a class of the classifier's is not counted there; `notes` beside an accuracy says how many were.
@@ -40,7 +42,7 @@ def accuracies(classifier: Classifier, corpus: Corpus, attributes: Attributes) -
         if classifier.pitches:
             facts["pitch"] = _pitch(pitch, pitch_classes(corpus, rows, classifier.pitches), classifier.pitches)
         if classifier.families:
-            classes = family_classes(corpus, rows, classifier.families)
+            classes = family_classes(corpus, rows, classifier.families, families)
             facts["family"] = _family(family, classes)
             if split != "train":
                 np.add.at(confusion, (classes[classes >= 0], family[classes >= 0]), 1)

@@ -7,7 +7,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-PURPOSES = ("order", "critic latent", "generator latent", "between", "posterior", "gain", "augment")
+from darktimbre.training.balance import balanced_order, weights
+
+PURPOSES = (
+    "order",
+    "critic latent",
+    "generator latent",
+    "between",
+    "posterior",
+    "gain",
+    "augment",
+    "calibration",
+    "unsaid",
+)
 """What random numbers are for; each has a stream of its own, so that adding one leaves the others as they were."""
 
 
@@ -29,25 +41,34 @@ def uniform(seed: int, purpose: str, notes_seen: int, shape: tuple[int, ...]) ->
 
 @dataclass
 class Stream:
-    """An endless stream of row indices: one permutation of all rows an epoch.
+    """An endless stream of row indices: one permutation of all rows an epoch, or as many rows balanced over classes.
 
     Attributes:
         count: number of rows.
         seed: seed of the run.
+        leaves: (row,) class of each, where they are balanced.
+        balance: 0 counts rows alike, 1 classes alike (see `balance`).
     """
 
     count: int
     seed: int
+    leaves: NDArray[np.str_] | None = field(default=None, repr=False)
+    balance: float = 0.0
     _epochs: dict[int, NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """The permutation of an epoch (row,)."""
+        """The rows of an epoch (row,)."""
         if epoch not in self._epochs:
             self._epochs = {
                 e: o for e, o in self._epochs.items() if e == epoch - 1
             }  # two at most: a batch may span both
-            self._epochs[epoch] = generator_for(self.seed, "order", epoch).permutation(self.count)
+            self._epochs[epoch] = self._drawn(generator_for(self.seed, "order", epoch))
         return self._epochs[epoch]
+
+    def _drawn(self, generator: np.random.Generator) -> NDArray[np.int64]:
+        if self.leaves is None or not self.balance:
+            return generator.permutation(self.count)
+        return balanced_order(weights(self.leaves, self.balance), self.leaves, generator)
 
     def rows(self, notes_seen: int, batch: int) -> NDArray[np.int64]:
         """Indices in [0, count) of the notes number `notes_seen` to `notes_seen + batch − 1` of the run, (batch,)."""

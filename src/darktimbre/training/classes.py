@@ -3,25 +3,29 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from darktimbre.corpus.classes import OTHER, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.training.material import Material, choose_attributes, soft_labels_of
 from darktimbre.training.recipe import Data
 
-OTHER = "other"
-"""The family of notes whose family is not known."""
 
-
-def family_names(corpus: Corpus) -> NDArray[np.str_]:
-    """Family of every note (note,), `OTHER` where the corpus knows none."""
+def family_names(corpus: Corpus, kind: str = "family") -> NDArray[np.str_]:
+    """Family of every note (note,), `OTHER` where the corpus knows none; or, of one-shots, what `data.families` calls
+    `category`, the class, and `subcategory`, the leaf of the class tree."""
+    rows = np.arange(len(corpus))
+    if kind == "category":
+        return class_of(corpus, rows)
+    if kind == "subcategory":
+        return leaf_of(corpus, rows)
     family = corpus.column("family")
     return np.where(family == "", OTHER, family).astype(np.str_)
 
 
 def families_of(data: Data, corpus: Corpus) -> tuple[str, ...]:
     """Names of the families of the split that is trained on, sorted; empty where there are fewer than two."""
-    names = sorted({str(name) for name in family_names(corpus)[corpus.rows(data.split)]})
+    names = sorted({str(name) for name in family_names(corpus, data.families)[corpus.rows(data.split)]})
     return tuple(names) if len(names) > 1 else ()
 
 
@@ -43,7 +47,8 @@ def choose_classes(data: Data, corpus: Corpus) -> tuple[Attributes, list[str]]:
     if len(pitches) < 2 and not families:
         raise UserError(
             f"The {data.split} split of {corpus.path} has fewer than two pitches and fewer than two instrument "
-            "families: there is nothing to tell apart. Import it with pitches (--estimate-pitch) or families."
+            "families: there is nothing to tell apart. Import it with pitches (--estimate-pitch) or families; "
+            "one-shots have classes instead (--set data.families=subcategory)."
         )
     said = []
     if len(pitches) < 2:
@@ -55,7 +60,7 @@ def choose_classes(data: Data, corpus: Corpus) -> tuple[Attributes, list[str]]:
     if not families:
         said.append("There are no two instrument families to tell apart: the classifier learns pitch alone.")
     elif OTHER in families:
-        unknown = int((family_names(corpus)[rows] == OTHER).sum())
+        unknown = int((family_names(corpus, data.families)[rows] == OTHER).sum())
         said.append(f"{unknown:,} of {len(rows):,} notes have no known family: they are the family {OTHER!r}.")
     attributes, spoken = _attributes(data.model_copy(update={"pitches": None}), corpus)
     return Attributes(
@@ -105,7 +110,9 @@ def pitch_classes(corpus: Corpus, rows: NDArray[np.int64], pitches: tuple[int, .
     return place[corpus.column("pitch")[rows]]
 
 
-def family_classes(corpus: Corpus, rows: NDArray[np.int64], families: tuple[str, ...]) -> NDArray[np.int64]:
+def family_classes(
+    corpus: Corpus, rows: NDArray[np.int64], families: tuple[str, ...], kind: str = "family"
+) -> NDArray[np.int64]:
     """Place of each row's family among `families` (note,); −1 where it is none of them."""
     place = {name: index for index, name in enumerate(families)}
-    return np.array([place.get(str(name), -1) for name in family_names(corpus)[rows]], dtype=np.int64)
+    return np.array([place.get(str(name), -1) for name in family_names(corpus, kind)[rows]], dtype=np.int64)

@@ -1,6 +1,7 @@
 """`--dry-run`: the resolved recipe and what it would cost, as text."""
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -25,7 +26,16 @@ def dry_run_report(recipe: Recipe, corpus_path: Path | None, *, accelerator: str
         UserError: recipe, corpus and representation do not go together.
     """
     lines = [dump_recipe(recipe).rstrip(), ""]
-    corpus = Corpus.open(corpus_path) if corpus_path is not None else None
+    kind: Literal["pictures", "sounds"] = "pictures" if recipe.sees_pictures else "sounds"
+    corpus = Corpus.open(corpus_path, of=kind) if corpus_path is not None else None
+    if recipe.task == "picture-gan":
+        from darktimbre.training import picture_gan
+
+        return "\n".join([*lines, *picture_gan.dry_run_lines(recipe, corpus)])
+    if recipe.task == "picture-classifier":
+        from darktimbre.training import picture_classifier
+
+        return "\n".join([*lines, *picture_classifier.dry_run_lines(recipe, corpus)])
     if recipe.task == "inception":
         from darktimbre.training.inception import dry_run_lines
 

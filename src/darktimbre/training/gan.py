@@ -3,15 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from darktimbre import __version__
 from darktimbre.bundle.bundle import Bundle
+from darktimbre.corpus.classes import leaf_of
 from darktimbre.models.layers import at_stage, enlarge
 from darktimbre.models.progressive import Discriminator, Generator
 from darktimbre.representation.codec import SPAN, codec_from_config
 from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.training.augment import augmented
 from darktimbre.training.batches import Stream, normal, uniform
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.estimate import step_macs
@@ -23,6 +27,7 @@ from darktimbre.training.schedule import Moment
 from darktimbre.training.steps.gan import gan_step
 from darktimbre.training.steps.reconstruction import Loudness
 from darktimbre.training.steps.warm_start import warm_start_step
+from darktimbre.training.tree import CLASSES, told_of
 
 
 class GanTraining:
@@ -38,7 +43,9 @@ class GanTraining:
         self.plan, self.material, self.hardware = plan, material, hardware
         self.codec = codec_from_config(plan.codec)
         self.config = plan.network()
-        self.stream = Stream(len(material.rows), plan.recipe.seed)
+        data = plan.recipe.data
+        leaves = leaf_of(material.corpus, material.rows) if data.balance else None
+        self.stream = Stream(len(material.rows), plan.recipe.seed, leaves, data.balance)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(plan.recipe.seed)
             generator, discriminator = Generator(self.config), Discriminator(self.config)
@@ -49,7 +56,7 @@ class GanTraining:
             critic = start.critic()
             if critic is not None:
                 discriminator.load_state_dict(critic.state_dict())
-        self.players = Players(plan.recipe, generator, discriminator, hardware)
+        self.players: Players[Generator, Discriminator] = Players(plan.recipe, generator, discriminator, hardware)
 
     def step(self, moment: Moment) -> dict[str, Tensor]:
         """One step of the phase that the moment belongs to; returns its unweighted losses."""
@@ -63,10 +70,11 @@ class GanTraining:
         seed, seen, device = self.plan.recipe.seed, moment.notes_seen, self.hardware.device
         part = self.hardware.share.of(moment.batch)
         index = self.stream.rows(seen, moment.batch)[part]
-        condition = self.material.condition(index).to(device)
+        told = self._told(moment, part)
+        condition = self.material.condition(index, told).to(device)
         pitches = len(self.plan.attributes.pitches)
         with torch.no_grad():
-            full = self.codec.encode(self.material.waves(index).to(device))
+            full = self.codec.encode(self._waves(index, moment, part).to(device))
             sizes = [self.config.picture_size(scale) for scale in range(moment.scale + 1)]
             coarse = sizes[-2] if len(sizes) > 1 else None
             pictures = at_stage(full, sizes[-1], coarse, moment.alpha)
@@ -80,12 +88,35 @@ class GanTraining:
             pitch_class=torch.from_numpy(self.material.pitch_class[index]).to(device)
             if pitches
             else torch.zeros(0, dtype=torch.int64),
-            soft=condition[:, pitches:],
+            soft=condition[:, pitches:] if told is None else torch.from_numpy(self.material.soft[index]).to(device),
+            told=None if told is None else told.to(device),
             critic_latent=latent("critic latent"),
             generator_latent=latent("generator latent"),
             noise=latent("posterior"),
             between=uniform(seed, "between", seen, (moment.batch,))[part].to(device),
         )
+
+    def _waves(self, index: NDArray[np.int64], moment: Moment, part: slice) -> Tensor:
+        """Sound of a step's notes, (batch, sample), changed a little where the recipe says so."""
+        waves, choices, recipe = self.material.waves(index), self.plan.recipe.data.augment, self.plan.recipe
+        if not choices:
+            return waves
+        moves = uniform(recipe.seed, "augment", moment.notes_seen, (moment.batch, 3))[part]
+        return augmented(waves, moves.numpy(), choices, self.material.corpus.sample_rate)
+
+    def _told(self, moment: Moment, part: slice) -> Tensor | None:
+        """Which labels of a step's notes the generator is told, (batch, label); None: all."""
+        data, attributes = self.plan.recipe.data, self.plan.attributes
+        if attributes.teacher != CLASSES or not (data.drop_class or data.drop_subclass):
+            return None
+        return told_of(
+            attributes.names,
+            drop_class=data.drop_class,
+            drop_subclass=data.drop_subclass,
+            seed=self.plan.recipe.seed,
+            notes_seen=moment.notes_seen,
+            batch=moment.batch,
+        )[part]
 
     @property
     def loudness(self) -> Loudness | None:

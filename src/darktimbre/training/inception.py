@@ -15,7 +15,13 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training.accuracy import accuracies
 from darktimbre.training.batches import Stream, uniform
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
-from darktimbre.training.classes import choose_classes, families_of, family_classes, gather_classes
+from darktimbre.training.classes import (
+    choose_classes,
+    families_of,
+    family_classes,
+    family_names,
+    gather_classes,
+)
 from darktimbre.training.hardware import Hardware
 from darktimbre.training.material import Material
 from darktimbre.training.plan import Plan
@@ -40,9 +46,11 @@ class InceptionTraining:
         if min(stage.batch for stage in recipe.schedule) < 2 * hardware.share.world:
             raise UserError("A classifier's batch norms need two notes a process: raise schedule.0.batch.")
         self.families = families_of(recipe.data, corpus)
-        self.stream = Stream(len(material.rows), recipe.seed)
+        data = recipe.data
+        leaves = family_names(corpus, data.families)[material.rows] if data.balance else None
+        self.stream = Stream(len(material.rows), recipe.seed, leaves, data.balance)
         self.pitch_class = torch.from_numpy(material.pitch_class)
-        self.family = torch.from_numpy(family_classes(corpus, material.rows, self.families))
+        self.family = torch.from_numpy(family_classes(corpus, material.rows, self.families, recipe.data.families))
         self.soft = torch.from_numpy(material.soft)
         self.midi_of = torch.tensor(pitches, dtype=torch.int64, device=hardware.device)
         self.class_at = torch.full((128,), -1, dtype=torch.int64, device=hardware.device)
@@ -136,7 +144,9 @@ class InceptionTraining:
     def save(self, folder: Path, moment: Moment, losses: dict[str, float], *, half: bool) -> Path:
         """Writes the classifier, with how often it is right on each split."""
         recipe = self.plan.recipe
-        metrics = accuracies(self.classifier(), self.material.corpus, self.plan.attributes)
+        metrics = accuracies(
+            self.classifier(), self.material.corpus, self.plan.attributes, families=recipe.data.families
+        )
         provenance = {
             "corpus": self.plan.corpus,
             "trained on": f"the {recipe.data.split} split: {len(self.material.rows)} notes",

@@ -95,7 +95,7 @@ def _train(
 ) -> Outcome:
     hardware = _hardware(fabric)
     say = say if fabric.is_global_zero else (lambda sentence: None)
-    corpus = Corpus.open(options.corpus)
+    corpus = Corpus.open(options.corpus, of="pictures" if recipe.sees_pictures else "sounds")
     if fabric.is_global_zero:
         runfolder.prepare(options.run, recipe, corpus, resume=options.resume, say=say)
     fabric.barrier()

@@ -1,6 +1,6 @@
 """What a run learns from: rows of a corpus, their pitch classes and soft labels, and their sound as pictures."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
 from darktimbre.training.recipe import Data
+from darktimbre.training.tree import CLASSES, labels_of, tree_of
 
 FIT_BATCH = 256  # notes a batch while the codec's scaling is fitted
 
@@ -25,7 +26,8 @@ class Material:
         rows: rows of the corpus that are trained on (note,), ascending.
         attributes: what the generator is conditioned on.
         pitch_class: (note,) int64; empty without pitch; −1 where a classifier's note has none of the classes.
-        soft: (note, label) float32, σ(teacher logit / T).
+        soft: (note, label) float32, σ(teacher logit / T), or the class tree's zeros and ones.
+        peak_db: level that the peak of every note is brought to, in dB below full scale; None: as it is.
     """
 
     corpus: Corpus
@@ -33,20 +35,29 @@ class Material:
     attributes: Attributes
     pitch_class: NDArray[np.int64] = field(repr=False)
     soft: NDArray[np.float32] = field(repr=False)
+    peak_db: float | None = None
 
     def waves(self, index: NDArray[np.int64]) -> Tensor:
         """Sound of some notes, (batch, sample) float32 on the CPU; `index` counts within `rows`."""
-        return torch.from_numpy(self.corpus.waves(self.rows[index]))
+        waves = self.corpus.waves(self.rows[index])
+        if self.peak_db is not None:
+            peaks = np.abs(waves).max(axis=1, keepdims=True)  # a corpus holds no silent note
+            waves = waves * (np.float32(10 ** (self.peak_db / 20)) / np.maximum(peaks, np.float32(1 / 32768)))
+        return torch.from_numpy(waves)
 
-    def condition(self, index: NDArray[np.int64]) -> Tensor:
-        """[one-hot pitch | soft labels] of some notes, (batch, size) float32."""
+    def condition(self, index: NDArray[np.int64], told: Tensor | None = None) -> Tensor:
+        """[one-hot pitch | soft labels] of some notes, (batch, size) float32; `told` (batch, label) multiplies the
+        latter: 0 for what is left unsaid."""
+        soft = self.soft[index] if told is None else self.soft[index] * told.numpy()
         return torch.from_numpy(
-            self.attributes.condition(self.pitch_class[index] if len(self.pitch_class) else [], self.soft[index])
+            self.attributes.condition(self.pitch_class[index] if len(self.pitch_class) else [], soft)
         )
 
     @property
     def baseline(self) -> list[float]:
-        """Median soft label of every attribute: what a player gets who says nothing about it."""
+        """Median soft label of every attribute: what a player gets who says nothing about it. Of classes, none."""
+        if self.attributes.teacher == CLASSES:
+            return [0.0] * len(self.attributes.names)
         return [float(value) for value in np.median(self.soft, axis=0)] if self.soft.shape[1] else []
 
     def examples(self, count: int = 64) -> list[list[float]]:
@@ -64,6 +75,8 @@ def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
     pitches = tuple(range(data.pitches[0], data.pitches[1] + 1)) if data.pitches else ()
     if not data.attributes:
         return Attributes(pitches=pitches)
+    if data.teacher == CLASSES:
+        return replace(tree_of(corpus, corpus.rows(data.split)), pitches=pitches)
     from darktimbre.tagging.ranking import read_attributes
     from darktimbre.tagging.store import Tags
 
@@ -113,13 +126,16 @@ def gather(data: Data, corpus: Corpus, attributes: Attributes) -> Material:
             else ""
         )
         raise UserError(f"No note of the {data.split} split of {corpus.path}{span} is there to train on.{remedy}")
-    return Material(corpus, rows, attributes, pitch_class, soft_labels_of(corpus, attributes, rows))
+    soft = soft_labels_of(corpus, attributes, rows)
+    return Material(corpus, rows, attributes, pitch_class, soft, data.peak_db)
 
 
 def soft_labels_of(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """σ(teacher logit / T) of some rows, (note, label)."""
+    """σ(teacher logit / T) of some rows, or their place in the class tree, (note, label)."""
     if not attributes.names:
         return np.zeros((len(rows), 0), np.float32)
+    if attributes.teacher == CLASSES:
+        return labels_of(corpus, attributes.names, rows)
     from darktimbre.tagging.store import Tags
 
     tags = Tags.open(corpus.path, attributes.teacher)

@@ -15,8 +15,10 @@ from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
 from darktimbre.training.classes import choose_classes, gather_classes
 from darktimbre.training.material import Material, choose_attributes, fit_codec, gather
+from darktimbre.training.picture_material import PictureMaterial, gather_pictures
 from darktimbre.training.reading import difference
 from darktimbre.training.recipe import Data, Recipe
+from darktimbre.training.tree import CLASSES, tree_of
 
 FREE = ("checkpoint_every", "preview_every")
 """Keys that may differ on resuming: they decide nothing about weights or journal."""
@@ -90,7 +92,8 @@ class Plan:
                 f"The run was started with the corpus {self.corpus['name']} ({self.corpus['digest'][:12]}…), "
                 f"{corpus.path} is another one ({corpus.digest[:12]}…): resume with the same one, or start a new run."
             )
-        if self.attributes.names and _tags_digest(corpus, self.recipe.data.teacher) != self.attributes.teacher_digest:
+        taught = self.attributes
+        if _by_teacher(taught) and _tags_digest(corpus, self.recipe.data.teacher) != taught.teacher_digest:
             raise UserError(
                 f"The tags of {corpus.path} were made anew, with other weights of {self.recipe.data.teacher}, since "
                 "the run began: start a new run (--init BUNDLE goes on from weights)."
@@ -114,6 +117,9 @@ def make_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Bundle | None]:
         "notes": len(corpus),
         "provenance": corpus.meta.get("provenance") or {},
     }
+    if recipe.sees_pictures:
+        gather_pictures(recipe.data, corpus)  # refuses what cannot be learned from
+        return Plan(recipe, recipe, Attributes(), {}, facts), None
     if recipe.task == "tagger":
         return Plan(recipe, recipe, choose_attributes(recipe.data, corpus), {}, facts), None
     if recipe.task == "inception":
@@ -139,8 +145,10 @@ def make_plan(recipe: Recipe, corpus: Corpus) -> tuple[Plan, Bundle | None]:
     return plan, start
 
 
-def material_of(plan: Plan, corpus: Corpus) -> Material:
-    """The notes the plan trains on."""
+def material_of(plan: Plan, corpus: Corpus) -> Material | PictureMaterial:
+    """The notes, or pictures, the plan trains on."""
+    if plan.recipe.sees_pictures:
+        return gather_pictures(plan.recipe.data, corpus)
     if plan.recipe.task == "inception":
         return gather_classes(plan.recipe.data, corpus, plan.attributes)
     return gather(plan.recipe.data, corpus, plan.attributes)
@@ -212,6 +220,8 @@ def misfit(recipe: Recipe, bundle: Bundle) -> str | None:
 def _other_attributes(data: Data, there: Attributes) -> str | None:
     if isinstance(data.attributes, tuple) and data.attributes != there.names:
         return "its attributes are others than data.attributes"
+    if CLASSES in (data.teacher, there.teacher):
+        return None if data.teacher == there.teacher else f"its attributes are {there.teacher or 'none'}"
     if isinstance(data.attributes, int) and data.attributes != len(there.names):
         return f"it has {len(there.names)} attributes, the recipe asks for {data.attributes}"
     if there.names and there.temperature != data.temperature:
@@ -223,7 +233,12 @@ def _unknown_attributes(data: Data, there: Attributes, corpus: Corpus) -> str | 
     """Another teacher will do as long as it has a label for every attribute (embedded and YAMNet share theirs)."""
     from darktimbre.tagging.store import Tags
 
-    labels = Tags.open(corpus.path, data.teacher).labels if there.names else ()
+    labels = Tags.open(corpus.path, data.teacher).labels if _by_teacher(there) else ()
+    if there.teacher == CLASSES:
+        labels = tree_of(corpus, corpus.rows(data.split)).names
+        if unknown := [name for name in labels if name not in there.names]:
+            return f"it does not know the class {unknown[0]!r}"
+        return None
     lacking = [name for name in there.names if name not in labels]
     return f"{data.teacher} has no label {lacking[0]!r}" if lacking else None
 
@@ -232,7 +247,7 @@ def _by_tags_at_hand(there: Attributes, data: Data, corpus: Corpus) -> tuple[Att
     """The attributes of a bundle as heard by the teacher whose tags are trained on from here; and what differs."""
     from darktimbre.tagging.store import Tags
 
-    if not there.names:
+    if not _by_teacher(there):
         return there, []
     digest = Tags.open(corpus.path, data.teacher).digest
     now = replace(there, teacher=data.teacher, teacher_digest=digest)
@@ -249,6 +264,11 @@ def _by_tags_at_hand(there: Attributes, data: Data, corpus: Corpus) -> tuple[Att
             f"({other[0]}, …): --from-scratch takes the corpus's own."
         )
     return now, said
+
+
+def _by_teacher(attributes: Attributes) -> bool:
+    """Whether the attributes are a teacher's, who may hear otherwise another day; classes stand in the corpus."""
+    return bool(attributes.names) and attributes.teacher != CLASSES
 
 
 def _teacher(attributes: Attributes) -> str:

@@ -202,6 +202,12 @@ def smoked(recipe: Recipe) -> Recipe:
         "preview_every": 2 * notes if recipe.preview_every else 0,
         "journal_every": 2 * SMOKE_BATCH,
     }
+    if recipe.sees_pictures:
+        dcgan, classifier = recipe.dcgan, recipe.classifier
+        update["dcgan"] = dcgan.model_copy(
+            update={"widths": _eighth(dcgan.widths), "critic_widths": _eighth(dcgan.critic_widths)}
+        )
+        update["classifier"] = classifier.model_copy(update={"widths": _eighth(classifier.widths)})
     if recipe.warm_start:
         update["warm_start"] = recipe.warm_start.model_copy(update={"notes": notes, "batch": SMOKE_BATCH, "kl_ramp": 0})
     if recipe.network:

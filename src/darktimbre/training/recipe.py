@@ -12,38 +12,10 @@ from pydantic import (
 )
 
 from darktimbre.models.config import Heads, ProgressiveConfig
+from darktimbre.training.data import Data
+from darktimbre.training.digits import Classifier, Dcgan
 from darktimbre.training.listeners import Inception, Tagger
 from darktimbre.training.section import Section
-
-
-class Data(Section):
-    """Which notes are learned from, and what is known of each.
-
-    Attributes:
-        split: split of the corpus that is trained on.
-        seconds: length of a note in seconds; the corpus must have it.
-        pitches: lowest and highest MIDI note, both included; null trains without pitch.
-        attributes: the first N of the corpus's attribute ranking, a list of names, or 0 for none.
-        teacher: whose stored logits are the soft labels.
-        temperature: T in q = σ(logit / T) (DarkGAN eq. 1).
-        codec: kind and options of the representation, as `codec_from_config` reads them; its scaling is fitted here.
-    """
-
-    split: Literal["train", "valid", "test"] = "train"
-    seconds: PositiveFloat = 1.0
-    pitches: tuple[int, int] | None = (44, 69)
-    attributes: int | tuple[str, ...] = 128
-    teacher: str = "yamnet"
-    temperature: PositiveFloat = 1.0
-    codec: dict[str, Any] = Field(default_factory=lambda: {"kind": "if"})
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Data":
-        if self.pitches and not 0 <= self.pitches[0] <= self.pitches[1] <= 127:
-            raise ValueError("pitches must be [lowest, highest] within MIDI's 0 to 127")
-        if isinstance(self.attributes, int) and self.attributes < 0:
-            raise ValueError("attributes must be a number ≥ 0 or a list of names")
-        return self
 
 
 class Network(Section):
@@ -113,6 +85,10 @@ class Objectives(Section):
         pitch: weight of the pitch cross-entropy, in both networks.
         attributes: weight of the distillation cross-entropy (DarkGAN eq. 2), in both networks.
         on_fakes: whether the discriminator also learns pitch and attributes from generated notes.
+        critic_steps: turns of the discriminator for one of the generator (Gulrajani et al. 2017: 5); each has notes of
+            its own, and counts as a step of the run.
+        mode_seeking: weight of the mode-seeking loss in the generator's turn (Mao et al. 2019, whose weight is 1); 0
+            leaves it out.
     """
 
     adversarial: Literal["wasserstein", "logistic"] = "wasserstein"
@@ -121,6 +97,8 @@ class Objectives(Section):
     pitch: NonNegativeFloat = 10.0
     attributes: NonNegativeFloat = 10.0
     on_fakes: bool = False
+    critic_steps: PositiveInt = 1
+    mode_seeking: NonNegativeFloat = 0.0
 
 
 class Optimiser(Section):
@@ -213,8 +191,9 @@ class Recipe(Section):
 
     Attributes:
         name: how the run and its bundle are called.
-        task: `gan`, `tagger` (distil a teacher into the embedded one), or `inception` (the classifier that evaluation
-            measures by; of `data` it reads split, pitches, attributes, teacher and temperature).
+        task: `gan`, `tagger` (distil a teacher into the embedded one), `inception` (the classifier that evaluation
+            measures by; of `data` it reads split, pitches, attributes, teacher and temperature), or for a corpus of
+            pictures `picture-gan` and `picture-classifier`, of whose `data` the split alone is read.
         init: `scratch`; `auto` (the starter in the package where network and vocabulary fit, else scratch); `starter`;
             or the path of a bundle. From a bundle with a discriminator the warm start is left out.
         precision: `auto` takes bf16 where the processor computes in it, else fp32.
@@ -225,12 +204,14 @@ class Recipe(Section):
     """
 
     name: str = Field(min_length=1)
-    task: Literal["gan", "tagger", "inception"] = "gan"
+    task: Literal["gan", "tagger", "inception", "picture-gan", "picture-classifier"] = "gan"
     init: str = "scratch"
     data: Data = Data()
     network: Network | None = None
     tagger: Tagger = Tagger()
     inception: Inception = Inception()
+    dcgan: Dcgan = Dcgan()
+    classifier: Classifier = Classifier()
     objectives: Objectives = Objectives()
     optimiser: Optimiser = Optimiser()
     schedule: tuple[Stage, ...] = Field(min_length=1)
@@ -242,8 +223,20 @@ class Recipe(Section):
     journal_every: PositiveInt = 500
     seed: NonNegativeInt = 0
 
+    @property
+    def plays(self) -> bool:
+        """Whether it trains a generator against a discriminator."""
+        return self.task in ("gan", "picture-gan")
+
+    @property
+    def sees_pictures(self) -> bool:
+        """Whether it learns from a corpus of pictures instead of sounds."""
+        return self.task in ("picture-gan", "picture-classifier")
+
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
+        if self.sees_pictures:
+            self._refuse_for_pictures()
         if self.task != "gan":
             return self
         if self.network is None:
@@ -266,6 +259,17 @@ class Recipe(Section):
         if self.warm_start and self.warm_start.anchor and len(set(scales)) > 1:
             raise ValueError("warm_start.anchor needs a schedule of one size: the encoder knows no other")
         return self
+
+    def _refuse_for_pictures(self) -> None:
+        if self.warm_start or self.init != "scratch" or any(stage.fade or stage.scale for stage in self.schedule):
+            raise ValueError(f"a {self.task} has no warm_start, no init, and no stage that fades in or has a scale")
+        if self.task == "picture-gan":
+            for index, stage in enumerate(self.schedule):
+                if stage.batch % self.dcgan.pac or stage.batch < 2:
+                    raise ValueError(
+                        f"schedule.{index}.batch is {stage.batch}; it must be at least 2, for the batch norms, and a "
+                        f"multiple of dcgan.pac, {self.dcgan.pac}"
+                    )
 
     def scale(self, stage: int) -> int:
         """Size of the network (0: `start`) that a stage of the schedule trains."""

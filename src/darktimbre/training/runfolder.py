@@ -85,7 +85,7 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
     if resume:
         say(f"There is no run in {run} yet: a new one begins.")
     # Where no bundle is begun from, the representation is fitted to them, which may take a while.
-    say(f"Reading the {len(corpus):,} notes of {corpus.name}.")
+    say(f"Reading the {len(corpus):,} {'pictures' if recipe.sees_pictures else 'notes'} of {corpus.name}.")
     plan, _ = make_plan(recipe, corpus)
     for sentence in plan.said:
         say(sentence)

@@ -14,7 +14,7 @@ class Moment:
     Attributes:
         notes_seen: real notes seen before this step.
         step: steps made before this one.
-        phase: `warm` (regression), `adversarial`, or a tagger's `distil`.
+        phase: `warm` (regression), `adversarial`, or `distil` of what learns from answers: taggers and classifiers.
         stage: index into the recipe's schedule (0 during the warm start).
         scale: stage of the network, 0 being its start size.
         alpha: weight of the new size while it is faded in, in [0, 1]; 1 afterwards.
@@ -77,7 +77,7 @@ class Schedule:
         if recipe.warm_start and recipe.task == "gan":
             append("warm", 0, recipe.warm_start.notes, recipe.warm_start.batch, 0)
         for index, stage in enumerate(recipe.schedule):
-            append("adversarial" if recipe.task == "gan" else "distil", index, stage.notes, stage.batch, stage.fade)
+            append("adversarial" if recipe.plays else "distil", index, stage.notes, stage.batch, stage.fade)
         return tuple(parts)
 
     @property

@@ -9,6 +9,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.training.gan import GanTraining
 from darktimbre.training.hardware import Hardware
 from darktimbre.training.material import Material
+from darktimbre.training.picture_material import PictureMaterial
 from darktimbre.training.plan import Plan
 from darktimbre.training.schedule import Moment
 
@@ -44,8 +45,16 @@ class Training(Protocol):
         ...
 
 
-def task_for(plan: Plan, material: Material, hardware: Hardware, start: Bundle | None) -> Training:
+def task_for(plan: Plan, material: Material | PictureMaterial, hardware: Hardware, start: Bundle | None) -> Training:
     """The task of the plan's recipe."""
+    if isinstance(material, PictureMaterial):
+        if plan.recipe.task == "picture-classifier":
+            from darktimbre.training.picture_classifier import PictureClassifierTraining
+
+            return PictureClassifierTraining(plan, material, hardware)
+        from darktimbre.training.picture_gan import PictureGanTraining
+
+        return PictureGanTraining(plan, material, hardware)
     if plan.recipe.task == "tagger":
         from darktimbre.training.tagger import TaggerTraining
 

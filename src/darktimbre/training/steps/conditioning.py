@@ -8,14 +8,16 @@ from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.training.players import Batch
 
 
-def conditioning_losses(verdict: Verdict, batch: Batch, temperature: float) -> dict[str, Tensor]:
-    """Unweighted losses `pitch` and `attributes`, of the heads that there are."""
+def conditioning_losses(
+    verdict: Verdict, batch: Batch, temperature: float, *, told: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Unweighted losses `pitch` and `attributes`, of the heads that there are; for fakes with the batch's `told`."""
     losses = {}
     if verdict.pitch_logits is not None:
         losses["pitch"] = pitch_cross_entropy(pitch_logits=verdict.pitch_logits, pitch_class=batch.pitch_class)
     if verdict.attribute_logits is not None:
         losses["attributes"] = distillation_loss(
-            student_logits=verdict.attribute_logits, soft_labels=batch.soft, temperature=temperature
+            student_logits=verdict.attribute_logits, soft_labels=batch.soft, temperature=temperature, told=told
         )
     return losses
 

@@ -12,7 +12,9 @@ from darktimbre.training.steps.conditioning import conditioning_losses, named
 from darktimbre.training.steps.reconstruction import Loudness, drawn, posterior_of, reconstruction_loss
 
 
-def warm_start_step(players: Players, batch: Batch, moment: Moment, loudness: Loudness | None) -> dict[str, Tensor]:
+def warm_start_step(
+    players: Players[Any, Any], batch: Batch, moment: Moment, loudness: Loudness | None
+) -> dict[str, Tensor]:
     """Trains both networks by one backward pass; returns the unweighted losses. Adversarial scores play no part yet."""
     recipe, warm = players.recipe, players.recipe.warm_start
     assert warm is not None
@@ -20,7 +22,7 @@ def warm_start_step(players: Players, batch: Batch, moment: Moment, loudness: Lo
     weight = {"pitch": warm.pitch, "attributes": warm.attributes}
 
     with players.hardware.computing():
-        verdict = judge(players.discriminator, batch.pictures, **at)
+        verdict = judge(players.discriminator, batch.pictures, **at, **players.shown(batch))
         mean, log_variance = posterior_of(verdict)
         made = players.generator(drawn(mean, log_variance, batch.noise), batch.condition, **at)
         reconstruction = reconstruction_loss(warm, made=made, real=batch.pictures, loudness=loudness)

@@ -1,0 +1,70 @@
+"""A corpus's folders as controls: class and subclass of each one-shot, one-hot each, in place of a teacher's labels."""
+
+import hashlib
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from darktimbre.corpus.classes import BETWEEN, OTHER, class_of, leaf_of
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.training.batches import uniform
+
+CLASSES = "classes"
+"""What `data.teacher` is called where no teacher listens and the folders speak."""
+
+
+def tree_of(corpus: Corpus, rows: NDArray[np.int64]) -> Attributes:
+    """The classes of some rows, sorted, then their subclasses, sorted, as the controls of an instrument.
+
+    Raises:
+        UserError: no note lies in a folder.
+    """
+    classes, leaves = class_of(corpus, rows), leaf_of(corpus, rows)
+    if set(classes) <= {OTHER}:
+        raise UserError(
+            f"{corpus.path} knows no classes: import a folder with one folder a class (`darktimbre import folder`), "
+            "play drum kits (`darktimbre render --kits`), or train without classes (--set data.attributes=0)."
+        )
+    names = (*sorted(set(classes)), *sorted({str(leaf) for leaf in leaves if BETWEEN in leaf}))
+    return Attributes(names=tuple(str(name) for name in names), teacher=CLASSES, teacher_digest=digest(names))
+
+
+def digest(names: tuple[str, ...]) -> str:
+    """SHA-256 of the names: with other classes a label means something else."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def labels_of(corpus: Corpus, names: tuple[str, ...], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[one-hot class | one-hot subclass under it] of some rows, (note, name). A note of a class that has no
+    subclass, or of one not among `names`, has zeros there."""
+    place = {name: column for column, name in enumerate(names)}
+    labels = np.zeros((len(rows), len(names)), np.float32)
+    for row, known in enumerate(zip(class_of(corpus, rows), leaf_of(corpus, rows), strict=True)):
+        for name in known:
+            if (column := place.get(str(name))) is not None:
+                labels[row, column] = 1.0
+    return labels
+
+
+def depth(names: tuple[str, ...]) -> int:
+    """How many of the names are classes; subclasses follow."""
+    return sum(BETWEEN not in name for name in names)
+
+
+def told_of(
+    names: tuple[str, ...], *, drop_class: float, drop_subclass: float, seed: int, notes_seen: int, batch: int
+) -> Tensor:
+    """Which labels of a step's notes the generator is told, (batch, name) 0 or 1.
+
+    Of a share of the notes the subclass is left unsaid, of another the class, independently: so that "any drum" can be
+    asked for, and "kick" without naming its class, and anything at all.
+    """
+    said = torch.ones(batch, len(names))
+    silent = uniform(seed, "unsaid", notes_seen, (batch, 2)) < torch.tensor([drop_class, drop_subclass])
+    said[silent[:, 0], : depth(names)] = 0.0
+    said[silent[:, 1], depth(names) :] = 0.0
+    return said

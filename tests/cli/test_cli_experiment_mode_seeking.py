@@ -1,0 +1,318 @@
+"""`darktimbre experiment mode-seeking` on tiny nets: arms that differ in one setting, one start, a report to read."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.bundle.tiny import PITCHES, tiny_bundle
+from tests.cli.test_cli_experiment import TINY
+from tests.evaluation.band_tones import FAMILIES, Ear, band_tones
+from typer.testing import CliRunner, Result
+
+from darktimbre import teachers
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.bundle.classifier import Classifier
+from darktimbre.cli import experiment_runs
+from darktimbre.cli.experiment_mode_seeking import AGAIN, WITHOUT
+from darktimbre.cli.experiment_plan import Choices, experiment_of, weights_of
+from darktimbre.cli.experiment_runs import digest_of, recipe_on
+from darktimbre.cli.experiment_start import Start, start_at, with_pac, without_deviation
+from darktimbre.cli.main import app
+from darktimbre.corpus import soundfont
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.evaluation.diversity import Diversity, DiversityStudy
+from darktimbre.evaluation.heldout import HeldOut
+from darktimbre.evaluation.pairing import Instrument, Judges
+from darktimbre.evaluation.profile import QUICK
+from darktimbre.evaluation.report.diversity import TRADE, columns
+from darktimbre.evaluation.report.reading_diversity import changed, gained, paragraph
+from darktimbre.evaluation.results import Estimate, Evaluation
+from darktimbre.evaluation.sounding import ask, class_names
+from darktimbre.models.inception import InceptionConfig
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.tagging.ranking import choose
+from darktimbre.tagging.store import Tags
+from darktimbre.training import gan
+from darktimbre.training.plan import Plan
+from darktimbre.training.reading import difference, load_recipe
+from darktimbre.training.recipe import Network
+from darktimbre.training.tree import labels_of, tree_of
+
+WARM = TINY.replace("  bands: 4\n", "  bands: 4\n  posterior: true\n") + "warm_start: {notes: 16, batch: 4}\n"
+PACKED = "pac" in Network.model_fields  # whether the networks know it
+ARMS = [WITHOUT, "mode seeking 0.5", "no minibatch deviation", *(["pac 2"] if PACKED else []), AGAIN]
+SETTINGS = [("ms0.5", "mode_seeking"), ("no-deviation", "minibatch_stddev"), ("without-again", "seed")]
+SETTINGS += [("pac2", "pac")] if PACKED else []
+COUNTS = ("notes=24", "reference=24", "latents=3", "conditions=2", "pitches=1", "subset_size=8", "resamples=20")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory):
+    """A whole experiment: (folder, its corpus, what was said)."""
+    folder = tmp_path_factory.mktemp("mode-seeking")
+    corpus = band_tones(folder / "tones")
+    tags = Tags.open(corpus.path, "fake")
+    choose(corpus.path, tags, corpus.rows("train"), top=2)
+    (folder / "warm.yaml").write_text(WARM)
+    network = InceptionConfig(sample_rate=8000, stem=4, widths=(16,), embedding=8)
+    Classifier.untrained(
+        network, samples=corpus.samples, pitches=PITCHES, families=FAMILIES
+    ).save_pretrained(folder / "classifier")  # fmt: skip
+    with pytest.MonkeyPatch.context() as patched:
+        quiet(patched)
+        result = call(folder, corpus.path)
+    assert result.exit_code == 0, result.output
+    return folder, corpus.path, " ".join(result.output.split())
+
+
+def quiet(patched: pytest.MonkeyPatch) -> None:
+    patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+    patched.setattr(soundfont, "installed_soundfonts", list)
+    patched.setattr(experiment_runs, "guess", lambda runs, device: None)
+
+
+def call(folder: Path, corpus: Path, *more: object) -> Result:
+    words: list[object] = ["experiment", "mode-seeking", "--recipe", folder / "warm.yaml", "--teacher", "fake"]
+    words += ["--corpus", corpus, "--runs", folder / "runs", "--out", folder / "out", "--mode-seeking", "0.5"]
+    words += ["--accelerator", "cpu", "--notes", 16, "--no-fad", "--quick", "--classifier", folder / "classifier"]
+    words += [part for count in COUNTS for part in ("--set", count)]
+    result = CliRunner().invoke(app, [str(word) for word in (*words, *more)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def runs_in(folder: Path) -> dict[str, Path]:
+    return {path.name.rpartition("-")[0]: path for path in (folder / "runs").iterdir()}
+
+
+def test_arms_go_on_from_one_start_and_differ_in_one_setting(whole) -> None:
+    folder, _, told = whole
+    runs = runs_in(folder)
+    joined = {"tiny-pac2", "start-pac2"} if PACKED else set()
+    others = {"tiny-start", "tiny-without", "tiny-ms0.5", "tiny-no-deviation", "tiny-without-again"}
+    assert set(runs) == others | joined | {"start-without-deviation"}
+    plans = {name: Plan.load(path / "run.json") for name, path in runs.items() if name.startswith("tiny-")}
+    plain = plans["tiny-without"]
+    for name, key in SETTINGS:
+        other = plans[f"tiny-{name}"].requested.model_copy(update={"name": plain.requested.name})
+        changes = [one.split(":")[0].rpartition(".")[2] for one in difference(plain.requested, other)]
+        assert [one for one in changes if one != "init"] == [key]
+    assert plain.requested.init == str(runs["tiny-start"] / "bundle")
+    assert plans["tiny-no-deviation"].requested.init == str(runs["start-without-deviation"])
+    assert plain.requested.warm_start is None
+    seen = {
+        name: json.loads((path / "bundle" / "config.json").read_text()) for name, path in runs.items() if "tiny" in name
+    }
+    assert {config["provenance"]["notes_seen"] for config in seen.values()} == {
+        16,
+        20,
+    }  # the start has one step of game
+    assert ("pac is left out" in told) is not PACKED
+
+
+def test_second_call_trains_nothing_wherever_the_recipe_is_started_from(whole, monkeypatch) -> None:
+    folder, corpus, _ = whole
+    quiet(monkeypatch)
+    monkeypatch.setattr(gan.GanTraining, "step", None)
+    before = (folder / "out" / "report.json").read_bytes()
+    result = call(folder, corpus)
+    assert result.exit_code == 0, result.output
+    assert f"All {1 + len(ARMS)} arms are trained." in " ".join(result.output.split())
+    assert (folder / "out" / "report.json").read_bytes() == before
+
+
+def test_a_start_of_the_users_own_is_known_by_what_it_holds(whole, tmp_path, monkeypatch) -> None:
+    folder, corpus, _ = whole
+    quiet(monkeypatch)
+    start = runs_in(folder)["tiny-start"] / "bundle"
+    copied = shutil.copytree(start, tmp_path / "elsewhere")
+    told = " ".join(call(folder, corpus, "--start", start, "--dry-run").output.split())
+    assert f"0 of {len(ARMS)} arms are done" in told
+    digests = [start_at(place).digest for place in (start, copied)]
+    assert digests[0] == digests[1]
+    (copied / "discriminator.safetensors").unlink()
+    refused = call(folder, corpus, "--start", copied)
+    assert refused.exit_code == 2
+    assert "holds no discriminator" in refused.output
+    with pytest.raises(UserError, match="is without minibatch deviation"):
+        Start(start, "", deviation=False).for_recipe(load_recipe(folder / "warm.yaml"), tmp_path)
+
+
+def test_a_critic_without_deviation_judges_as_before_where_there_is_none(whole) -> None:
+    bundle = Bundle.from_pretrained(runs_in(whole[0])["tiny-start"] / "bundle", discriminator=True)
+    cut = without_deviation(bundle)
+    picture = torch.randn(1, 2, *bundle.network.picture_size())  # one note alone deviates from nothing
+    critic, other = bundle.critic(), cut.critic()
+    assert critic is not None
+    assert other is not None
+    assert other.config.minibatch_stddev is False
+    for mine, theirs in zip(critic(picture), other(picture), strict=True):
+        if mine is not None:
+            assert torch.allclose(mine, theirs, atol=1e-3)  # the deviation of one is 1e-4
+
+
+def test_the_report_can_be_read_by_people_and_by_what_reads_evaluations(whole) -> None:
+    folder, _, said = whole
+    told = json.loads((folder / "out" / "report.json").read_text())
+    assert [one["name"] for one in told["diversity"]] == ["real notes", *ARMS]
+    assert [arm["setting"]["mode_seeking"] for arm in told["diversity"][1:3]] == [0, 0.5]
+    assert [one.name for one in Evaluation.from_json(told).systems] == ["real notes", *ARMS]
+    page = (folder / "out" / "report.html").read_text()
+    assert page.count("<audio") == len(FAMILIES) * (1 + 3 * len(ARMS))
+    text = (folder / "out" / "report.md").read_text()
+    for words in ("Asked twice for the same", "trained again", "NDB/k", "distance at one condition", "Class by class"):
+        assert words in text
+    assert "Asked twice for the same" in said  # the finding is told where the command was given
+    assert {path.name for path in (folder / "out" / "figures").iterdir()} == {f"{TRADE}.png", f"{TRADE}.svg"}
+
+
+@pytest.mark.skipif(not PACKED, reason="the progressive networks judge each note alone")
+def test_a_critic_with_pac_begins_near_the_mean_of_the_notes_scores(whole) -> None:
+    bundle = Bundle.from_pretrained(runs_in(whole[0])["tiny-start"] / "bundle", discriminator=True)
+    pictures = torch.randn(4, 2, *bundle.network.picture_size()) * 0.01  # alike, so that the rectifier is one line
+    critic, packed = bundle.critic(), with_pac(bundle, 2).critic()
+    assert critic is not None
+    assert packed is not None
+    means = critic(pictures).score.unflatten(0, (2, 2)).mean(1)
+    assert packed(pictures).score.sign().tolist() == means.sign().tolist()
+    assert torch.equal(packed(pictures).pitch_logits, critic(pictures).pitch_logits)
+
+
+class Varied(Synthesizer):
+    """Plays real notes of the condition's pitch: always the same one, or one that the latent picks."""
+
+    corpus: Corpus
+    choice: int
+
+    def waves(self, condition, latent, batch_size=16):
+        pitch = np.asarray(PITCHES)[np.asarray(condition)[:, : len(PITCHES)].argmax(1)]
+        picked = (np.abs(np.asarray(latent)[:, 0]) * 1e4).astype(int) % self.choice
+        rows = [np.flatnonzero(self.corpus.column("pitch") == one) for one in pitch]
+        return self.corpus.waves(np.array([mine[n] for mine, n in zip(rows, picked, strict=True)]))
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory) -> Diversity:
+    """A collapsed player, a varied one, and the collapsed one again."""
+    folder = tmp_path_factory.mktemp("study")
+    corpus = band_tones(folder / "tones", takes=8)
+
+    def player(weight: float, choice: int, name: str) -> Instrument:
+        bundle = tiny_bundle(recipe={"objectives": {"mode_seeking": weight}})
+        bundle.weights["grid.bias"][0] = len(name)  # what was heard is kept by the weights
+        one = Varied(bundle)
+        one.corpus, one.choice = corpus, choice
+        return Instrument(name, one)
+
+    arms = [player(0.0, 1, WITHOUT), player(1.0, 64, "varied"), player(0.0, 1, AGAIN)]
+    profile = replace(QUICK, notes=48, reference=36, latents=8, conditions=3, pitches=2, subset_size=12, neighbours=3)
+    study = DiversityStudy(arms, corpus, Judges(Ear(), Ear()), folder / "out", profile=profile, fad=False)
+    return study.compare(AGAIN)
+
+
+def test_collapse_has_no_variety_and_an_arm_that_follows_its_latent_has(studied) -> None:
+    real, without, varied, again = studied.varieties
+    assert without.at_condition.value == pytest.approx(0, abs=1e-6)
+    assert varied.at_condition.value > 0.5
+    assert varied.gain.value == pytest.approx(varied.at_condition.value, abs=1e-6)
+    assert again.gain.value == pytest.approx(0, abs=1e-6)
+    assert real.at_condition.value is None
+    assert real.within.value > 0
+    assert 0 <= varied.bins.value <= without.bins.value <= 1
+    assert [one.name for one in real.classes] == list(FAMILIES)
+    score = {one.name: one.scores["train"].coverage.value for one in studied.evaluation.systems}
+    assert score["varied"] > score[WITHOUT]
+
+
+def test_the_paragraph_follows_from_the_figures(studied) -> None:
+    text = paragraph(studied)
+    assert "“varied” makes them differ more" in text
+    assert "brought variety at no loss" in text or "paid for it in quality" in text
+    first, other, again = studied.varieties[1:]
+    same = replace(studied, varieties=(studied.varieties[0], first, replace(other, gain=again.gain), again))
+    assert "decides nothing" in paragraph(same)
+    assert "So no setting made the sounds of one condition more varied" in paragraph(same)
+    # Clear of 0, but no further than the same recipe trained again: chance of training may have done it.
+    twice = replace(again, gain=Estimate(0.3, 0.2, 0.4))
+    assert gained(replace(other, gain=Estimate(0.25, 0.2, 0.3)), twice) == "undecided"
+    assert gained(replace(other, gain=Estimate(0.35, 0.3, 0.4)), twice) == "more"
+    assert gained(replace(other, gain=Estimate(-0.35, -0.4, -0.3)), twice) == "less"
+    assert "No arm was trained twice" in paragraph(replace(studied, again=""))
+
+
+def test_quality_is_worse_only_beyond_the_intervals_and_beyond_what_another_run_does(studied) -> None:
+    column = next(one for one in columns(studied) if one.name == "precision")
+
+    def says(*values: float, spread: float = 0.01) -> str | None:
+        given = replace(column, estimates=tuple(Estimate(one, spread=spread) for one in values))
+        return changed(studied, "varied", studied.varieties[3], given)
+
+    assert says(0.9, 0.8, 0.5, 0.79) == "worse"
+    assert says(0.9, 0.8, 0.95, 0.79) == "better"
+    assert says(0.9, 0.8, 0.5, 0.79, spread=0.2) is None
+    assert says(0.9, 0.8, 0.5, 0.4) is None
+
+
+def test_arms_and_what_is_refused(tmp_path) -> None:
+    def choices(scale: str = "small", **more) -> Choices:
+        return Choices(scale, "yamnet", (1.0,), gansynth=False, renders=True, **more)
+
+    small, large = (experiment_of("mode-seeking", choices(scale)) for scale in ("small", "paper"))
+    assert [arm.title for arm in small.arms][:3] == ["classifier", "start", WITHOUT]
+    assert {arm.begins for arm in small.arms[2:]} == {"start"}
+    assert "start" not in [arm.title for arm in large.arms]  # the paper's recipe has no warm start
+    for experiment in (small, large):
+        for arm in experiment.arms:
+            assert arm.resolved().name
+    (arm,) = (arm for arm in large.arms if arm.title == "mode seeking 0.5")
+    assert arm.resolved().objectives.mode_seeking == 0.5
+    short = experiment_of("mode-seeking", choices("paper", notes=24_840)).arms[1].resolved()
+    assert sum(stage.notes for stage in short.schedule) == pytest.approx(24_840, rel=0.001)
+    with pytest.raises(UserError, match="is of the task inception"):
+        experiment_of("mode-seeking", choices(recipe="inception"))
+    assert weights_of("0.5,0.05,0.5") == (0.05, 0.5)
+    for text in ("", "0", "-1,2", "much", "inf"):
+        with pytest.raises(UserError, match="--mode-seeking takes weights above 0"):
+            weights_of(text)
+
+
+def test_an_instrument_of_classes_is_asked_as_it_was_trained(tmp_path) -> None:
+    with CorpusWriter(tmp_path / "kit", sample_rate=8000, samples=2000, name="kit", split="given") as writer:
+        for number, (category, subcategory) in enumerate((("drums", "kick"), ("drums", "snare"), ("synth", ""))):
+            note = Note(
+                id=f"n{number}", instrument=f"i{number}", origin="made", seconds=0.25, category=category,
+                subcategory=subcategory, split="train",
+            )  # fmt: skip
+            writer.add(note, np.full(2000, 0.1 * number, np.float32))
+    corpus = Corpus.open(tmp_path / "kit")
+    rows = corpus.rows()
+    attributes = tree_of(corpus, rows)
+    asked = HeldOut.of(corpus, rows, attributes)
+    assert asked.condition.tolist() == labels_of(corpus, attributes.names, rows).tolist()
+    kind, names, each = class_names(corpus, attributes)
+    assert (kind, names, each.tolist()) == ("class", ("drums/kick", "drums/snare", "synth"), [0, 1, 2])
+    one_shots = experiment_of("mode-seeking", Choices("small", "yamnet", (), False, True, recipe="oneshot-classes"))
+    assert [arm.recipe for arm in one_shots.arms[:2]] == ["oneshot-classifier", "oneshot-classes"]
+    assert {arm.resolved().data.teacher for arm in one_shots.arms[1:]} == {"classes"}
+    arm = one_shots.arms[2]
+    assert digest_of(recipe_on(arm, corpus), corpus)  # no tags are asked for
+
+
+def test_classes_are_categories_then_families_then_what_is_heard_most(tmp_path) -> None:
+    corpus = band_tones(tmp_path / "tones", instruments=3)
+    attributes = tiny_bundle().attributes
+    kind, names, each = class_names(corpus, attributes)
+    assert (kind, names) == ("family", FAMILIES)
+    assert (np.array(names)[each] == corpus.column("family")).all()
+    asked = ask(corpus, attributes, conditions=3, pitches=2, seed=1)
+    assert all(len(np.unique(corpus.column("pitch")[asked.rows[places]])) == 1 for places in asked.together)
+    assert all(len(np.unique(asked.classes[places])) == 1 for places in asked.together)
+    assert set(asked.rows) <= set(corpus.rows("train"))
+    assert len(set(asked.rows)) == len(asked.rows)

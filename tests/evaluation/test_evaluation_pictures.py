@@ -1,0 +1,83 @@
+"""Judging digits: scores of judgements that are known in advance; a collapse is what it is said to be."""
+
+import numpy as np
+import pytest
+
+from darktimbre.bundle.picture_classifier import Judgement
+from darktimbre.evaluation.pictures import Real, Scores, collapse, scores_of, within_classes
+
+CLASSES = 10
+
+
+def seen_as(named: np.ndarray, embedding: np.ndarray | None = None) -> Judgement:
+    """Pictures named with certainty."""
+    if embedding is None:
+        embedding = np.random.default_rng(0).normal(size=(len(named), 4)).astype(np.float32)
+    return Judgement(np.eye(CLASSES, dtype=np.float32)[named], embedding)
+
+
+def real(named: np.ndarray) -> Real:
+    seen = seen_as(named)
+    return Real(
+        accuracy=1.0,
+        inception_score=10.0,
+        shares=np.full(CLASSES, 0.1),
+        distance=within_classes(seen.embedding, named, CLASSES),
+    )
+
+
+def test_perfect_pictures_score_as_real_ones_do():
+    asked = np.arange(400) % CLASSES
+    scores = scores_of(seen_as(asked), asked, real(asked))
+    assert (scores.accuracy, scores.covered, scores.collapsed) == (1.0, 10, "")
+    assert scores.inception_score == pytest.approx(10)
+    assert scores.variety == pytest.approx([1.0] * CLASSES)
+    assert scores.class_accuracy == (1.0,) * CLASSES
+
+
+def test_each_class_is_judged_by_what_was_asked_for():
+    asked = np.arange(400) % CLASSES
+    named = np.where(asked == 3, 8, asked)
+    scores = scores_of(seen_as(named), asked, real(asked))
+    assert scores.accuracy == pytest.approx(0.9)
+    assert [share for share, right in zip(scores.shares, scores.class_accuracy, strict=True) if right == 0] == [0.0]
+    assert scores.shares[8] == pytest.approx(0.2)
+    assert scores.covered == 9
+
+
+def test_a_generator_of_one_picture_a_class_has_no_variety_though_every_class_is_there():
+    asked = np.arange(400) % CLASSES
+    embedding = np.eye(CLASSES, dtype=np.float32)[asked]
+    scores = scores_of(seen_as(asked, embedding), np.zeros(0, np.int64), real(asked))
+    assert scores.accuracy is None
+    assert scores.variety == (0.0,) * CLASSES
+    assert scores.to_json()["lowest_variety"] == 0
+    assert "accuracy" not in scores.to_json()
+
+
+def test_classes_that_never_come_have_no_variety_and_are_not_covered():
+    named = np.zeros(50, np.int64)
+    scores = scores_of(seen_as(named), np.zeros(0, np.int64), real(np.arange(400) % CLASSES))
+    assert isinstance(scores, Scores)
+    assert scores.covered == 1
+    assert min(scores.variety) == 0
+    assert scores.collapsed == "1 of 10 classes are covered"
+
+
+@pytest.mark.parametrize(
+    ("covered", "score", "expected"),
+    [
+        (8, 5.0, ""),
+        (7, 9.0, "7 of 10 classes are covered"),
+        (10, 4.89, "the inception score is 4.89, of real pictures 9.80"),
+    ],
+)
+def test_collapse_is_too_few_classes_or_half_of_the_real_inception_score(covered, score, expected):
+    assert collapse(covered, CLASSES, score, 9.8) == expected
+
+
+def test_distance_is_within_classes_alone():
+    embedding = np.array([[0, 0], [3, 4], [100, 0], [100, 1], [7, 7]], np.float32)
+    found = within_classes(embedding, np.array([0, 0, 1, 1, 2]), 4)
+    np.testing.assert_allclose(found[:2], [5, 1])
+    assert np.isnan(found[2:]).all()

@@ -1,0 +1,97 @@
+"""The recipes for one-shots, shrunk: folders → corpus → steps → resume → bundle → a kick where one is asked for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darktimbre.bundle.classifier import Classifier
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.evaluation.one_shots import ANYTHING, judge
+from darktimbre.notes.note import Note
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.training import checkpoint
+from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.reading import load_recipe, recipe_names, smoked
+from darktimbre.training.recipe import Recipe
+from darktimbre.training.schedule import Schedule
+
+RATE = 16_000
+NAMES = ("drums", "synths", "drums/kick", "drums/snare")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight noises in three leaves; the last of each kind is held out."""
+    path, random = tmp_path_factory.mktemp("corpora") / "shots", np.random.default_rng(1)
+    places = [("drums", "kick")] * 4 + [("drums", "snare")] * 2 + [("synths", None)] * 2
+    with CorpusWriter(path, sample_rate=RATE, samples=RATE, name="shots", licence="CC0", split="given") as writer:
+        for number, (category, subcategory) in enumerate(places):
+            note = Note(
+                id=f"n{number}", instrument=f"i{number}", origin="made", seconds=1.0, category=category,
+                subcategory=subcategory, split="test" if number in (3, 5, 7) else "train",
+            )  # fmt: skip
+            writer.add(note, 0.1 * random.standard_normal(RATE) * np.exp(-np.arange(RATE) / (400 * (number + 1))))
+    return path
+
+
+def shrunk(name: str) -> Recipe:
+    recipe = smoked(load_recipe(name))
+    update: dict[str, object] = {
+        "schedule": tuple(stage.model_copy(update={"notes": 8}) for stage in recipe.schedule),
+        "checkpoint_every": 8,
+        "preview_every": 0,
+    }
+    if recipe.network:
+        few = tuple(4 for _ in recipe.network.widths)
+        update["network"] = recipe.network.model_copy(update={"widths": few, "critic_widths": few, "hidden": 8})
+    if recipe.warm_start:
+        update["warm_start"] = recipe.warm_start.model_copy(update={"notes": 8})
+    return recipe.model_copy(update=update)
+
+
+def trained(name: str, corpus: Path, run: Path) -> Path:
+    outcome = train_recipe(shrunk(name), Options(corpus=corpus, run=run, accelerator="cpu"), say=lambda text: None)
+    assert outcome.bundle is not None
+    return outcome.bundle
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("oneshot-")])
+def test_resumed_equals_uninterrupted(name, corpus, tmp_path):
+    trained(name, corpus, tmp_path / "whole")
+    recipe, parts = shrunk(name), tmp_path / "parts"
+    first = Options(corpus=corpus, run=parts, accelerator="cpu", minutes=0.0)
+    assert train_recipe(recipe, first, say=lambda text: None).reason == "time"
+    second = Options(corpus=corpus, run=parts, accelerator="cpu", resume=True)
+    assert train_recipe(recipe, second, say=lambda text: None).notes_seen == Schedule(recipe).total
+    states = [checkpoint.listing(tmp_path / run)[-1] / checkpoint.TENSORS for run in ("whole", "parts")]
+    assert states[0].read_bytes() == states[1].read_bytes()
+
+
+def test_classes_are_sliders_and_the_classifier_judges_them(corpus, tmp_path):
+    player = Synthesizer.from_pretrained(trained("oneshot-classes", corpus, tmp_path / "player"))
+    assert player.attributes.names == NAMES
+    kick, anything = player.render(attributes={"drums": 1, "drums/kick": 1}, seed=3), player.render(seed=3)
+    assert np.isfinite(kick).all()
+    assert not np.array_equal(kick, anything)
+    ear = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "ear"))
+    assert ear.families == ("drums/kick", "drums/snare", "synths")
+    found, sounds = judge(player, ear, Corpus.open(corpus), notes=3)
+    assert [row.name for row in found.rows] == list(NAMES) == list(sounds)
+    assert [row.held_out for row in found.rows] == [2, 1, 1, 1]
+    for row in found.rows:
+        shares = (row.real, row.coded, row.generated)
+        assert all(share is not None and 0 <= share <= 1 for share in shares)
+    of_class = {row.name: row.generated_class for row in found.rows}
+    assert of_class["drums"] is None
+    assert all((row.generated_class or 0) >= (row.generated or 0) for row in found.rows if "/" in row.name)
+
+
+def test_without_classes_there_is_one_row(corpus, tmp_path):
+    player = Synthesizer.from_pretrained(trained("oneshot-gan", corpus, tmp_path / "player"))
+    ear = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "ear"))
+    found, _ = judge(player, ear, Corpus.open(corpus), notes=4)
+    (row,) = found.rows
+    assert (row.name, row.generated, row.held_out, found.generated) == (ANYTHING, None, 0, None)
+    assert row.most[0] in ear.families

@@ -1,0 +1,246 @@
+"""DCGANs on the shared step: critic steps, mode seeking, packs; resumed runs equal uninterrupted ones bit for bit."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tests.training.digits import WGAN, digit_recipe, make_pictures
+from tests.training.tiny import tiny_recipe
+
+from darktimbre.bundle.picture_classifier import PictureClassifier
+from darktimbre.bundle.picture_gan import PictureGan
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.errors import UserError
+from darktimbre.objectives.mode_seeking import mode_seeking_loss
+from darktimbre.training import checkpoint
+from darktimbre.training.curves import draw_losses
+from darktimbre.training.hardware import Hardware
+from darktimbre.training.journal import read_journal
+from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.picture_classifier import shifted
+from darktimbre.training.picture_gan import PictureGanTraining
+from darktimbre.training.picture_material import PictureMaterial
+from darktimbre.training.plan import make_plan, material_of
+from darktimbre.training.recipe import Recipe
+from darktimbre.training.schedule import Schedule
+from darktimbre.training.task import task_for
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_pictures(tmp_path_factory.mktemp("pictures") / "bars").path
+
+
+def begun(recipe: Recipe, path) -> PictureGanTraining:
+    opened = Corpus.open(path, of="pictures")
+    plan, _ = make_plan(recipe, opened)
+    material = material_of(plan, opened)
+    assert isinstance(material, PictureMaterial)
+    training = task_for(plan, material, Hardware(), None)
+    assert isinstance(training, PictureGanTraining)
+    return training
+
+
+def trained(recipe: Recipe, corpus, run, **options) -> str:
+    outcome = train_recipe(
+        recipe, Options(corpus=corpus, run=run, accelerator="cpu", **options), say=lambda sentence: None
+    )
+    return outcome.reason
+
+
+# ----------------------------------------------------------------------------
+# Critic steps
+
+
+def test_generator_learns_in_every_kth_step_alone_and_each_step_has_rows_and_latents_of_its_own(corpus):
+    training = begun(digit_recipe(**WGAN), corpus)
+    schedule, seen, rows = Schedule(training.plan.recipe), 0, []
+    for step in range(12):
+        moment = schedule.at(seen)
+        batch = training.batch(moment)
+        rows.append(batch.pictures.sum(dim=(1, 2, 3)).tolist())
+        before = [parameter.clone() for parameter in training.players.generator.parameters()]
+        critic = [parameter.clone() for parameter in training.players.discriminator.parameters()]
+        losses = training.step(moment)
+        moved = any((a != b).any() for a, b in zip(before, training.players.generator.parameters(), strict=True))
+        assert moved == (step in (4, 9))
+        assert ("generator" in losses) == moved
+        assert any((a != b).any() for a, b in zip(critic, training.players.discriminator.parameters(), strict=True))
+        seen += moment.batch
+    flat = [value for row in rows[:9] for value in row]  # one pass over 36 training pictures
+    assert len(set(flat)) == 36
+
+
+@pytest.mark.parametrize("changes", [WGAN, {}], ids=["between two turns of the critic", "with dropout and batch norms"])
+def test_resumed_equals_uninterrupted(corpus, tmp_path, changes, monkeypatch):
+    recipe = digit_recipe(**changes)
+    assert trained(recipe, corpus, tmp_path / "whole") == "done"
+    from darktimbre.training import loop
+
+    stopped = []
+    monkeypatch.setattr(  # after 7 of 12 steps: with five critic steps, two after the generator's turn
+        loop, "_agreed", lambda stop, hardware, step: "interrupted" if step == 6 and not stopped.append(1) else None
+    )
+    assert trained(recipe, corpus, tmp_path / "parts") == "interrupted"
+    monkeypatch.undo()
+    assert checkpoint.load_latest(tmp_path / "parts")[0].notes_seen == 28
+    torch.manual_seed(99)  # whatever the process did meanwhile
+    assert trained(recipe, corpus, tmp_path / "parts", resume=True) == "done"
+    for name in (f"checkpoints/{48:012d}/{checkpoint.TENSORS}", "journal.jsonl", "bundle/model.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
+
+
+def test_journal_tells_the_generators_loss_though_it_is_rare(corpus, tmp_path):
+    trained(digit_recipe(**WGAN, journal_every=24), corpus, tmp_path / "run")
+    lines = read_journal(tmp_path / "run" / "journal.jsonl")
+    assert [line["step"] for line in lines] == [6, 12]
+    assert all(np.isfinite(line[name]) for line in lines for name in ("critic", "generator", "penalty"))
+    picture = draw_losses(tmp_path / "run", heading="tiny", unit="pictures")
+    assert picture is not None
+    assert picture.stat().st_size > 5000
+    assert draw_losses(tmp_path, heading="nothing") is None
+
+
+# ----------------------------------------------------------------------------
+# Mode seeking
+
+
+def test_mode_seeking_is_of_the_two_fakes_of_a_step(corpus):
+    objectives = {"adversarial": "logistic", "penalty": {"kind": "none"}, "drift": 0.0, "mode_seeking": 0.5}
+    training = begun(digit_recipe(objectives=objectives), corpus)
+    moment = Schedule(training.plan.recipe).at(0)
+    batch, generator = training.batch(moment), training.players.generator
+    with torch.no_grad():
+        expected = mode_seeking_loss(
+            first=generator(batch.generator_latent, batch.condition),
+            second=generator(batch.critic_latent, batch.condition),
+            first_latent=batch.generator_latent,
+            second_latent=batch.critic_latent,
+        )
+    torch.testing.assert_close(training.step(moment)["mode_seeking"].detach(), expected)
+
+
+def test_mode_seeking_makes_pictures_differ(corpus):
+    def spread(weight: float) -> float:
+        objectives = {"adversarial": "logistic", "penalty": {"kind": "none"}, "mode_seeking": weight}
+        training = begun(digit_recipe(objectives=objectives, schedule=[{"notes": 160, "batch": 8}]), corpus)
+        schedule = Schedule(training.plan.recipe)
+        for seen in range(0, 160, 8):
+            training.step(schedule.at(seen))
+        model = training.model(160, {})
+        pictures = model.pictures(model.latents(0, 12), [0] * 12)
+        return float(pictures.std(axis=0).mean())
+
+    assert spread(5.0) > 1.5 * spread(0.0)
+
+
+def test_mode_seeking_is_one_setting_of_every_gan_recipe(tiny_corpus):
+    opened = Corpus.open(tiny_corpus)
+    recipe = tiny_recipe(objectives={"mode_seeking": 0.1, "critic_steps": 2})
+    plan, _ = make_plan(recipe, opened)
+    training = task_for(plan, material_of(plan, opened), Hardware(), None)
+    schedule = Schedule(recipe)
+    assert "mode_seeking" not in training.step(schedule.at(0))
+    assert training.step(schedule.at(4))["mode_seeking"] > 0
+
+
+# ----------------------------------------------------------------------------
+# Batch norms, packs, the model
+
+
+def test_with_batch_norm_real_and_fake_are_judged_apart_without_it_together(corpus):
+    for normalisation, passes in (("batch", 2), ("layer", 1)):
+        training = begun(digit_recipe(dcgan={**WGAN["dcgan"], "normalisation": normalisation}), corpus)
+        sizes: list[int] = []
+        training.players.discriminator.register_forward_pre_hook(
+            lambda module, inputs, sizes=sizes: sizes.append(len(inputs[0]))
+        )
+        training.step(Schedule(training.plan.recipe).at(0))
+        assert sizes == ([4, 4, 4] if passes == 2 else [8, 4])  # the last one is the generator's turn
+
+
+def test_packed_penalty_is_the_slope_of_a_pack(corpus):
+    training = begun(digit_recipe(**{**WGAN, "dcgan": {**WGAN["dcgan"], "pac": 2}}), corpus)
+    moment = Schedule(training.plan.recipe).at(0)
+    batch, players = training.batch(moment), training.players
+    with torch.no_grad():
+        fake = players.generator(batch.critic_latent, batch.condition)
+    alphas = batch.between[::2].repeat_interleave(2)[:, None, None, None]
+    middle = torch.lerp(fake, batch.pictures, alphas).requires_grad_()
+    (gradient,) = torch.autograd.grad(players.discriminator(middle).score.sum(), middle)
+    slopes = gradient.reshape(2, -1).norm(dim=1)
+    torch.testing.assert_close(training.step(moment)["penalty"].detach(), (slopes - 1).square().mean())
+
+
+def test_generator_on_disk_draws_what_was_trained_whatever_the_batch(corpus, tmp_path):
+    assert trained(digit_recipe(), corpus, tmp_path / "run") == "done"
+    model = PictureGan.from_pretrained(tmp_path / "run" / "bundle")
+    assert model.classes == ("0", "1", "2")
+    latents = model.latents(3, 6)
+    np.testing.assert_array_equal(latents[:2], model.latents(3, 2))
+    pictures = model.pictures(latents, [0, 1, 2, 0, 1, 2])
+    assert pictures.shape == (6, 1, 28, 28)
+    np.testing.assert_allclose(model.pictures(latents[4:5], [1]), pictures[4:5], atol=1e-5)
+    with pytest.raises(UserError, match="name one for each, of 0, 1, 2"):
+        model.pictures(latents)
+    with pytest.raises(UserError, match="it holds one: use"):
+        PictureGan.from_pretrained(tmp_path / "run")
+    with pytest.raises(UserError, match="not a picture-classifier: `darktimbre train digits-classifier`"):
+        PictureClassifier.from_pretrained(tmp_path / "run" / "bundle")
+    config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
+    config["network"]["latent"] = 5
+    (tmp_path / "run" / "bundle" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="has the shape"):
+        PictureGan.from_pretrained(tmp_path / "run" / "bundle")
+
+
+# ----------------------------------------------------------------------------
+# The classifier
+
+
+def test_classifier_learns_bars_and_tells_how_often_it_is_right(corpus, tmp_path):
+    recipe = digit_recipe(
+        task="picture-classifier",
+        classifier={"widths": [4, 8], "embedding": 8, "dropout": 0.1, "shift": 1},
+        schedule=[{"notes": 960, "batch": 12}],
+        optimiser={"lr": 0.01, "betas": [0.9, 0.99]},
+    )
+    assert trained(recipe, corpus, tmp_path / "run") == "done"
+    classifier = PictureClassifier.from_pretrained(tmp_path / "run" / "bundle")
+    assert classifier.accuracy is not None
+    assert classifier.accuracy > 0.9
+    metrics = classifier.config["metrics"]
+    assert [metrics[split]["pictures"] for split in ("train", "valid", "test")] == [36, 12, 12]
+    opened = Corpus.open(corpus, of="pictures")
+    seen = classifier.judge(opened.pictures(opened.rows("test")))
+    right = seen.probabilities.argmax(1) == opened.column("category")[opened.rows("test")].astype(int)
+    assert right.mean() == pytest.approx(metrics["test"]["accuracy"])
+    np.testing.assert_allclose(seen.probabilities.sum(1), 1, rtol=1e-5)
+
+
+def test_a_picture_moves_down_and_right_and_black_comes_in():
+    picture = torch.arange(12.0).reshape(1, 1, 3, 4).repeat(2, 1, 1, 1)
+    moved = shifted(picture, torch.tensor([[1, -1], [0, 0]]))
+    assert moved[0, 0].tolist() == [[-1, -1, -1, -1], [1, 2, 3, -1], [5, 6, 7, -1]]
+    torch.testing.assert_close(moved[1], picture[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"schedule": [{"notes": 8, "batch": 1}]}, "at least 2"),
+        ({"dcgan": {"pac": 3}}, "multiple of dcgan.pac, 3"),
+        ({"init": "starter"}, "has no warm_start, no init"),
+        ({"schedule": [{"notes": 8, "batch": 4, "fade": 4}]}, "fades in"),
+    ],
+)
+def test_what_no_picture_recipe_has_is_refused(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        digit_recipe(**changes)
+
+
+def test_pictures_of_one_class_teach_nothing(tmp_path):
+    corpus = make_pictures(tmp_path / "one", pictures=10, classes=1).path
+    with pytest.raises(UserError, match="of one class, '0'"):
+        trained(digit_recipe(), corpus, tmp_path / "run")

@@ -1,0 +1,140 @@
+"""The class tree as controls: hard labels in a fixed order, left unsaid at random, and a classifier of its leaves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from tests.training.tiny import RATE, SAMPLES, tiny_recipe
+
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
+from darktimbre.objectives.distillation import distillation_loss
+from darktimbre.training.classes import families_of, family_classes
+from darktimbre.training.data import Data
+from darktimbre.training.material import choose_attributes, gather
+from darktimbre.training.plan import make_plan
+from darktimbre.training.tree import told_of
+
+PLACES = [("drums", "kick"), ("drums", "kick"), ("drums", "snare"), ("synths", None), ("drums", "clap"), ("fx", "kick")]
+NAMES = ("drums", "fx", "synths", "drums/clap", "drums/kick", "drums/snare", "fx/kick")
+
+
+def one_shots(path: Path, places=PLACES) -> Corpus:
+    random = np.random.default_rng(3)
+    with CorpusWriter(path, sample_rate=RATE, samples=SAMPLES, name="shots", split="given") as writer:
+        for number, (category, subcategory) in enumerate(places):
+            note = Note(
+                id=f"n{number}",
+                instrument=f"i{number}",
+                origin="made",
+                seconds=SAMPLES / RATE,
+                category=category,
+                subcategory=subcategory,
+                split="train",
+            )
+            writer.add(note, 0.1 * random.standard_normal(SAMPLES) * np.exp(-np.arange(SAMPLES) / 40))
+    return writer.corpus
+
+
+def data(**changes) -> Data:
+    return Data(seconds=SAMPLES / RATE, pitches=None, attributes=1, teacher="classes", **changes)
+
+
+def test_labels_are_class_and_subclass_one_hot_each(tmp_path):
+    corpus = one_shots(tmp_path / "c")
+    attributes = choose_attributes(data(), corpus)
+    assert attributes.names == NAMES  # classes first, both sorted; "kick" of two classes is two
+    assert attributes.teacher == "classes"
+    material = gather(data(), corpus, attributes)
+    assert set(np.unique(material.soft)) == {0.0, 1.0}
+    said = [tuple(NAMES[column] for column in np.flatnonzero(row)) for row in material.soft]
+    assert said == [
+        ("drums", "drums/kick"), ("drums", "drums/kick"), ("drums", "drums/snare"), ("synths",),
+        ("drums", "drums/clap"), ("fx", "fx/kick"),
+    ]  # fmt: skip
+    assert material.baseline == [0.0] * len(NAMES)  # who asks for nothing gets anything, not the most frequent class
+
+
+def test_other_classes_have_another_digest(tmp_path):
+    first = choose_attributes(data(), one_shots(tmp_path / "a"))
+    again = choose_attributes(data(), one_shots(tmp_path / "b", PLACES[::-1]))
+    other = choose_attributes(data(), one_shots(tmp_path / "c", PLACES[:-1]))
+    assert first == again
+    assert first.teacher_digest != other.teacher_digest
+
+
+def test_without_folders_there_are_no_classes(tmp_path):
+    with pytest.raises(UserError, match=r"knows no classes.*render --kits"):
+        choose_attributes(data(), one_shots(tmp_path / "c", [(None, None)] * 3))
+
+
+def test_class_and_subclass_are_left_unsaid_independently_and_as_often_as_asked():
+    said = told_of(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=40, batch=20_000)
+    classes, subclasses = said[:, :3], said[:, 3:]
+    assert (classes == classes[:, :1]).all()
+    assert (subclasses == subclasses[:, :1]).all()
+    unsaid = 1 - torch.stack([classes[:, 0], subclasses[:, 0]], 1)
+    assert unsaid.mean(0).tolist() == pytest.approx([0.3, 0.2], abs=0.015)
+    assert float(unsaid.prod(1).mean()) == pytest.approx(0.06, abs=0.01)
+    again = told_of(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=40, batch=20_000)
+    assert torch.equal(said, again)
+    other = told_of(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=41, batch=20_000)
+    assert not torch.equal(said, other)
+
+
+def test_what_was_not_told_has_no_part_in_the_loss():
+    logits = torch.randn(4, 7, requires_grad=True)
+    told = torch.ones(4, 7)
+    told[1, 3:] = 0
+    distillation_loss(student_logits=logits, soft_labels=torch.ones(4, 7), temperature=1.0, told=told).backward()
+    assert logits.grad is not None
+    assert torch.equal(logits.grad == 0, told == 0)
+
+
+def test_the_condition_keeps_the_unsaid_to_itself(tmp_path):
+    corpus = one_shots(tmp_path / "c")
+    material = gather(data(), corpus, choose_attributes(data(), corpus))
+    told = torch.ones(2, len(NAMES))
+    told[1, 3:] = 0
+    condition = material.condition(np.array([0, 2]), told)
+    assert [[NAMES[c] for c in row.nonzero()[:, 0]] for row in condition] == [["drums", "drums/kick"], ["drums"]]
+
+
+def test_notes_may_be_brought_to_one_peak(tmp_path):
+    corpus = one_shots(tmp_path / "c")
+    plain, level = (gather(data(peak_db=peak), corpus, choose_attributes(data(), corpus)) for peak in (None, -6.0))
+    index = np.array([0, 3])
+    before, after = plain.waves(index), level.waves(index)
+    assert torch.equal(before, torch.from_numpy(corpus.waves(index)))
+    assert after.abs().amax(1).tolist() == pytest.approx([10 ** (-6 / 20)] * 2)
+    torch.testing.assert_close(after / after.abs().amax(1, keepdim=True), before / before.abs().amax(1, keepdim=True))
+
+
+def test_families_of_a_classifier_may_be_classes_or_leaves(tmp_path):
+    corpus = one_shots(tmp_path / "c")
+    assert families_of(data(families="category"), corpus) == ("drums", "fx", "synths")
+    leaves = families_of(data(families="subcategory"), corpus)
+    assert leaves == ("drums/clap", "drums/kick", "drums/snare", "fx/kick", "synths")
+    rows = np.arange(len(corpus))
+    assert family_classes(corpus, rows, leaves, "subcategory").tolist() == [1, 1, 2, 4, 0, 3]
+    assert families_of(data(), corpus) == ()  # no NSynth family is known of any
+
+
+def test_hard_labels_have_no_temperature_and_are_taken_whole():
+    with pytest.raises(ValidationError, match="temperature is 1"):
+        data(temperature=1.5)
+    with pytest.raises(ValidationError, match="set teacher to classes"):
+        Data(drop_subclass=0.2)
+
+
+def test_the_plan_makes_room_for_every_class(tmp_path):
+    recipe = tiny_recipe()
+    recipe = recipe.model_copy(update={"data": data(codec=recipe.data.codec)})
+    plan, start = make_plan(recipe, one_shots(tmp_path / "c"))
+    assert start is None
+    assert plan.attributes.size == len(NAMES)
+    assert plan.network().heads.attributes == len(NAMES)
