@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
+from pydantic import BaseModel
 
 from darktimbre.audio.atomic import atomic_folder
 from darktimbre.bundle import weights as tensors
@@ -14,6 +15,8 @@ from darktimbre.bundle.where import CARD, CONFIG, WEIGHTS
 from darktimbre.notes.errors import UserError
 
 FORMAT = 1
+
+Sizes = TypeVar("Sizes", bound=BaseModel)
 
 
 def read_folder(folder: Path | str, *, kind: str, recipe: str) -> tuple[dict[str, Any], tensors.Weights, str]:
@@ -60,6 +63,19 @@ def write_folder(
         safetensors.torch.save_file(stored, made / WEIGHTS, metadata={"format": "pt"})
         (made / WEIGHTS).chmod((made / CONFIG).stat().st_mode)  # safetensors writes for the owner alone
     return path
+
+
+def network_sizes(kind: type[Sizes], config: Mapping[str, Any], origin: str) -> Sizes:
+    """`network` of a configuration.
+
+    Raises:
+        UserError: it is missing, or not one this version can build.
+    """
+    try:
+        return kind(**config["network"])
+    except (TypeError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{origin}: `network` in {CONFIG} is not one this version can build ({reason}).") from error
 
 
 def class_names(config: Mapping[str, Any], origin: str) -> tuple[str, ...]:

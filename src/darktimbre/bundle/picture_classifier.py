@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from darktimbre.bundle import weights as tensors
-from darktimbre.bundle.model_folder import class_names, frozen, parameters, read_folder, write_folder
+from darktimbre.bundle.model_folder import class_names, frozen, network_sizes, parameters, read_folder, write_folder
 from darktimbre.bundle.picture_card import classifier_card
 from darktimbre.bundle.where import CONFIG, WEIGHTS
 from darktimbre.models.digit_classifier import DigitClassifier, DigitClassifierConfig
@@ -70,13 +70,7 @@ class PictureClassifier:
     @cached_property
     def network(self) -> DigitClassifierConfig:
         """Sizes of the network."""
-        try:
-            return DigitClassifierConfig(**self.config["network"])
-        except (TypeError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{self.origin}: `network` in {CONFIG} is not one this version can build ({reason})."
-            ) from error
+        return network_sizes(DigitClassifierConfig, self.config, self.origin)
 
     @property
     def classes(self) -> tuple[str, ...]:

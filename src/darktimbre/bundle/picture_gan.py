@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from darktimbre.bundle import weights as tensors
-from darktimbre.bundle.model_folder import class_names, frozen, parameters, read_folder, write_folder
+from darktimbre.bundle.model_folder import class_names, frozen, network_sizes, parameters, read_folder, write_folder
 from darktimbre.bundle.picture_card import gan_card
 from darktimbre.bundle.where import CONFIG, WEIGHTS
 from darktimbre.models.dcgan import DcganConfig, DcganGenerator
@@ -71,13 +71,7 @@ class PictureGan:
     @cached_property
     def network(self) -> DcganConfig:
         """Sizes of the network."""
-        try:
-            return DcganConfig(**self.config["network"])
-        except (TypeError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{self.origin}: `network` in {CONFIG} is not one this version can build ({reason})."
-            ) from error
+        return network_sizes(DcganConfig, self.config, self.origin)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def rtf(
             choosing.keep_choice(instrument, count, choosing.choice(ms["torch"], ms["onnx"]))
         cells = cells_of(taken, instrument.seconds, lambda count: choosing.kept_choice(instrument, count))
     _print(cells, instrument.seconds)
-    say("● is what --runtime auto plays by. The call of median length, and the least; RTF by the median.")
+    say("● is what --runtime auto plays by, or, not asked yet, would by these figures. Medians; RTF by the median.")
     if json_ is not None:
         from darktimbre.audio.atomic import atomic_file
 
@@ -233,4 +233,7 @@ def _prepare(bundle: str, runtimes: list[str], threads: int, batches: list[int])
 
 
 def _round(number: int) -> dict[tuple[str, int], "Spent"]:
-    return {key: watch.note(number) for key, watch in _watches.items()}
+    turns = list(_watches.items())
+    if number % 2:  # threads of the one that still spin would else always burden the other
+        turns.reverse()
+    return {key: watch.note(number) for key, watch in turns}

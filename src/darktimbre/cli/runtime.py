@@ -148,10 +148,12 @@ def compare(by_torch: "Synthesizer", by_onnx: "Synthesizer") -> dict[str, Any]:
 
     watches = (Stopwatch(by_torch), Stopwatch(by_onnx))
     taken: tuple[list[float], list[float]] = ([], [])
+    turns = list(zip(watches, taken, strict=True))
     end, number = time.monotonic() + SECONDS, 0
     while number < WARM_UP + AT_LEAST or time.monotonic() < end:
-        for watch, seconds in zip(watches, taken, strict=True):
+        for watch, seconds in turns:
             seconds.append(watch.note(number).total)
+        turns.reverse()  # threads of the one that still spin would else always burden the other
         number += 1
     return choice(*(1e3 * statistics.median(seconds[WARM_UP:]) for seconds in taken))
 
