@@ -34,6 +34,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_bundle().save_pretrained(tmp_path_factory.mktemp("bundles") / "tiny")
 
 
+def _heeds_all_signals() -> None:
+    """As from a terminal, though the tests themselves run under nohup or in a shell's background."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 @contextmanager
 def _playing(bundle: Path, home: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """The process, the address it plays at, and its token."""
@@ -50,7 +56,13 @@ def _playing(bundle: Path, home: Path, *more: str) -> Iterator[tuple[subprocess.
     ]
     environment = {**os.environ, "DARKTIMBRE_HOME": str(home)}
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        preexec_fn=_heeds_all_signals if os.name == "posix" else None,
     )
     try:
         assert process.stdout is not None
