@@ -36,6 +36,7 @@ VERBS = (
         JUDGING,
         "Train and compare all that a paper's tables need.",
     ),
+    Verb("play", "darktimbre.cli.play:play", PLAYING, "Play an instrument in the browser."),
     Verb("synth", "darktimbre.cli.synth:app", PLAYING, "Play an instrument into sound files."),
     Verb(
         "export",
@@ -43,7 +44,6 @@ VERBS = (
         PLAYING,
         "Put an instrument's sounds, or its network, where musicians work.",
     ),
-    Verb("play", "darktimbre.cli.play:play", PLAYING, "Play an instrument in the browser."),
     Verb("quickstart", "darktimbre.cli.quickstart:quickstart", HOUSE, "From nothing to sounds in some minutes."),
     Verb("bench", "darktimbre.cli.bench:app", HOUSE, "Measure how fast an instrument plays here."),
     Verb("doctor", "darktimbre.cli.doctor:doctor", HOUSE, "Tell what is installed, what is missing, and the remedy."),
@@ -89,7 +89,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Start with `darktimbre quickstart`, or play the instrument that came along:"
-    " `darktimbre synth random starter sounds`.",
+    " `darktimbre play starter`.",
 )
 
 
