@@ -10,6 +10,8 @@ from darktimbre.cli.export_network import onnx, program
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from darktimbre.export.packing import Exported
     from darktimbre.synthesizer.patch import Patch
     from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -18,7 +20,9 @@ app = typer.Typer(no_args_is_help=True)
 
 BundleName = Annotated[
     str,
-    typer.Argument(metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id user/name[@revision]."),
+    typer.Argument(
+        metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
+    ),
 ]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to be made; an earlier export there is replaced.")]
 PatchFiles = Annotated[
@@ -64,63 +68,41 @@ def overview() -> None:
     """
 
 
-@app.command()
-def sfz(
-    bundle: BundleName,
-    out: Out,
-    patch: PatchFiles = None,
-    set_: Set = None,
-    seed: Seed = 0,
-    arrangement: ArrangementName = "keyswitch",
-    velocity_layers: VelocityLayers = 1,
-    step: Step = 1,
-    rate: Rate = None,
-    bits: BitDepth = None,
-    loops: Loops = True,
-    normalise: Level = "peak",
-    name: Title = "",
-    zip_: Zip = False,
-    device: Device = "cpu",
-) -> None:
-    """An SFZ instrument: a text file and its samples, for sfizz, LinuxSampler, ARIA, Sforzando, Zerberus and others."""
-    asked: dict[str, Any] = {
-        "arrangement": arrangement,
-        "velocity_layers": velocity_layers,
-        "step": step,
-        "rate": rate,
-        "bits": bits,
-    }
-    _export("sfz", bundle, out, patch, set_, seed, zip_, device, loops=loops, normalise=normalise, title=name, **asked)
+def _preset(form: str) -> "Callable[..., None]":
+    """The command of a preset for samplers in software: all forms take the same options."""
+
+    def command(
+        bundle: BundleName,
+        out: Out,
+        patch: PatchFiles = None,
+        set_: Set = None,
+        seed: Seed = 0,
+        arrangement: ArrangementName = "keyswitch",
+        velocity_layers: VelocityLayers = 1,
+        step: Step = 1,
+        rate: Rate = None,
+        bits: BitDepth = None,
+        loops: Loops = True,
+        normalise: Level = "peak",
+        name: Title = "",
+        zip_: Zip = False,
+        device: Device = "cpu",
+    ) -> None:
+        asked: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
+        asked |= {"arrangement": arrangement, "velocity_layers": velocity_layers, "step": step}
+        _export(form, bundle, out, patch, set_, seed, zip_, device, **asked)
+
+    return command
 
 
-@app.command()
-def decentsampler(
-    bundle: BundleName,
-    out: Out,
-    patch: PatchFiles = None,
-    set_: Set = None,
-    seed: Seed = 0,
-    arrangement: ArrangementName = "keyswitch",
-    velocity_layers: VelocityLayers = 1,
-    step: Step = 1,
-    rate: Rate = None,
-    bits: BitDepth = None,
-    loops: Loops = True,
-    normalise: Level = "peak",
-    name: Title = "",
-    zip_: Zip = False,
-    device: Device = "cpu",
-) -> None:
-    """A DecentSampler preset with its samples, a menu of the settings and knobs; --zip makes a .dslibrary."""
-    asked: dict[str, Any] = {
-        "arrangement": arrangement,
-        "velocity_layers": velocity_layers,
-        "step": step,
-        "rate": rate,
-        "bits": bits,
-    }
-    asked |= {"loops": loops, "normalise": normalise, "title": name}
-    _export("decentsampler", bundle, out, patch, set_, seed, zip_, device, **asked)
+app.command(
+    "sfz",
+    help="An SFZ instrument: a text file and its samples, for sfizz, LinuxSampler, ARIA, Sforzando, Zerberus, …",
+)(_preset("sfz"))
+app.command(
+    "decentsampler",
+    help="A DecentSampler preset with its samples, a menu of the settings and knobs; --zip makes a .dslibrary.",
+)(_preset("decentsampler"))
 
 
 @app.command()
@@ -149,14 +131,8 @@ def wavs(
     device: Device = "cpu",
 ) -> None:
     """WAV files for hardware and Eurorack samplers: root notes and loops inside, a folder for each setting."""
-    asked: dict[str, Any] = {
-        "velocity_layers": velocity_layers,
-        "step": step,
-        "rate": rate,
-        "bits": bits,
-        "loops": loops,
-    }
-    asked |= {"normalise": normalise, "hardware": hardware, "title": name}
+    asked: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
+    asked |= {"velocity_layers": velocity_layers, "step": step, "hardware": hardware}
     _export("wavs", bundle, out, patch, set_, seed, zip_, device, **asked)
 
 

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 BundleName = Annotated[
     str,
-    typer.Argument(metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id user/name[@revision]."),
+    typer.Argument(
+        metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
+    ),
 ]
 WithSound = Annotated[
     bool,

@@ -79,9 +79,6 @@ def _decibels(levels: dict[str, float]) -> str:
 
 
 def _overview(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
     pitch, counts = facts["pitch"], facts["counts"]
     splits = ", ".join(f"{name} {part['notes']:,}" for name, part in facts["splits"].items())
     fates = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
@@ -108,18 +105,10 @@ def _overview(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
         "made from": origin,
         "digest": facts["digest"][:16],
     }
-    table = Table(show_header=False, title=escape(str(facts["name"])), title_justify="left", title_style="bold")
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows.items():
-        table.add_row(name, escape(value))
-    return table
+    return _facts(facts["name"], rows)
 
 
 def _pictures(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
     rows = {
         "folder": str(corpus.path),
         "pictures": f"{facts['notes']:,} of {' × '.join(map(str, facts['picture']))} (channel × height × width)",
@@ -128,7 +117,15 @@ def _pictures(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
         "made from": str(facts["provenance"].get("source", "unknown")),
         "digest": facts["digest"][:16],
     }
-    table = Table(show_header=False, title=escape(str(facts["name"])), title_justify="left", title_style="bold")
+    return _facts(facts["name"], rows)
+
+
+def _facts(title: object, rows: dict[str, str]) -> "Table":
+    """Two columns: what is told, and the fact."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_header=False, title=escape(str(title)), title_justify="left", title_style="bold")
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():

@@ -88,8 +88,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with `darktimbre quickstart`, or play the instrument that came along:"
-    " `darktimbre play starter`.",
+    epilog="Start with `darktimbre quickstart`, or play the instrument that came along: `darktimbre play starter`.",
 )
 
 

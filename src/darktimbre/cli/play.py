@@ -31,7 +31,7 @@ def play(
     bundle: Annotated[
         str,
         typer.Argument(
-            metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id user/name[@revision]."
+            metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
         ),
     ],
     host: Annotated[

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 BundleName = Annotated[
     str,
-    typer.Argument(metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id user/name[@revision]."),
+    typer.Argument(
+        metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
+    ),
 ]
 Out = Annotated[
     Path, typer.Argument(metavar="OUT", help="Folder for the sounds and their manifest.json; made if need be.")

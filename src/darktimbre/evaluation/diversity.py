@@ -17,7 +17,7 @@ from darktimbre.corpus.classes import leaf_of
 from darktimbre.evaluation import facts
 from darktimbre.evaluation.heldout import CLASSES, HeldOut
 from darktimbre.evaluation.pairing import Instrument
-from darktimbre.evaluation.results import MISSING, Estimate, Evaluation, Sound, System
+from darktimbre.evaluation.results import MISSING, Estimate, Evaluation, Sound, System, plain
 from darktimbre.evaluation.scores import Features, Reference
 from darktimbre.evaluation.sounding import ask, class_names
 from darktimbre.evaluation.sources import generated_source, real_source
@@ -93,9 +93,7 @@ class Diversity:
 
     def to_json(self) -> dict[str, Any]:
         """That of the evaluation, with `diversity` and `again`; what is not finite becomes null."""
-        from darktimbre.evaluation.results import _plain
-
-        told = {"diversity": [_plain(asdict(one)) for one in self.varieties], "again": self.again}
+        told = {"diversity": [plain(asdict(one)) for one in self.varieties], "again": self.again}
         return {**self.evaluation.to_json(), **told}
 
 

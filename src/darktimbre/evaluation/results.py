@@ -209,9 +209,9 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain types; what is not finite becomes null."""
-        plain = _plain(asdict(self))
-        assert isinstance(plain, dict)
-        return plain
+        told = plain(asdict(self))
+        assert isinstance(told, dict)
+        return told
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Evaluation":
@@ -221,13 +221,14 @@ class Evaluation:
         return cls(systems, data["facts"], data["counts"], data["asked"], **sentences)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value in JSON's types; what is not finite becomes null."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

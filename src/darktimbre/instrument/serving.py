@@ -94,15 +94,35 @@ class _Clock:
             self._handle = None
 
 
-class _Http(H11Protocol):
-    """HTTP/1.1, cut when the head of a request does not arrive, or nothing of an answer is taken, for too long."""
+class _Cut(asyncio.Protocol):
+    """What both protocols share: a connection whose answers are not taken for too long is cut."""
 
     limits: Limits
+    loop: asyncio.AbstractEventLoop
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._taken = _Clock(self.loop, transport, self.limits.send_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._taken.stop()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._taken.start()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._taken.stop()
+
+
+class _Http(_Cut, H11Protocol):
+    """HTTP/1.1, cut when the head of a request does not arrive, or nothing of an answer is taken, for too long."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._head = _Clock(self.loop, transport, self.limits.head_seconds)
-        self._taken = _Clock(self.loop, transport, self.limits.send_seconds)
         if len(self.connections) > 2 * self.limits.connections:  # beyond those that are answered 503
             transport.abort()
         self._head.start()
@@ -117,20 +137,11 @@ class _Http(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head.stop()
-        self._taken.stop()
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._head.stop()
         super().handle_websocket_upgrade(event)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._taken.start()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._taken.stop()
 
     def _await_head(self) -> None:
         """The clock runs while no request is served; a kept connection is closed earlier by uvicorn's own."""
@@ -141,30 +152,12 @@ class _Http(H11Protocol):
             self._head.start()
 
 
-class _Live(WebSocketsSansIOProtocol):
+class _Live(_Cut, WebSocketsSansIOProtocol):
     """A WebSocket, cut when nothing is taken for too long: waiting for it to close in order would be for ever.
 
     So is one that sends what costs nothing to send and has to be kept: fragments without content or end, and pings
     whose answers are not read.
     """
-
-    limits: Limits
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._taken = _Clock(self.loop, transport, self.limits.send_seconds)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._taken.stop()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._taken.start()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._taken.stop()
 
     def handle_cont(self, event: Any) -> None:
         super().handle_cont(event)
