@@ -7,6 +7,7 @@ import typer
 
 from darktimbre.cli import asking
 from darktimbre.cli.export_network import onnx, program
+from darktimbre.cli.playing import BundleName, Device
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-BundleName = Annotated[
-    str,
-    typer.Argument(
-        metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
-    ),
-]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to be made; an earlier export there is replaced.")]
 PatchFiles = Annotated[
     list[Path] | None,
@@ -56,7 +51,6 @@ Level = Annotated[
 ]
 Title = Annotated[str, typer.Option("--name", help="What the instrument is called in the sampler; the bundle's name.")]
 Zip = Annotated[bool, typer.Option("--zip", help="One archive instead of a folder.")]
-Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, …")]
 
 
 @app.callback()

@@ -5,16 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darktimbre.cli.playing import BundleName
+
 if TYPE_CHECKING:
     from darktimbre.export.onnx import OnnxReport
     from darktimbre.export.program import ProgramReport
 
-BundleName = Annotated[
-    str,
-    typer.Argument(
-        metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
-    ),
-]
 WithSound = Annotated[
     bool,
     typer.Option(
