@@ -45,13 +45,8 @@ def mode_seeking(choices: Choices) -> Experiment:
         arms.append(arm("no minibatch deviation", "no-deviation", "network.minibatch_stddev=false"))
     else:
         arms.append(arm("minibatch deviation", "deviation", "network.minibatch_stddev=true"))
-    remarks = []
-    if "pac" in type(plain.network).model_fields:
-        arms.append(arm(f"pac {PAC}", f"pac{PAC}", f"network.pac={PAC}"))
-    else:
-        remarks.append(f"pac is left out: the discriminator of {plain.name} judges each note alone.")
-    if choices.notes:
-        remarks.append(f"Each arm's game was {choices.notes:,} notes, by --notes.")
+    arms.append(arm(f"pac {PAC}", f"pac{PAC}", f"network.pac={PAC}"))
+    remarks = (f"Each arm's game was {choices.notes:,} notes, by --notes.",) if choices.notes else ()
     # Another run of the same says how far two runs differ by chance.
     arms.append(arm(AGAIN, "without-again", "objectives.mode_seeking=0", f"seed={plain.seed + 1}"))
     if plain.data.teacher == CLASSES:
@@ -67,7 +62,7 @@ def mode_seeking(choices: Choices) -> Experiment:
         f"{plain.name} without and with the mode-seeking loss and other means against collapse, one setting an arm",
         (Sounds("notes"),),
         (*before, *arms),
-        tuple(remarks),
+        remarks,
         report="diversity",
     )
 

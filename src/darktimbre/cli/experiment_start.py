@@ -44,7 +44,7 @@ class Start:
             UserError: the start lacks what the recipe has.
         """
         assert recipe.network is not None
-        deviation, pac = recipe.network.minibatch_stddev, getattr(recipe.network, "pac", 1)
+        deviation, pac = recipe.network.minibatch_stddev, recipe.network.pac
         if (deviation, pac) == (self.deviation, self.pac):
             return self
         if (deviation and not self.deviation) or self.pac not in (1, pac):
@@ -82,7 +82,7 @@ def start_at(place: Path) -> Start:
     if there.discriminator is None:
         raise UserError(f"{place} holds no discriminator, so no game can go on from it: give another --start.")
     held = hashlib.sha256((there.digest + digest(there.discriminator)).encode()).hexdigest()
-    return Start(Path(there.origin), held, there.network.minibatch_stddev, getattr(there.network, "pac", 1))
+    return Start(Path(there.origin), held, there.network.minibatch_stddev, there.network.pac)
 
 
 def without_deviation(bundle: "Bundle") -> "Bundle":

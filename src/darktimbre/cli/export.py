@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darktimbre.cli import asking
-from darktimbre.cli.export_network import onnx, program
+from darktimbre.cli.export_network import onnx, player, program
 from darktimbre.cli.playing import BundleName, Device
 from darktimbre.notes.errors import UserError
 
@@ -131,6 +131,7 @@ def wavs(
 
 
 app.command("onnx")(onnx)
+app.command("player")(player)
 app.command("program")(program)
 
 

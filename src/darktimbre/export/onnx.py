@@ -22,6 +22,7 @@ from torch import Tensor
 
 import darktimbre
 from darktimbre.audio.atomic import atomic_file
+from darktimbre.export.precision import Precision, reduced
 from darktimbre.export.sound import CONDITION, LATENT, PICTURE, WAVE, Sound, example, why_not
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.runtime import DIGEST, REMEDY
@@ -29,6 +30,7 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 OPSET = 18
 GRAPH = 2  # counts up when the same network becomes another graph, so that what was kept is exported anew
+SNR = "snr"  # of pictures, among what `compare` finds
 PROBES = 5  # notes with which an export is compared with the synthesizer
 
 
@@ -44,6 +46,9 @@ class OnnxReport:
         picture_error: greatest absolute difference of pictures (their range is about -1 to 1) over some notes; None
             where onnxruntime is not installed, so that nothing could be compared.
         wave_error: the same of waves (full level is 1); None without waves.
+        precision: of the network's weights in the file.
+        parameters: of the generator.
+        picture_snr: power of the synthesizer's pictures by that of the difference, in dB.
     """
 
     path: Path
@@ -52,18 +57,24 @@ class OnnxReport:
     why_no_wave: str | None
     picture_error: float | None
     wave_error: float | None
+    precision: Precision
+    parameters: int
+    picture_snr: float | None
 
 
-def export_onnx(instrument: Synthesizer, path: str | Path, *, with_sound: bool = True) -> OnnxReport:
+def export_onnx(
+    instrument: Synthesizer, path: str | Path, *, with_sound: bool = True, precision: Precision = "float32"
+) -> OnnxReport:
     """Writes the file, whole or not at all, and compares what it makes with the synthesizer's own notes.
 
     Args:
         instrument: what to export; its weights are in the file.
         path: the file, by custom `.onnx`.
         with_sound: also export the way from picture to wave, where the codec's inverse is a graph.
+        precision: how the network's weights are kept (`export/precision.py`); the way to the wave stays as it is.
 
     Raises:
-        UserError: the packages onnx and onnxscript are not installed.
+        UserError: there is no such precision, or the packages onnx and onnxscript are not installed.
     """
     path = Path(path)
     why_no_wave = why_not(instrument.codec) if with_sound else None
@@ -71,7 +82,8 @@ def export_onnx(instrument: Synthesizer, path: str | Path, *, with_sound: bool =
     graph = Sound(instrument, with_sound=with_sound).eval()
     outputs = (PICTURE, WAVE) if with_sound else (PICTURE,)
     model = _converted(graph, example(instrument, 2), outputs)
-    for key, value in properties(instrument).items():
+    model = reduced(model, precision)
+    for key, value in {**properties(instrument), "darktimbre.precision": json.dumps(precision)}.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     _check(model)
@@ -80,7 +92,15 @@ def export_onnx(instrument: Synthesizer, path: str | Path, *, with_sound: bool =
         temporary.write_bytes(model.SerializeToString())
     errors = compare(instrument, path)
     return OnnxReport(
-        path, path.stat().st_size, outputs, why_no_wave, errors.get(PICTURE), errors.get(WAVE) if with_sound else None
+        path=path,
+        bytes=path.stat().st_size,
+        outputs=outputs,
+        why_no_wave=why_no_wave,
+        picture_error=errors.get(PICTURE),
+        wave_error=errors.get(WAVE) if with_sound else None,
+        precision=precision,
+        parameters=parameters(instrument),
+        picture_snr=errors.get(SNR),
     )
 
 
@@ -90,6 +110,7 @@ def properties(instrument: Synthesizer) -> dict[str, str]:
     told: dict[str, Any] = {
         "sample_rate": instrument.sample_rate,  # Hz
         "samples": instrument.samples,
+        "parameters": parameters(instrument),
         "latent": instrument.latent_size,  # standard normal values
         "pitches": list(attributes.pitches),  # MIDI numbers of the condition's first values, a one-hot choice
         "between": instrument.controls.between,  # whether two neighbouring pitches may share the one
@@ -106,8 +127,14 @@ def properties(instrument: Synthesizer) -> dict[str, str]:
     }
 
 
+def parameters(instrument: Synthesizer) -> int:
+    """How many the generator has, before anything is folded."""
+    return sum(one.numel() for one in instrument.bundle.generator().parameters())
+
+
 def compare(instrument: Synthesizer, path: Path) -> dict[str, float]:
-    """Output → greatest absolute difference from the synthesizer over some notes; empty without onnxruntime."""
+    """Output → greatest absolute difference from the synthesizer over some notes, and the pictures' signal-to-error
+    ratio in dB; empty without onnxruntime."""
     try:
         import onnxruntime
     except ImportError:
@@ -118,7 +145,9 @@ def compare(instrument: Synthesizer, path: Path) -> dict[str, float]:
     made = dict(zip(names, session.run(names, {LATENT: latent.numpy(), CONDITION: condition.numpy()}), strict=True))
     with torch.inference_mode():
         pictures = Sound(instrument, with_sound=False)(latent, condition)[0].numpy()
-    errors = {PICTURE: _apart(made[PICTURE], pictures)}
+    power = np.square(made[PICTURE] - pictures, dtype=np.float64).mean()
+    snr = 10 * np.log10(np.square(pictures, dtype=np.float64).mean() / max(power, 1e-30))
+    errors = {PICTURE: _apart(made[PICTURE], pictures), SNR: float(snr)}
     if WAVE in made:
         errors[WAVE] = _apart(made[WAVE], instrument.waves(condition.numpy(), latent.numpy()))
     return errors

@@ -38,6 +38,7 @@ class ProgressiveConfig(BaseModel):
     hidden: int = Field(default=256, ge=1, description="features of the critic before its heads")
     heads: Heads = Heads()
     minibatch_stddev: bool = True
+    pac: int = Field(default=1, ge=1, description="consecutive notes whose score is one (Lin et al. 2018)")
     negative_slope: float = Field(default=0.2, ge=0.0, lt=1.0)
     tanh: bool = Field(default=False, description="bound the generator's picture by tanh (GANSynth)")
     normalise_input: bool = Field(default=False, description="pixel-normalise the input vector (PGAN)")

@@ -141,7 +141,7 @@ def combed(maps: Tensor, comb: Tensor) -> Tensor:
 class Verdict(NamedTuple):
     """What the critic says of a batch of pictures; a head that it does not have is None."""
 
-    score: Tensor  # (batch,): Wasserstein potential, or the logit of "real"
+    score: Tensor  # (batch / pac,): Wasserstein potential, or the logit of "real"
     pitch_logits: Tensor | None  # (batch, pitch class), for a softmax
     attribute_logits: Tensor | None  # (batch, attribute), for sigmoids
     posterior: Tensor | None  # (batch, 2·latent): mean, then log-variance of z given the picture
@@ -169,6 +169,9 @@ class Discriminator(nn.Module):
         self.pitch = EqualisedLinear(config.hidden, config.heads.pitch) if config.heads.pitch else None
         self.attributes = EqualisedLinear(config.hidden, config.heads.attributes) if config.heads.attributes else None
         self.posterior = EqualisedLinear(config.hidden, 2 * config.latent) if config.posterior else None
+        # Lin et al. 2018 pack pictures; here the features of each are packed, for the other heads are of one note each.
+        packed = EqualisedLinear(config.hidden * config.pac, config.hidden, gain=RECTIFIER) if config.pac > 1 else None
+        self.packed = packed
 
     def forward(
         self, picture: Tensor, *, stage: int | None = None, alpha: float = 1.0, per_note: bool = False
@@ -180,8 +183,12 @@ class Discriminator(nn.Module):
         each note alone, and piecewise constant, which halves the penalty's time. The published code does without.
         """
         hidden = self.features(picture, stage=stage, alpha=alpha, per_note=per_note)
+        judged = hidden
+        if self.packed is not None:
+            together = hidden.unflatten(0, (-1, self.config.pac)).flatten(1)
+            judged = rectify(self.packed(together), self.config.negative_slope)
         return Verdict(
-            score=self.score(hidden)[:, 0],
+            score=self.score(judged)[:, 0],
             pitch_logits=None if self.pitch is None else self.pitch(hidden),
             attribute_logits=None if self.attributes is None else self.attributes(hidden),
             posterior=None if self.posterior is None else self.posterior(hidden),

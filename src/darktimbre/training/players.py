@@ -135,9 +135,9 @@ def judge_both(
     if "condition" in at:  # the fakes' is that of the real ones
         at = {**at, "condition": torch.cat([at["condition"], at["condition"]])}
     both = judge(discriminator, torch.cat([real, fake]), **at)
-    count = len(both.score) // 2
-    on_real = Verdict(*(None if part is None else part[:count] for part in both))  # type: ignore[arg-type]
-    return on_real, Verdict(*(None if part is None else part[count:] for part in both))  # type: ignore[arg-type]
+    halves = [(None, None) if part is None else part.chunk(2) for part in both]  # a score may be of several notes
+    on_real, on_fake = (Verdict(*(pair[which] for pair in halves)) for which in (0, 1))  # type: ignore[arg-type]
+    return on_real, on_fake
 
 
 def _apart(config: ProgressiveConfig | DcganConfig, count: int) -> bool:

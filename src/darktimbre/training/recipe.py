@@ -29,6 +29,7 @@ class Network(Section):
     bands: PositiveInt = 1
     hidden: PositiveInt = 256
     minibatch_stddev: bool = True
+    pac: PositiveInt = 1
     negative_slope: float = 0.2
     tanh: bool = False
     normalise_input: bool = False
@@ -243,6 +244,11 @@ class Recipe(Section):
             raise ValueError("a gan needs a network section")
         if self.network.pitch_comb and not self.data.pitches:
             raise ValueError("a pitch comb needs pitches: where data.pitches is null, set network.pitch_comb to false")
+        for index, stage in enumerate(self.schedule):
+            if stage.batch % self.network.pac:
+                raise ValueError(
+                    f"schedule.{index}.batch is {stage.batch}; it must be a multiple of network.pac, {self.network.pac}"
+                )
         scales = [self.scale(index) for index in range(len(self.schedule))]
         last = len(self.network.growth)
         if max(scales) > last:

@@ -115,7 +115,7 @@ def _penalise(
     penalty, shown = players.recipe.objectives.penalty, players.shown(batch)
     if penalty.kind == "none" or not penalty.weight or moment.step % penalty.every:
         return {}
-    real, alphas, pac = batch.pictures, batch.between, getattr(players.discriminator.config, "pac", 1)
+    real, alphas, pac = batch.pictures, batch.between, players.discriminator.config.pac
     if pac > 1:  # what is judged together is one point, and has one slope
         real, fake, alphas = real.unflatten(0, (-1, pac)), fake.unflatten(0, (-1, pac)), alphas[::pac]
 

@@ -1,0 +1,162 @@
+"""The exported folder plays without darktimbre and torch, and gives the synthesizer's notes."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import wave
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
+
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.export.player import PlayerReport, export_player
+from darktimbre.notes.errors import UserError
+from darktimbre.representation.codec import codec_from_config
+from darktimbre.synthesizer.controls import latents
+from darktimbre.synthesizer.synthesizer import Synthesizer
+
+pytest.importorskip("onnxscript", reason="needs darktimbre[onnx]")
+pytest.importorskip("onnxruntime", reason="needs darktimbre[onnx]")
+
+TREE = ("drums", "drums/kick", "drums/snare")
+
+# Runs play.py where neither darktimbre nor torch can be imported.
+ALONE = """
+import runpy, sys
+for name in ("darktimbre", "torch", "onnx", "scipy"):
+    sys.modules[name] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def play(folder: Path, *words: object, told: str = "") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", ALONE, folder / "play.py", *words]
+    return subprocess.run([str(word) for word in command], input=told.encode(), capture_output=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def pitched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Synthesizer, PlayerReport]:
+    instrument = Synthesizer(tiny_bundle(baseline=[0.1, 0.2, 0.3]))
+    return instrument, export_player(instrument, tmp_path_factory.mktemp("player") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def drums(tmp_path_factory: pytest.TempPathFactory) -> tuple[Synthesizer, Path]:
+    """One-shots by class: no pitches, the names of a class tree."""
+    made = tiny_bundle(pitched=False)
+    config = {**made.config, "attributes": {**made.config["attributes"], "names": list(TREE), "teacher": "classes"}}
+    instrument = Synthesizer(Bundle(config, made.weights))
+    return instrument, export_player(instrument, tmp_path_factory.mktemp("player") / "drums").path
+
+
+def read(path: Path) -> tuple[int, np.ndarray]:
+    with wave.open(str(path), "rb") as file:
+        assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
+        return file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
+
+
+def test_the_same_words_pitch_and_seed_give_the_same_notes(
+    pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path
+) -> None:
+    instrument, report = pitched
+    done = play(
+        report.path, "trumpet=0.8", "Drum", "--pitch", 61, "--seed", 5, "--count", 3, "--out", tmp_path / "new"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    expected = instrument.render(pitch=[61] * 3, attributes={"Trumpet": 0.8, "Drum": 1.0}, seed=5)
+    files = sorted((tmp_path / "new").iterdir())
+    assert [file.name for file in files] == [f"trumpet-drum-{place}.wav" for place in range(3)]
+    for file, sound in zip(files, expected, strict=True):
+        rate, found = read(file)
+        assert rate == instrument.sample_rate
+        assert np.abs(found - np.clip(sound, -1, 1)).max() < 1e-3 * np.abs(sound).max() + 1 / 32767
+
+
+def test_a_subclass_asks_for_its_class_too(drums: tuple[Synthesizer, Path], tmp_path: Path) -> None:
+    instrument, folder = drums
+    assert play(folder, "drums/kick", "--out", tmp_path).returncode == 0
+    _, found = read(tmp_path / "drums-kick-0.wav")
+    asked = ({"drums": 1, "drums/kick": 1}, {"drums": 1})
+    both, alone = (np.clip(instrument.render(attributes=words)[0], -1, 1) for words in asked)
+    assert np.abs(found - both).max() < 1e-3 * np.abs(both).max() + 1 / 32767
+    assert np.abs(found - alone).max() > 0.01 * np.abs(both).max()
+
+
+def test_latents_are_the_synthesizers_to_the_bit(pitched: tuple[Synthesizer, PlayerReport]) -> None:
+    program = loaded(pitched[1].path / "play.py")
+    found = np.stack([program.latent(9, place, 64) for place in range(4)])
+    assert np.array_equal(found, latents(9, 4, 64))
+
+
+def loaded(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("play_alone", path)
+    assert spec is not None
+    assert spec.loader is not None
+    program = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(program)
+    return program
+
+
+def test_lines_become_sounds_and_what_is_no_wish_is_told(drums: tuple[Synthesizer, Path]) -> None:
+    instrument, folder = drums
+    done = play(folder, "--pipe", told="drums/kick\ndrums/kik\ndrums; drums/snare=0.5\n")
+    assert done.returncode == 0
+    assert len(done.stdout) == 2 * 2 * instrument.samples  # 16 bits each
+    assert b"has no 'drums/kik'; it has drums/kick" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["Trumpt"], "has no 'Trumpt'; it has Trumpet"),
+        (["Trumpet=2"], "between 0 and 1"),
+        (["Trumpet=loud"], "neither a name nor NAME=NUMBER"),
+        (["Drum", "--pitch", "90"], f"plays MIDI {PITCHES[0]} to {PITCHES[-1]}, not 90"),
+        (["Drum", "--seed", "-1"], "from 0 up"),
+        (["--bench", "--core", "9999"], "no core 9999"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_one_sentence(
+    pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    done = play(pitched[1].path, *words, "--out", tmp_path / "none")
+    assert done.returncode == 1
+    assert sentence in done.stderr.decode()
+    assert done.stderr.count(b"\n") == 1
+    assert not list(tmp_path.rglob("*.wav"))
+
+
+def test_it_lists_what_it_plays_and_measures_itself(pitched: tuple[Synthesizer, PlayerReport]) -> None:
+    folder = pitched[1].path
+    listed = play(folder).stdout.decode()
+    assert all(name in listed for name in NAMES)
+    core = min(os.sched_getaffinity(0))
+    told = json.loads(play(folder, "--bench", "--core", core).stdout)
+    assert told["file_bytes"] == (folder / "instrument.onnx").stat().st_size
+    assert 0 < told["note_ms"] <= told["worst_note_ms"]
+    assert told["real_time_factor"] == pytest.approx(told["note_ms"] / 250, rel=0.01)  # a note is a quarter second
+    assert told["interpreter_mb"] < told["resident_mb"] <= told["peak_mb"]
+
+
+def test_the_folder_is_an_export_that_can_be_replaced(pitched: tuple[Synthesizer, PlayerReport]) -> None:
+    instrument, report = pitched
+    smaller = export_player(instrument, report.path, precision="int8")
+    assert smaller.bytes < report.bytes
+    assert smaller.network.path.is_file()
+    told = json.loads((report.path / "manifest.json").read_text())
+    assert (told["precision"], told["format"]) == ("int8", "player")
+    assert instrument.bundle.digest[:12] in (report.path / "README.md").read_text()
+
+
+def test_without_painted_phases_it_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    instrument = Synthesizer(tiny_bundle())
+    instrument.codec = codec_from_config({**instrument.codec.to_config(), "kind": "logmag"})
+    with pytest.raises(UserError, match="oneshot-classes-if"):
+        export_player(instrument, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
