@@ -14,16 +14,19 @@ NAMES = ("Singing bowl", "Trumpet", "Drum")
 DIGEST = "d1" * 32
 
 
-def tiny_bundle(*, pitch_comb: bool = True, discriminator: bool = False, pitched: bool = True, **config: Any) -> Bundle:
+def tiny_bundle(
+    *, pitch_comb: bool = True, discriminator: bool = False, pitched: bool = True, kind: str = "if", **config: Any
+) -> Bundle:
     """The same weights at every call with the same arguments."""
     pitches = PITCHES if pitched else ()
     attributes = Attributes(pitches=pitches, names=NAMES, teacher="fake", teacher_digest=DIGEST, temperature=2.0)
     codec = codec_from_config(
-        {"kind": "if", "sample_rate": 8000, "samples": 2000, "n_fft": 512, "hop": 128, "frames": 16}
+        {"kind": kind, "sample_rate": 8000, "samples": 2000, "n_fft": 512, "hop": 128, "frames": 16}
     )
     plan = ProgressiveConfig(
         condition=attributes.size,
         latent=8,
+        channels=codec.shape[0],
         start=(16, 4),
         growth=((32, 8), (64, 16)),
         widths=(16, 8, 8),

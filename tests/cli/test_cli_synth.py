@@ -239,3 +239,20 @@ def test_file_names_are_plain() -> None:
         == "sweep_bass-instrument-role-deep-low_0.50_C#4"
     )
     assert file_stem("like", "Ünder..") == "like_ünder.."
+
+
+def test_pictures_without_phase_sound_by_the_inversion_asked_for(bundle: Path, tmp_path: Path) -> None:
+    magnitudes = tiny_bundle(kind="logmag", pitch_comb=False).save_pretrained(tmp_path / "logmag")
+    asked = ("scale", magnitudes, tmp_path / "out", "--from", 60, "--to", 60)
+    sounds = {}
+    for inversion in ("", "griffin-lim", "phase-gradient"):
+        _synth(*asked, *(("--inversion", inversion) if inversion else ()))
+        sounds[inversion] = _wav(tmp_path / "out" / "scale_60_C4.wav")
+    assert np.array_equal(sounds[""], sounds["griffin-lim"])  # what the bundle has
+    there = Synthesizer(tiny_bundle(kind="logmag", pitch_comb=False).inverted_by("phase-gradient")).render(60)[0]
+    np.testing.assert_allclose(sounds["phase-gradient"], there * 0.99 / np.abs(there).max(), atol=1e-3)
+    assert not np.allclose(sounds["phase-gradient"], sounds["griffin-lim"], atol=1e-2)
+    assert "choose one of griffin-lim" in _refused(*asked, "--inversion", "fastest")
+    refused = _refused("scale", bundle, tmp_path / "none", "--inversion", "phase-gradient")
+    assert "paints its phases itself" in refused
+    assert not (tmp_path / "none").exists()

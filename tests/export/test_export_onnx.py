@@ -2,6 +2,7 @@
 
 import builtins
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,12 @@ def test_every_phase_convention_is_inverted_as_by_the_codec(settings: dict[str, 
 
 
 def test_what_is_found_by_iteration_is_left_out_with_the_reason() -> None:
-    for settings, words in (({"kind": "logmag"}, "Griffin-Lim"), ({"kind": "mel-if", "mel_bands": 40}, "iteration")):
+    for settings, words in (
+        ({"kind": "logmag"}, r"\(griffin-lim\)"),
+        ({"kind": "mel-if", "mel_bands": 40}, "iteration"),
+    ):
         codec = codec_from_config({**PLAIN, **settings})
-        assert words in (sound.why_not(codec) or "")
+        assert re.search(words, sound.why_not(codec) or "")
         with pytest.raises(ValueError, match=words):
             sound.Inversion(codec)
     assert sound.why_not(codec_from_config(PLAIN)) is None

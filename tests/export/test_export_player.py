@@ -16,7 +16,6 @@ from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.export.player import PlayerReport, export_player
 from darktimbre.notes.errors import UserError
-from darktimbre.representation.codec import codec_from_config
 from darktimbre.synthesizer.controls import latents
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -155,8 +154,6 @@ def test_the_folder_is_an_export_that_can_be_replaced(pitched: tuple[Synthesizer
 
 
 def test_without_painted_phases_it_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    instrument = Synthesizer(tiny_bundle())
-    instrument.codec = codec_from_config({**instrument.codec.to_config(), "kind": "logmag"})
     with pytest.raises(UserError, match="oneshot-classes-if"):
-        export_player(instrument, tmp_path / "out")
+        export_player(Synthesizer(tiny_bundle(kind="logmag", pitch_comb=False)), tmp_path / "out")
     assert not list(tmp_path.iterdir())

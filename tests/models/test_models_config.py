@@ -37,6 +37,7 @@ def test_json_round_trip() -> None:
         ({"growth": ((16, 8),), "widths": (8, 8)}, "each axis doubles or stays"),
         ({"critic_widths": (8,)}, "critic_widths needs as many entries as widths: 6, got 1"),
         ({"pitch_comb": True}, "pitch_comb needs `pitches`"),
+        ({"pitch_comb": True, "pitches": (60,), "channels": 1}, r"kind `if`\), or set network.pitch_comb to false"),
         ({"condition": 1, "pitches": (60, 61)}, "too few for 2 pitches"),
         ({"pitches": (128,)}, "MIDI numbers from 0 to 127"),
         ({"wdths": (8,)}, "Extra inputs are not permitted"),

@@ -80,6 +80,15 @@ def test_mistakes_are_named_with_the_remedy(override, sentence):
         load_recipe("darkgan", [override])
 
 
+def test_a_comb_wants_phases_and_pac_whole_packs():
+    plain = ["data.codec={kind: logmag}"]
+    with pytest.raises(UserError, match=r"set network.pitch_comb to false"):
+        load_recipe("darkgan-small", plain)
+    assert load_recipe("darkgan-small", [*plain, "network.pitch_comb=false"]).network.pitch_comb is False
+    with pytest.raises(UserError, match=r"schedule.0.batch is 8; it must be a multiple of network.pac, 3"):
+        load_recipe("darkgan-small", ["network.pac=3"])
+
+
 def test_unknown_recipe_names_the_nearest(tmp_path):
     with pytest.raises(UserError, match="Did you mean 'darkgan-small'"):
         load_recipe("dakgan-small")

@@ -4,10 +4,10 @@ Training writes it, the synthesizer reads it; nothing else crosses between the t
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import safetensors.torch
 import torch
@@ -20,6 +20,7 @@ from darktimbre.models.progressive import Discriminator, Generator, ProgressiveC
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
+from darktimbre.representation.config import Inversion
 
 FORMAT = 1
 _PARTS = ("network", "attributes", "codec")
@@ -77,6 +78,23 @@ class Bundle:
         if discriminator and (folder / DISCRIMINATOR).is_file():
             critic = tensors.read(folder / DISCRIMINATOR)
         return cls(config, weights, critic, origin=str(folder))
+
+    def inverted_by(self, inversion: str) -> "Bundle":
+        """The same instrument, whose pictures become sound another way (`CodecConfig.inversion`).
+
+        Raises:
+            UserError: there is no such way, or the instrument paints its phases itself.
+        """
+        if self.codec().phase:
+            raise UserError(
+                f"{self.origin}: this instrument paints its phases itself, so there is nothing to choose: leave out "
+                "--inversion."
+            )
+        known = get_args(Inversion)
+        if inversion not in known:
+            raise UserError(f"There is no inversion {inversion!r}; choose one of {', '.join(known)}.")
+        config = {**self.config, "codec": {**self.config["codec"], "inversion": inversion}}
+        return replace(self, config=config)
 
     def save_pretrained(self, path: str | Path, *, half: bool = False) -> Path:
         """Writes the bundle's folder, whole or not at all.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from darktimbre.cli.playing import BundleName, Inversion
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ def overview() -> None:
 
 @app.command()
 def rtf(
-    bundle: Annotated[
-        str, typer.Argument(metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id user/name.")
-    ],
+    bundle: BundleName,
     threads: Annotated[str, typer.Option(metavar="N,…", help="Threads that compute.")] = "1,2",
     batch: Annotated[str, typer.Option(metavar="N,…", help="Notes in one call of the network; playing takes 1.")] = (
         "1,8"
@@ -53,6 +52,7 @@ def rtf(
         str | None, typer.Option(metavar="torch,onnx", help="Runtimes; by default those installed.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Calls of each; their median is told.")] = 11,
+    inversion: Inversion = None,
     keep: Annotated[bool, typer.Option("--keep", help="Let `--runtime auto` go by what is found.")] = False,
     json_: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures to a file.")
@@ -65,10 +65,9 @@ def rtf(
     """
     from darktimbre.cli import runtime as choosing
     from darktimbre.cli.console import caution, say
-    from darktimbre.synthesizer.synthesizer import Synthesizer
 
     counts, batches = _numbers(threads, "--threads"), _numbers(batch, "--batch")
-    instrument = Synthesizer.from_pretrained(bundle)
+    instrument = choosing.open_instrument(bundle, runtime="torch", inversion=inversion)
     runtimes = _runtimes(runtime)
     if keep and (len(runtimes) < 2 or 1 not in batches):
         raise UserError(
@@ -79,7 +78,7 @@ def rtf(
     too_many = [count for count in counts if count > (os.cpu_count() or count)]
     if too_many:
         caution(f"This machine has {os.cpu_count()} cores: {too_many[-1]} threads will share them.")
-    taken = _measured(str(bundle), runtimes, counts, batches, rounds)
+    taken = _measured(bundle, inversion, runtimes, counts, batches, rounds)
     cells = cells_of(taken, instrument.seconds, lambda count: choosing.kept_choice(instrument, count))
     if keep:
         for count in counts:
@@ -91,7 +90,8 @@ def rtf(
     if json_ is not None:
         from darktimbre.audio.atomic import atomic_file
 
-        told = {"bundle": instrument.bundle.digest, "seconds": instrument.seconds, "rounds": rounds}
+        told = {"bundle": instrument.bundle.digest, "inversion": instrument.codec.config.inversion}
+        told |= {"seconds": instrument.seconds, "rounds": rounds}
         with atomic_file(json_) as temporary:
             temporary.write_text(json.dumps({**told, "cells": [asdict(one) for one in cells]}, indent=1))
         say(f"Figures: {json_}")
@@ -186,7 +186,9 @@ def _print(cells: list[Cell], seconds: float) -> None:
 # The processes that compute, one for each number of threads
 
 
-def _measured(bundle: str, runtimes: list[str], counts: list[int], batches: list[int], rounds: int) -> Taken:
+def _measured(
+    bundle: str, inversion: str | None, runtimes: list[str], counts: list[int], batches: list[int], rounds: int
+) -> Taken:
     from darktimbre.cli.console import progress_bar
     from darktimbre.synthesizer.timing import WARM_UP
 
@@ -194,7 +196,7 @@ def _measured(bundle: str, runtimes: list[str], counts: list[int], batches: list
     with ExitStack() as stack:
         pools = {
             count: stack.enter_context(
-                ProcessPoolExecutor(1, get_context("spawn"), _prepare, (bundle, runtimes, count, batches))
+                ProcessPoolExecutor(1, get_context("spawn"), _prepare, (bundle, inversion, runtimes, count, batches))
             )
             for count in counts
         }
@@ -212,18 +214,17 @@ def _measured(bundle: str, runtimes: list[str], counts: list[int], batches: list
 _watches: dict[tuple[str, int], "Stopwatch"] = {}  # of this process, which measures and does nothing else
 
 
-def _prepare(bundle: str, runtimes: list[str], threads: int, batches: list[int]) -> None:
+def _prepare(bundle: str, inversion: str | None, runtimes: list[str], threads: int, batches: list[int]) -> None:
     from darktimbre.cli import allocator
 
     allocator.tune()
     import torch
 
-    from darktimbre.cli.runtime import by_onnx
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+    from darktimbre.cli.runtime import by_onnx, open_instrument
     from darktimbre.synthesizer.timing import Stopwatch
 
     torch.set_num_threads(threads)
-    plain = Synthesizer.from_pretrained(bundle)
+    plain = open_instrument(bundle, runtime="torch", inversion=inversion)
     instruments = {"torch": plain}
     if "onnx" in runtimes:
         instruments["onnx"] = by_onnx(plain, threads)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from darktimbre.cli.playing import BundleName, Device, Inversion
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,12 +29,7 @@ MEANING = (
 
 
 def play(
-    bundle: Annotated[
-        str,
-        typer.Argument(
-            metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
-        ),
-    ],
+    bundle: BundleName,
     host: Annotated[
         str, typer.Option(help="Address to listen at; only this machine can reach 127.0.0.1.")
     ] = "127.0.0.1",
@@ -49,7 +45,8 @@ def play(
         Path | None, typer.Option(help="The teacher's weights, instead of those kept by `weights`.")
     ] = None,
     runtime: Annotated[str, typer.Option(help="What computes: auto, torch or onnx.")] = "auto",
-    device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, …")] = "cpu",
+    inversion: Inversion = None,
+    device: Device = "cpu",
     allow_network: Annotated[
         bool, typer.Option("--allow-network", help=f"Allow a --host that others can reach: {MEANING}.")
     ] = False,
@@ -80,7 +77,7 @@ def play(
         if not _loopback(host):
             caution(f"Listening at {host}: {MEANING}.")
         admission = Admission.at(listening.getsockname()[1], names)
-        instrument = open_instrument(bundle, device, runtime)
+        instrument = open_instrument(bundle, device, runtime, inversion)
         with Renderer(instrument) as renderer:
             _warm_up(renderer)
             served = server.app(

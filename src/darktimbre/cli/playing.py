@@ -28,6 +28,14 @@ Seed = Annotated[int, typer.Option(min=0, help="Same seed, same sound.")]
 Pitch = Annotated[str | None, typer.Option(metavar="NOTE", help="MIDI number or name: 60, 60.5, C4, F#3.")]
 Picture = Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a grid of spectrograms.")]
 Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, …")]
+Inversion = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How pictures without phase become sound, if not as the instrument has it: phase-gradient (fast), "
+        "griffin-lim, single-pass.",
+    ),
+]
 Runtime = Annotated[str, typer.Option(metavar="torch|onnx|auto", help=HELP)]
 
 

@@ -24,16 +24,19 @@ AT_LEAST, SECONDS = 5, 1.0  # rounds and seconds of a measurement
 GAIN = 0.95  # onnxruntime is taken where its note takes at most this share of torch's: torch is the reference
 
 
-def open_instrument(name: str, device: str = "cpu", runtime: str = "auto") -> "Synthesizer":
+def open_instrument(
+    name: str, device: str = "cpu", runtime: str = "auto", inversion: str | None = None
+) -> "Synthesizer":
     """Loads an instrument; `Synthesizer.runtime` tells which runtime it plays by.
 
     Args:
         name: a bundle's folder, `starter`, or a Hugging Face id.
         device: a torch device; onnxruntime plays on the CPU alone.
         runtime: `torch`, `onnx` or `auto`, which says what it chose and why.
+        inversion: how its pictures become sound, if not as the bundle has it; see `Bundle.inverted_by`.
 
     Raises:
-        UserError: no such bundle, device or runtime; or onnxruntime is wanted and not installed.
+        UserError: no such bundle, device, runtime or inversion; or onnxruntime is wanted and not installed.
     """
     from darktimbre.bundle.bundle import Bundle
     from darktimbre.synthesizer.runtime import has_onnxruntime
@@ -41,7 +44,8 @@ def open_instrument(name: str, device: str = "cpu", runtime: str = "auto") -> "S
 
     if runtime not in RUNTIMES:
         raise UserError(f"There is no runtime {runtime!r}; choose one of {', '.join(RUNTIMES)}.")
-    instrument = Synthesizer(Bundle.from_pretrained(name), device)
+    bundle = Bundle.from_pretrained(name)
+    instrument = Synthesizer(bundle if inversion is None else bundle.inverted_by(inversion), device)
     on_cpu = instrument.device.type == "cpu"
     if runtime == "onnx" and not on_cpu:
         raise UserError(

@@ -9,6 +9,7 @@ from darktimbre.cli import asking
 from darktimbre.cli.playing import (
     BundleName,
     Device,
+    Inversion,
     Out,
     Picture,
     Pitch,
@@ -45,6 +46,7 @@ def random_(
     picture: Picture = None,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    inversion: Inversion = None,
 ) -> None:
     """Notes of random timbre and, unless it is given, random pitch.
 
@@ -52,7 +54,7 @@ def random_(
     """
     import numpy as np
 
-    instrument, levels = open_instrument(bundle, device, runtime), asking.levels(set_)
+    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
     choose = np.random.default_rng(seed)
     trained = instrument.attributes.pitches
     given = asking.pitch(pitch)
@@ -88,11 +90,12 @@ def scale(
     picture: Picture = None,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    inversion: Inversion = None,
 ) -> None:
     """One timbre on all its pitches, from low to high."""
     import numpy as np
 
-    instrument, levels = open_instrument(bundle, device, runtime), asking.levels(set_)
+    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
     trained = instrument.attributes.pitches
     if not trained:
         raise UserError("This instrument has no pitch, so there is no scale; try `darktimbre synth random`.")
@@ -119,13 +122,14 @@ def sweep(
     picture: Picture = None,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    inversion: Inversion = None,
 ) -> None:
     """One note with one attribute going from low to high."""
     import numpy as np
 
     from darktimbre.synthesizer import walks
 
-    instrument = open_instrument(bundle, device, runtime)
+    instrument = open_instrument(bundle, device, runtime, inversion)
     name = instrument.attributes.resolve(attribute)
     levels = {instrument.attributes.resolve(key): value for key, value in asking.levels(set_).items()}
     values = [round(float(value), 6) for value in np.linspace(low, high, steps)]
@@ -162,11 +166,12 @@ def interpolate(
     picture: Picture = None,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    inversion: Inversion = None,
 ) -> None:
     """From one note to another: latents along a great circle (or straight), attributes and pitch straight."""
     from darktimbre.synthesizer import walks
 
-    instrument, common = open_instrument(bundle, device, runtime), asking.levels(set_)
+    instrument, common = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
     controls, names = instrument.controls, instrument.attributes.names
     at = walks.steps(steps)
     with spoken():
@@ -198,6 +203,7 @@ def midi(
     picture: Picture = None,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    inversion: Inversion = None,
 ) -> None:
     """A MIDI file through the instrument, mixed to one sound file.
 
@@ -209,7 +215,7 @@ def midi(
     from darktimbre.synthesizer.midi import play, read_score
 
     score = read_score(file)
-    instrument, levels = open_instrument(bundle, device, runtime), asking.levels(set_)
+    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
     with spoken():
         played = play(instrument, score, attributes=levels, seed=seed, release=release)
     counts = {
@@ -247,6 +253,7 @@ def like(
     picture: Picture = None,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    inversion: Inversion = None,
 ) -> None:
     """Notes like a given sound: what the teacher hears in it, and its pitch, condition the notes (timbre transfer)."""
     from darktimbre import teachers
@@ -254,7 +261,7 @@ def like(
     from darktimbre.cli.console import say
     from darktimbre.cli.listening import heard_levels, heard_pitch
 
-    instrument, levels = open_instrument(bundle, device, runtime), asking.levels(set_)
+    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
     attributes = instrument.attributes
     try:
         recorded = files.read(sound, max_seconds=max(instrument.seconds, 1.0) + 1.0)

@@ -41,7 +41,7 @@ class Sound(nn.Module):
 def why_not(codec: Codec) -> str | None:
     """Why a codec's inverse cannot be written as a graph, as the end of a sentence; None where it can."""
     if not codec.phase:
-        return f"its pictures hold no phase, which Griffin-Lim finds in {codec.config.iterations} rounds of FFTs"
+        return f"its pictures hold no phase, and finding one ({codec.config.inversion}) is no fixed graph"
     if codec.mel:
         return f"its mel pictures are inverted by iteration ({codec.config.refinements} rounds of Griffin-Lim)"
     return None

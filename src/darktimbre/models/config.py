@@ -79,6 +79,11 @@ class ProgressiveConfig(BaseModel):
                 )
         if self.pitch_comb and not self.pitches:
             raise ValueError("pitch_comb needs `pitches`: the MIDI numbers of the condition's first entries.")
+        if self.pitch_comb and self.channels != 2:
+            raise ValueError(
+                "the pitch comb shapes log-magnitude and instantaneous frequency together: take a codec that has both "
+                "(kind `if`), or set network.pitch_comb to false."
+            )
         if len(self.pitches) > self.condition:
             raise ValueError(f"the condition has {self.condition} entries, too few for {len(self.pitches)} pitches.")
         return self

@@ -244,6 +244,8 @@ class Recipe(Section):
             raise ValueError("a gan needs a network section")
         if self.network.pitch_comb and not self.data.pitches:
             raise ValueError("a pitch comb needs pitches: where data.pitches is null, set network.pitch_comb to false")
+        if self.network.pitch_comb and str(self.data.codec.get("kind")).endswith("logmag"):
+            raise ValueError("a pitch comb shapes phases too: with a logmag codec, set network.pitch_comb to false")
         for index, stage in enumerate(self.schedule):
             if stage.batch % self.network.pac:
                 raise ValueError(
