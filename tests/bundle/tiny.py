@@ -6,7 +6,7 @@ import torch
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.representation.codec import codec_from_config
 
 PITCHES = (59, 60, 61)
@@ -54,3 +54,10 @@ def tiny_bundle(
         **config,
     }
     return Bundle(whole, generator.state_dict(), critic.state_dict() if discriminator else None)
+
+
+def drum_bundle() -> Bundle:
+    """One-shots by class: no pitch, and the names of a class tree in place of a teacher's."""
+    made = tiny_bundle(pitched=False)
+    attributes = {**made.config["attributes"], "names": ["drums", "drums/kick", "drums/snare"], "teacher": CLASSES}
+    return Bundle({**made.config, "attributes": attributes}, made.weights)

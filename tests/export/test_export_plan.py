@@ -105,8 +105,9 @@ def test_without_pitch_one_sample_is_stretched_over_all_keys() -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"patches": ()}, "1 to 12 settings"),
-        ({"patches": (Patch(),) * 13}, "1 to 12 settings"),
+        ({"patches": ()}, "1 to 99 settings"),
+        ({"patches": (Patch(),) * 100}, "1 to 99 settings"),
+        ({"patches": (Patch(),), "variations": 0}, "1 to 99 variations"),
         ({"arrangement": "round robin"}, "choose one of keyswitch"),
         ({"velocity_layers": 6}, "1 to 5 velocity layers"),
         ({"step": 0}, "1 to 24 semitones"),
@@ -132,6 +133,12 @@ def test_the_suggestion_is_the_middle_and_words_that_differ(starter: Synthesizer
     assert second.attributes.keys() != first.attributes.keys()
     assert "drum" not in str(second.attributes).casefold()  # the best ones are all drums
     assert [patch.name for patch in planning.suggested(instrument)] == ["Middle", "Singing bowl", "Trumpet"]
+
+
+def test_a_setting_is_called_by_its_subclass_alone() -> None:
+    both = Patch(attributes={"drums": 1.0, "drums/kick": 1.0})
+    assert planning.setting_name(both, 1) == "drums/kick"
+    assert planning.setting_name(Patch(attributes={"drums": 1.0}), 1) == "drums"
 
 
 def test_file_names_are_plain_short_and_different() -> None:

@@ -11,9 +11,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
+from tests.bundle.tiny import NAMES, PITCHES, drum_bundle, tiny_bundle
 
-from darktimbre.bundle.bundle import Bundle
 from darktimbre.export.player import PlayerReport, export_player
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.controls import latents
@@ -21,8 +20,6 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 pytest.importorskip("onnxscript", reason="needs darktimbre[onnx]")
 pytest.importorskip("onnxruntime", reason="needs darktimbre[onnx]")
-
-TREE = ("drums", "drums/kick", "drums/snare")
 
 # Runs play.py where neither darktimbre nor torch can be imported.
 ALONE = """
@@ -47,10 +44,7 @@ def pitched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Synthesizer, Play
 
 @pytest.fixture(scope="module")
 def drums(tmp_path_factory: pytest.TempPathFactory) -> tuple[Synthesizer, Path]:
-    """One-shots by class: no pitches, the names of a class tree."""
-    made = tiny_bundle(pitched=False)
-    config = {**made.config, "attributes": {**made.config["attributes"], "names": list(TREE), "teacher": "classes"}}
-    instrument = Synthesizer(Bundle(config, made.weights))
+    instrument = Synthesizer(drum_bundle())
     return instrument, export_player(instrument, tmp_path_factory.mktemp("player") / "drums").path
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tests.bundle.tiny import tiny_bundle
+from tests.bundle.tiny import drum_bundle, tiny_bundle
 from tests.export.test_export_riff import chunks_of, info_of, sampler_of
 
 from darktimbre.export import profiles
 from darktimbre.export.packing import export, make_plan
+from darktimbre.export.plan import suggested
 from darktimbre.export.profiles import PROFILES
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.patch import Patch
@@ -78,6 +79,31 @@ def test_a_reel_holds_every_note_as_a_slice(tiny: Synthesizer, tmp_path: Path) -
     assert len(part) == round(len(own) * 48_000 / tiny.sample_rate)
     spectra = [np.abs(np.fft.rfft(wave))[:900] for wave in (part, own)]
     assert np.corrcoef(*spectra)[0, 1] > 0.999
+
+
+def test_one_shots_are_takes_of_every_subclass(tmp_path: Path) -> None:
+    instrument = Synthesizer(drum_bundle())
+    told, manifest = made(instrument, tmp_path / "out", *suggested(instrument, seed=4), variations=3, normalise="none")
+    names = [entry["file"] for entry in manifest["files"]]
+    stems = ((1, "drums-kick"), (2, "drums-snare"))
+    assert names == [f"{n}_{what}/{n}_{what}_{take:02d}.wav" for n, what in stems for take in (1, 2, 3)]
+    assert told.samples == 6
+    assert [entry["seed"] for entry in manifest["files"]] == [4, 5, 6] * 2
+    for entry in manifest["files"]:
+        assert entry["attributes"]["drums"] == 1.0  # the class of the subclass is asked for too
+    heard, _ = soundfile.read(tmp_path / "out" / names[1])
+    own = instrument.render(attributes={"drums": 1.0, "drums/kick": 1.0}, seed=[5])[0]
+    spectra = [np.abs(np.fft.rfft(wave))[:900] for wave in (heard, own)]
+    assert np.corrcoef(*spectra)[0, 1] > 0.999
+    _, radio = made(instrument, tmp_path / "radio", *suggested(instrument), variations=2, hardware="radio-music")
+    assert [entry["file"] for entry in radio["files"]] == [f"bank{n}/00{take}.wav" for n in (0, 1) for take in (1, 2)]
+
+
+def test_variations_of_a_pitched_instrument_are_named_apart(tiny: Synthesizer, tmp_path: Path) -> None:
+    _, manifest = made(tiny, tmp_path / "out", BOWL, variations=2)
+    names = [Path(entry["file"]).name for entry in manifest["files"]]
+    assert names[:2] == ["1_singing-bowl_01_059_B3.wav", "1_singing-bowl_01_060_C4.wav"]
+    assert names[3] == "1_singing-bowl_02_059_B3.wav"
 
 
 def test_limits_are_kept(tiny: Synthesizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.controls import Controls, OutOfRangeWarning, latents
 
@@ -18,6 +18,15 @@ def test_names_in_any_case_over_the_baseline() -> None:
     condition, latent = PLAIN.fill(60, {"trumpet": 0.9}, 0, None)
     np.testing.assert_allclose(condition, [[0, 1, 0, 0.1, 0.9, 0.3]])
     assert latent.shape == (1, 8)
+
+
+def test_a_subclass_asks_for_its_class_unless_that_is_given() -> None:
+    names = ("cymbals", "drums", "drums/kick", "drums/snare")
+    tree = Controls(Attributes(names=names, teacher=CLASSES), 8, np.zeros(4, np.float32))
+    asked = [{"Drums/Kick": 0.7}, {"drums/kick": 0.7, "drums": 0.2}, {"cymbals": 1.0}]
+    np.testing.assert_allclose(tree.soft(asked), [[0, 0.7, 0.7, 0], [0, 0.2, 0.7, 0], [1, 0, 0, 0]])
+    words = Controls(Attributes(names=("A", "A/B"), teacher="yamnet"), 8, np.zeros(2, np.float32))
+    assert words.soft({"A/B": 1.0}).tolist() == [[0, 1]]  # a teacher's word with a stroke in it is a word
 
 
 def test_an_array_is_taken_as_it_stands() -> None:

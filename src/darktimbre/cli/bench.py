@@ -90,7 +90,7 @@ def rtf(
     if json_ is not None:
         from darktimbre.audio.atomic import atomic_file
 
-        told = {"bundle": instrument.bundle.digest, "inversion": instrument.codec.config.inversion}
+        told: dict[str, Any] = {"bundle": instrument.bundle.digest, "inversion": instrument.codec.config.inversion}
         told |= {"seconds": instrument.seconds, "rounds": rounds}
         with atomic_file(json_) as temporary:
             temporary.write_text(json.dumps({**told, "cells": [asdict(one) for one in cells]}, indent=1))

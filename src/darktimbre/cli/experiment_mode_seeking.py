@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from darktimbre.cli.experiment_plan import CLASSES, Arm, Choices, Experiment, Sounds
+from darktimbre.cli.experiment_plan import Arm, Choices, Experiment, Sounds
+from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from darktimbre.training.recipe import Recipe
 
 SCALES = ("small", "paper")
-CLASSES = "classes"
-"""`data.teacher` of a recipe that learns by the corpus's own classes, without tags."""
 TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 5.0)
 """DarkGAN's grid of T (§5.1)."""
 WEIGHTS = (0.05, 0.5)

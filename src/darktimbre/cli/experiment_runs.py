@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darktimbre.cli.experiment_plan import CLASSES, Arm
+from darktimbre.cli.experiment_plan import Arm
 from darktimbre.cli.experiment_start import Start, start_at
+from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darktimbre.cli.console import progress_bar, say
-from darktimbre.cli.experiment_plan import CLASSES, Arm, Experiment, Sounds
+from darktimbre.cli.experiment_plan import Arm, Experiment, Sounds
+from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 
 if TYPE_CHECKING:

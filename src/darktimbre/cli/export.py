@@ -58,7 +58,7 @@ def overview() -> None:
     """Put an instrument's sounds, or its network, where musicians work.
 
     Without --patch and --set, three settings are exported: the instrument's middle, and the two words it answers to
-    best, each alone.
+    best, each alone; of an instrument of one-shots, every subclass.
     """
 
 
@@ -115,6 +115,9 @@ def wavs(
     set_: Set = None,
     seed: Seed = 0,
     velocity_layers: VelocityLayers = 1,
+    variations: Annotated[
+        int, typer.Option(min=1, max=99, help="Sounds of each setting: as many takes, by seeds that follow each other.")
+    ] = 1,
     step: Step = 1,
     rate: Rate = None,
     bits: BitDepth = None,
@@ -126,7 +129,7 @@ def wavs(
 ) -> None:
     """WAV files for hardware and Eurorack samplers: root notes and loops inside, a folder for each setting."""
     asked: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
-    asked |= {"velocity_layers": velocity_layers, "step": step, "hardware": hardware}
+    asked |= {"velocity_layers": velocity_layers, "variations": variations, "step": step, "hardware": hardware}
     _export("wavs", bundle, out, patch, set_, seed, zip_, device, **asked)
 
 

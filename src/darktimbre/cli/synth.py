@@ -21,6 +21,7 @@ from darktimbre.cli.playing import (
     write_notes,
 )
 from darktimbre.cli.runtime import open_instrument
+from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 
 app = typer.Typer(no_args_is_help=True)
@@ -64,7 +65,7 @@ def random_(
     examples = instrument.bundle.config.get("examples") or []
     per_note = [dict(levels) for _ in range(count)]
     # Of classes, one is named and all is said: those of an example would sound beside it.
-    if examples and not (levels and instrument.attributes.teacher == "classes"):
+    if examples and not (levels and instrument.attributes.teacher == CLASSES):
         names = instrument.attributes.names
         known = {instrument.attributes.resolve(name): value for name, value in levels.items()}
         rows = [examples[index] for index in choose.integers(len(examples), size=count)]

@@ -84,6 +84,7 @@ def train(
 ) -> None:
     """Train an instrument by a recipe; Ctrl-C saves, --resume goes on exactly."""
     from darktimbre.cli.console import INTERRUPTED, caution, say
+    from darktimbre.notes.attributes import CLASSES
     from darktimbre.notes.errors import UserError
     from darktimbre.training.reading import load_recipe, smoked
 
@@ -97,7 +98,7 @@ def train(
         raise UserError(
             f"{'--keep-best' if keep_best else '--weights'} is for sounds: leave it out to train a {chosen.task}."
         )
-    if (evaluate_every or keep_best) and chosen.task == "gan" and chosen.data.teacher == "classes":
+    if (evaluate_every or keep_best) and chosen.task == "gan" and chosen.data.teacher == CLASSES:
         raise UserError(
             "No teacher listens to classes while they are learnt: leave out --evaluate-every and --keep-best, and let "
             "a classifier judge the bundle (`darktimbre evaluate`)."

@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.corpus.corpus import Corpus
-
-BETWEEN = "/"
-"""What stands between class and subclass."""
+from darktimbre.notes.attributes import BETWEEN
 
 OTHER = "other"
 """The class of notes that lie in no folder, and the family of notes of which none is known."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from darktimbre.corpus.classes import leaf_of
 from darktimbre.evaluation import facts
-from darktimbre.evaluation.heldout import CLASSES, HeldOut
+from darktimbre.evaluation.heldout import HeldOut
 from darktimbre.evaluation.pairing import Instrument
 from darktimbre.evaluation.results import MISSING, Estimate, Evaluation, Sound, System, plain
 from darktimbre.evaluation.scores import Features, Reference
@@ -25,6 +25,7 @@ from darktimbre.evaluation.study import TRAIN, Study
 from darktimbre.measures.bins import different_bins
 from darktimbre.measures.interval import bootstrap_mean
 from darktimbre.measures.variation import mean_distance
+from darktimbre.notes.attributes import CLASSES
 
 NOTES_A_BIN, MOST_BINS = 20, 100
 """Cells have some 20 notes each, in which chance is told from a difference; 100 in the paper (§3)."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.tagging.store import Tags
@@ -62,8 +62,6 @@ def draw_rows(
     return rows[np.concatenate([np.zeros(0, np.int64), *passes])[:count]]
 
 
-CLASSES = "classes"
-"""What stands in place of a teacher's name where an instrument is steered by the corpus's classes."""
 SURE = 1000.0
 """Logit of a class that a note is of, and minus that of all others: 1 and 0 whatever the temperature."""
 

@@ -8,15 +8,12 @@ from numpy.typing import NDArray
 
 from darktimbre.audio.loudness import rms_dbfs
 from darktimbre.bundle.classifier import Classifier
-from darktimbre.corpus.classes import BETWEEN, class_of, leaf_of
+from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.measures.classes import class_shares, classes_covered
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
-
-CLASSES = "classes"
-"""What stands in place of a teacher's name where attributes are classes."""
 
 AT_ONCE = 64  # notes the classifier hears at once
 ANYTHING = "anything"

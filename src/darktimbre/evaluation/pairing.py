@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.heldout import CLASSES
 from darktimbre.measures.frechet import notes_for_full_rank
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags

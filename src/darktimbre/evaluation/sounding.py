@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from darktimbre.audio.files import write
 from darktimbre.corpus.classes import leaf_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.heldout import CLASSES
 from darktimbre.evaluation.results import Sound
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 
 

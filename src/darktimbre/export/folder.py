@@ -49,6 +49,7 @@ def manifest(
         "licence_of_training_sounds": licence(instrument),
         "arrangement": plan.arrangement,
         "velocity_layers": plan.velocity_layers,
+        "variations": plan.variations,
         "step": plan.step,
         "rate": plan.rate,
         "bits": plan.bits,

@@ -54,6 +54,7 @@ def make_plan(
     title: str = "",
     arrangement: Arrangement = "keyswitch",
     velocity_layers: int = 1,
+    variations: int = 1,
     step: int = 1,
     rate: int | None = None,
     bits: int | None = None,
@@ -79,6 +80,7 @@ def make_plan(
         title=title or Path(instrument.bundle.origin).name,
         arrangement="layers" if form == "wavs" else arrangement,  # folders share no keys: none is left to switches
         velocity_layers=velocity_layers,
+        variations=variations,
         step=step,
         loops=loops,
         normalise=normalise,

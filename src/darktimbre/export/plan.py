@@ -3,7 +3,7 @@
 synthesizer → (plan → samples → sfz · decentsampler · wavs) → sampler.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from darktimbre.export.naming import slug
+from darktimbre.notes.attributes import BETWEEN, CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.keys import UNPITCHED, keyboard, sources
 from darktimbre.synthesizer.patch import Patch
@@ -22,7 +23,7 @@ Arrangement = Literal["keyswitch", "velocity", "layers"]
 Normalise = Literal["peak", "none"]
 ARRANGEMENTS: tuple[Arrangement, ...] = ("keyswitch", "velocity", "layers")
 
-MOST_SETTINGS, MOST_LAYERS, WIDEST_STEP = 12, 5, 24
+MOST_SETTINGS, MOST_LAYERS, MOST_VARIATIONS, WIDEST_STEP = 99, 5, 99, 24
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 SAME_WORD = 0.3  # rank correlation over notes above which two words say much the same
 LOWEST_SWITCH = 21  # the lowest key of a piano; what lies below is out of a player's reach
@@ -40,6 +41,7 @@ class Plan:
         velocity_layers: the model knows no velocity. Layer k of n has the setting's words at k/n of their way from the
             instrument's middle, so that a harder key brings more of the words; loudness follows the sampler's own
             velocity curve.
+        variations: sounds of a setting on a key, by seeds that follow each other.
         step: every how many pitches a sample is made; the sampler stretches it over those between.
         rate: samples a second.
         bits: 16 (dithered), 24, or 32 (floating point).
@@ -52,6 +54,7 @@ class Plan:
     title: str = ""
     arrangement: Arrangement = "keyswitch"
     velocity_layers: int = 1
+    variations: int = 1
     step: int = 1
     rate: int = 44_100
     bits: Literal[16, 24, 32] = 16
@@ -67,6 +70,8 @@ class Plan:
             raise UserError(f"There can be 1 to {MOST_LAYERS} velocity layers, not {self.velocity_layers}.")
         if self.arrangement == "velocity" and self.velocity_layers > 1 and len(self.patches) > 1:
             raise UserError("Settings arranged by velocity are the velocity layers: leave --velocity-layers at 1.")
+        if not 1 <= self.variations <= MOST_VARIATIONS:
+            raise UserError(f"A setting has 1 to {MOST_VARIATIONS} variations, not {self.variations}.")
         if not 1 <= self.step <= WIDEST_STEP:
             raise UserError(f"A sample can serve 1 to {WIDEST_STEP} semitones, not {self.step}.")
         if not LOWEST_RATE <= self.rate <= HIGHEST_RATE:
@@ -94,6 +99,7 @@ class Zone:
         softest: lowest velocity.
         hardest: highest velocity.
         patch: what is rendered: the setting with its words at the layer's share.
+        variation: number of the variation, from 0.
     """
 
     setting: int
@@ -105,6 +111,7 @@ class Zone:
     softest: int
     hardest: int
     patch: Patch
+    variation: int = 0
 
 
 def zones(instrument: "Synthesizer", plan: Plan) -> tuple[Zone, ...]:
@@ -132,9 +139,11 @@ def zones(instrument: "Synthesizer", plan: Plan) -> tuple[Zone, ...]:
                 )
                 for layer in range(plan.velocity_layers)
             ]
-        for layer, softest, hardest, played in layers:
-            for source, root, low, high in spans:
-                made.append(Zone(index, layer, source, root, low, high, softest, hardest, played))
+        for layer, softest, hardest, shared in layers:
+            for number in range(plan.variations):
+                played = shared.model_copy(update={"seed": shared.seed + number}) if number else shared
+                for source, root, low, high in spans:
+                    made.append(Zone(index, layer, source, root, low, high, softest, hardest, played, number))
     return tuple(made)
 
 
@@ -158,13 +167,17 @@ def switches(instrument: "Synthesizer", plan: Plan) -> tuple[int, ...]:
 
 
 def suggested(instrument: "Synthesizer", words: int = 2, *, seed: int = 0) -> tuple[Patch, ...]:
-    """What is exported if nothing is asked for: the instrument's middle, and the words it answers to best, each alone.
+    """What is exported if nothing is asked for: the instrument's middle, and the words it answers to best, each alone;
+    of an instrument of classes, every subclass.
 
     Best by the evaluation in the bundle where there is one, else the first the instrument has. Words that go together
     in the training notes that the bundle holds as examples (drum, snare drum) would make one sound twice: of these the
     best alone is taken.
     """
     names = instrument.attributes.names
+    if instrument.attributes.teacher == CLASSES:
+        finest = [name for name in names if BETWEEN in name] or list(names)
+        return tuple(Patch.from_json({"name": name[:80], "attributes": {name: 1.0}, "seed": seed}) for name in finest)
     evaluation = (instrument.bundle.config.get("metrics") or {}).get("evaluation")
     scores = evaluation.get("attributes") if isinstance(evaluation, dict) else None
     order = {name: index for index, name in enumerate(names)}
@@ -183,7 +196,8 @@ def setting_name(patch: Patch, number: int) -> str:
     """What a setting is called in menus."""
     if patch.name.strip():
         return patch.name.strip()
-    strongest = sorted(patch.attributes.items(), key=lambda item: -abs(item[1]))[:2]
+    words = {name: value for name, value in patch.attributes.items() if not _implied(name, patch.attributes)}
+    strongest = sorted(words.items(), key=lambda item: -abs(item[1]))[:2]
     return " + ".join(name for name, _ in strongest) or f"Setting {number}"
 
 
@@ -191,6 +205,11 @@ def stems(plan: Plan) -> tuple[str, ...]:
     """A short, different and plain name of each setting, for files."""
     width = len(str(len(plan.patches)))
     return tuple(f"{number:0{width}d}_{slug(name, 20)}" for number, name in enumerate(plan.names, start=1))
+
+
+def _implied(name: str, attributes: Iterable[str]) -> bool:
+    """Whether it is the class of a subclass among the attributes."""
+    return any(other.startswith(name + BETWEEN) for other in attributes)
 
 
 def _alike(examples: np.ndarray, one: int, other: int) -> bool:

@@ -23,7 +23,8 @@ class Profile:
         seconds: longest file.
         stem: longest file name, without extension.
         folder: folder of a setting's files; `{setting}` is its name, `{number}` its number from 1.
-        file: name of a file; `{key}` is the MIDI number, `{note}` the note, `{layer}` the velocity layer.
+        file: name of a file; `{key}` is the MIDI number, `{note}` the note, `{layer}` velocity layer and variation.
+        unpitched: the same for instruments without pitch; `{variation}` counts from 1.
         reels: one long file of a setting, its notes cut by cue markers, instead of a file for each note.
         reel_names: names of such files, where the machine prescribes them.
         slices: most slices of a long file.
@@ -40,6 +41,7 @@ class Profile:
     stem: int = 64
     folder: str = "{setting}"
     file: str = "{setting}_{layer}{key:03d}_{note}"
+    unpitched: str = "{setting}_{layer}{variation:02d}"
     reels: bool = False
     reel_names: tuple[str, ...] = field(default=())
     slices: int = 0
@@ -110,6 +112,7 @@ PROFILES: dict[str, Profile] = {
             stem=8,
             folder="bank{number0}",
             file="{key:03d}{note}",
+            unpitched="{variation:03d}",
             files=75,
             source="samplestack.app/help/compare-formats (8.3 names, bank0 to bank15, 75 files a bank)",
         ),

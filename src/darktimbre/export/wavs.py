@@ -140,20 +140,27 @@ def _places(bank: Bank, machine: Profile, samples: list[Sample]) -> list[str]:
                 f"{machine.title} shows {machine.files} files of a folder, this makes {len(members)}: "
                 "take a larger --step or fewer velocity layers."
             )
-        stem_list = [_filled(machine.file, samples[index].zone, names, bank) for index in members]
+        zones = [samples[index].zone for index in members]
+        stem_list = [
+            _filled(machine.unpitched if zone.source is None else machine.file, zone, names, bank) for zone in zones
+        ]
         for index, stem in zip(members, shortened(stem_list, machine.stem), strict=True):
             places[index] = f"{place}/{stem}.wav" if place else f"{stem}.wav"
     return places
 
 
 def _filled(pattern: str, zone: Zone, names: tuple[str, ...], bank: Bank) -> str:
+    layer = f"v{zone.layer + 1}_" if bank.plan.velocity_layers > 1 else ""
+    if bank.plan.variations > 1 and zone.source is not None:
+        layer += f"{zone.variation + 1:02d}_"
     return pattern.format(
         setting=names[zone.setting],
         number=zone.setting + 1,
         number0=zone.setting,
         key=zone.root,
         note=plain_note(zone.root),
-        layer=f"v{zone.layer + 1}_" if bank.plan.velocity_layers > 1 else "",
+        layer=layer,
+        variation=zone.variation + 1,
     )
 
 

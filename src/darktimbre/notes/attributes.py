@@ -1,7 +1,7 @@
 """The controls of an instrument: ordered names and how each is encoded; travels inside the bundle."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.notes.errors import UserError
+
+CLASSES = "classes"
+"""In place of a teacher's name: no teacher listened, the folders of the corpus speak, by class and subclass."""
+
+BETWEEN = "/"
+"""What stands between class and subclass, as in "drums/kick"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,20 @@ class Attributes:
         )
         hint = f" Did you mean {' or '.join(repr(by_key[n]) for n in near)}?" if near else ""
         raise UserError(f"This instrument has no attribute {name!r}.{hint}")
+
+    def asked(self, levels: Mapping[str, float]) -> dict[str, float]:
+        """The instrument's own names → values; who asks for a subclass alone asks for its class as well.
+
+        Raises:
+            UserError: there is no such attribute; the nearest are named.
+        """
+        named = {self.resolve(name): value for name, value in levels.items()}
+        if self.teacher == CLASSES:
+            for name, value in list(named.items()):
+                above = name.partition(BETWEEN)[0]
+                if above in self.names:
+                    named.setdefault(above, value)
+        return named
 
     def condition(
         self, pitch_classes: Sequence[int] | NDArray[np.integer], soft: NDArray[np.floating]

@@ -121,8 +121,8 @@ class Controls:
         else:
             rows = np.tile(self.baseline, (len(levels), 1))
             for row, wanted in zip(rows, levels, strict=True):
-                for name, value in wanted.items():
-                    row[names.index(self.attributes.resolve(name))] = value
+                for name, value in self.attributes.asked(wanted).items():
+                    row[names.index(name)] = value
         if not np.isfinite(rows).all():
             raise UserError("An attribute's value must be a finite number.")
         outside = ((rows < 0) | (rows > 1)).any(axis=0)

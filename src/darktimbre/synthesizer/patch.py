@@ -139,12 +139,8 @@ class Patch(BaseModel):
         return told.hexdigest()
 
     def levels(self, attributes: Attributes) -> dict[str, float]:
-        """The instrument's own names → values.
-
-        Raises:
-            UserError: the instrument has no such attribute; the nearest are named.
-        """
-        return {attributes.resolve(name): value for name, value in self.attributes.items()}
+        """The instrument's own names → values (`Attributes.asked`)."""
+        return attributes.asked(self.attributes)
 
     def latent(self, instrument: "Synthesizer") -> NDArray[np.float32]:
         """(latent,): the centre of the pad is the latent `render(seed=[seed])` draws; see `walks.pad_point`."""

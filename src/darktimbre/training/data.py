@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from darktimbre.notes.attributes import CLASSES
 from darktimbre.training.augment import Augment
 from darktimbre.training.section import Section
 
@@ -50,7 +51,7 @@ class Data(Section):
             raise ValueError("pitches must be [lowest, highest] within MIDI's 0 to 127")
         if isinstance(self.attributes, int) and self.attributes < 0:
             raise ValueError("attributes must be a number ≥ 0 or a list of names")
-        if self.teacher == "classes":
+        if self.teacher == CLASSES:
             if isinstance(self.attributes, tuple) or self.temperature != 1:
                 raise ValueError("classes are taken whole and are hard: attributes is a number, temperature is 1")
         elif self.drop_class or self.drop_subclass:

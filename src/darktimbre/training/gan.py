@@ -13,6 +13,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.classes import leaf_of
 from darktimbre.models.layers import at_stage, enlarge
 from darktimbre.models.progressive import Discriminator, Generator
+from darktimbre.notes.attributes import CLASSES
 from darktimbre.representation.codec import SPAN, codec_from_config
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training.augment import augmented
@@ -27,7 +28,7 @@ from darktimbre.training.schedule import Moment
 from darktimbre.training.steps.gan import gan_step
 from darktimbre.training.steps.reconstruction import Loudness
 from darktimbre.training.steps.warm_start import warm_start_step
-from darktimbre.training.tree import CLASSES, told_of
+from darktimbre.training.tree import told_of
 
 
 class GanTraining:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
 from darktimbre.training.recipe import Data
-from darktimbre.training.tree import CLASSES, labels_of, tree_of
+from darktimbre.training.tree import labels_of, tree_of
 
 FIT_BATCH = 256  # notes a batch while the codec's scaling is fitted
 

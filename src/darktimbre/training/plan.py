@@ -10,7 +10,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.where import has_starter
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.config import ProgressiveConfig
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
 from darktimbre.training.classes import choose_classes, gather_classes
@@ -18,7 +18,7 @@ from darktimbre.training.material import Material, choose_attributes, fit_codec,
 from darktimbre.training.picture_material import PictureMaterial, gather_pictures
 from darktimbre.training.reading import difference
 from darktimbre.training.recipe import Data, Recipe
-from darktimbre.training.tree import CLASSES, tree_of
+from darktimbre.training.tree import tree_of
 
 FREE = ("checkpoint_every", "preview_every")
 """Keys that may differ on resuming: they decide nothing about weights or journal."""

@@ -7,14 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from darktimbre.corpus.classes import BETWEEN, OTHER, class_of, leaf_of
+from darktimbre.corpus.classes import OTHER, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.training.batches import uniform
-
-CLASSES = "classes"
-"""What `data.teacher` is called where no teacher listens and the folders speak."""
 
 
 def tree_of(corpus: Corpus, rows: NDArray[np.int64]) -> Attributes:
