@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import wave
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from tests.bundle.tiny import NAMES, PITCHES, drum_bundle, tiny_bundle
 
+from darktimbre.bundle.bundle import Bundle
 from darktimbre.export.player import PlayerReport, export_player
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.controls import latents
@@ -71,6 +73,31 @@ def test_the_same_words_pitch_and_seed_give_the_same_notes(
         assert np.abs(found - np.clip(sound, -1, 1)).max() < 1e-3 * np.abs(sound).max() + 1 / 32767
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["drums/kick=0.5", "drums/snare=1"],
+        ["drums/snare=1", "drums/kick=0.5"],
+        ["Drums=0", "drums/kick"],
+        ["drums/kick", "DRUMS=0"],
+        ["drums=0.3"],
+    ],
+)
+def test_words_mean_what_they_mean_in_darktimbre(drums: tuple[Synthesizer, Path], words: list[str]) -> None:
+    instrument, folder = drums
+    program = loaded(folder / "play.py")
+    alone = program.Instrument(folder / "instrument.onnx")
+    asked = program.words_of(words)
+    assert np.array_equal(alone.condition(asked, None), instrument.controls.soft(asked)[0])
+
+
+@pytest.mark.parametrize("pitch", [None, 59, 59.25, 61])
+def test_pitches_mean_what_they_mean_in_darktimbre(pitched: tuple[Synthesizer, PlayerReport], pitch: float) -> None:
+    instrument, report = pitched
+    alone = loaded(report.path / "play.py").Instrument(report.path / "instrument.onnx")
+    np.testing.assert_allclose(alone.pitch_part(pitch), instrument.controls.pitch_part(pitch)[0], atol=1e-6)
+
+
 def test_a_subclass_asks_for_its_class_too(drums: tuple[Synthesizer, Path], tmp_path: Path) -> None:
     instrument, folder = drums
     assert play(folder, "drums/kick", "--out", tmp_path).returncode == 0
@@ -113,6 +140,11 @@ def test_lines_become_sounds_and_what_is_no_wish_is_told(drums: tuple[Synthesize
         (["Drum", "--pitch", "90"], f"plays MIDI {PITCHES[0]} to {PITCHES[-1]}, not 90"),
         (["Drum", "--seed", "-1"], "from 0 up"),
         (["--bench", "--core", "9999"], "no core 9999"),
+        (["--bench", "--core", "-1"], "no core -1"),
+        (["--bench", "--core", "99999999999"], "no core 99999999999"),
+        (["Drum", "--pitch", "nan"], "not nan"),
+        (["Drum", "--count", "0"], "--count is a whole number from 1 up"),
+        (["Drum", "--bench"], "Words are for sounds in files"),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_one_sentence(
@@ -123,6 +155,46 @@ def test_a_wish_that_cannot_be_met_is_one_sentence(
     assert sentence in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
     assert not list(tmp_path.rglob("*.wav"))
+
+
+def test_a_file_in_the_way_and_a_folder_half_copied_are_told(
+    pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("")
+    done = play(pitched[1].path, "Drum", "--out", tmp_path / "taken")
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    shutil.copy(pitched[1].path / "play.py", tmp_path)
+    done = play(tmp_path)
+    assert done.returncode == 1
+    assert b"instrument.onnx is missing beside play.py" in done.stderr
+
+
+def test_a_listener_who_leaves_ends_it_quietly(drums: tuple[Synthesizer, Path]) -> None:
+    command = [sys.executable, "-c", ALONE, str(drums[1] / "play.py"), "--pipe"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        running.stdin.write(b"drums/kick\n" * 3)
+        running.stdin.close()
+        assert running.wait(timeout=120) == 0
+        assert running.stderr.read() == b""
+
+
+def test_without_words_there_is_still_a_sound_and_a_figure(tmp_path: Path) -> None:
+    made = tiny_bundle(pitched=False)
+    attributes = {**made.config["attributes"], "names": []}
+    network = {**made.config["network"], "condition": 0, "heads": {}}
+    bundle = Bundle({**made.config, "attributes": attributes, "network": network}, made.weights)
+    grid = "grid.weight"
+    latent = made.config["network"]["latent"]
+    bundle = Bundle(bundle.config, {**made.weights, grid: made.weights[grid][:, -latent:]})
+    folder = export_player(Synthesizer(bundle), tmp_path / "out").path
+    assert play(folder, "--count", 1, "--out", tmp_path).returncode == 0
+    assert (tmp_path / "sound-0.wav").is_file()
+    assert json.loads(play(folder, "--bench").stdout)["note_ms"] > 0
+    assert b"takes no words" in play(folder, "Drum").stderr
 
 
 def test_it_lists_what_it_plays_and_measures_itself(pitched: tuple[Synthesizer, PlayerReport]) -> None:

@@ -125,6 +125,10 @@ def test_limits_are_kept(tiny: Synthesizer, tmp_path: Path, monkeypatch: pytest.
         made(tiny, tmp_path / "few", BOWL, hardware="radio-music")
     assert not (tmp_path / "few").exists()
 
+    monkeypatch.setitem(profiles.PROFILES, "radio-music", replace(PROFILES["radio-music"], files=9, folders=1))
+    with pytest.raises(UserError, match="has 1 folders, this makes 2"):
+        made(tiny, tmp_path / "banks", BOWL, Patch(), hardware="radio-music")
+
     one_reel = replace(PROFILES["morphagene"], reel_names=("mg1",), slices=2)
     monkeypatch.setitem(profiles.PROFILES, "morphagene", one_reel)
     with pytest.raises(UserError, match="holds 1 reels, this makes 2"):

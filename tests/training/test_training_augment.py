@@ -29,8 +29,17 @@ def test_level_is_in_decibels_and_stops_at_full_scale():
 
 def test_delay_is_in_milliseconds_and_brings_silence():
     later = augmented(SINE, moves(delay=1.0), Augment(shift_ms=4), RATE)
-    assert torch.equal(later[:, 64:], SINE[:, :-64])
+    assert torch.equal(later[:, 64:-160], SINE[:, :-224])  # but for the last 10 ms, which fade
     assert not later[:, :64].any()
+
+
+@pytest.mark.parametrize("move", [{"delay": 1.0}, {"speed": 0.0}])
+def test_what_is_pushed_out_of_the_window_ends_softly(move):
+    """A cymbal that still rings at the end of its second must not end in a click."""
+    ending = augmented(SINE, moves(**move), Augment(shift_ms=4, cents=40), RATE)[0]
+    assert ending[-1] == 0
+    assert ending[-160:].abs().max() <= 0.26
+    assert ending[-16:].abs().max() < 0.02
 
 
 @pytest.mark.parametrize(("speed", "cents"), [(0.0, -50), (1.0, 50)])

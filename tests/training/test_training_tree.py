@@ -44,6 +44,19 @@ def data(**changes) -> Data:
     return Data(seconds=SAMPLES / RATE, pitches=None, attributes=1, teacher="classes", **changes)
 
 
+@pytest.mark.parametrize(
+    ("places", "sentence"),
+    [
+        ([("drums/808", None), ("drums", "kick")], "has a / in its name"),
+        ([("Drums", "kick"), ("drums", "snare")], "differ in letter case alone"),
+        ([("drums", "Kick"), ("drums", "kick")], "differ in letter case alone"),
+    ],
+)
+def test_names_that_would_be_mixed_up_are_refused(tmp_path, places, sentence):
+    with pytest.raises(UserError, match=sentence):
+        choose_attributes(data(), one_shots(tmp_path / "c", places))
+
+
 def test_labels_are_class_and_subclass_one_hot_each(tmp_path):
     corpus = one_shots(tmp_path / "c")
     attributes = choose_attributes(data(), corpus)

@@ -20,7 +20,8 @@ HEAD = ("asked for", "held out", "real", "coded", "generated", "its class", "kin
 LEGEND = (
     "held out: real notes the classifier did not learn from; real: how often it names them rightly; coded: the same "
     "after the instrument's picture and back; generated, its class: how often what was asked for, or at least the "
-    "class above it, is named; kinds: leaves with a tenth of an even share or more."
+    "class above it, is named; kinds: leaves with a tenth of an even share or more. Leaves without held-out notes are "
+    "named by a classifier of which nobody knows how well it knows them."
 )
 
 
@@ -41,7 +42,7 @@ def evaluate_one_shots(
     """
     from darktimbre.audio.atomic import atomic_file
     from darktimbre.bundle.classifier import Classifier
-    from darktimbre.cli.console import say
+    from darktimbre.cli.console import caution, say
     from darktimbre.corpus.corpus import Corpus
     from darktimbre.evaluation.one_shots import judge
     from darktimbre.notes.errors import UserError
@@ -55,6 +56,12 @@ def evaluate_one_shots(
         raise UserError(f"One-shots have no count {unknown[0]!r}: --set notes={NOTES} says how many of each class.")
     notes = counts.get("notes", QUICK if quick else NOTES)
     judges, notes_of = Classifier.from_pretrained(classifier), Corpus.open(corpus)
+    learnt_from = (judges.config.get("provenance") or {}).get("corpus") or {}
+    if learnt_from.get("digest") not in (None, notes_of.digest):
+        caution(
+            f"{classifier} learnt from another corpus than {corpus}: it may have heard what is held out here, and "
+            "`real` be too good."
+        )
     out.mkdir(parents=True, exist_ok=True)
     told, figures = [], {}
     for one in instruments:
@@ -72,19 +79,20 @@ def evaluate_one_shots(
 
 
 def table(found: "OneShots") -> str:
-    """The rows as Markdown, and their mean over subclasses."""
+    """The rows as Markdown, and their means over leaves."""
     lines = [f"| {' | '.join(HEAD)} |", "|---" * len(HEAD) + "|"]
     for row in found.rows:
         most, often = row.most
-        levels = f"{row.level:.0f} ({row.real_level:.0f})"
+        levels = f"{row.level:.0f}" + ("" if row.real_level is None else f" ({row.real_level:.0f})")
         cells = (
             row.name, str(row.held_out), _share(row.real), _share(row.coded), _share(row.generated),
             _share(row.generated_class), str(row.kinds), f"{most} {_share(often)}", levels,
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    means = (found.real, found.coded, found.generated, found.generated_class)
-    if any(mean is not None for mean in means):
-        lines.append(f"| **mean of subclasses** | | {' | '.join(map(_share, means))} | | | |")
+    for title, mean in (("mean of leaves with held-out notes", found.proven), ("mean of all leaves", found.leaves)):
+        if mean.generated is not None:
+            figures = (mean.real, mean.coded, mean.generated, mean.generated_class)
+            lines.append(f"| **{title}** | {mean.rows} leaves | {' | '.join(map(_share, figures))} | | | |")
     return "\n".join([*lines, "", f"{found.notes} generated sounds a row."])
 
 

@@ -1,5 +1,6 @@
 """Folders of samples as people have them → corpus: what is known of a sound is read from where it lies and its name."""
 
+import hashlib
 import math
 import os
 from collections import Counter, defaultdict
@@ -40,7 +41,8 @@ def import_folder(
     file name (see `naming`), else, on request, from the sound itself. Instrument: as `metadata.csv` says; else notes
     whose path differs only in pitch, velocity and layer are one instrument ("keys/Rhodes C3.wav" and "keys/Rhodes
     E3.wav" are "keys/Rhodes"); a sound without a written pitch is an instrument of its own, since nothing says that
-    "snare 1" and "snare 2" are more alike than other snares. The instrument decides the split.
+    "snare 1" and "snare 2" are more alike than other snares. The instrument decides the split; a lone sound that equals
+    another to the last bit goes where that one is.
 
     Args:
         src: folder of sounds; links are followed, never in circles.
@@ -74,10 +76,17 @@ def import_folder(
         raise UserError(
             f"There is no sound in {src}{others}: name a folder that holds sound files (WAV, FLAC, MP3, …)."
         )
-    estimated = 0
+    estimated = copies = 0
+    heard: dict[bytes, str] = {}  # digest of a sound → the split key of the first note that is it
 
     def complete(note: Note, prepared: Prepared) -> Note:
-        nonlocal estimated
+        nonlocal estimated, copies
+        key = heard.setdefault(hashlib.sha256(prepared.samples.tobytes()).digest(), note.split_key)
+        # A copy under another name: in another split it would be heard before it is held out. Notes of an instrument of
+        # several stay with it.
+        if key != note.split_key == note.id:
+            copies += 1
+            note = replace(note, split_key=key)
         if note.pitch is not None or not estimate_pitch or prepared.confidence < _SURE or math.isnan(prepared.f0):
             return note
         estimated += 1
@@ -97,7 +106,10 @@ def import_folder(
         for file, reason in (*found.refused, *refused):
             writer.quarantine(file, reason)
         take_in(writer, candidates, shape, total=len(candidates), workers=workers, progress=progress, complete=complete)
-    return summarise(writer, found.ignored, _remarks(writer, metadata, estimated, estimate_pitch))
+    remarks = _remarks(writer, metadata, estimated, estimate_pitch)
+    if copies and split == "instrument":
+        remarks.append(f"{copies} sounds are copies of others to the last bit: each lies in the split of the first.")
+    return summarise(writer, found.ignored, remarks)
 
 
 def _candidates(

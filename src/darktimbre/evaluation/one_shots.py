@@ -25,18 +25,20 @@ class Row:
 
     Attributes:
         name: "drums" or "drums/kick"; `ANYTHING` where nothing is asked for.
+        finest: whether nothing lies below it in the tree: a leaf.
         held_out: real notes of it that the classifier did not learn from.
         real: how often it names them rightly (a subclass exactly, a class by any of its subclasses); None without any.
         coded: the same after the instrument's picture and back, the best that any network could sound like.
-        generated: how often it names generated ones so; None for `ANYTHING`.
+        generated: how often it names generated ones so; None for `ANYTHING`, and for what it knows no name for.
         generated_class: of a subclass, how often at least its class is named; None else.
         kinds: leaves of the tree with a tenth of an even share or more among what it names.
         most: what it names most often, and how often.
         level, real_level: mean level of the generated notes, and of all real ones, in dB below full scale (root mean
-            square).
+            square); None where the corpus has none.
     """
 
     name: str
+    finest: bool
     held_out: int
     real: float | None
     coded: float | None
@@ -45,21 +47,32 @@ class Row:
     kinds: int
     most: tuple[str, float]
     level: float
-    real_level: float
+    real_level: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneShots:
-    """What is found of an instrument: its rows, and means over subclasses, each counting the same.
+    """What is found of an instrument: its rows, and means over the leaves of the tree, each counting the same.
 
     Attributes:
         notes: generated for each row.
         rows: classes, subclasses.
-        real, coded, generated, generated_class: means over the subclasses that have the figure.
+        leaves: means over all leaves.
+        proven: means over the leaves with real notes held out: of these it is known how far the classifier is to be
+            believed.
     """
 
     notes: int
     rows: tuple[Row, ...]
+    leaves: "Means"
+    proven: "Means"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """Means over some rows, of those that have the figure; the fields are those of `Row`."""
+
+    rows: int
     real: float | None
     coded: float | None
     generated: float | None
@@ -120,32 +133,40 @@ def judge(
         mine = np.flatnonzero(np.isin(rows, _of(corpus, name))) if name != ANYTHING else np.arange(0)
         answer = named(classifier, sounds)
         shares = class_shares(answer, len(leaves))
+        there = corpus.column("rms_db")[_of(corpus, name)]
+        known = any(name in (leaf, leaf.split(BETWEEN)[0]) for leaf in leaves)
         made.append(
             Row(
                 name=name,
+                finest=not any(other.startswith(name + BETWEEN) for other in names),
                 held_out=len(mine),
                 real=_share(leaves, real[mine], name),
                 coded=_share(leaves, coded[mine], name),
-                generated=None if name == ANYTHING else _share(leaves, answer, name),
+                generated=_share(leaves, answer, name) if known else None,
                 generated_class=_share(leaves, answer, name.split(BETWEEN)[0]) if BETWEEN in name else None,
                 kinds=classes_covered(shares),
                 most=(leaves[int(shares.argmax())], float(shares.max())),
                 level=float(rms_dbfs(sounds).mean()),
-                real_level=float(np.mean(corpus.column("rms_db")[_of(corpus, name)])),
+                real_level=float(there.mean()) if len(there) else None,
             )
         )
     return _summed(notes, made), kept
 
 
 def _summed(notes: int, made: list[Row]) -> OneShots:
-    fine = [row for row in made if BETWEEN in row.name]
+    leaves = [row for row in made if row.finest]
     return OneShots(
-        notes=notes,
-        rows=tuple(made),
-        real=_mean([row.real for row in fine]),
-        coded=_mean([row.coded for row in fine]),
-        generated=_mean([row.generated for row in fine]),
-        generated_class=_mean([row.generated_class for row in fine]),
+        notes=notes, rows=tuple(made), leaves=_means(leaves), proven=_means([row for row in leaves if row.held_out])
+    )
+
+
+def _means(rows: list[Row]) -> Means:
+    return Means(
+        rows=len(rows),
+        real=_mean([row.real for row in rows]),
+        coded=_mean([row.coded for row in rows]),
+        generated=_mean([row.generated for row in rows]),
+        generated_class=_mean([row.generated_class for row in rows]),
     )
 
 

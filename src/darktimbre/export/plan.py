@@ -176,7 +176,7 @@ def suggested(instrument: "Synthesizer", words: int = 2, *, seed: int = 0) -> tu
     """
     names = instrument.attributes.names
     if instrument.attributes.teacher == CLASSES:
-        finest = [name for name in names if BETWEEN in name] or list(names)
+        finest = [name for name in names if not _implied(name, names)]
         return tuple(Patch.from_json({"name": name[:80], "attributes": {name: 1.0}, "seed": seed}) for name in finest)
     evaluation = (instrument.bundle.config.get("metrics") or {}).get("evaluation")
     scores = evaluation.get("attributes") if isinstance(evaluation, dict) else None

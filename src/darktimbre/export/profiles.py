@@ -29,6 +29,7 @@ class Profile:
         reel_names: names of such files, where the machine prescribes them.
         slices: most slices of a long file.
         files: most files in a folder.
+        folders: most folders, or reels.
         source: where these facts are stated.
     """
 
@@ -46,6 +47,7 @@ class Profile:
     reel_names: tuple[str, ...] = field(default=())
     slices: int = 0
     files: int = 1_000
+    folders: int = 1_000
     source: str = ""
 
     @property
@@ -114,6 +116,7 @@ PROFILES: dict[str, Profile] = {
             file="{key:03d}{note}",
             unpitched="{variation:03d}",
             files=75,
+            folders=16,
             source="samplestack.app/help/compare-formats (8.3 names, bank0 to bank15, 75 files a bank)",
         ),
         Profile(

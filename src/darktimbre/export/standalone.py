@@ -32,7 +32,9 @@ WARM_UP, ROUNDS = 3, 50  # notes that --bench plays before its clock counts, and
 INSTRUMENT = Path(__file__).with_name("instrument.onnx")
 
 
-FACTS = ("attributes", "pitches", "baseline", "latent", "sample_rate", "samples", "parameters")  # of the card
+FACTS = (
+    "attributes", "teacher", "pitches", "between", "baseline", "latent", "sample_rate", "samples", "parameters"
+)  # fmt: skip
 
 
 class Instrument:
@@ -53,6 +55,8 @@ class Instrument:
         self.rate: int = card["sample_rate"]  # Hz
         self.samples: int = card["samples"]  # of a note
         self.parameters: int = card["parameters"]
+        self.between: bool = card["between"]  # whether a pitch between two trained ones can be asked for
+        self.classes: bool = card["teacher"] == "classes"
 
     def play(self, words: dict[str, float], *, pitch: float | None = None, seed: int = 0, place: int = 0) -> np.ndarray:
         """One note (sample,), float32, full scale ±1."""
@@ -61,33 +65,43 @@ class Instrument:
 
     def condition(self, words: dict[str, float], pitch: float | None) -> np.ndarray:
         """One-hot pitch, then the attributes; asking for a subclass ("drums/kick") asks for its class too."""
+        named = {self.name_of(word): value for word, value in words.items()}
+        if self.classes:
+            above = {name.partition("/")[0] for name in named if "/" in name} & set(self.names) - set(named)
+            named |= {one: max(value for name, value in named.items() if name.startswith(one + "/")) for one in above}
         soft = np.array(self.baseline, np.float32)
-        for word, value in words.items():
-            soft[self.index(word)] = value
-            above = word.rpartition("/")[0]
-            if above.lower() in self._lower and above not in words:
-                soft[self.index(above)] = value
-        one_hot = np.zeros(len(self.pitches), np.float32)
-        if self.pitches:
-            apart = np.abs(np.array(self.pitches) - (60 if pitch is None else pitch))
-            if pitch is not None and apart.min() > 0.5:
-                raise Refused(
-                    f"This instrument plays MIDI {min(self.pitches):g} to {max(self.pitches):g}, not {pitch:g}."
-                )
-            one_hot[int(np.argmin(apart))] = 1
-        return np.concatenate([one_hot, soft])
+        for name, value in named.items():
+            soft[self.names.index(name)] = value
+        return np.concatenate([self.pitch_part(pitch), soft])
 
-    def index(self, word: str) -> int:
-        """Place of an attribute, in any letter case."""
-        if word.lower() in self._lower:
-            return self._lower.index(word.lower())
-        near = difflib.get_close_matches(word.lower(), self._lower, n=3, cutoff=0.3) or self._lower[:3]
-        known = ", ".join(self.names[self._lower.index(one)] for one in near)
-        raise Refused(f"This instrument has no {word!r}; it has {known} … (python {Path(__file__).name} lists all).")
+    def pitch_part(self, pitch: float | None) -> np.ndarray:
+        """One-hot; a pitch between two trained ones is shared by them, where the instrument can."""
+        part = np.zeros(len(self.pitches), np.float32)
+        if not self.pitches:
+            return part
+        known = np.sort(np.array(self.pitches, float))
+        asked = float(known[np.argmin(np.abs(known - 60))]) if pitch is None else pitch
+        if not known[0] <= asked <= known[-1]:
+            raise Refused(f"This instrument plays MIDI {known[0]:g} to {known[-1]:g}, not {asked:g}.")
+        if not self.between and asked not in known:
+            raise Refused(f"This instrument plays only the pitches it was trained on, not {asked:g}.")
+        high = int(np.searchsorted(known, asked))
+        low = high if known[high] == asked else high - 1
+        share = (asked - known[low]) / (known[high] - known[low]) if low != high else 0.0
+        part[self.pitches.index(known[low])] = 1 - share
+        part[self.pitches.index(known[high])] += share
+        return part
 
-    @property
-    def _lower(self) -> list[str]:
-        return [name.lower() for name in self.names]
+    def name_of(self, word: str) -> str:
+        """The attribute that is meant, in any letter case."""
+        known = {name.casefold(): name for name in self.names}
+        if word.casefold() in known:
+            return known[word.casefold()]
+        if not known:
+            raise Refused("This instrument takes no words: leave them out.")
+        near = difflib.get_close_matches(word.casefold(), known, n=3, cutoff=0.3) or list(known)[:3]
+        told = ", ".join(known[one] for one in near)
+        raise Refused(f"This instrument has no {word!r}; it has {told} … (python {Path(__file__).name} lists all).")
 
 
 class Refused(Exception):
@@ -129,6 +143,7 @@ def list_all(instrument: Instrument) -> None:
 
 def write_all(instrument: Instrument, args: argparse.Namespace) -> None:
     words = words_of(args.words)
+    instrument.condition(words, args.pitch)  # refused before a folder is made
     args.out.mkdir(parents=True, exist_ok=True)
     stem = "-".join(words).replace("/", "-").replace(" ", "-").lower() or "sound"
     for place in range(args.count or 1):
@@ -160,7 +175,8 @@ def bench(args: argparse.Namespace) -> None:
     loaded, note = time.perf_counter(), []
     for place in range(WARM_UP + ROUNDS):
         start = time.perf_counter()
-        instrument.play({instrument.names[place % len(instrument.names)]: 1.0}, seed=args.seed, place=place)
+        words = {instrument.names[place % len(instrument.names)]: 1.0} if instrument.names else {}
+        instrument.play(words, pitch=args.pitch, seed=args.seed, place=place)
         note.append(1000 * (time.perf_counter() - start))
     seconds = instrument.samples / instrument.rate
     told = {
@@ -196,30 +212,45 @@ def resident() -> dict[str, float | None]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", metavar="NAME[=VALUE]", help="what to play; a name alone means 1")
-    parser.add_argument("--pitch", type=float, help="MIDI, where the instrument has pitches; the nearest is played")
+    parser.add_argument("--pitch", type=float, help="MIDI, where it has pitches; left out, the one nearest to 60")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same sounds")
     parser.add_argument("--count", type=int, help="how many sounds to write; 1")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the WAV files")
     parser.add_argument("--core", type=int, help="stay on this processor core (Linux)")
-    parser.add_argument("--pipe", action="store_true", help="a sound to stdout for each line of stdin")
-    parser.add_argument("--bench", action="store_true", help="measure on this machine")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--pipe", action="store_true", help="a sound to stdout for each line of stdin")
+    instead.add_argument("--bench", action="store_true", help="measure on this machine")
     args = parser.parse_args()
     try:
-        if args.seed < 0:
-            raise Refused("A seed is a whole number from 0 up.")
-        if args.core is not None:
-            stay_on(args.core)
-        if args.bench:
-            return bench(args)
-        instrument = Instrument(INSTRUMENT)
-        if args.pipe:
-            pipe(instrument, args)
-        elif args.words or args.count:
-            write_all(instrument, args)
-        else:
-            list_all(instrument)
-    except Refused as refusal:
+        run(args)
+    except (Refused, OSError) as refusal:
+        if isinstance(refusal, BrokenPipeError):  # who listened has gone: nothing is left to do
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
         sys.exit(str(refusal))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.seed < 0:
+        raise Refused("A seed is a whole number from 0 up.")
+    if args.count is not None and args.count < 1:
+        raise Refused("--count is a whole number from 1 up.")
+    if args.words and (args.pipe or args.bench):
+        raise Refused("Words are for sounds in files; --pipe reads them from its lines, --bench takes all in turn.")
+    if not INSTRUMENT.is_file():
+        raise Refused(f"{INSTRUMENT.name} is missing beside {Path(__file__).name}: copy the whole folder.")
+    if args.core is not None:
+        stay_on(args.core)
+    if args.bench:
+        bench(args)
+    elif args.pipe:
+        pipe(Instrument(INSTRUMENT), args)
+    elif args.words or args.count:
+        write_all(Instrument(INSTRUMENT), args)
+    else:
+        list_all(Instrument(INSTRUMENT))
 
 
 def stay_on(core: int) -> None:
@@ -227,7 +258,7 @@ def stay_on(core: int) -> None:
         raise Refused("--core works on Linux alone.")
     try:
         os.sched_setaffinity(0, {core})
-    except OSError:
+    except (OSError, ValueError, OverflowError):
         cores = ", ".join(str(one) for one in sorted(os.sched_getaffinity(0)))
         raise Refused(f"There is no core {core} here; there are {cores}.") from None
 

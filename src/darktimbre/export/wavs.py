@@ -133,12 +133,16 @@ def _places(bank: Bank, machine: Profile, samples: list[Sample]) -> list[str]:
     by_folder: dict[str, list[int]] = defaultdict(list)
     for index, sample in enumerate(samples):
         by_folder[_filled(machine.folder, sample.zone, names, bank)].append(index)
+    if len(by_folder) > machine.folders:
+        raise UserError(
+            f"{machine.title} has {machine.folders} folders, this makes {len(by_folder)}: take fewer settings."
+        )
     places = [""] * len(samples)
     for place, members in by_folder.items():
         if len(members) > machine.files:
             raise UserError(
                 f"{machine.title} shows {machine.files} files of a folder, this makes {len(members)}: "
-                "take a larger --step or fewer velocity layers."
+                "take a larger --step, or fewer variations or velocity layers."
             )
         zones = [samples[index].zone for index in members]
         stem_list = [

@@ -78,12 +78,14 @@ class Attributes:
             UserError: there is no such attribute; the nearest are named.
         """
         named = {self.resolve(name): value for name, value in levels.items()}
-        if self.teacher == CLASSES:
-            for name, value in list(named.items()):
-                above = name.partition(BETWEEN)[0]
-                if above in self.names:
-                    named.setdefault(above, value)
-        return named
+        if self.teacher != CLASSES:
+            return named
+        classes: dict[str, float] = {}
+        for name, value in named.items():
+            above = name.partition(BETWEEN)[0]
+            if above != name and above in self.names:  # of two subclasses, the one asked for more speaks
+                classes[above] = max(value, classes.get(above, value))
+        return {**classes, **named}
 
     def condition(
         self, pitch_classes: Sequence[int] | NDArray[np.integer], soft: NDArray[np.floating]

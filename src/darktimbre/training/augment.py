@@ -6,8 +6,10 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from darktimbre.audio.shape import resample
+from darktimbre.audio.shape import fade_out, resample
 from darktimbre.training.section import Section
+
+FADE = 0.01  # s over which a sound ends that no longer fits, as in a corpus
 
 
 class Augment(Section):
@@ -42,6 +44,9 @@ def _changed(wave: NDArray[np.float32], move: NDArray[np.float32], choices: Augm
     moved = np.zeros(count, np.float32)
     kept = min(count - late, len(wave))
     moved[late : late + kept] = wave[:kept]
+    if len(wave) > kept and kept:  # what was pushed out of the window would else end in a step
+        fade = min(kept, round(FADE * rate))
+        moved[late + kept - fade : late + kept] *= fade_out(fade)
     gain = 10 ** ((2 * level - 1) * choices.gain_db / 20)
     peak = float(np.abs(moved).max())
     return moved * np.float32(min(gain, 1 / peak) if peak else 1.0)

@@ -1,6 +1,7 @@
 """A corpus's folders as controls: class and subclass of each one-shot, one-hot each, in place of a teacher's labels."""
 
 import hashlib
+from collections import Counter
 
 import numpy as np
 import torch
@@ -26,6 +27,14 @@ def tree_of(corpus: Corpus, rows: NDArray[np.int64]) -> Attributes:
             f"{corpus.path} knows no classes: import a folder with one folder a class (`darktimbre import folder`), "
             "play drum kits (`darktimbre render --kits`), or train without classes (--set data.attributes=0)."
         )
+    if parted := sorted({str(one) for one in classes if BETWEEN in one}):
+        raise UserError(
+            f"{corpus.path}: the class {parted[0]!r} has a {BETWEEN} in its name, which parts class from subclass: "
+            "write `category` and `subcategory` apart."
+        )
+    twins = Counter(str(name).casefold() for name in {*classes, *leaves})
+    if twin := next((name for name, often in twins.items() if often > 1), None):
+        raise UserError(f"{corpus.path}: two classes differ in letter case alone ({twin!r}): give them one name.")
     names = (*sorted(set(classes)), *sorted({str(leaf) for leaf in leaves if BETWEEN in leaf}))
     return Attributes(names=tuple(str(name) for name in names), teacher=CLASSES, teacher_digest=digest(names))
 
