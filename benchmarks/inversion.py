@@ -1,8 +1,8 @@
 """From magnitudes to sound: how near and how fast, Griffin-Lim against phases found in one pass.
 
-`python -m benchmarks.inversion [--quick] [--corpus FOLDER] [--json FILE]` prints the table of docs/inversion.md. Sounds
-are real ones where they are: NSynth notes and one-shots in ../shared/sounds, notes of a corpus that was held out, and
-pictures that the starter paints; else made notes alone, and it says so.
+`python -m benchmarks.inversion [--quick] [--corpus FOLDER] [--bundle FOLDER] [--json FILE]` prints the tables of
+docs/inversion.md. Sounds are real ones where they are: NSynth notes and one-shots in ../shared/sounds, notes held out
+of a corpus, and pictures that the starter, or another bundle, paints; else made notes alone, and it says so.
 """
 
 import argparse
@@ -42,15 +42,19 @@ WAYS: dict[str, Settings] = {
         for count in counts
     },
 }
-PAINTED = "pictures the starter paints"
+PAINTED = "pictures that {} paints"
+SHORT = {"n_fft": 1024, "hop": 256, "frames": 64, "floor": 0.002}  # as the recipes of one-shots have it
 GAUSSIAN = "phase gradient, Gaussian's"  # the paper's, for comparison; no setting of the codec
 
 
 class Sounds:
     """Pictures of one kind of sound, and the sounds that they were made of."""
 
-    def __init__(self, name: str, codec: Codec, pictures: Tensor, waves: Tensor, onsets: list[int]) -> None:
-        self.name, self.codec, self.pictures, self.waves, self.onsets = name, codec, pictures, waves, onsets
+    def __init__(
+        self, name: str, codec: Codec, pictures: Tensor, waves: Tensor | None, onsets: list[int], painted: bool = False
+    ) -> None:
+        self.name, self.codec, self.pictures, self.waves = name, codec, pictures, waves
+        self.onsets, self.painted = onsets, painted
 
     def magnitudes(self) -> Tensor:
         """`(note, frequency, frame)`, bins that the picture lacks included (0)."""
@@ -62,7 +66,7 @@ def run(quick: bool) -> list[Row]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        figures = measure(sounds_here(CORPUS, 4 if quick else 200), quick)
+        figures = measure(sounds_here(CORPUS, None, 4 if quick else 200), quick)
         print(table(figures), end="\n\n", flush=True)
         return [_row(quick)]
     finally:
@@ -89,12 +93,16 @@ def measure(sounds: list[Sounds], quick: bool) -> dict[str, dict[str, dict[str, 
                     waves.append(way(picture[None]))
                     spent.append(time.process_time() - began)
             figures[kind.name][name] = {
-                **nearness(given, torch.cat(waves)),
+                **nearness(given, torch.cat(waves), kind.codec.config),
                 **(attack(kind, torch.cat(waves)) if kind.onsets else {}),
                 "ms": 1e3 * statistics.median(spent),
             }
-        true = {**nearness(given, kind.waves), **(attack(kind, kind.waves) if kind.onsets else {})}
-        figures[kind.name]["instantaneous frequency" if kind.name == PAINTED else "the sounds themselves"] = true
+        if kind.waves is not None:
+            true = {
+                **nearness(given, kind.waves, kind.codec.config),
+                **(attack(kind, kind.waves) if kind.onsets else {}),
+            }
+            figures[kind.name]["instantaneous frequency" if kind.painted else "the sounds themselves"] = true
     return figures
 
 
@@ -102,9 +110,9 @@ def measure(sounds: list[Sounds], quick: bool) -> dict[str, dict[str, dict[str, 
 # Figures
 
 
-def nearness(given: np.ndarray, waves: Tensor) -> dict[str, float]:
+def nearness(given: np.ndarray, waves: Tensor, config: CodecConfig) -> dict[str, float]:
     """How far the magnitudes of the sounds are from those they were made of, in dB."""
-    made = stft.forward(waves, n_fft=2048, hop=512, frames=given.shape[2]).abs().transpose(1, 2).numpy()
+    made = stft.forward(waves, n_fft=config.n_fft, hop=config.hop, frames=given.shape[2]).abs().transpose(1, 2).numpy()
     return {
         "convergence": float(np.mean(20 * np.log10(spectral_convergence(given, made)))),
         "distance": float(np.mean(log_spectral_distance(given, made))),
@@ -117,6 +125,7 @@ def attack(kind: Sounds, waves: Tensor) -> dict[str, float]:
     `early`: energy of the 20 ms before the beginning, relative to the whole sound's. `punch`: the loudest 2 ms of the
     first 30 ms after it, relative to the original's.
     """
+    assert kind.waves is not None
     early, punch = [], []
     for wave, true, onset in zip(waves.numpy(), kind.waves.numpy(), kind.onsets, strict=True):
         before = np.square(wave[onset - RATE // 50 : onset], dtype=np.float64).sum()
@@ -175,7 +184,7 @@ def _decoder(codec: Codec, settings: Settings) -> Any:
 def _gaussian(codec: Codec) -> Any:
     def decode(pictures: Tensor) -> Tensor:
         frames = codec._frames(codec._unlevel(pictures[:, 0]))
-        start = phase_gradient(frames, n_fft=2048, hop=512, places=gaussian_places)
+        start = phase_gradient(frames, n_fft=codec.config.n_fft, hop=codec.config.hop, places=gaussian_places)
         return codec._settle(frames, iterations=0, start=start)
 
     return decode
@@ -185,14 +194,15 @@ def _gaussian(codec: Codec) -> Any:
 # Sounds
 
 
-def sounds_here(corpus: Path, count: int) -> list[Sounds]:
+def sounds_here(corpus: Path, bundle: Path | None, count: int) -> list[Sounds]:
     """What is found, at most `count` of a kind."""
     found: list[Sounds] = []
     if (SHARED / "nsynth-mini/audio").is_dir():
         waves = [_read(file, 0) for file in sorted((SHARED / "nsynth-mini/audio").glob("*.wav"))[:count]]
         found.append(_of("NSynth notes", torch.from_numpy(np.stack(waves))))
     if (SHARED / "one-shots").is_dir():
-        found.append(_one_shots(sorted((SHARED / "one-shots").rglob("*.wav"))[-count:]))
+        files = sorted((SHARED / "one-shots").rglob("*.wav"))[-count:]
+        found += [_one_shots("one-shots", files, {}), _one_shots("one-shots, windows of 64 ms", files, SHORT)]
     if (corpus / "corpus.json").is_file():
         from darktimbre.corpus.corpus import Corpus
 
@@ -207,17 +217,20 @@ def sounds_here(corpus: Path, count: int) -> list[Sounds]:
     from darktimbre.bundle.where import has_starter
 
     if has_starter():
-        found.append(_painted(min(count, 64)))
+        found.append(_painted("starter", min(count, 64)))
+    if bundle is not None:
+        found.append(_painted(str(bundle), min(count, 64)))
     return found
 
 
-def _of(name: str, waves: Tensor, onsets: list[int] | None = None) -> Sounds:
-    codec, pictures = _pictures(waves)
+def _of(name: str, waves: Tensor, onsets: list[int] | None = None, settings: Settings | None = None) -> Sounds:
+    codec, pictures = _pictures(waves, settings)
     return Sounds(name, codec, pictures, waves, onsets or [])
 
 
-def _pictures(waves: Tensor) -> tuple[Codec, Tensor]:
-    codec = Codec(CodecConfig(kind="logmag", sample_rate=RATE, samples=SAMPLES)).fit([waves])
+def _pictures(waves: Tensor, settings: Settings | None = None) -> tuple[Codec, Tensor]:
+    config = {"kind": "logmag", "sample_rate": RATE, "samples": SAMPLES, **(settings or {})}
+    codec = Codec(CodecConfig(**config)).fit([waves])
     return codec, codec.encode(waves)
 
 
@@ -231,7 +244,7 @@ def _read(file: Path, at: int) -> np.ndarray:
     return np.pad(wave, (at, SAMPLES - at - len(wave))).astype(np.float32).clip(-1, 1)
 
 
-def _one_shots(files: list[Path]) -> Sounds:
+def _one_shots(name: str, files: list[Path], settings: Settings) -> Sounds:
     waves, onsets = [], []
     for number, file in enumerate(files):
         wave = _read(file, AT + 37 * number % 512)  # anywhere between two frames
@@ -241,17 +254,18 @@ def _one_shots(files: list[Path]) -> Sounds:
             onsets.append(int(np.argmax(np.abs(wave) > 0.01 * peak)))
     if silent := len(files) - len(waves):
         print(f"{silent} of the one-shots are silent and left out", file=sys.stderr)
-    return _of("one-shots", torch.from_numpy(np.stack(waves)), onsets)
+    return _of(name, torch.from_numpy(np.stack(waves)), onsets, settings)
 
 
-def _painted(count: int) -> Sounds:
-    """The levels that the starter's network paints, which no sound has quite; beside them the frequencies it paints."""
+def _painted(name: str, count: int) -> Sounds:
+    """The levels that a network paints, which no sound has quite; beside them the frequencies, where it paints any."""
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
-    player = Synthesizer.from_pretrained("starter")
-    pitches = player.attributes.pitches
+    player = Synthesizer.from_pretrained(name)
+    pitches, words = player.attributes.pitches, player.attributes.names
     chosen = [pitches[index % len(pitches)] for index in range(count)] if pitches else None
-    condition, latent = player.controls.fill(chosen, None, list(range(count)), None)
+    asked = None if pitches or not words else [{words[index % len(words)]: 1.0} for index in range(count)]
+    condition, latent = player.controls.fill(chosen, asked, list(range(count)), None)
     with torch.inference_mode():
         latents, conditions = torch.from_numpy(latent), torch.from_numpy(np.ascontiguousarray(condition))
         pictures = torch.cat(
@@ -260,7 +274,9 @@ def _painted(count: int) -> Sounds:
     own = player.codec.config
     kept = {"sample_rate", "samples", "n_fft", "hop", "frames", "drop_dc", "floor", "low", "high"}
     codec = Codec(CodecConfig(kind="logmag", **{name: getattr(own, name) for name in kept}))
-    return Sounds(PAINTED, codec, pictures[:, :1].clone(), player.codec.decode(pictures), [])
+    waves = player.codec.decode(pictures) if player.codec.phase else None
+    title = PAINTED.format(player.bundle.config.get("recipe", {}).get("name", name))
+    return Sounds(title, codec, pictures[:, :1].clone(), waves, [], painted=True)
 
 
 def _made(count: int, generator: torch.Generator) -> Tensor:
@@ -279,10 +295,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.inversion", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few sounds and ways, to see that everything runs")
     parser.add_argument("--corpus", type=Path, default=CORPUS, metavar="FOLDER", help="a corpus of 1 s at 16 kHz")
+    parser.add_argument("--bundle", type=Path, metavar="FOLDER", help="also the pictures that this instrument paints")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    figures = measure(sounds_here(arguments.corpus, 4 if arguments.quick else 200), arguments.quick)
+    figures = measure(sounds_here(arguments.corpus, arguments.bundle, 4 if arguments.quick else 200), arguments.quick)
     print(table(figures))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -52,6 +52,7 @@ def test_a_generator_of_one_picture_a_class_has_no_variety_though_every_class_is
     assert scores.accuracy is None
     assert scores.variety == (0.0,) * CLASSES
     assert scores.to_json()["lowest_variety"] == 0
+    assert scores.collapsed == "pictures of a class are 0.00 as varied as real ones"
     assert "accuracy" not in scores.to_json()
 
 
@@ -65,15 +66,16 @@ def test_classes_that_never_come_have_no_variety_and_are_not_covered():
 
 
 @pytest.mark.parametrize(
-    ("covered", "score", "expected"),
+    ("covered", "score", "variety", "expected"),
     [
-        (8, 5.0, ""),
-        (7, 9.0, "7 of 10 classes are covered"),
-        (10, 4.89, "the inception score is 4.89, of real pictures 9.80"),
+        (8, 5.0, 0.6, ""),
+        (7, 9.0, 1.0, "7 of 10 classes are covered"),
+        (10, 4.89, 1.0, "the inception score is 4.89, of real pictures 9.80"),
+        (10, 9.8, 0.49, "pictures of a class are 0.49 as varied as real ones"),
     ],
 )
-def test_collapse_is_too_few_classes_or_half_of_the_real_inception_score(covered, score, expected):
-    assert collapse(covered, CLASSES, score, 9.8) == expected
+def test_collapse_is_few_classes_or_a_low_inception_score_or_classes_of_one_picture(covered, score, variety, expected):
+    assert collapse(covered, CLASSES, score, 9.8, variety) == expected
 
 
 def test_distance_is_within_classes_alone():

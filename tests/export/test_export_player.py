@@ -56,6 +56,10 @@ def read(path: Path) -> tuple[int, np.ndarray]:
         return file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
 
 
+def turned_down(sound: np.ndarray) -> np.ndarray:
+    return sound / max(1.0, np.abs(sound).max())
+
+
 def test_the_same_words_pitch_and_seed_give_the_same_notes(
     pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path
 ) -> None:
@@ -70,7 +74,7 @@ def test_the_same_words_pitch_and_seed_give_the_same_notes(
     for file, sound in zip(files, expected, strict=True):
         rate, found = read(file)
         assert rate == instrument.sample_rate
-        assert np.abs(found - np.clip(sound, -1, 1)).max() < 1e-3 * np.abs(sound).max() + 1 / 32767
+        assert np.abs(found - turned_down(sound)).max() < 1e-3 + 1 / 32767
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,7 @@ def test_a_subclass_asks_for_its_class_too(drums: tuple[Synthesizer, Path], tmp_
     assert play(folder, "drums/kick", "--out", tmp_path).returncode == 0
     _, found = read(tmp_path / "drums-kick-0.wav")
     asked = ({"drums": 1, "drums/kick": 1}, {"drums": 1})
-    both, alone = (np.clip(instrument.render(attributes=words)[0], -1, 1) for words in asked)
+    both, alone = (turned_down(instrument.render(attributes=words)[0]) for words in asked)
     assert np.abs(found - both).max() < 1e-3 * np.abs(both).max() + 1 / 32767
     assert np.abs(found - alone).max() > 0.01 * np.abs(both).max()
 

@@ -104,10 +104,7 @@ class Corpus:
         try:
             meta = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise UserError(
-                f"There is no corpus in {path}: make one with `darktimbre render {path} --soundfont FILE`, "
-                f"`darktimbre import folder SOUNDS {path}` or `darktimbre import nsynth SOURCE {path}`."
-            ) from None
+            raise UserError(f"There is no corpus in {path}: make one with {_makers(path, of)}.") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{path / 'corpus.json'} cannot be read ({error}); {_AGAIN}.") from None
         if not isinstance(meta, dict) or meta.get("format") != FORMAT:
@@ -284,6 +281,15 @@ class Corpus:
             with (self.path / shard["file"]).open("rb") as handle:
                 if hashlib.file_digest(handle, "sha256").hexdigest() != shard["sha256"]:
                     raise UserError(f"The audio shard {self.path / shard['file']} is damaged; {_AGAIN}.")
+
+
+def _makers(path: Path, of: str) -> str:
+    if of == "pictures":
+        return f"`darktimbre import digits {path}`"
+    return (
+        f"`darktimbre render {path} --soundfont FILE`, `darktimbre import folder SOUNDS {path}` or `darktimbre import "
+        f"nsynth SOURCE {path}`"
+    )
 
 
 def _refuse_other(path: Path, meta: dict[str, Any], of: str) -> None:

@@ -131,7 +131,8 @@ def find(folder: Path, name: str) -> Path:
     for each in names:
         if (folder / each).is_file():
             return folder / each
-    where = folder if folder.is_dir() else f"{folder} (there is no such folder)"
+    missing = "a file; give the folder it lies in" if folder.exists() else "there is no such folder"
+    where = folder if folder.is_dir() else f"{folder} ({missing})"
     raise UserError(
         f"There is no {name} or {name}.gz in {where}: the folder needs MNIST's four files; --fetch downloads them."
     )

@@ -29,7 +29,7 @@ from darktimbre.notes.attributes import CLASSES
 
 NOTES_A_BIN, MOST_BINS = 20, 100
 """Cells have some 20 notes each, in which chance is told from a difference; 100 in the paper (§3)."""
-FEWEST = 3  # values that an interval is given for: two say nothing of their spread
+FEWEST = 8  # values that an interval is given for: a bootstrap of fewer is much too narrow
 REAL = "real notes"
 
 

@@ -12,6 +12,7 @@ from darktimbre.measures.classes import class_shares, classes_covered
 from darktimbre.measures.inception import inception_score, inception_score_error
 from darktimbre.measures.variation import mean_distance
 
+LEAST_VARIETY = 0.5  # of real pictures'
 FEWEST_CLASSES = 0.8  # of all: fewer covered is a collapse
 LEAST_SCORE = 0.5  # of the real pictures' inception score: less is a collapse
 PAIRED = 200  # pictures of a class whose distances to each other are measured
@@ -121,16 +122,19 @@ def scores_of(seen: Judgement, asked: NDArray[np.int64], real: Real) -> Scores:
         shares=tuple(shares.tolist()),
         covered=covered,
         variety=tuple(np.nan_to_num(distance / real.distance).tolist()),
-        collapsed=collapse(covered, classes, score, real.inception_score),
+        collapsed=collapse(covered, classes, score, real.inception_score, float(np.nanmean(distance / real.distance))),
     )
 
 
-def collapse(covered: int, classes: int, score: float, real_score: float) -> str:
-    """Why a generator counts as collapsed: too few classes, or an inception score far below the real pictures'."""
+def collapse(covered: int, classes: int, score: float, real_score: float, variety: float) -> str:
+    """Why a generator counts as collapsed: too few classes, an inception score far below the real pictures', or
+    pictures of a class that are all alike, which neither of the two sees."""
     if covered < FEWEST_CLASSES * classes:
         return f"{covered} of {classes} classes are covered"
     if score < LEAST_SCORE * real_score:
         return f"the inception score is {score:.2f}, of real pictures {real_score:.2f}"
+    if variety < LEAST_VARIETY:
+        return f"pictures of a class are {variety:.2f} as varied as real ones"
     return ""
 
 

@@ -130,8 +130,9 @@ def words_of(texts: list[str]) -> dict[str, float]:
 
 
 def pcm(sound: np.ndarray) -> bytes:
-    """16-bit little-endian samples."""
-    return np.round(np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
+    """16-bit little-endian samples; a sound that exceeds full scale is turned down as a whole, not clipped."""
+    loudest = max(1.0, float(np.abs(sound).max(initial=0.0)))
+    return np.round(sound / loudest * 32767).astype("<i2").tobytes()
 
 
 def list_all(instrument: Instrument) -> None:

@@ -34,7 +34,7 @@ class DcganConfig(BaseModel):
         default=(32, 64), description="the discriminator's, block by block"
     )
     normalisation: Normalisation = Field(default="batch", description="the discriminator's; the generator's is batch")
-    dropout: float = Field(default=0.3, ge=0.0, lt=1.0, description="part of each block's maps that is left out")
+    dropout: float = Field(default=0.3, ge=0.0, lt=1.0, description="part of each block's numbers that is left out")
     negative_slope: float = Field(default=0.2, ge=0.0, lt=1.0)
     minibatch_stddev: bool = Field(default=False, description="a map of the batch's deviation before the last layer")
     pac: Positive = Field(default=1, description="pictures that are judged together (Lin et al. 2018)")

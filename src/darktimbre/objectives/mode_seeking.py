@@ -18,6 +18,9 @@ def mode_seeking_ratio(*, first: Tensor, second: Tensor, first_latent: Tensor, s
 
 
 def mode_seeking_loss(*, first: Tensor, second: Tensor, first_latent: Tensor, second_latent: Tensor) -> Tensor:
-    """1 / (ratio + ε), the generator's term of eq. 4 as the authors minimise it; a scalar."""
+    """1 / (ratio + ε), the generator's term of eq. 4, minimised as the authors do; a scalar.
+
+    Theirs is a ratio of two means over the batch, this one the mean of the pairs' ratios, as eq. 3 has it.
+    """
     ratio = mode_seeking_ratio(first=first, second=second, first_latent=first_latent, second_latent=second_latent)
     return 1.0 / (ratio + EPSILON)

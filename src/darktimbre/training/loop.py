@@ -101,7 +101,7 @@ def _train(
     fabric.barrier()
     plan = Plan.load(options.run / runfolder.PLAN)
     schedule = Schedule(plan.recipe)
-    _check_batches(schedule, hardware.share.world)
+    _check_batches(schedule, hardware.share.world, recipe.pac)
     snapshot = checkpoint.load_latest(options.run)[0] if options.resume else None
     start = make_plan(recipe, corpus)[1] if plan.origin and snapshot is None else None
     training = task_for(plan, material_of(plan, corpus), hardware, start)
@@ -199,7 +199,8 @@ def _fabric(recipe: Recipe, options: Options) -> Fabric:
         raise UserError(f"--accelerator is one of {', '.join(('auto', *ACCELERATORS))}, not {accelerator!r}.")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
-    here = max(1, torch.cuda.device_count()) if accelerator == "cuda" else 1
+    # Digits train in one process, for their batch norms.
+    here = max(1, torch.cuda.device_count()) if accelerator == "cuda" and not recipe.sees_pictures else 1
     devices = here if isinstance(options.devices, str) else options.devices
     device = torch.device(accelerator)
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and computes_bf16(device))
@@ -227,11 +228,13 @@ def _hardware(fabric: Fabric) -> Hardware:
     return replace(single, share=Share(fabric.global_rank, fabric.world_size), mean=mean)
 
 
-def _check_batches(schedule: Schedule, world: int) -> None:
+def _check_batches(schedule: Schedule, world: int, pac: int) -> None:
+    parts = world * pac
     for part in schedule.stretches:
-        if part.batch % world:
-            better = math.ceil(part.batch / world) * world
+        if part.batch % parts:
+            better = math.ceil(part.batch / parts) * parts
+            packs = f" in packs of {pac}" if pac > 1 else ""
             raise UserError(
-                f"A batch of {part.batch} notes cannot be shared evenly by {world} processes: take a multiple, such as "
-                f"{better}."
+                f"A batch of {part.batch} notes cannot be shared evenly{packs} by {world} processes: take a multiple, "
+                f"such as {better}."
             )

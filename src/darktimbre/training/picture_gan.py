@@ -39,7 +39,7 @@ class PictureGanTraining:
     def __init__(self, plan: Plan, material: PictureMaterial, hardware: Hardware) -> None:
         self.plan, self.material, self.hardware = plan, material, hardware
         if hardware.share.world > 1:
-            raise UserError("The digit recipes train in one process, for their batch norms: leave out --devices.")
+            raise UserError("The digit recipes train in one process, for their batch norms: take --devices 1.")
         self.config = config_for(plan.recipe, material)
         self.stream = Stream(len(material.rows), plan.recipe.seed)
         with torch.random.fork_rng(devices=[]):

@@ -1,6 +1,7 @@
 """YAML and `--set key=value` → Recipe, with sentences a person can act on; and the difference between two recipes."""
 
 import difflib
+import math
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -189,9 +190,10 @@ SMOKE_STEPS, SMOKE_BATCH, SMOKE_WIDTH = 6, 4, 8
 
 def smoked(recipe: Recipe) -> Recipe:
     """The recipe with every phase cut to a few steps of a small batch and an eighth of the widths; from scratch."""
-    notes = SMOKE_STEPS * SMOKE_BATCH
+    batch = math.lcm(SMOKE_BATCH, recipe.pac)
+    notes = SMOKE_STEPS * batch
     stages = tuple(
-        stage.model_copy(update={"notes": notes, "batch": SMOKE_BATCH, "fade": notes // 2 if stage.fade else 0})
+        stage.model_copy(update={"notes": notes, "batch": batch, "fade": notes // 2 if stage.fade else 0})
         for stage in recipe.schedule
     )
     update: dict[str, Any] = {
@@ -200,7 +202,7 @@ def smoked(recipe: Recipe) -> Recipe:
         "tagger": recipe.tagger.model_copy(update={"start": "scratch"}),
         "checkpoint_every": 2 * notes,
         "preview_every": 2 * notes if recipe.preview_every else 0,
-        "journal_every": 2 * SMOKE_BATCH,
+        "journal_every": 2 * batch,
     }
     if recipe.sees_pictures:
         dcgan, classifier = recipe.dcgan, recipe.classifier
@@ -209,7 +211,7 @@ def smoked(recipe: Recipe) -> Recipe:
         )
         update["classifier"] = classifier.model_copy(update={"widths": _eighth(classifier.widths)})
     if recipe.warm_start:
-        update["warm_start"] = recipe.warm_start.model_copy(update={"notes": notes, "batch": SMOKE_BATCH, "kl_ramp": 0})
+        update["warm_start"] = recipe.warm_start.model_copy(update={"notes": notes, "batch": batch, "kl_ramp": 0})
     if recipe.network:
         update["network"] = recipe.network.model_copy(
             update={

@@ -230,6 +230,13 @@ class Recipe(Section):
         return self.task in ("gan", "picture-gan")
 
     @property
+    def pac(self) -> int:
+        """How many notes, or pictures, the discriminator judges together."""
+        if self.sees_pictures:
+            return self.dcgan.pac
+        return self.network.pac if self.network else 1
+
+    @property
     def sees_pictures(self) -> bool:
         """Whether it learns from a corpus of pictures instead of sounds."""
         return self.task in ("picture-gan", "picture-classifier")

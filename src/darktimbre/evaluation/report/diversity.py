@@ -178,7 +178,11 @@ def _arms(found: Diversity) -> Table:
             )
         )
     names = ("mode seeking", "minibatch deviation", "pac", "seed", "notes of the game", "digest")
-    caption = "One recipe, one setting an arm; all else is alike."
+    caption = (
+        "One recipe, one setting an arm. All begin from the same weights, but for two: without minibatch deviation one "
+        "input of the discriminator is cut away, and with pac a layer of it is new. Again: the same game with another "
+        "seed."
+    )
     return Table("arms", caption, "arm", names, tuple(rows), word_columns=frozenset({1, 5}))
 
 

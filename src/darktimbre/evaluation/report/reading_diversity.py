@@ -1,8 +1,9 @@
 """A study of diversity → one paragraph, made from its figures, that also says when nothing is decided.
 
 An arm's variety is compared with the first arm's condition by condition, its quality by intervals that do not overlap.
-Neither tells what another training run would have given. Where one arm was trained twice, what differs by no more than
-those two is called undecided as well.
+Neither tells what another training run would have given. Where one arm was trained twice, another arm must be clear of
+both runs by more than they lie apart. Two runs are few: where trainings differ by more than notes do, this still takes
+chance for an effect in one or two of ten comparisons (simulated), which the paragraph says.
 """
 
 from collections.abc import Sequence
@@ -26,16 +27,19 @@ def paragraph(found: Diversity) -> str:
     real = found.varieties[0].within
     sentences = [
         f"Asked twice for the same, “{first.name}” answers with sounds that are {_d(first.at_condition)} apart, where "
-        "1 is the spread of all real notes"
+        "1 is the deviation of all real notes from their mean (two of them at random are about 1.4 apart)"
         + (f"; two real notes of one class and pitch are {_d(real)} apart." if finite(real.value) else ".")
     ]
     if again is not None:
         sentences.append(
-            f"The same recipe trained again differs from it by {_signed(again.gain)}: that much is chance, and less "
-            "than that is not told apart here."
+            f"The same game played again differs from it by {_signed(again.gain)}. What follows is clear of both by "
+            "more than they lie apart; two runs are few and figures many, so one or two of ten such findings may still "
+            "be chance."
         )
     else:
-        sentences.append("No arm was trained twice, so that how far two runs differ by chance is not known.")
+        sentences.append(
+            "No arm was trained twice, so that how far two runs differ by chance is not known: what follows may be it."
+        )
     quality = [one for one in columns(found) if not one.varied]
     reach = [one for one in columns(found) if one.varied and not one.name.startswith("distance")]
     for one in others:
@@ -46,10 +50,12 @@ def paragraph(found: Diversity) -> str:
 
 def gained(one: Variety, again: Variety | None) -> Says:
     """Whether an arm's sounds at one condition are further apart than the first arm's, beyond what chance does."""
-    span, chance = interval(one.gain), abs(again.gain.value or 0.0) if again else 0.0
-    if span is None or span[0] <= 0 <= span[1] or abs(one.gain.value or 0.0) <= chance:
+    span, twice = interval(one.gain), (again.gain.value or 0.0) if again else 0.0
+    if span is None:
         return "undecided"
-    return "more" if span[0] > 0 else "less"
+    if span[0] > max(0.0, twice) + abs(twice):
+        return "more"
+    return "less" if span[1] < min(0.0, twice) - abs(twice) else "undecided"
 
 
 def changed(found: Diversity, name: str, again: Variety | None, column: Column) -> Literal["better", "worse"] | None:
@@ -60,9 +66,12 @@ def changed(found: Diversity, name: str, again: Variety | None, column: Column) 
     if says not in ("better", "worse") or mine.value is None or base.value is None:
         return None
     if again is not None:
-        twice = column.estimates[names.index(again.name)].value
-        if twice is not None and abs(mine.value - base.value) <= abs(twice - base.value):
-            return None
+        twice = column.estimates[names.index(again.name)]
+        if twice.value is not None:
+            chance = abs(twice.value - base.value)
+            clear = min(abs(mine.value - base.value), abs(mine.value - twice.value)) > chance
+            if verdict(mine, twice, column.better) != says or not clear:
+                return None
     return says
 
 
