@@ -43,8 +43,6 @@ class Instrument:
     def __init__(self, path: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        # Notes come one at a time and are alike, so no memory is held in reserve for larger ones.
-        options.enable_cpu_mem_arena = False
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         told = self.session.get_modelmeta().custom_metadata_map
         card = {key: json.loads(told[f"darktimbre.{key}"]) for key in FACTS}
