@@ -164,7 +164,8 @@ def test_the_report_can_be_read_by_people_and_by_what_reads_evaluations(whole) -
     page = (folder / "out" / "report.html").read_text()
     assert page.count("<audio") == len(FAMILIES) * (1 + 3 * len(ARMS))
     text = (folder / "out" / "report.md").read_text()
-    for words in ("Asked twice for the same", "The same game played again", "NDB/k", "distance at one condition", "Class by class"):
+    told_of = ("Asked twice for the same", "The same game played again", "NDB/k", "distance at one condition")
+    for words in (*told_of, "Class by class"):
         assert words in text
     assert "Asked twice for the same" in said  # the finding is told where the command was given
     assert {path.name for path in (folder / "out" / "figures").iterdir()} == {f"{TRADE}.png", f"{TRADE}.svg"}
