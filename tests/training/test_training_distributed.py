@@ -89,4 +89,6 @@ def test_batches_that_cannot_be_shared_are_refused_before_anything_is_started(ti
     from darktimbre.training.schedule import Schedule
 
     with pytest.raises(UserError, match=r"batch of 4 notes cannot be shared evenly by 3 processes.*6"):
-        loop._check_batches(Schedule(tiny_recipe()), 3)
+        loop._check_batches(Schedule(tiny_recipe()), 3, 1)
+    with pytest.raises(UserError, match=r"evenly in packs of 2 by 4 processes: take a multiple, such as 8"):
+        loop._check_batches(Schedule(tiny_recipe()), 4, 2)
