@@ -1,0 +1,93 @@
+"""`darktimbre evaluate` of instruments of classes: a table, figures, pictures, sounds; refusals in a sentence."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from tests.bundle.tiny import drum_bundle
+from typer.testing import CliRunner
+
+from darktimbre.bundle.classifier import Classifier
+from darktimbre.cli.main import app
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.models.inception import InceptionConfig
+from darktimbre.notes.note import Note
+
+RATE, SAMPLES = 8000, 2000
+LEAVES = ("drums/kick", "synths")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kicks and synths, one of each held out; there is no snare, for which the instrument has a name."""
+    path, random = tmp_path_factory.mktemp("corpora") / "shots", np.random.default_rng(1)
+    with CorpusWriter(path, sample_rate=RATE, samples=SAMPLES, name="shots", licence="CC0", split="given") as writer:
+        for number, (category, subcategory) in enumerate([("drums", "kick"), ("synths", None)] * 3):
+            note = Note(
+                id=f"n{number}", instrument=f"i{number}", origin="made", seconds=SAMPLES / RATE, category=category,
+                subcategory=subcategory, split="test" if number >= 4 else "train",
+            )  # fmt: skip
+            writer.add(note, 0.1 * random.standard_normal(SAMPLES))
+    return path
+
+
+def ear(corpus: Path, folder: Path, digest: str = "") -> Path:
+    network = InceptionConfig(sample_rate=RATE, stem=4, widths=(16,), embedding=8)
+    made = Classifier.untrained(network, samples=SAMPLES, pitches=(), families=LEAVES)
+    learnt = {"corpus": {"digest": digest or Corpus.open(corpus).digest}}
+    return Path(replace(made, config={**made.config, "provenance": learnt}).save_pretrained(folder))
+
+
+def evaluate(*words: object) -> Any:
+    return CliRunner().invoke(app, ["evaluate", *map(str, words)])
+
+
+def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -> None:
+    bundle = drum_bundle().save_pretrained(tmp_path / "drums")
+    common = ("--corpus", corpus, "--out", tmp_path / "out", "--set", "notes=5")
+    ended = evaluate(f"mine={bundle}", *common, "--classifier", ear(corpus, tmp_path / "ear"))
+    assert ended.exit_code == 0, ended.output
+    assert "learnt from another corpus" not in ended.output
+    told = json.loads((tmp_path / "out" / "classes.json").read_text(), parse_constant=pytest.fail)["mine"]
+    rows = {row["name"]: row for row in told["rows"]}
+    assert list(rows) == ["drums", "drums/kick", "drums/snare"]
+    assert (rows["drums"]["held_out"], rows["drums/kick"]["held_out"], rows["drums/snare"]["held_out"]) == (1, 1, 0)
+    assert 0 <= rows["drums/kick"]["generated"] <= rows["drums/kick"]["generated_class"] <= 1
+    snare = rows["drums/snare"]  # of what neither knows nothing is said, also not that it fails
+    assert (snare["generated"], snare["real"], snare["real_level"]) == (None, None, None)
+    assert (told["leaves"]["rows"], told["proven"]["rows"]) == (2, 1)
+    assert told["proven"]["generated"] == rows["drums/kick"]["generated"]
+    assert "**mean of leaves with held-out notes** | 1 leaves" in (tmp_path / "out" / "classes.md").read_text()
+    sounds = sorted((tmp_path / "out" / "mine").glob("*.wav"))
+    assert len(sounds) == 3 * 4
+    assert soundfile.info(sounds[0]).frames == SAMPLES
+    assert (tmp_path / "out" / "mine" / "spectrograms.png").is_file()
+
+
+def test_a_classifier_of_another_corpus_is_cautioned_of(corpus: Path, tmp_path: Path) -> None:
+    bundle = drum_bundle().save_pretrained(tmp_path / "drums")
+    other = ear(corpus, tmp_path / "ear", digest="ab" * 32)
+    ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", "--quick", "--classifier", other)
+    assert ended.exit_code == 0, ended.output
+    assert "learnt from another corpus" in " ".join(ended.output.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "train one with `darktimbre train oneshot-classifier"),
+        (["--set", "latents=3"], "One-shots have no count 'latents'"),
+    ],
+)
+def test_what_is_missing_is_told(corpus: Path, tmp_path: Path, words: list[str], sentence: str) -> None:
+    bundle = drum_bundle().save_pretrained(tmp_path / "drums")
+    given = ["--classifier", ear(corpus, tmp_path / "ear")] if words else []
+    ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", *words, *given)
+    assert ended.exit_code == 2
+    assert sentence in " ".join(ended.output.split())
+    assert not (tmp_path / "out").exists()
