@@ -3,7 +3,7 @@
 import pytest
 
 from darktimbre.notes.errors import UserError
-from darktimbre.training.reading import difference, dump_recipe, load_recipe, parse_recipe, recipe_names
+from darktimbre.training.reading import difference, dump_recipe, load_recipe, parse_recipe, recipe_names, smoked
 from darktimbre.training.schedule import Schedule
 
 
@@ -87,6 +87,8 @@ def test_a_comb_wants_phases_and_pac_whole_packs():
     assert load_recipe("darkgan-small", [*plain, "network.pitch_comb=false"]).network.pitch_comb is False
     with pytest.raises(UserError, match=r"schedule.0.batch is 8; it must be a multiple of network.pac, 3"):
         load_recipe("darkgan-small", ["network.pac=3"])
+    small = smoked(load_recipe("darkgan-small", ["network.pac=8"]))
+    assert {stage.batch for stage in small.schedule} == {8}  # a multiple of the pack, though smoke's own is 4
 
 
 def test_unknown_recipe_names_the_nearest(tmp_path):

@@ -116,6 +116,8 @@ def train(
         raise UserError("Say what to learn from: --corpus FOLDER (made by `darktimbre render` or `darktimbre import`).")
     if devices != "auto" and not (devices.isdecimal() and int(devices) > 0):
         raise UserError(f"--devices is a number of processes, 1 or more, or auto, not {devices!r}.")
+    if chosen.task == "picture-gan" and (devices not in ("auto", "1") or nodes > 1):
+        raise UserError("GANs of digits train in one process, for their batch norms: leave out --devices and --nodes.")
 
     from darktimbre.cli.observing import observer_for
     from darktimbre.training.loop import Options, train_recipe

@@ -199,7 +199,7 @@ def _fabric(recipe: Recipe, options: Options) -> Fabric:
         raise UserError(f"--accelerator is one of {', '.join(('auto', *ACCELERATORS))}, not {accelerator!r}.")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
-    # Digits train in one process, for their batch norms.
+    # GANs of digits train in one process, for their batch norms, and their judge is small.
     here = max(1, torch.cuda.device_count()) if accelerator == "cuda" and not recipe.sees_pictures else 1
     devices = here if isinstance(options.devices, str) else options.devices
     device = torch.device(accelerator)
