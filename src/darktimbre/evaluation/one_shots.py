@@ -11,7 +11,7 @@ from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.measures.classes import class_shares, classes_covered
-from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes
+from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes, is_leaf
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -138,7 +138,7 @@ def judge(
         made.append(
             Row(
                 name=name,
-                finest=not any(other.startswith(name + BETWEEN) for other in names),
+                finest=is_leaf(name, names),
                 held_out=len(mine),
                 real=_share(leaves, real[mine], name),
                 coded=_share(leaves, coded[mine], name),

@@ -24,6 +24,8 @@ import darktimbre
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.export.precision import Precision, reduced
 from darktimbre.export.sound import CONDITION, LATENT, PICTURE, WAVE, Sound, example, why_not
+from darktimbre.models.cost import cost
+from darktimbre.models.progressive import Generator
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.runtime import DIGEST, REMEDY
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -129,7 +131,7 @@ def properties(instrument: Synthesizer) -> dict[str, str]:
 
 def parameters(instrument: Synthesizer) -> int:
     """How many the generator has, before anything is folded."""
-    return sum(one.numel() for one in instrument.bundle.generator().parameters())
+    return cost(instrument.bundle.network, Generator).parameters
 
 
 def compare(instrument: Synthesizer, path: Path) -> dict[str, float]:

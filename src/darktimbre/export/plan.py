@@ -3,7 +3,7 @@
 synthesizer → (plan → samples → sfz · decentsampler · wavs) → sampler.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from darktimbre.export.naming import slug
-from darktimbre.notes.attributes import BETWEEN, CLASSES
+from darktimbre.notes.attributes import CLASSES, is_leaf
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.keys import UNPITCHED, keyboard, sources
 from darktimbre.synthesizer.patch import Patch
@@ -176,7 +176,7 @@ def suggested(instrument: "Synthesizer", words: int = 2, *, seed: int = 0) -> tu
     """
     names = instrument.attributes.names
     if instrument.attributes.teacher == CLASSES:
-        finest = [name for name in names if not _implied(name, names)]
+        finest = [name for name in names if is_leaf(name, names)]
         return tuple(Patch.from_json({"name": name[:80], "attributes": {name: 1.0}, "seed": seed}) for name in finest)
     evaluation = (instrument.bundle.config.get("metrics") or {}).get("evaluation")
     scores = evaluation.get("attributes") if isinstance(evaluation, dict) else None
@@ -196,7 +196,7 @@ def setting_name(patch: Patch, number: int) -> str:
     """What a setting is called in menus."""
     if patch.name.strip():
         return patch.name.strip()
-    words = {name: value for name, value in patch.attributes.items() if not _implied(name, patch.attributes)}
+    words = {name: value for name, value in patch.attributes.items() if is_leaf(name, patch.attributes)}
     strongest = sorted(words.items(), key=lambda item: -abs(item[1]))[:2]
     return " + ".join(name for name, _ in strongest) or f"Setting {number}"
 
@@ -205,11 +205,6 @@ def stems(plan: Plan) -> tuple[str, ...]:
     """A short, different and plain name of each setting, for files."""
     width = len(str(len(plan.patches)))
     return tuple(f"{number:0{width}d}_{slug(name, 20)}" for number, name in enumerate(plan.names, start=1))
-
-
-def _implied(name: str, attributes: Iterable[str]) -> bool:
-    """Whether it is the class of a subclass among the attributes."""
-    return any(other.startswith(name + BETWEEN) for other in attributes)
 
 
 def _alike(examples: np.ndarray, one: int, other: int) -> bool:

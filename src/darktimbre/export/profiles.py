@@ -29,7 +29,7 @@ class Profile:
         reel_names: names of such files, where the machine prescribes them.
         slices: most slices of a long file.
         files: most files in a folder.
-        folders: most folders, or reels.
+        folders: most folders; `reel_names` is what bounds reels.
         source: where these facts are stated.
     """
 

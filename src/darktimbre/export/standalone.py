@@ -30,8 +30,7 @@ except ImportError as error:
 
 WARM_UP, ROUNDS = 3, 50  # notes that --bench plays before its clock counts, and that it measures
 INSTRUMENT = Path(__file__).with_name("instrument.onnx")
-
-
+# What is read of the file's own properties:
 FACTS = (
     "attributes", "teacher", "pitches", "between", "baseline", "latent", "sample_rate", "samples", "parameters"
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """The controls of an instrument: ordered names and how each is encoded; travels inside the bundle."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,11 @@ CLASSES = "classes"
 
 BETWEEN = "/"
 """What stands between class and subclass, as in "drums/kick"."""
+
+
+def is_leaf(name: str, names: Iterable[str]) -> bool:
+    """Whether none of the names lies below it in a class tree."""
+    return not any(other.startswith(name + BETWEEN) for other in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
