@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from darktimbre.notes.errors import UserError
 
 CLASSES = "classes"
-"""In place of a teacher's name: no teacher listened, the folders of the corpus speak, by class and subclass."""
+"""In place of a teacher's name: the labels are the corpus's own classes and subclasses, by its folders."""
 
 BETWEEN = "/"
 """What stands between class and subclass, as in "drums/kick"."""
@@ -20,6 +20,39 @@ BETWEEN = "/"
 def is_leaf(name: str, names: Iterable[str]) -> bool:
     """Whether none of the names lies below it in a class tree."""
     return not any(other.startswith(name + BETWEEN) for other in names)
+
+
+class LabelSource(Protocol):
+    """Whose labels they are: a tagger's, or those of the tags it made."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+class Teacher(NamedTuple):
+    """A tagger by its name and the SHA-256 of its weights."""
+
+    name: str
+    digest: str
+
+
+def teacher_mismatch(expects: str, expected: LabelSource | None, gives: str, given: LabelSource | None) -> str | None:
+    """Why two sets of labels cannot be compared: they are by different weights. None where they can be.
+
+    The sentence comes without its full stop; callers raise it, or warn with it, and add the remedy.
+
+    Args:
+        expects: how the sentence starts, such as "The instrument was trained on labels by".
+        expected: the teacher that is needed, such as `Attributes.labelled_by`; None where any will do.
+        gives: how it goes on, such as "the teacher given is" or "the tags of CORPUS are by".
+        given: the teacher, or tags, at hand; None where there is none.
+    """
+    if expected is None or (given is not None and given.digest == expected.digest):
+        return None
+    needed, found = ("none" if one is None else f"{one.name} (weights {one.digest[:12]}…)" for one in (expected, given))
+    return f"{expects} {needed}, {gives} {found}: their labels cannot be compared"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +77,11 @@ class Attributes:
     def size(self) -> int:
         """Length of the condition vector."""
         return len(self.pitches) + len(self.names)
+
+    @property
+    def labelled_by(self) -> Teacher | None:
+        """The teacher of the soft labels; None where there are none, or the corpus's own classes take their place."""
+        return Teacher(self.teacher, self.teacher_digest) if self.names and self.teacher != CLASSES else None
 
     def pitch_class(self, midi: int) -> int:
         """Index of a MIDI note among the pitch classes.

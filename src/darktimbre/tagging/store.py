@@ -55,6 +55,7 @@ class Tags:
         path: the folder.
         meta: contents of `tags.json`.
         labels: names in the order of the logits.
+        name: of the teacher.
         digest: SHA-256 of the teacher's weights.
     """
 
@@ -62,6 +63,7 @@ class Tags:
         self.path = path
         self.meta = meta
         self.labels: tuple[str, ...] = tuple(meta["labels"])
+        self.name: str = meta["teacher"]
         self.digest: str = meta["digest"]
         self._shards = shards
         self._starts = np.concatenate([[0], np.cumsum(meta["rows"])]).astype(np.int64)
