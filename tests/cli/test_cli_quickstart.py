@@ -14,12 +14,12 @@ from darktimbre import teachers
 from darktimbre.bundle import where
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.cli import quickstart_steps as steps
-from darktimbre.cli import synth
 from darktimbre.cli.main import app
 from darktimbre.cli.quickstart_state import BUILTIN, Settings, State
 from darktimbre.corpus import builtin, fluid, soundfont
 from darktimbre.evaluation import quick
 from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer import sound_files
 from darktimbre.training import gan
 
 NAMES = ("Drum", "Flute", "Trumpet", "Zither")
@@ -152,7 +152,7 @@ def test_done_once_nothing_is_done_again(whole, monkeypatch) -> None:
     for room, name in (
         (builtin, "render_builtin"),
         (quick, "quick_report"),
-        (synth, "scale"),
+        (sound_files, "render_scale"),
         (gan.GanTraining, "step"),
     ):
         monkeypatch.setattr(room, name, None)
@@ -183,7 +183,7 @@ def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_p
         (steps, "train", stop),
         (gan.GanTraining, "step", interrupted_step),
         (quick, "round_trip_source", stop),
-        (synth, "sweep", stop),
+        (sound_files, "render_sweep", stop),
     ]
     for room, name, broken in places:
         with monkeypatch.context() as patched:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from darktimbre import teachers
 from darktimbre.audio.files import write
 from darktimbre.cli.main import app
-from darktimbre.cli.sounds import file_stem
+from darktimbre.synthesizer.sound_files import file_stem
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 

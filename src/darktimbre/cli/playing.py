@@ -1,6 +1,6 @@
-"""What the verbs of `synth` share: their options, the instrument opened, its notes rendered and written."""
+"""What the verbs of `synth` share: their options, and what they say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,13 +39,6 @@ Inversion = Annotated[
 Runtime = Annotated[str, typer.Option(metavar="torch|onnx|auto", help=HELP)]
 
 
-def words(pitch: float | None) -> tuple[str, ...]:
-    """A pitch as parts of a file's name."""
-    from darktimbre.cli.sounds import pitch_words
-
-    return pitch_words(pitch)
-
-
 def spoken() -> Any:
     """Warnings as sentences; see `console.spoken_warnings`."""
     from darktimbre.cli.console import spoken_warnings
@@ -53,39 +46,10 @@ def spoken() -> Any:
     return spoken_warnings()
 
 
-def write_notes(
-    instrument: "Synthesizer",
-    out: Path,
-    verb: str,
-    stems: Sequence[tuple[object, ...]],
-    pitches: Sequence[float | None],
-    levels: Sequence[Mapping[str, float]],
-    seeds: Sequence[int] | None,
-    picture: Path | None,
-    *,
-    latent: Any = None,
-    more: list[dict[str, Any]] | None = None,
-) -> None:
-    """Renders one note per stem and writes them."""
+def finished(instrument: "Synthesizer", out: Path, paths: Sequence[Path], picture: Path | None) -> None:
+    """Says what was written."""
     from darktimbre.cli.console import say
-    from darktimbre.cli.sounds import Made, file_stem, write_sounds
 
-    pitched = [one for one in pitches if one is not None]
-    with spoken():
-        waves = instrument.render(
-            pitch=pitched or None, attributes=levels, seed=0 if seeds is None else seeds, latent=latent
-        )
-    made = []
-    for index, stem in enumerate(stems):
-        how: dict[str, Any] = {"pitch": pitches[index], "attributes": dict(levels[index])}
-        if seeds is not None:
-            how["seed"] = seeds[index]
-        made.append(
-            Made(file_stem(*stem), " ".join(str(part) for part in stem[1:]), {**how, **(more[index] if more else {})})
-        )
-    paths = write_sounds(
-        instrument, out, verb, waves, made, picture=picture, heading=f"{verb}: {Path(instrument.bundle.origin).name}"
-    )
     say(f"{len(paths)} sound(s) of {instrument.seconds:.2g} s in {out}: {paths[0].name} …")
     if picture is not None:
         say(f"Spectrograms: {picture}")

@@ -242,20 +242,18 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 def play(state: State, report: dict[str, Any]) -> int:
     """Instrument → `sounds/`: a scale, sweeps of the attributes it follows best, random notes; returns their number."""
-    from darktimbre.cli import synth
-    from darktimbre.cli.sounds import MANIFEST
+    from darktimbre.synthesizer.sound_files import MANIFEST, render_random, render_scale, render_sweep
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
     instrument = Synthesizer.from_pretrained(state.bundle)
     if not _whole(state.sounds / MANIFEST, instrument.bundle.digest):
         shutil.rmtree(state.sounds, ignore_errors=True)
-        bundle = str(state.bundle)
         with state.clock("sounds"):
             if instrument.attributes.pitches:
-                synth.scale(bundle, state.sounds)
+                render_scale(instrument, state.sounds)
             for name in report["steerable"]:
-                synth.sweep(bundle, state.sounds, attribute=name)
-            synth.random_(bundle, state.sounds, count=RANDOM)
+                render_sweep(instrument, state.sounds, name)
+            render_random(instrument, state.sounds, count=RANDOM)
         write_report(state, report)
     return len(list(state.sounds.glob("*.wav")))
 

@@ -16,12 +16,10 @@ from darktimbre.cli.playing import (
     Runtime,
     Seed,
     Set,
+    finished,
     spoken,
-    words,
-    write_notes,
 )
 from darktimbre.cli.runtime import open_instrument
-from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 
 app = typer.Typer(no_args_is_help=True)
@@ -53,26 +51,14 @@ def random_(
 
     Attributes that are not set are those of a random example note of the training split, where the bundle holds some.
     """
-    import numpy as np
+    from darktimbre.synthesizer.sound_files import render_random
 
     instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
-    choose = np.random.default_rng(seed)
-    trained = instrument.attributes.pitches
-    given = asking.pitch(pitch)
-    pitches = (
-        [given] * count if given is not None else choose.choice(trained, count).tolist() if trained else [None] * count
-    )
-    examples = instrument.bundle.config.get("examples") or []
-    per_note = [dict(levels) for _ in range(count)]
-    # Of classes, one is named and all is said: those of an example would sound beside it.
-    if examples and not (levels and instrument.attributes.teacher == CLASSES):
-        names = instrument.attributes.names
-        known = {instrument.attributes.resolve(name): value for name, value in levels.items()}
-        rows = [examples[index] for index in choose.integers(len(examples), size=count)]
-        per_note = [{**dict(zip(names, map(float, row), strict=True)), **known} for row in rows]
-    seeds = [seed + index for index in range(count)]
-    stems = [("random", f"{index:03d}", *words(one)) for index, one in enumerate(pitches)]
-    write_notes(instrument, out, "random", stems, pitches, per_note, seeds, picture)
+    with spoken():
+        paths = render_random(
+            instrument, out, count=count, pitch=asking.pitch(pitch), levels=levels, seed=seed, picture=picture
+        )
+    finished(instrument, out, paths, picture)
 
 
 @app.command()
@@ -94,19 +80,13 @@ def scale(
     inversion: Inversion = None,
 ) -> None:
     """One timbre on all its pitches, from low to high."""
-    import numpy as np
+    from darktimbre.synthesizer.sound_files import render_scale
 
     instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
-    trained = instrument.attributes.pitches
-    if not trained:
-        raise UserError("This instrument has no pitch, so there is no scale; try `darktimbre synth random`.")
-    first, last = asking.pitch(low), asking.pitch(high)
-    first, last = min(trained) if first is None else first, max(trained) if last is None else last
-    if last < first:
-        raise UserError(f"A scale goes up: --from {first:g} lies above --to {last:g}.")
-    pitches = [round(float(one), 4) for one in np.arange(first, last + 1e-6, step)]
-    stems = [("scale", *words(one)) for one in pitches]
-    write_notes(instrument, out, "scale", stems, pitches, [levels] * len(pitches), [seed] * len(pitches), picture)
+    ends = {"low": asking.pitch(low), "high": asking.pitch(high)}
+    with spoken():
+        paths = render_scale(instrument, out, **ends, step=step, levels=levels, seed=seed, picture=picture)
+    finished(instrument, out, paths, picture)
 
 
 @app.command()
@@ -126,21 +106,24 @@ def sweep(
     inversion: Inversion = None,
 ) -> None:
     """One note with one attribute going from low to high."""
-    import numpy as np
+    from darktimbre.synthesizer.sound_files import render_sweep
 
-    from darktimbre.synthesizer import walks
-
-    instrument = open_instrument(bundle, device, runtime, inversion)
-    name = instrument.attributes.resolve(attribute)
-    levels = {instrument.attributes.resolve(key): value for key, value in asking.levels(set_).items()}
-    values = [round(float(value), 6) for value in np.linspace(low, high, steps)]
-    midi = asking.default_pitch(instrument, pitch)
-    stems = [("sweep", name, f"{value:.2f}", *words(midi)) for value in values]
-    if len(set(stems)) < len(stems):
-        stems = [(*stem, str(index)) for index, stem in enumerate(stems)]
-    write_notes(
-        instrument, out, "sweep", stems, [midi] * steps, walks.sweep(levels, name, values), [seed] * steps, picture
-    )
+    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
+    given = asking.pitch(pitch)
+    with spoken():
+        paths = render_sweep(
+            instrument,
+            out,
+            attribute,
+            low=low,
+            high=high,
+            steps=steps,
+            pitch=given,
+            levels=levels,
+            seed=seed,
+            picture=picture,
+        )
+    finished(instrument, out, paths, picture)
 
 
 @app.command()
@@ -171,6 +154,7 @@ def interpolate(
 ) -> None:
     """From one note to another: latents along a great circle (or straight), attributes and pitch straight."""
     from darktimbre.synthesizer import walks
+    from darktimbre.synthesizer.sound_files import pitch_words, render_notes
 
     instrument, common = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
     controls, names = instrument.controls, instrument.attributes.names
@@ -187,10 +171,14 @@ def interpolate(
     drawn = instrument.latents([from_seed, to_seed], 2)
     latent = (walks.lerp if linear else walks.slerp)(drawn[0], drawn[1], at)
     per_note = [dict(zip(names, map(float, row), strict=True)) for row in soft]
-    stems = [("interpolate", f"{index:02d}", *words(one)) for index, one in enumerate(pitches)]
+    stems = [("interpolate", f"{index:02d}", *pitch_words(one)) for index, one in enumerate(pitches)]
     way = {"way": "linear" if linear else "spherical", "from_seed": from_seed, "to_seed": to_seed}
     more = [{**way, "at": round(float(one), 4)} for one in at]
-    write_notes(instrument, out, "interpolate", stems, pitches, per_note, None, picture, latent=latent, more=more)
+    with spoken():
+        paths = render_notes(
+            instrument, out, "interpolate", stems, pitches, per_note, latent=latent, more=more, picture=picture
+        )
+    finished(instrument, out, paths, picture)
 
 
 @app.command()
@@ -212,8 +200,8 @@ def midi(
     and controllers other than the sustain pedal are skipped and counted.
     """
     from darktimbre.cli.console import say
-    from darktimbre.cli.sounds import Made, file_stem, write_sounds
     from darktimbre.synthesizer.midi import play, read_score
+    from darktimbre.synthesizer.sound_files import SoundFile, file_stem, write_sounds
 
     score = read_score(file)
     instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
@@ -226,7 +214,7 @@ def midi(
         "rang_out": played.rang_out,
     }
     how = {"midi": file.name, "attributes": levels, "seed": seed, **counts, "skipped": dict(played.skipped)}
-    made = [Made(file_stem("midi", file.stem), file.name, how)]
+    made = [SoundFile(file_stem("midi", file.stem), file.name, how)]
     (path,) = write_sounds(instrument, out, "midi", [played.samples], made, picture=picture)
     say(
         f"{path}: {played.notes} notes in {len(played.samples) / instrument.sample_rate:.1f} s, of {played.rendered} "
@@ -261,6 +249,7 @@ def like(
     from darktimbre.audio import files, shape
     from darktimbre.cli.console import say
     from darktimbre.cli.listening import heard_levels, heard_pitch
+    from darktimbre.synthesizer.sound_files import pitch_words, render_notes
 
     instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
     attributes = instrument.attributes
@@ -286,6 +275,10 @@ def like(
         say(f"Pitch: MIDI {wanted:.2f}{moved}.")
     chosen = {**soft, **{attributes.resolve(name): value for name, value in levels.items()}}
     seeds = [seed + index for index in range(count)]
-    stems = [("like", sound.stem, f"{index:02d}", *words(midi_note)) for index in range(count)]
+    stems = [("like", sound.stem, f"{index:02d}", *pitch_words(midi_note)) for index in range(count)]
     more = [{"like": sound.name}] * count
-    write_notes(instrument, out, "like", stems, [midi_note] * count, [chosen] * count, seeds, picture, more=more)
+    with spoken():
+        paths = render_notes(
+            instrument, out, "like", stems, [midi_note] * count, [chosen] * count, seeds, more=more, picture=picture
+        )
+    finished(instrument, out, paths, picture)

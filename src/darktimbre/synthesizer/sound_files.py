@@ -1,0 +1,250 @@
+"""Synthesizer → a folder of WAV files with descriptive names, their manifest, a figure of spectrograms."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.files import write
+from darktimbre.audio.pictures import spectrogram_grid
+from darktimbre.notes.attributes import CLASSES
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.pitch import note_name
+from darktimbre.synthesizer import walks
+
+if TYPE_CHECKING:
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+MANIFEST = "manifest.json"
+_LOUDEST = 0.99  # of full scale
+
+Levels = Mapping[str, float]
+"""Attribute name → value."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFile:
+    """One sound to be written: the stem of its file name, a short title for the figure, and how it was made."""
+
+    stem: str
+    title: str
+    how: dict[str, Any] = field(default_factory=dict)
+
+
+# ----------------------------------------------------------------------------
+# Kinds of notes
+
+
+def render_random(
+    synthesizer: "Synthesizer",
+    out: Path,
+    *,
+    count: int,
+    pitch: float | None = None,
+    levels: Levels | None = None,
+    seed: int = 0,
+    picture: Path | None = None,
+) -> list[Path]:
+    """Notes of random timbre and, unless it is given, random pitch.
+
+    Attributes that are not set are those of a random example note of the training split, where the bundle holds some.
+    """
+    attributes, levels = synthesizer.attributes, dict(levels or {})
+    choose = np.random.default_rng(seed)
+    pitches: list[float | None] = [pitch] * count
+    if pitch is None and attributes.pitches:
+        pitches = choose.choice(attributes.pitches, count).tolist()
+    examples = synthesizer.bundle.config.get("examples") or []
+    each = [levels] * count
+    # A class that is set stands alone: the classes of an example would sound beside it.
+    if examples and not (levels and attributes.teacher == CLASSES):
+        known = {attributes.resolve(name): value for name, value in levels.items()}
+        rows = [examples[index] for index in choose.integers(len(examples), size=count)]
+        each = [{**dict(zip(attributes.names, map(float, row), strict=True)), **known} for row in rows]
+    stems = [("random", f"{index:03d}", *pitch_words(one)) for index, one in enumerate(pitches)]
+    seeds = [seed + index for index in range(count)]
+    return render_notes(synthesizer, out, "random", stems, pitches, each, seeds, picture=picture)
+
+
+def render_scale(
+    synthesizer: "Synthesizer",
+    out: Path,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    step: float = 1.0,
+    levels: Levels | None = None,
+    seed: int = 0,
+    picture: Path | None = None,
+) -> list[Path]:
+    """One timbre on all its pitches, from `low` to `high` (MIDI; by default the ends of the trained range).
+
+    Raises:
+        UserError: the instrument has no pitch, or `high` lies below `low`.
+    """
+    trained = synthesizer.attributes.pitches
+    if not trained:
+        raise UserError("This instrument has no pitch, so there is no scale; try `darktimbre synth random`.")
+    first, last = min(trained) if low is None else low, max(trained) if high is None else high
+    if last < first:
+        raise UserError(f"A scale goes up: --from {first:g} lies above --to {last:g}.")
+    pitches = [round(float(one), 4) for one in np.arange(first, last + 1e-6, step)]
+    stems = [("scale", *pitch_words(one)) for one in pitches]
+    count = len(pitches)
+    return render_notes(
+        synthesizer, out, "scale", stems, pitches, [levels or {}] * count, [seed] * count, picture=picture
+    )
+
+
+def render_sweep(
+    synthesizer: "Synthesizer",
+    out: Path,
+    attribute: str,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    steps: int = 5,
+    pitch: float | None = None,
+    levels: Levels | None = None,
+    seed: int = 0,
+    picture: Path | None = None,
+) -> list[Path]:
+    """One note with one attribute going from `low` to `high`, at the trained pitch nearest to C4 unless one is given.
+
+    Raises:
+        UserError: there is no such attribute.
+    """
+    attributes = synthesizer.attributes
+    name = attributes.resolve(attribute)
+    fixed = {attributes.resolve(key): value for key, value in (levels or {}).items()}
+    values = [round(float(value), 6) for value in np.linspace(low, high, steps)]
+    midi = float(attributes.nearest_pitch(60)) if pitch is None and attributes.pitches else pitch
+    stems: list[tuple[object, ...]] = [("sweep", name, f"{value:.2f}", *pitch_words(midi)) for value in values]
+    if len(set(stems)) < len(stems):
+        stems = [(*stem, str(index)) for index, stem in enumerate(stems)]
+    each = walks.sweep(fixed, name, values)
+    return render_notes(synthesizer, out, "sweep", stems, [midi] * steps, each, [seed] * steps, picture=picture)
+
+
+def render_notes(
+    synthesizer: "Synthesizer",
+    out: Path,
+    verb: str,
+    stems: Sequence[tuple[object, ...]],
+    pitches: Sequence[float | None],
+    levels: Sequence[Levels],
+    seeds: Sequence[int] | None = None,
+    *,
+    latent: NDArray[np.float32] | None = None,
+    more: Sequence[dict[str, Any]] | None = None,
+    picture: Path | None = None,
+) -> list[Path]:
+    """Renders one note per stem and writes them; see `write_sounds`.
+
+    Args:
+        synthesizer: the instrument.
+        out: folder for the sounds.
+        verb: what kind of notes they are, for the manifest.
+        stems: parts of each file's name, see `file_stem`.
+        pitches, levels, seeds, latent: of each note, see `Synthesizer.render`.
+        more: further entries of each note in the manifest.
+        picture: also draw their spectrograms there.
+    """
+    pitched = [one for one in pitches if one is not None]
+    waves = synthesizer.render(
+        pitch=pitched or None, attributes=levels, seed=0 if seeds is None else seeds, latent=latent
+    )
+    files = []
+    for index, stem in enumerate(stems):
+        how: dict[str, Any] = {"pitch": pitches[index], "attributes": dict(levels[index])}
+        how |= {} if seeds is None else {"seed": seeds[index]}
+        how |= more[index] if more else {}
+        files.append(SoundFile(file_stem(*stem), " ".join(map(str, stem[1:])), how))
+    heading = f"{verb}: {Path(synthesizer.bundle.origin).name}"
+    return write_sounds(synthesizer, out, verb, waves, files, picture=picture, heading=heading)
+
+
+# ----------------------------------------------------------------------------
+# Names and files
+
+
+def file_stem(*parts: object) -> str:
+    """A file name of words, numbers and notes: ("sweep", "Singing bowl", 0.5) → "sweep_singing-bowl_0.50"."""
+    texts = [f"{part:.2f}" if isinstance(part, float) else str(part) for part in parts]
+    # Sharps stay (C#4), case is kept in note names only, all else becomes a dash.
+    return "_".join(
+        re.sub(r"[^\w#.+-]+", "-", one if _is_note(one) else one.lower()).strip("-") or "x" for one in words
+    )
+
+
+def pitch_words(pitch: float | None) -> tuple[str, ...]:
+    """How a pitch is written in file names: 60 → ("60", "C4"); 60.5 → ("60.50",); none → ()."""
+    if pitch is None:
+        return ()
+    return (f"{round(pitch):02d}", note_name(round(pitch))) if float(pitch).is_integer() else (f"{pitch:.2f}",)
+
+
+def write_sounds(
+    synthesizer: "Synthesizer",
+    out: Path,
+    verb: str,
+    waves: NDArray[np.float32] | Sequence[NDArray[np.float32]],
+    files: Sequence[SoundFile],
+    *,
+    picture: Path | None = None,
+    heading: str = "",
+) -> list[Path]:
+    """Writes 16-bit WAV files, updates the folder's manifest, and draws spectrograms if `picture` is given.
+
+    Sounds beyond full scale are all turned down by one gain, so that their levels still compare; the manifest states
+    it.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    peak = max((float(np.abs(wave).max(initial=0.0)) for wave in waves), default=0.0)
+    gain = min(1.0, _LOUDEST / peak) if peak > 0 else 1.0
+    paths, entries = [], []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for wave, one in zip(waves, files, strict=True):
+            path = out / f"{one.stem}.wav"
+            write(path, wave * np.float32(gain), synthesizer.sample_rate)
+            paths.append(path)
+            how = one.how if synthesizer.runtime == "torch" else {**one.how, "runtime": synthesizer.runtime}
+            entries.append({"file": path.name, "verb": verb, **how, "gain": round(gain, 6)})
+        _write_manifest(synthesizer, out / MANIFEST, entries)
+        if picture is not None:
+            titles = [one.title for one in files]
+            spectrogram_grid(list(waves), synthesizer.sample_rate, titles, picture, heading=heading)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written to ({error.strerror or error}): choose another folder.") from error
+    return paths
+
+
+def _write_manifest(synthesizer: "Synthesizer", path: Path, entries: list[dict[str, Any]]) -> None:
+    """Entries of earlier calls stay, as far as their files are still there and not written anew."""
+    new = {entry["file"] for entry in entries}
+    try:
+        before = [entry for entry in json.loads(path.read_text(encoding="utf-8"))["files"] if entry["file"] not in new]
+    except (OSError, ValueError, KeyError, TypeError):
+        before = []
+    kept = [entry for entry in before if (path.parent / entry["file"]).is_file()]
+    manifest = {
+        "instrument": Path(synthesizer.bundle.origin).name,
+        "weights_sha256": synthesizer.bundle.digest,
+        "sample_rate": synthesizer.sample_rate,
+        "files": sorted([*kept, *entries], key=lambda entry: entry["file"]),
+    }
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _is_note(text: str) -> bool:
+    return re.fullmatch(r"[A-G]#?-?\d", text) is not None
