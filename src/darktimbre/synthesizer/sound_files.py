@@ -178,9 +178,8 @@ def file_stem(*parts: object) -> str:
     """A file name of words, numbers and notes: ("sweep", "Singing bowl", 0.5) → "sweep_singing-bowl_0.50"."""
     texts = [f"{part:.2f}" if isinstance(part, float) else str(part) for part in parts]
     # Sharps stay (C#4), case is kept in note names only, all else becomes a dash.
-    return "_".join(
-        re.sub(r"[^\w#.+-]+", "-", one if _is_note(one) else one.lower()).strip("-") or "x" for one in words
-    )
+    words = [text if _is_note(text) else text.lower() for text in texts]
+    return "_".join(re.sub(r"[^\w#.+-]+", "-", word).strip("-") or "x" for word in words)
 
 
 def pitch_words(pitch: float | None) -> tuple[str, ...]:
