@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import darktimbre  # noqa: F401  # before torchmetrics, which imports onnxruntime: it switches off that one's telemetry
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

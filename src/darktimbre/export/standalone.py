@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import NormalDist, median
 
 STARTED = time.perf_counter()
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else onnxruntime reports usage, from its import on
 
 try:
     import numpy as np
