@@ -4,7 +4,7 @@ import errno
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
@@ -51,14 +51,30 @@ def say(text: str) -> None:
     console().print(text, markup=False)
 
 
+def heading(text: str) -> None:
+    """A line that says which part begins."""
+    console().print(text, style="bold", markup=False)
+
+
 def complain(text: str) -> None:
     """One red sentence on standard error."""
     errors().print(text, style="red", markup=False)
 
 
-def caution(text: str) -> None:
+def warn(text: str) -> None:
     """One yellow sentence on standard error."""
     errors().print(text, style="yellow", markup=False)
+
+
+caution = warn
+
+
+@contextmanager
+def progress(description: str, total: int | None = None, unit: str = "notes") -> Iterator[Callable[[int, int], None]]:
+    """`progress_bar` with one task; yields `update(done, total)`."""
+    with progress_bar(unit) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

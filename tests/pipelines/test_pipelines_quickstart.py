@@ -13,13 +13,13 @@ from typer.testing import CliRunner, Result
 from darktimbre import teachers
 from darktimbre.bundle import where
 from darktimbre.bundle.bundle import Bundle
-from darktimbre.cli import quickstart_steps as steps
+from darktimbre.cli import console
 from darktimbre.cli.main import app
-from darktimbre.cli.quickstart_state import BUILTIN, Settings, State
-from darktimbre.corpus import builtin, fluid, soundfont
+from darktimbre.corpus import builtin, fluid
 from darktimbre.evaluation import quick
 from darktimbre.notes.errors import UserError
-from darktimbre.synthesizer import sound_files
+from darktimbre.pipelines import quickstart as pipeline
+from darktimbre.pipelines.quickstart import BUILTIN, RANDOM, Settings, State
 from darktimbre.training import gan
 
 NAMES = ("Drum", "Flute", "Trumpet", "Zither")
@@ -134,10 +134,10 @@ def test_everything_is_there_and_the_report_says_what_it_is(whole) -> None:
     assert "Last losses of training: " in card
     assert report["sounds"] == BUILTIN
     assert {"render", "tag", "train", "report", "sounds"} <= report["seconds"].keys()
-    assert "no instrument of the valid and test rows was heard" in report["held_out"]
+    assert "no instrument of the valid and test rows was part of" in report["held_out"]
     files = json.loads((run / "sounds" / "manifest.json").read_text())["files"]
     verbs = [entry["verb"] for entry in files]
-    assert (verbs.count("scale"), verbs.count("sweep"), verbs.count("random")) == (4, 15, steps.RANDOM)
+    assert (verbs.count("scale"), verbs.count("sweep"), verbs.count("random")) == (4, 15, RANDOM)
     assert all((run / "sounds" / entry["file"]).is_file() for entry in files)
     assert (run / "spectrograms.png").read_bytes().startswith(b"\x89PNG")
     assert "ships no starter" in output
@@ -150,9 +150,9 @@ def test_done_once_nothing_is_done_again(whole, monkeypatch) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and "tags" not in path.parts}
     before.pop(run / "quickstart.json")
     for room, name in (
-        (builtin, "render_builtin"),
-        (quick, "quick_report"),
-        (sound_files, "render_scale"),
+        (pipeline, "render_builtin"),
+        (pipeline, "quick_report"),
+        (pipeline, "render_scale"),
         (gan.GanTraining, "step"),
     ):
         monkeypatch.setattr(room, name, None)
@@ -180,17 +180,17 @@ def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_p
     places = [
         (builtin, "play", stop),
         (Ear, "logits", stop),
-        (steps, "train", stop),
+        (pipeline, "train", stop),
         (gan.GanTraining, "step", interrupted_step),
         (quick, "round_trip_source", stop),
-        (sound_files, "render_sweep", stop),
+        (pipeline, "render_sweep", stop),
     ]
     for room, name, broken in places:
         with monkeypatch.context() as patched:
             patched.setattr(room, name, broken)
             result = quickstart(run)
         assert result.exit_code == 130, (name, result.output)
-        assert "the same command goes on" in result.stderr
+        assert "run the same command to resume" in result.stderr
         if name == "step":
             assert json.loads((run / "quickstart.json").read_text())["seconds"]["train"] > 0
     result = quickstart(run)
@@ -210,7 +210,7 @@ def test_larger_minutes_train_on_and_judge_anew(tmp_path) -> None:
     assert told(run)["bundle"]["notes_seen"] > first["notes_seen"]
     assert told(run)["bundle"]["digest"] != first["digest"]
     again = quickstart(run, "--minutes", 0.12, notes=400_000)
-    assert "larger --minutes goes on" in again.output
+    assert "larger --minutes resumes it" in again.output
 
 
 def settings(run: Path, **changes: Any) -> Settings:
@@ -226,16 +226,14 @@ def test_time_of_a_killed_training_counts_up_to_its_last_checkpoint(whole, tmp_p
         asked.append(options.minutes)
         raise UserError("far enough")
 
-    from darktimbre.training import loop
-
-    monkeypatch.setattr(loop, "train_recipe", train_recipe)
+    monkeypatch.setattr(pipeline, "train_recipe", train_recipe)
     run = tmp_path / "run"
     kept = run / "training" / "checkpoints" / "000000000016"
     kept.mkdir(parents=True)
     os.utime(kept, (1000.0, 1000.0))
     state = State(run, settings(run), {"train": 10.0}, training_since=970.0)
     with pytest.raises(UserError, match="far enough"):
-        steps.train(state, 2.0)
+        pipeline.train(state, 2.0, console)
     assert asked == [pytest.approx((120 - 40) / 60)]
     found = State.find(run)
     assert found is not None
@@ -275,7 +273,7 @@ def test_from_a_starter_by_another_teacher_training_goes_on_and_both_are_judged(
     report = told(tmp_path / "run")
     assert report["starter"] == told(whole[0])["trained"]  # the same weights on the same notes
     assert report["bundle"]["begun_from"].startswith("starter")
-    assert "nor by the starter" in report["held_out"]
+    assert "nor of the training of the starter" in report["held_out"]
     attributes = Bundle.from_pretrained(tmp_path / "run" / "training" / "bundle").attributes
     assert attributes.names == starter.attributes.names
     assert attributes.teacher == "embedded"
@@ -288,19 +286,19 @@ def test_what_is_at_hand_decides_who_plays_and_who_listens(monkeypatch, tmp_path
     def missing() -> None:
         raise UserError(fluid.MISSING)
 
-    monkeypatch.setattr(fluid, "load_library", missing)
-    sounds, why = steps.sounds_at_hand()
+    monkeypatch.setattr(pipeline, "load_library", missing)
+    sounds, why = pipeline.available_sounds()
     assert sounds == BUILTIN
     assert "apt install fluidsynth" in why
-    monkeypatch.setattr(fluid, "load_library", lambda: None)
-    monkeypatch.setattr(soundfont, "installed_soundfonts", list)
-    assert steps.sounds_at_hand()[0] == BUILTIN
-    monkeypatch.setattr(soundfont, "installed_soundfonts", lambda: [tmp_path / "a.sf2"])
-    assert steps.sounds_at_hand() == (str(tmp_path / "a.sf2"), "")
+    monkeypatch.setattr(pipeline, "load_library", lambda: None)
+    monkeypatch.setattr(pipeline, "installed_soundfonts", list)
+    assert pipeline.available_sounds()[0] == BUILTIN
+    monkeypatch.setattr(pipeline, "installed_soundfonts", lambda: [tmp_path / "a.sf2"])
+    assert pipeline.available_sounds() == (str(tmp_path / "a.sf2"), "")
 
-    assert steps.teacher_at_hand() == "embedded"
+    assert pipeline.available_teacher() == "embedded"
     home = tmp_path / "home" / "weights"
     home.mkdir(parents=True)
     (home / "yamnet.safetensors").touch()
     (home / "weights.json").write_text(json.dumps({"yamnet": {"file": "yamnet.safetensors"}}))
-    assert steps.teacher_at_hand() == "yamnet"
+    assert pipeline.available_teacher() == "yamnet"
