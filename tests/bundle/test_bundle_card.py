@@ -1,4 +1,4 @@
-"""The card tells what the configuration holds, no more and no less, and its front matter is what the hub reads."""
+"""The card shows what the configuration holds, no more and no less, and its front matter is what the hub reads."""
 
 import ast
 import re
@@ -6,7 +6,15 @@ import re
 import yaml
 from tests.bundle.tiny import DIGEST, NAMES, tiny_bundle
 
+from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.card import model_card
+from darktimbre.bundle.where import CARD, starter_folder
+
+
+def card_of(**config: object) -> str:
+    """The card of the tiny bundle with these entries of the configuration."""
+    bundle = tiny_bundle(**config)  # type: ignore[arg-type]
+    return model_card(Bundle.template, bundle.config, bundle.weights, Bundle.tags)
 
 
 def _front_matter(card: str) -> dict[str, object]:
@@ -14,7 +22,7 @@ def _front_matter(card: str) -> dict[str, object]:
 
 
 def test_front_matter() -> None:
-    matter = _front_matter(model_card(tiny_bundle().config))
+    matter = _front_matter(card_of())
     assert matter["license"] == "mit"
     assert matter["library_name"] == "darktimbre"
     assert "darkgan" in matter["tags"]  # type: ignore[operator]
@@ -22,13 +30,13 @@ def test_front_matter() -> None:
 
 def test_a_licence_the_hub_does_not_list_is_named_as_other() -> None:
     corpus = {"name": "mine", "licence": "ask the author"}
-    matter = _front_matter(model_card(tiny_bundle(provenance={"corpus": corpus}).config))
+    matter = _front_matter(card_of(provenance={"corpus": corpus}))
     assert (matter["license"], matter["license_name"]) == ("other", "ask the author")
 
 
 def test_it_tells_data_teacher_notes_seen_metrics_recipe_and_attributes() -> None:
     bundle = tiny_bundle()
-    card = model_card(bundle.config, weights=bundle.weights)
+    card = card_of()
     parameters = sum(tensor.numel() for tensor in bundle.weights.values())
     for told in (
         "FluidR3_GM",
@@ -45,29 +53,28 @@ def test_it_tells_data_teacher_notes_seen_metrics_recipe_and_attributes() -> Non
 
 
 def test_provenance_of_the_corpus_is_told_item_by_item() -> None:
-    config = tiny_bundle().config
     fonts = [{"file": "a.sf2", "title": "A"}, {"file": "b.sf3", "title": "B"}]
     corpus = {"name": "c", "licence": "MIT", "provenance": {"made_by": "darktimbre render", "soundfonts": fonts}}
-    card = model_card({**config, "provenance": {"corpus": corpus}})
-    told = re.search(r"learnt from\n\n(.*?)\n\n?## ", card, re.S)[1]  # type: ignore[index]
+    card = card_of(provenance={"corpus": corpus})
+    told = re.search(r"## Training data\n\n(.*?)\n\n?## ", card, re.S)[1]  # type: ignore[index]
     for line in ("  - made by: darktimbre render", "    - 2:", "      - file: b.sf3", "      - title: B"):
         assert line in told.splitlines()
     assert "{" not in told
 
 
 def test_the_code_in_it_is_python_and_asks_for_what_the_instrument_has() -> None:
-    code = re.search(r"```python\n(.*?)```", model_card(tiny_bundle().config), re.S)[1]  # type: ignore[index]
+    code = re.search(r"```python\n(.*?)```", card_of(), re.S)[1]  # type: ignore[index]
     ast.parse(code)
     assert "pitch=60" in code
     assert '"Singing bowl": 0.8' in code
-    assert "pitch=" not in model_card(tiny_bundle(pitched=False).config).split("```")[1]
+    assert "pitch=" not in card_of(pitched=False).split("```")[1]
 
 
 def test_equal_configurations_give_equal_text_and_bare_ones_a_card() -> None:
-    assert model_card(tiny_bundle().config) == model_card(tiny_bundle().config)
-    bare = model_card(tiny_bundle(recipe={}, provenance={}, metrics={}).config)
-    assert "## Measured" not in bare
-    assert "## Sounds it learnt from" not in bare
+    assert card_of() == card_of()
+    bare = card_of(recipe={}, provenance={}, metrics={})
+    assert "## Figures" not in bare
+    assert "## Training" not in bare
 
 
 def test_figures_are_told_with_their_errors_and_attributes_best_first() -> None:
@@ -77,8 +84,14 @@ def test_figures_are_told_with_their_errors_and_attributes_best_first() -> None:
         "attribute_correlation": {"value": 0.37, "from": 0.3, "to": 0.4},
         "attributes": {"Drum": 0.8, "Trumpet": 0.5},
     }
-    card = model_card(tiny_bundle(metrics={"evaluation": evaluation, "losses": {"critic": 0.5}}).config)
+    card = card_of(metrics={"evaluation": evaluation, "losses": {"critic": 0.5}})
     assert "| on held-out notes / coverage | 0.48 ± 0.03 |" in card
     assert "| on held-out notes / attribute correlation | 0.37 [0.3, 0.4] |" in card
     assert "Last losses of training: critic 0.5." in card
     assert "Drum 0.8, Trumpet 0.5." in card
+
+
+def test_the_card_of_the_starter_is_the_one_it_would_be_written_with() -> None:
+    starter = Bundle.from_pretrained(starter_folder())
+    card = model_card(Bundle.template, starter.config, starter.weights, Bundle.tags)
+    assert card == (starter_folder() / CARD).read_text(encoding="utf-8")

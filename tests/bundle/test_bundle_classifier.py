@@ -43,7 +43,7 @@ def saved(tmp_path) -> Path:
 def test_read_is_what_was_written(saved):
     before, after = tiny_classifier(), Classifier.from_pretrained(saved)
     waves = 0.1 * torch.randn(4, 2000, generator=torch.Generator().manual_seed(1))
-    for wanted, heard in zip(before.hear(waves), after.hear(waves), strict=True):
+    for wanted, heard in zip(before.predict(waves), after.predict(waves), strict=True):
         assert torch.equal(wanted, heard)
     assert before.digest == after.digest
     assert (after.pitches, after.families) == ((60, 61, 62), ("brass", "reed"))
@@ -60,12 +60,12 @@ def test_digest_is_of_what_decides_the_answers():
     assert noted.digest == plain.digest
 
 
-def test_listening_draws_no_random_numbers_and_learns_nothing(saved):
+def test_prediction_draws_no_random_numbers_and_takes_no_gradient(saved):
     torch.manual_seed(3)
     before = torch.get_rng_state()
     classifier = Classifier.from_pretrained(saved)
-    first = classifier.hear(torch.ones(2, 2000)).embedding
-    assert torch.equal(classifier.hear(torch.ones(2, 2000)).embedding, first)
+    first = classifier.predict(torch.ones(2, 2000)).embedding
+    assert torch.equal(classifier.predict(torch.ones(2, 2000)).embedding, first)
     assert torch.equal(torch.get_rng_state(), before)
     assert not first.requires_grad
 
@@ -80,14 +80,14 @@ def test_card_tells_every_split_and_what_was_confused(tmp_path):
     folder = Classifier({**made.config, **facts}, made.weights).save_pretrained(tmp_path / "told")
     card = (folder / "README.md").read_text()
     for part in (
-        "3 pitches (C4 to D4); 2 instrument families (brass, reed); 1 attributes as yamnet hears them",
-        "corpus: Bank (1,234 notes, digest c0ffee)",
-        "soft labels: yamnet (digest d1), T = 1.5",
+        "3 pitches (C4 to D4); 2 instrument families (brass, reed); 1 attributes as predicted by yamnet",
+        "## Training data\n\n- name: Bank\n- notes: 1234\n- digest: c0ffee\n- licence: MIT\n",
+        "- name: yamnet\n- digest: d1\n- temperature: 1.5\n",
         "| | train | valid | test |",
-        "| pitch is right | 99.0% | 87.5% | – |",
-        "| … of so many notes with a pitch | 80 | 20 | – |",
+        "| pitch accuracy | 99.0% | 87.5% | – |",
+        "| notes with a pitch | 80 | 20 | – |",
         "| instruments | 9 | 3 | 0 |",
-        "| family is right | – | 50.0% | – |",
+        "| family accuracy | – | 50.0% | – |",
         "| correlation with the teacher's logits, mean | – | 0.625 | – |",
         "| brass | 20 | 25% | reed (75%) |",
         "| reed | none | – | – |",
@@ -147,15 +147,15 @@ def test_what_is_no_classifier_is_told(tmp_path, saved):
 
 def test_one_wave_alone_is_a_batch_of_one():
     with pytest.raises(ValueError, match=r"waves are \(batch, sample\)"):
-        tiny_classifier().hear(torch.zeros(2000))
+        tiny_classifier().predict(torch.zeros(2000))
 
 
 @pytest.mark.parametrize(
     ("valid", "sentence"),
     [
-        ({"notes": 20, "instruments": 3, "also_in_train": 0}, "hold instruments that it never heard"),
-        ({"notes": 20, "instruments": 3, "also_in_train": 3}, "instruments that it learnt from"),
-        ({"notes": 0, "instruments": 0, "also_in_train": 0}, "No note was held back"),
+        ({"notes": 20, "instruments": 3, "also_in_train": 0}, "hold instruments that are not in the training set"),
+        ({"notes": 20, "instruments": 3, "also_in_train": 3}, "further notes of instruments of the training set"),
+        ({"notes": 0, "instruments": 0, "also_in_train": 0}, "No note was held out"),
     ],
 )
 def test_card_says_what_was_held_out(tmp_path, valid, sentence):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darktimbre.bundle.picture_classifier import Judgement
+from darktimbre.bundle.pictures import Judgement
 from darktimbre.evaluation.pictures import Real, Scores, collapse, scores_of, within_classes
 
 CLASSES = 10

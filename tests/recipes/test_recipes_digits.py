@@ -7,8 +7,7 @@ import pytest
 from tests.training.digits import make_pictures
 from typer.testing import CliRunner
 
-from darktimbre.bundle.picture_classifier import PictureClassifier
-from darktimbre.bundle.picture_gan import PictureGan
+from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.cli import observing_pictures
 from darktimbre.cli.main import app
 from darktimbre.training import checkpoint

@@ -133,7 +133,7 @@ def test_recipe_runs_resumes_and_ends_in_something_that_works(name, corpora, tmp
         return
     if recipe.task == "inception":
         classifier = Classifier.from_pretrained(whole.bundle)
-        heard = classifier.hear(torch.from_numpy(Corpus.open(corpus).waves([0, 1])))
+        heard = classifier.predict(torch.from_numpy(Corpus.open(corpus).waves([0, 1])))
         assert heard.pitch.shape == (2, len(classifier.pitches))
         assert heard.embedding.shape == (2, classifier.dimension)
         assert all(torch.isfinite(answer).all() for answer in heard)

@@ -118,7 +118,7 @@ def test_without_tags_it_is_trained_without_soft_labels(tmp_path):
     bundle, said = run(recipe(data={"pitches": None, "attributes": 128}), untagged, tmp_path / "run")
     assert any("without soft labels" in sentence for sentence in said)
     assert bundle is not None
-    assert Classifier.from_pretrained(bundle).hear(torch.zeros(1, SAMPLES)).attributes.shape == (1, 0)
+    assert Classifier.from_pretrained(bundle).predict(torch.zeros(1, SAMPLES)).attributes.shape == (1, 0)
 
 
 def test_tags_without_a_ranking_are_said(corpus):
@@ -243,7 +243,9 @@ def test_it_learns_pitch_and_family_and_tells_how_well(corpus, tmp_path):
     assert classifier.config["teacher"]["digest"] == Ear.digest
     assert any("count for their family alone" in sentence for sentence in said)
     rows = corpus.rows("valid")
-    named = np.array(classifier.pitches)[classifier.hear(torch.from_numpy(corpus.waves(rows))).pitch.argmax(1).numpy()]
+    named = np.array(classifier.pitches)[
+        classifier.predict(torch.from_numpy(corpus.waves(rows))).pitch.argmax(1).numpy()
+    ]
     assert (named == corpus.column("pitch")[rows]).mean() == pytest.approx(metrics["valid"]["pitch"]["accuracy"])
 
 

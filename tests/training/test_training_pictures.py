@@ -8,8 +8,7 @@ import torch
 from tests.training.digits import WGAN, digit_recipe, make_pictures
 from tests.training.tiny import tiny_recipe
 
-from darktimbre.bundle.picture_classifier import PictureClassifier
-from darktimbre.bundle.picture_gan import PictureGan
+from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.objectives.mode_seeking import mode_seeking_loss
@@ -186,7 +185,10 @@ def test_generator_on_disk_draws_what_was_trained_whatever_the_batch(corpus, tmp
         model.pictures(latents)
     with pytest.raises(UserError, match="it holds one: use"):
         PictureGan.from_pretrained(tmp_path / "run")
-    with pytest.raises(UserError, match="not a picture-classifier: `darktimbre train digits-classifier`"):
+    with pytest.raises(
+        UserError,
+        match="of a picture-classifier, but of a picture-gan: `darktimbre train digits-classifier`",
+    ):
         PictureClassifier.from_pretrained(tmp_path / "run" / "bundle")
     config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
     config["network"]["latent"] = 5

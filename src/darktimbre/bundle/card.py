@@ -1,12 +1,15 @@
-"""The model card of a bundle: what it is, where it comes from, how to play it; written from its configuration alone."""
+"""Model cards: the `README.md` of a model folder, a Jinja2 template filled from the configuration alone."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
+import huggingface_hub
+import jinja2
 import yaml
 
+from darktimbre.bundle.weights import Weights
 from darktimbre.notes.pitch import note_name
 
 _HUB_LICENCES = {
@@ -21,189 +24,56 @@ _HUB_LICENCES = {
 }
 
 
-def model_card(config: Mapping[str, Any], *, weights: Mapping[str, torch.Tensor] | None = None) -> str:
+def model_card(template: str, config: Mapping[str, Any], weights: Weights, tags: Sequence[str] = ()) -> str:
     """The card as Markdown with Hugging Face front matter; equal configurations give equal text.
 
     Of `provenance` it understands `corpus` (`name`, `licence`, `digest`, `notes`, …), `teacher` (`name`, `digest`),
-    `notes_seen` and `licence` (of the weights; the corpus's when absent); every other entry is listed as it stands.
+    `notes_seen`, `title` and `licence` (of the weights; the corpus's when absent); every other entry is listed as is.
 
     Args:
-        config: as in `Bundle.config`.
-        weights: the generator's state, for the number of parameters.
+        template: its name in `templates/`.
+        config: as in `ModelFolder.config`.
+        weights: the network's state, for the number of parameters.
+        tags: of the front matter.
     """
-    recipe = config.get("recipe") or {}
-    provenance = dict(config.get("provenance") or {})
-    metrics = config.get("metrics") or {}
-    attributes = config["attributes"]
-    corpus = provenance.pop("corpus", None) or {}
-    if not isinstance(corpus, Mapping):
-        corpus = {"name": corpus}
-    teacher = provenance.pop("teacher", None) or {}
-    if not isinstance(teacher, Mapping):
-        teacher = {"name": teacher}
-    notes_seen = provenance.pop("notes_seen", None)
-    licence = provenance.pop("licence", None) or corpus.get("licence")
-    title = str(provenance.pop("title", None) or recipe.get("name") or "instrument")
-
-    parts = [
-        _front_matter(licence),
-        f"# {title}: a darktimbre instrument\n",
-        _what_it_is(config, weights),
-        _how_to_play(attributes),
-        _section("Sounds it learnt from", _bullets(corpus)),
-        _section("Teacher", _teacher_lines(teacher, attributes)),
-        _section("Training", _training_lines(notes_seen, recipe, provenance)),
-        _section("Measured", _metrics_table(metrics)),
-        _section("Attributes", _attribute_lines(attributes, metrics)),
-        _section("Limits", _limits(config)),
-        _section("Method", _METHOD),
-    ]
-    return "\n".join(part for part in parts if part)
-
-
-_METHOD = (
-    "J. Nistal, S. Lattner, G. Richard: *DarkGAN: Exploiting Knowledge Distillation for Comprehensible Audio Synthesis "
-    "with GANs*, ISMIR 2021.\n"
-)
-
-
-def _front_matter(licence: Any) -> str:
-    hub = _HUB_LICENCES.get(str(licence).strip().casefold()) if licence else None
-    matter: dict[str, Any] = {"license": hub or "other"}
-    if hub is None:
-        matter["license_name"] = str(licence) if licence else "not stated"
-    matter |= {
-        "library_name": "darktimbre",
-        "tags": ["audio", "music", "audio-synthesis", "gan", "knowledge-distillation", "darkgan"],
-    }
-    return "---\n" + yaml.safe_dump(matter, sort_keys=False, allow_unicode=True) + "---\n"
-
-
-def _what_it_is(config: Mapping[str, Any], weights: Mapping[str, torch.Tensor] | None) -> str:
-    attributes, codec = config["attributes"], config["codec"]
-    pitches = attributes.get("pitches") or []
-    sentences = []
-    rate, samples = codec.get("sample_rate"), codec.get("samples")
-    length = f"notes of {samples / rate:.2f} s at {rate:,} Hz" if rate and samples else "notes"
-    if pitches:
-        low, high = min(pitches), max(pitches)
-        span = f"pitches {note_name(low)} to {note_name(high)} (MIDI {low}–{high})"
-        sentences.append(f"Makes {length}, {span}, steered by {len(attributes['names'])} attributes.")
-    else:
-        sentences.append(
-            f"Makes {length} without a pitch of their own, steered by {len(attributes['names'])} attributes."
-        )
-    if weights:
-        count = sum(tensor.numel() for tensor in weights.values())
-        dtypes = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights.values()})
-        sentences.append(f"The generator has {count:,} parameters ({', '.join(dtypes)}).")
-    return " ".join(sentences) + "\n"
-
-
-def _how_to_play(attributes: Mapping[str, Any]) -> str:
-    names, pitches = attributes.get("names") or [], attributes.get("pitches") or []
-    asked = [f"pitch={sorted(pitches)[len(pitches) // 2]}"] if pitches else []
-    if names:
-        asked.append(f'attributes={{"{names[0]}": 0.8}}')
-    asked.append("seed=1")
-    return (
-        "## Play it\n\n```python\n"
-        "from darktimbre.synthesizer.synthesizer import Synthesizer\n\n"
-        'instrument = Synthesizer.from_pretrained("path or user/name")\n'
-        f"waves = instrument.render({', '.join(asked)})  # float32 (note, sample)\n"
-        "```\n"
+    provenance = config.get("provenance") or {}
+    licence = provenance.get("licence") or _named(provenance.get("corpus")).get("licence")
+    hub = _HUB_LICENCES.get(str(licence).strip().casefold())
+    header = huggingface_hub.ModelCardData(
+        license=hub or "other",
+        license_name=None if hub else str(licence or "not stated"),
+        library_name="darktimbre",
+        tags=["darktimbre", *tags],
     )
+    body = _TEMPLATES.get_template(f"{template}.md.jinja").render(
+        **config,
+        parameters=sum(t.numel() for name, t in weights.items() if not re.search(r"\b(running|num)_", name)),
+        dtypes=sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights.values()}),
+    )
+    # ModelCard.from_template renders without filters and macros; so it only joins header and body here.
+    text = re.sub(r"\n{3,}", "\n\n", body).strip()
+    return str(huggingface_hub.ModelCard(f"---\n{header.to_yaml()}\n---\n\n{text}\n"))
 
 
-def _teacher_lines(teacher: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
-    told = {
-        "name": attributes.get("teacher") or None,
-        "digest": attributes.get("teacher_digest") or None,
-        "temperature": attributes.get("temperature"),
-    }
-    return _bullets({key: value for key, value in {**told, **teacher}.items() if value is not None})
+def _named(value: Any) -> Mapping[str, Any]:
+    """A description; one that is a name alone as a description of one entry."""
+    return value if isinstance(value, Mapping) else {"name": value} if value else {}
 
 
-def _training_lines(notes_seen: Any, recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
-    lines = _bullets({"notes seen": notes_seen} if notes_seen is not None else {}) + _bullets(provenance)
-    if recipe:
-        text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
-        lines += f"\n<details><summary>The recipe, resolved</summary>\n\n```yaml\n{text}```\n\n</details>\n"
-    return lines
+def _known(entries: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entries.items() if value not in (None, "")}
 
 
-def _metrics_table(metrics: Mapping[str, Any]) -> str:
-    if not metrics:
-        return ""
-    shown = {key: value for key, value in metrics.items() if key not in ("losses", "evaluation")}
-    if measured := metrics.get("evaluation"):
-        shown["on held-out notes"] = {key: value for key, value in measured.items() if key != "attributes"}
-    rows = [f"| {_label(name)} | {_plain(value)} |" for name, value in _flat(shown)]
-    table = "| measure | value |\n|---|---|\n" + "\n".join(rows) + "\n" if rows else ""
-    losses = ", ".join(f"{_label(name)} {_plain(value)}" for name, value in (metrics.get("losses") or {}).items())
-    return table + (f"\nLast losses of training: {losses}.\n" if losses else "")
+def _without(entries: Mapping[str, Any] | None, *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in (entries or {}).items() if key not in keys}
 
 
-def _attribute_lines(attributes: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    names = attributes.get("names") or []
-    heard = (metrics.get("evaluation") or {}).get("attributes") or {}
-    lines = f"{', '.join(names)}.\n" if names else ""
-    if heard:
-        told = ", ".join(f"{name} {_plain(value)}" for name, value in heard.items())
-        lines += f"\nHow well each is followed, best first (correlation of asked and heard, held-out notes): {told}.\n"
-    return lines
-
-
-def _limits(config: Mapping[str, Any]) -> str:
-    lines = [
-        "- An attribute steers what the teacher hears; it is no promise that a listener hears the same.",
-        "- Attribute values outside 0 to 1 were not seen in training; they work more or less, and a warning says so.",
-    ]
-    pitches = config["attributes"].get("pitches")
-    if pitches:
-        lines.append(
-            "- Pitches outside the trained range are refused; `darktimbre synth midi` re-pitches the nearest one."
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _section(title: str, body: str) -> str:
-    return f"## {title}\n\n{body}" if body else ""
-
-
-def _bullets(entries: Mapping[str, Any], indent: str = "") -> str:
-    lines = []
-    for key, value in entries.items():
-        if isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
-            value = {str(number): item for number, item in enumerate(value, start=1)}
-        if isinstance(value, Mapping):
-            lines.append(f"{indent}- {_label(key)}:\n{_bullets(value, indent + '  ')}".rstrip("\n"))
-        elif isinstance(value, list | tuple):
-            lines.append(f"{indent}- {_label(key)}: {', '.join(_plain(item) for item in value)}")
-        else:
-            lines.append(f"{indent}- {_label(key)}: {_plain(value)}")
-    return "\n".join(lines) + "\n" if lines else ""
-
-
-def _flat(entries: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for key, value in entries.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and "value" in value:
-            rows.append((name, _with_error(value)))
-        else:
-            rows += _flat(value, f"{name} / ") if isinstance(value, Mapping) else [(name, value)]
-    return rows
-
-
-def _with_error(figure: Mapping[str, Any]) -> str:
-    """A figure with its standard error, or with its 95 % interval."""
-    if "spread" in figure:
-        return f"{_plain(figure['value'])} ± {_plain(figure['spread'])}"
-    return f"{_plain(figure['value'])} [{_plain(figure['from'])}, {_plain(figure['to'])}]"
+def _yaml(value: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True)
 
 
 def _plain(value: Any) -> str:
+    """A value in a list or a table cell."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -214,5 +84,40 @@ def _plain(value: Any) -> str:
     return text.replace("|", "/").replace("\n", " ")
 
 
-def _label(key: Any) -> str:
-    return _plain(key).replace("_", " ")
+def _figures(metrics: Mapping[str, Any] | None) -> list[tuple[str, Any]]:
+    """The rows (measure, value) of a bundle's table: nested entries as paths, figures with their errors."""
+    shown = _without(metrics, "losses", "evaluation")
+    if measured := (metrics or {}).get("evaluation"):
+        shown["on held-out notes"] = _without(measured, "attributes")
+    return list(_flat(shown))
+
+
+def _flat(entries: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in entries.items():
+        if not isinstance(value, Mapping):
+            yield f"{prefix}{key}", value
+        elif "value" not in value:
+            yield from _flat(value, f"{prefix}{key} / ")
+        elif "spread" in value:  # a standard error, else a 95 % interval
+            yield f"{prefix}{key}", f"{_plain(value['value'])} ± {_plain(value['spread'])}"
+        else:
+            yield f"{prefix}{key}", "{} [{}, {}]".format(*(_plain(value[part]) for part in ("value", "from", "to")))
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("darktimbre.bundle"),
+    undefined=jinja2.ChainableUndefined,  # what a configuration does not hold, a card leaves out
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters |= {
+    "figures": _figures,
+    "known": _known,
+    "label": lambda key: _plain(key).replace("_", " "),
+    "named": _named,
+    "note_name": note_name,
+    "plain": _plain,
+    "thousands": lambda number: f"{number:,}",
+    "without": _without,
+    "yaml": _yaml,
+}

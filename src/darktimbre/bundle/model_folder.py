@@ -1,101 +1,181 @@
-"""A trained network of pictures as a folder: `config.json`, `model.safetensors`, a card; no pickle."""
+"""A trained model as a folder: `config.json`, `model.safetensors` and a model card (`README.md`); never a pickle."""
 
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 import safetensors.torch
-import torch
 from pydantic import BaseModel
+from torch import nn
 
-from darktimbre.audio.atomic import atomic_folder
+from darktimbre.audio.atomic import atomic_file, atomic_folder
 from darktimbre.bundle import weights as tensors
+from darktimbre.bundle.card import model_card
+from darktimbre.bundle.weights import Weights
 from darktimbre.bundle.where import CARD, CONFIG, WEIGHTS
 from darktimbre.notes.errors import UserError
 
 FORMAT = 1
 
 Sizes = TypeVar("Sizes", bound=BaseModel)
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def read_folder(folder: Path | str, *, kind: str, recipe: str) -> tuple[dict[str, Any], tensors.Weights, str]:
-    """Configuration, weights and path of a folder of this kind; `recipe` is what would train one.
+@dataclass(frozen=True)
+class ModelFolder(Generic[Sizes, Network]):
+    """A frozen network and what is known about it. A subclass names its kind, its network and its card.
 
-    Raises:
-        UserError: there is none, or it is of another kind or a later format, or damaged.
+    `config` holds plain JSON types: `format` (1) and `kind` (unless an instrument), `network` (the fields of the
+    network's configuration), and `recipe`, `provenance`, `metrics` (optional), which the card shows. Subclasses add
+    keys of their own.
+
+    Attributes:
+        config: as above.
+        weights: the network's state.
+        origin: folder it was read from, for messages.
     """
-    path = Path(folder).expanduser()
-    if not (path / CONFIG).is_file():
-        inner = path / "bundle"
-        hint = f"it holds one: use {inner}" if (inner / CONFIG).is_file() else f"`darktimbre train {recipe}` makes one"
-        raise UserError(f"There is no {kind} in {path}; {hint}.")
-    try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path / CONFIG} cannot be read as JSON ({error}).") from error
-    if not isinstance(config, dict) or config.get("kind") != kind:
-        found = config.get("kind", "an instrument") if isinstance(config, dict) else "something else"
-        raise UserError(f"{path} holds {found}, not a {kind}: `darktimbre train {recipe}` makes one.")
-    if config.get("format") != FORMAT:
-        raise UserError(
-            f"{path / CONFIG} is of format {config.get('format')!r}, this darktimbre reads format {FORMAT}: update "
-            "darktimbre."
-        )
-    return config, tensors.read(path / WEIGHTS), str(path)
 
+    kind: ClassVar[str | None]  # of config.json; also what messages call it
+    recipe: ClassVar[str]  # `darktimbre train RECIPE` makes one
+    template: ClassVar[str]  # of the card, in `templates/`
+    tags: ClassVar[tuple[str, ...]]  # of the card's front matter
+    built_from: ClassVar[type[BaseModel]]
+    built: ClassVar[type[nn.Module]]
 
-def write_folder(
-    folder: Path | str, *, kind: str, config: Mapping[str, Any], weights: tensors.Weights, card: str
-) -> Path:
-    """Writes the folder, whole or not at all; what was there is replaced.
+    config: dict[str, Any]
+    weights: Weights = field(repr=False)
+    origin: str = field(default="this model", kw_only=True)
 
-    Raises:
-        UserError: a weight is not finite.
-    """
-    stored = tensors.plain(weights)
-    whole = {"format": FORMAT, "kind": kind, **{k: v for k, v in config.items() if k not in ("format", "kind")}}
-    path = Path(folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_folder(path) as made:
-        (made / CONFIG).write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        (made / CARD).write_text(card, encoding="utf-8")
-        safetensors.torch.save_file(stored, made / WEIGHTS, metadata={"format": "pt"})
-        (made / WEIGHTS).chmod((made / CONFIG).stat().st_mode)  # safetensors writes for the owner alone
-    return path
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> Self:
+        """Reads a model from its folder.
 
+        Raises:
+            UserError: there is none, or it is of another kind or a later format, or damaged.
+        """
+        path = Path(name).expanduser()
+        if not (path / CONFIG).is_file():
+            inner = path / "bundle"
+            trained = f"`darktimbre train {cls.recipe}` makes one"
+            hint = f"it holds one: use {inner}" if (inner / CONFIG).is_file() else trained
+            raise UserError(f"There is no {cls.kind} in {path}; {hint}.")
+        return cls(cls._read_config(path / CONFIG), tensors.read(path / WEIGHTS), origin=str(path))
 
-def network_sizes(kind: type[Sizes], config: Mapping[str, Any], origin: str) -> Sizes:
-    """`network` of a configuration.
+    def save_pretrained(self, path: str | Path, *, half: bool = False) -> Path:
+        """Writes the folder, whole or not at all.
 
-    Raises:
-        UserError: it is missing, or not one this version can build.
-    """
-    try:
-        return kind(**config["network"])
-    except (TypeError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{origin}: `network` in {CONFIG} is not one this version can build ({reason}).") from error
+        Args:
+            path: the folder; what was there is replaced.
+            half: store all weights in float16 (half the size; computing is in float32 all the same).
 
+        Raises:
+            UserError: a weight is not finite, or does not fit float16.
+        """
+        stored = {name: tensors.storable(weights, half=half) for name, weights in self._files().items()}
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_folder(path) as folder:
+            for name, text in self._texts(stored[WEIGHTS]).items():
+                (folder / name).write_text(text, encoding="utf-8")
+            for name, weights in stored.items():
+                safetensors.torch.save_file(weights, folder / name, metadata={"format": "pt"})
+                (folder / name).chmod((folder / CONFIG).stat().st_mode)  # safetensors writes for the owner alone
+        return path
 
-def class_names(config: Mapping[str, Any], origin: str) -> tuple[str, ...]:
-    """The names of `classes` in a configuration.
+    def save_card(self, path: str | Path) -> None:
+        """Writes configuration and model card anew into a model's folder; weights, and all else there, stay.
 
-    Raises:
-        UserError: they are no list of texts.
-    """
-    names = config.get("classes")
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise UserError(f"{origin}: `classes` in {CONFIG} is no list of names.")
-    return tuple(names)
+        Each of the two files appears whole or not at all.
+        """
+        for name, text in self._texts(self.weights).items():
+            with atomic_file(Path(path) / name) as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
+    @cached_property
+    def network(self) -> Sizes:
+        """Sizes of the network.
 
-def parameters(weights: tensors.Weights) -> int:
-    """How many numbers were trained: all but what batch norms measured."""
-    return sum(t.numel() for name, t in weights.items() if "running_" not in name and "num_" not in name)
+        Raises:
+            UserError: they are missing, or not ones this version can build.
+        """
+        try:
+            return cast(Sizes, self.built_from(**self.config["network"]))
+        except (TypeError, KeyError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{self.origin}: `network` in {CONFIG} is not one this version can build ({reason})."
+            ) from error
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the weights and the sizes they are used with."""
+        return tensors.digest(self.weights, also=self.network.model_dump_json())
 
-def frozen(network: torch.nn.Module, weights: tensors.Weights) -> torch.nn.Module:
-    """The network with these weights, in evaluation mode."""
-    network.load_state_dict(weights)
-    return network.eval().requires_grad_(False)
+    @cached_property
+    def module(self) -> Network:
+        """The network, float32, frozen, in evaluation mode."""
+        return self.build()
+
+    def build(self) -> Network:
+        """The network anew, float32, frozen, in evaluation mode.
+
+        Raises:
+            UserError: a weight is missing, left over or of another shape.
+        """
+        return cast(Network, tensors.filled(lambda: self.built(self.network), self.weights, self._weights_file))
+
+    def refuse_misfit(self) -> None:
+        """Raises UserError where a weight is missing, left over or of another shape; allocates nothing."""
+        tensors.refuse_misfit(self.weights, lambda: self.built(self.network), self._weights_file)
+
+    def names(self, key: str) -> tuple[Any, ...]:
+        """A list of the configuration, such as `classes`.
+
+        Raises:
+            UserError: it is no list.
+        """
+        names = self.config.get(key)
+        if not isinstance(names, list | tuple):
+            raise UserError(f"{self.origin}: `{key}` in {CONFIG} is no list of names.")
+        return tuple(names)
+
+    def refuse_unnamed(self, **counts: int) -> None:
+        """Raises UserError where a list of the configuration is not as long as the network's outputs."""
+        for key, count in counts.items():
+            if len(self.names(key)) != count:
+                raise UserError(f"{self.origin}: `{key}` in {CONFIG} does not name the network's {count} classes.")
+
+    @property
+    def _weights_file(self) -> str:
+        return f"{self.origin}/{WEIGHTS}"
+
+    def _files(self) -> dict[str, Weights]:
+        return {WEIGHTS: self.weights}
+
+    def _texts(self, weights: Weights) -> dict[str, str]:
+        head = {"format": FORMAT, **({"kind": self.kind} if self.kind else {})}
+        config = head | {key: value for key, value in self.config.items() if key not in ("format", "kind")}
+        return {
+            CONFIG: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+            CARD: model_card(self.template, config, weights, self.tags),
+        }
+
+    @classmethod
+    def _read_config(cls, path: Path) -> dict[str, Any]:
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read as JSON ({error}).") from error
+        wanted = f"{path} is not the configuration of a {cls.kind or 'darktimbre bundle'}"
+        if not isinstance(config, dict) or "format" not in config:
+            raise UserError(f"{wanted}: it names no `format`.")
+        if config.get("kind") != cls.kind:
+            found = f"a {config['kind']}" if "kind" in config else "an instrument"
+            raise UserError(f"{wanted}, but of {found}: `darktimbre train {cls.recipe}` makes one.")
+        if config["format"] != FORMAT:
+            raise UserError(
+                f"{path} is of format {config['format']!r}, this darktimbre reads format {FORMAT}: update darktimbre."
+            )
+        return config

@@ -3,28 +3,38 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from darktimbre.notes.errors import UserError
 
-Weights = dict[str, torch.Tensor]
+Weights = dict[str, Tensor]
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def plain(weights: Mapping[str, torch.Tensor]) -> Weights:
-    """Copies on the CPU that share no memory, as safetensors wants them.
+def state_of(module: nn.Module) -> Weights:
+    """The module's state on the CPU, in memory of its own."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
+
+
+def storable(weights: Mapping[str, Tensor], *, half: bool = False) -> Weights:
+    """Copies on the CPU that share no memory, as safetensors wants them; in float16 with `half`.
 
     Raises:
-        UserError: a weight is not finite.
+        UserError: a weight is not finite, or does not fit float16.
     """
-    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in weights.items()}
-    for name, tensor in copies.items():
-        if not bool(torch.isfinite(tensor).all()):
-            kind = " in float16" if tensor.dtype == torch.float16 else ""
+    stored = {}
+    for name, tensor in weights.items():
+        copy = tensor.detach().cpu().contiguous().clone()
+        stored[name] = copy.half() if half and copy.is_floating_point() else copy
+        if not bool(torch.isfinite(stored[name]).all()):
+            kind = " in float16" if copy.dtype != stored[name].dtype else ""
             raise UserError(f"The weight {name} is not finite{kind}: nothing was written.")
-    return copies
+    return stored
 
 
 def read(path: Path) -> Weights:
@@ -41,7 +51,7 @@ def read(path: Path) -> Weights:
         raise UserError(f"{path} cannot be read as safetensors ({error}); copy or make it again.") from error
 
 
-def digest(weights: Mapping[str, torch.Tensor], *, also: str = "") -> str:
+def digest(weights: Mapping[str, Tensor], *, also: str = "") -> str:
     """SHA-256 over names, types, shapes and values, and over a text that decides how they are used."""
     total = hashlib.sha256(also.encode())
     for name in sorted(weights):
@@ -51,18 +61,31 @@ def digest(weights: Mapping[str, torch.Tensor], *, also: str = "") -> str:
     return total.hexdigest()
 
 
-def refuse_misfit(weights: Mapping[str, torch.Tensor], build: Callable[[], torch.nn.Module], origin: str) -> None:
+def refuse_misfit(weights: Mapping[str, Tensor], build: Callable[[], nn.Module], file: str) -> None:
     """Compares names and shapes with a network's, on the meta device: nothing is allocated on a configuration's word.
 
     Raises:
-        UserError: a tensor is missing, left over or of another shape.
+        UserError: a tensor of the file is missing, left over or of another shape.
     """
     with torch.device("meta"):
         wanted = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
     if missing := sorted(wanted.keys() - weights.keys()):
-        raise UserError(f"{origin} lacks {len(missing)} of the network's tensors, {missing[0]} among them.")
+        raise UserError(f"{file} lacks {len(missing)} of the network's tensors, {missing[0]} among them.")
     if extra := sorted(weights.keys() - wanted.keys()):
-        raise UserError(f"{origin} holds {len(extra)} tensors that the network does not have, {extra[0]} among them.")
+        raise UserError(f"{file} holds {len(extra)} tensors that the network does not have, {extra[0]} among them.")
     for name, shape in wanted.items():
         if tuple(weights[name].shape) != shape:
-            raise UserError(f"{origin}: {name} has the shape {tuple(weights[name].shape)}, the network needs {shape}.")
+            raise UserError(f"{file}: {name} has the shape {tuple(weights[name].shape)}, the network needs {shape}.")
+
+
+def filled(build: Callable[[], Network], weights: Mapping[str, Tensor], file: str) -> Network:
+    """A network with these weights, float32, frozen, in evaluation mode.
+
+    Raises:
+        UserError: a tensor of the file is missing, left over or of another shape.
+    """
+    refuse_misfit(weights, build, file)
+    with torch.random.fork_rng(devices=[]):  # the random start is thrown away; the caller's state must not move
+        network = build()
+    network.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})
+    return network.eval().requires_grad_(False)

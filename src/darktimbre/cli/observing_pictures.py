@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from darktimbre.audio.atomic import atomic_file
-from darktimbre.bundle.picture_classifier import PictureClassifier
-from darktimbre.bundle.picture_gan import PictureGan
+from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.cli.observing_files import Lines
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.picture_plots import COLUMNS, draw_rows

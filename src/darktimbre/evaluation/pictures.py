@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.bundle.picture_classifier import Judgement, PictureClassifier
-from darktimbre.bundle.picture_gan import PictureGan
+from darktimbre.bundle.pictures import Judgement, PictureClassifier, PictureGan
 from darktimbre.measures.classes import class_shares, classes_covered
 from darktimbre.measures.inception import inception_score, inception_score_error
 from darktimbre.measures.variation import mean_distance

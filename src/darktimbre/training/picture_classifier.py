@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darktimbre import __version__
-from darktimbre.bundle.picture_classifier import PictureClassifier
-from darktimbre.bundle.picture_gan import state_of
+from darktimbre.bundle.pictures import PictureClassifier
+from darktimbre.bundle.weights import state_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.splits import SPLITS
 from darktimbre.models.digit_classifier import DigitClassifier
