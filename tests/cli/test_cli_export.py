@@ -8,7 +8,7 @@ import pytest
 from tests.bundle.tiny import tiny_bundle
 from typer.testing import CliRunner, Result
 
-from darktimbre.cli.export import settings_of
+from darktimbre.cli.export import patches_of
 from darktimbre.cli.main import app
 from darktimbre.synthesizer.patch import Patch
 
@@ -47,7 +47,7 @@ def test_patches_and_words_together(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_names_with_commas_are_settings_too() -> None:
-    violin, both = settings_of(["Violin, fiddle=0.7", "Drum=1, Violin, fiddle = 0.5"], 0)
+    violin, both = patches_of(["Violin, fiddle=0.7", "Drum=1, Violin, fiddle = 0.5"], 0)
     assert violin.attributes == {"Violin, fiddle": 0.7}
     assert both.attributes == {"Drum": 1.0, "Violin, fiddle": 0.5}
 

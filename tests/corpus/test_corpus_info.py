@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from darktimbre.cli.main import app
-from darktimbre.cli.render import numbers
+from darktimbre.cli.options import numbers
 from darktimbre.corpus.builtin import render_builtin
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.describe import describe

@@ -1,9 +1,20 @@
 """`darktimbre attributes`: which of a teacher's classes become the sliders of an instrument."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
+
+from darktimbre import teachers
+from darktimbre.cli.console import console, say
+from darktimbre.cli.options import Json
+from darktimbre.corpus import corpus as corpora
+from darktimbre.corpus import describe
+from darktimbre.notes.errors import UserError
+from darktimbre.tagging import ranking, store
 
 
 def attributes(
@@ -11,28 +22,15 @@ def attributes(
     teacher: Annotated[str, typer.Option(help="Whose tags to rank.")],
     top: Annotated[int, typer.Option(min=1, help="How many to keep, best first.")] = 128,
     names: Annotated[str | None, typer.Option(help="A list of your own instead: 'Trumpet; Gong'.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    json_: Json = False,
 ) -> None:
     """Rank the teacher's classes by √(p90 · accuracy), without the vague ones; print and store the list."""
-    import json
-    from dataclasses import asdict
-
-    from rich.table import Table
-
-    from darktimbre.cli.console import console, say
-    from darktimbre.corpus.corpus import Corpus
-    from darktimbre.corpus.describe import tagged_by
-    from darktimbre.notes.errors import UserError
-    from darktimbre.tagging.ranking import choose, skipped, split_names
-    from darktimbre.tagging.store import Tags
-    from darktimbre.teachers.tagger import NAMES
-
-    opened = Corpus.open(corpus)
-    if teacher not in (*NAMES, *tagged_by(opened)):
-        raise UserError(f"There is no teacher called {teacher!r}; choose one of {', '.join(NAMES)}.")
-    tags = Tags.open(corpus, teacher)
-    picked = split_names(names, tags.labels) if names is not None else None
-    ranked = choose(corpus, tags, opened.rows("train"), top=top, names=picked)
+    opened = corpora.Corpus.open(corpus)
+    if teacher not in (*teachers.NAMES, *describe.tagged_by(opened)):
+        raise UserError(f"There is no teacher called {teacher!r}; choose one of {', '.join(teachers.NAMES)}.")
+    tags = store.Tags.open(corpus, teacher)
+    picked = ranking.split_names(names, tags.labels) if names is not None else None
+    ranked = ranking.choose(corpus, tags, opened.rows("train"), top=top, names=picked)
     if json_:
         typer.echo(json.dumps([asdict(item) for item in ranked], indent=1, ensure_ascii=False))
         return
@@ -40,5 +38,5 @@ def attributes(
     for item in ranked:
         table.add_row(str(item.rank), item.name, f"{item.p90:.4f}", f"{item.accuracy:.3f}", f"{item.score:.4f}")
     console().print(table)
-    note = "" if picked is not None else f" {len(skipped())} vague classes are passed over (tagging/skip.txt)."
+    note = "" if picked is not None else f" {len(ranking.skipped())} vague classes are left out (tagging/skip.txt)."
     say(f"{len(ranked)} attributes stored in {tags.path / 'attributes.json'}.{note}")

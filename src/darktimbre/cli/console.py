@@ -6,14 +6,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from darktimbre.notes.errors import UserError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
 
 USER_ERROR = 2  # exit status: the user can mend it
 INTERRUPTED = 130  # exit status: Ctrl-C (128 + SIGINT)
@@ -32,17 +30,13 @@ REFUSALS = {
 """What the system may refuse a user, by error number, with the remedy."""
 
 
-def console() -> "Console":
+def console() -> Console:
     """Where results are printed: standard output as it is now (a test may have replaced it)."""
-    from rich.console import Console
-
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
-def errors() -> "Console":
+def errors() -> Console:
     """Where errors, warnings and progress are printed: standard error."""
-    from rich.console import Console
-
     return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
@@ -52,11 +46,11 @@ def say(text: str) -> None:
 
 
 def heading(text: str) -> None:
-    """A line that says which part begins."""
+    """The title of the part that starts now."""
     console().print(text, style="bold", markup=False)
 
 
-def complain(text: str) -> None:
+def fail(text: str) -> None:
     """One red sentence on standard error."""
     errors().print(text, style="red", markup=False)
 
@@ -66,29 +60,38 @@ def warn(text: str) -> None:
     errors().print(text, style="yellow", markup=False)
 
 
-caution = warn
-
-
 @contextmanager
 def progress(description: str, total: int | None = None, unit: str = "notes") -> Iterator[Callable[[int, int], None]]:
-    """`progress_bar` with one task; yields `update(done, total)`."""
-    with progress_bar(unit) as bar:
+    """A bar with count and time left on standard error; nothing at all where that is no terminal.
+
+    Yields `update(done, total)`; what the first call reports as done does not count when the time left is estimated.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("· left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors(), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(description, total=total)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        started = False
+
+        def update(done: int, total: int) -> None:
+            nonlocal started
+            if not started:
+                bar.reset(task, total=total, completed=done)
+            started = True
+            bar.update(task, total=total, completed=done)
+
+        yield update
 
 
 @contextmanager
-def progress_bar(unit: str = "notes") -> Iterator["Progress"]:
-    """A bar with count and time left on standard error; nothing at all where that is no terminal."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
+def progress_bar(unit: str = "notes") -> Iterator[Progress]:
+    """As `progress`, for those who add tasks themselves."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -102,6 +105,9 @@ def progress_bar(unit: str = "notes") -> Iterator["Progress"]:
         yield bar
 
 
+caution, complain = warn, fail
+
+
 @contextmanager
 def spoken_warnings() -> Iterator[None]:
     """Warnings of darktimbre become one yellow sentence each instead of Python's two lines with a path."""
@@ -110,9 +116,8 @@ def spoken_warnings() -> Iterator[None]:
         try:
             yield
         finally:
-            told = dict.fromkeys(str(one.message) for one in caught if _is_ours(one.category))
-            for message in told:
-                caution(message)
+            for message in dict.fromkeys(str(one.message) for one in caught if _is_ours(one.category)):
+                warn(message)
     for one in caught:
         if not _is_ours(one.category):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
@@ -120,14 +125,6 @@ def spoken_warnings() -> Iterator[None]:
 
 def _is_ours(category: type[Warning]) -> bool:
     return category.__module__.startswith("darktimbre.")
-
-
-@cache
-def version() -> str:
-    """The installed version of darktimbre."""
-    import darktimbre
-
-    return darktimbre.__version__
 
 
 def _refusal(error: OSError) -> str:
@@ -142,18 +139,16 @@ def sentences() -> Iterator[None]:
 
     So does what the system refuses: no permission, a full disk, a file where a folder should be.
     """
-    import typer
-
     try:
         yield
     except UserError as error:
-        complain(str(error))
+        fail(str(error))
         raise typer.Exit(USER_ERROR) from None
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
-        complain(_refusal(error))
+        fail(_refusal(error))
         raise typer.Exit(USER_ERROR) from None
     except KeyboardInterrupt:
-        complain("Stopped on your request.")
+        fail("Stopped on your request.")
         raise typer.Exit(INTERRUPTED) from None

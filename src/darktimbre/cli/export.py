@@ -1,21 +1,25 @@
 """`darktimbre export`: an instrument's sounds for samplers, or its network for other programs."""
 
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from darktimbre.cli import asking
-from darktimbre.cli.export_network import onnx, player, program
-from darktimbre.cli.playing import BundleName, Device
+from darktimbre.cli import options
+from darktimbre.cli.console import progress, say, warn
+from darktimbre.cli.options import BundleName, Device
+from darktimbre.export import onnx as onnx_export
+from darktimbre.export import packing
+from darktimbre.export import plan as planning
+from darktimbre.export import player as player_export
+from darktimbre.export import precision as precisions
+from darktimbre.export import program as program_export
 from darktimbre.notes.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from darktimbre.export.packing import Exported
-    from darktimbre.synthesizer.patch import Patch
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.notes.pitch import note_name
+from darktimbre.synthesizer import patch as patches
+from darktimbre.synthesizer import synthesizer
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -62,7 +66,7 @@ def overview() -> None:
     """
 
 
-def _preset(form: str) -> "Callable[..., None]":
+def _preset(form: str) -> Callable[..., None]:
     """The command of a preset for samplers in software: all forms take the same options."""
 
     def command(
@@ -82,9 +86,9 @@ def _preset(form: str) -> "Callable[..., None]":
         zip_: Zip = False,
         device: Device = "cpu",
     ) -> None:
-        asked: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
-        asked |= {"arrangement": arrangement, "velocity_layers": velocity_layers, "step": step}
-        _export(form, bundle, out, patch, set_, seed, zip_, device, **asked)
+        settings: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
+        settings |= {"arrangement": arrangement, "velocity_layers": velocity_layers, "step": step}
+        _export(form, bundle, out, patch, set_, seed, zip_, device, settings)
 
     return command
 
@@ -128,34 +132,9 @@ def wavs(
     device: Device = "cpu",
 ) -> None:
     """WAV files for hardware and Eurorack samplers: root notes and loops inside, a folder for each setting."""
-    asked: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
-    asked |= {"velocity_layers": velocity_layers, "variations": variations, "step": step, "hardware": hardware}
-    _export("wavs", bundle, out, patch, set_, seed, zip_, device, **asked)
-
-
-app.command("onnx")(onnx)
-app.command("player")(player)
-app.command("program")(program)
-
-
-def settings_of(pairs: list[str] | None, seed: int) -> "list[Patch]":
-    """["Trumpet=0.8, Gong=0.2"] → patches. Names may hold commas ("Violin, fiddle=0.7"): a part without `=` belongs to
-    the one after it."""
-    from darktimbre.synthesizer.patch import Patch
-
-    patches = []
-    for text in pairs or []:
-        words: list[str] = []
-        held = ""
-        for part in text.split(","):
-            held = f"{held},{part}" if held else part
-            if "=" in part:
-                words.append(held.strip())
-                held = ""
-        if held.strip():
-            words.append(held.strip())
-        patches.append(Patch.from_json({"attributes": asking.levels(words), "seed": seed}))
-    return patches
+    settings: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
+    settings |= {"velocity_layers": velocity_layers, "variations": variations, "step": step, "hardware": hardware}
+    _export("wavs", bundle, out, patch, set_, seed, zip_, device, settings)
 
 
 def _export(
@@ -167,60 +146,115 @@ def _export(
     seed: int,
     zipped: bool,
     device: str,
-    **asked: Any,
+    settings: dict[str, Any],
 ) -> None:
-    import tempfile
-
-    from darktimbre.cli.console import progress_bar
-    from darktimbre.export.folder import refuse_foreign_archive, zip_folder
-    from darktimbre.export.packing import archive_name, export, make_plan
-    from darktimbre.export.plan import suggested
-    from darktimbre.synthesizer.patch import Patch
-    from darktimbre.synthesizer.synthesizer import Synthesizer
-
-    patches = [Patch.read(file) for file in files or []] + settings_of(pairs, seed)
-    if asked.get("normalise") not in ("peak", "none"):
-        raise UserError(f"--normalise is peak or none, not {asked['normalise']!r}.")
-    instrument = Synthesizer.from_pretrained(bundle, device)
-    plan, machine = make_plan(instrument, form, patches or suggested(instrument, seed=seed), **asked)
-    with progress_bar() as bar:
-        task = bar.add_task("Rendering", total=None)
-
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        if not zipped:
-            told = export(instrument, form, plan, out, machine, progress)
-        else:
-            suffix = Path(archive_name("x", form)).suffix
-            archive = out if out.suffix == suffix else out.with_name(out.name + suffix)
-            refuse_foreign_archive(archive)
-            archive.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".export-") as room:
-                told = export(instrument, form, plan, Path(room) / "export", machine, progress)
-                zip_folder(Path(room) / "export", archive)
-            out = archive
-    _tell(instrument, plan, told, out)
+    if settings["normalise"] not in ("peak", "none"):
+        raise UserError(f"--normalise is peak or none, not {settings['normalise']!r}.")
+    chosen = [patches.Patch.read(file) for file in files or []] + patches_of(pairs, seed)
+    instrument = synthesizer.Synthesizer.from_pretrained(bundle, device)
+    chosen = chosen or planning.suggested(instrument, seed=seed)
+    plan, machine = packing.make_plan(instrument, form, chosen, **settings)
+    suffix = Path(packing.archive_name("x", form)).suffix
+    if zipped and out.suffix != suffix:
+        out = out.with_name(out.name + suffix)
+    write = packing.export_archive if zipped else packing.export
+    with progress("Rendering") as update:
+        exported = write(instrument, form, plan, out, machine, update)
+    _report(instrument.seconds, plan, exported, out)
 
 
-def _tell(instrument: "Synthesizer", plan: Any, told: "Exported", out: Path) -> None:
-    import math
+def patches_of(pairs: list[str] | None, seed: int) -> "list[patches.Patch]":
+    """["Trumpet=0.8, Gong=0.2"] → patches. Names may hold commas ("Violin, fiddle=0.7"): a part without `=` belongs to
+    the one after it."""
+    found = []
+    for text in pairs or []:
+        words, held = [], ""
+        for part in text.split(","):
+            held = f"{held},{part}" if held else part
+            if "=" in part:
+                words.append(held.strip())
+                held = ""
+        words += [held.strip()] if held.strip() else []
+        found.append(patches.Patch.from_json({"attributes": options.levels(words), "seed": seed}))
+    return found
 
-    from darktimbre.cli.console import caution, say
-    from darktimbre.notes.pitch import note_name
 
-    file = f", play {told.path.name}" if told.path.suffix else ""
+def _report(seconds: float, plan: "planning.Plan", exported: "packing.Exported", out: Path) -> None:
+    file = f", play {exported.path.name}" if exported.path.suffix else ""
     say(
-        f"{told.samples} samples of {len(plan.patches)} setting(s) ({', '.join(plan.names)}) in {out}{file}; "
-        f"{told.looped} of them loop; all by {20 * math.log10(told.gain):+.1f} dB."
+        f"{exported.samples} samples of {len(plan.patches)} setting(s) ({', '.join(plan.names)}) in {out}{file}; "
+        f"{exported.looped} of them loop; all by {20 * math.log10(exported.gain):+.1f} dB."
     )
-    if told.held:
-        ends = "" if len(told.held) == len(plan.patches) else f"; the others end after {instrument.seconds:.2g} s"
-        say(f"Held for as long as the key: {', '.join(told.held)}{ends}.")
-    if told.switches:
-        keys = ", ".join(f"{note_name(key)} {name}" for key, name in zip(told.switches, plan.names, strict=True))
+    if exported.held:
+        ends = "" if len(exported.held) == len(plan.patches) else f"; the others end after {seconds:.2g} s"
+        say(f"Held for as long as the key: {', '.join(exported.held)}{ends}.")
+    if exported.switches:
+        keys = ", ".join(f"{note_name(key)} {name}" for key, name in zip(exported.switches, plan.names, strict=True))
         say(f"Key-switches: {keys}.")
-    if told.shortened:
-        caution(f"{told.shortened} samples were cut to the longest file the machine takes.")
-    if told.equal_layers:
-        caution(f"The velocity layers of {', '.join(told.equal_layers)} are alike: no words are set there.")
+    if exported.shortened:
+        warn(f"{exported.shortened} samples were cut to the longest file the machine takes.")
+    if exported.equal_layers:
+        warn(f"The velocity layers of {', '.join(exported.equal_layers)} are alike: no words are set there.")
+
+
+# ----------------------------------------------------------------------------
+# The trained network itself, for programs other than ours
+
+WithSound = Annotated[
+    bool,
+    typer.Option(
+        "--with-sound/--network-only",
+        help="Also export the steps from spectrogram to wave, where possible (instantaneous-frequency codecs).",
+    ),
+]
+PrecisionName = Annotated[
+    str,
+    typer.Option("--precision", metavar="NAME", help="How weights are kept: float32, float16 (half the file), int8."),
+]
+
+
+@app.command()
+def onnx(
+    bundle: BundleName,
+    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file; replaced if it is there.")],
+    with_sound: WithSound = True,
+    precision: PrecisionName = "float32",
+) -> None:
+    """The network as an ONNX file that stands alone, compared with the instrument's own notes."""
+    instrument = synthesizer.Synthesizer.from_pretrained(bundle)
+    kept = cast("precisions.Precision", precision)
+    report = onnx_export.export_onnx(instrument, out, with_sound=with_sound, precision=kept)
+    _report_network(report, "onnxruntime")
+
+
+@app.command()
+def player(bundle: BundleName, out: Out, precision: PrecisionName = "float16") -> None:
+    """A folder that plays without darktimbre and torch, on a small computer: the ONNX file and one page of Python."""
+    instrument = synthesizer.Synthesizer.from_pretrained(bundle)
+    report = player_export.export_player(instrument, out, precision=cast("precisions.Precision", precision))
+    _report_network(report.network, "onnxruntime")
+    say(f"{report.path}: {report.bytes / 1e6:.1f} MB in all; there, `python play.py --help` explains how it plays.")
+
+
+@app.command()
+def program(
+    bundle: BundleName,
+    out: Annotated[Path, typer.Argument(metavar="FILE.pt2", help="The file; replaced if it is there.")],
+    with_sound: WithSound = True,
+) -> None:
+    """The network as a torch.export program, compared with the instrument's own notes."""
+    instrument = synthesizer.Synthesizer.from_pretrained(bundle)
+    _report_network(program_export.export_program(instrument, out, with_sound=with_sound), "torch")
+
+
+def _report_network(report: "onnx_export.OnnxReport | program_export.ProgramReport", runtime: str) -> None:
+    say(f"{report.path}: {report.bytes / 1e6:.1f} MB, latent and condition in, {' and '.join(report.outputs)} out.")
+    if report.why_no_wave:
+        warn(f"Without the steps to the wave: {report.why_no_wave}.")
+    if report.picture_error is None:
+        warn("Not compared with the instrument: onnxruntime is not installed (`pip install 'darktimbre[onnx]'`).")
+        return
+    wave = "" if report.wave_error is None else f", of the waves {report.wave_error:.1g}"
+    snr = getattr(report, "picture_snr", None)
+    below = "" if snr is None else f" ({snr:.0f} dB below them)"
+    say(f"In {runtime}, the greatest error of the spectrograms is {report.picture_error:.1g}{below}{wave}.")

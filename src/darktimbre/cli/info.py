@@ -1,14 +1,19 @@
 """`darktimbre info`: what is in a corpus, as a table, as JSON and as a picture."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from darktimbre.corpus.corpus import Corpus
+from darktimbre.cli.console import console, say, warn
+from darktimbre.cli.options import Json
+from darktimbre.corpus import corpus as corpora
+from darktimbre.corpus import describe, picture_plots, plots, presets
+from darktimbre.notes.errors import UserError
 
 
 def info(
@@ -20,17 +25,10 @@ def info(
             metavar="FILE.png",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the facts as JSON instead of tables.")] = False,
+    as_json: Json = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read all audio and compare it with its checksums.")] = False,
 ) -> None:
-    """Tell and draw what is in a corpus: notes, families, pitches, levels, splits, licence, tags, what was refused."""
-    import json
-
-    from darktimbre.cli.console import console, say
-    from darktimbre.corpus.corpus import Corpus
-    from darktimbre.corpus.describe import describe, describe_pictures
-    from darktimbre.notes.errors import UserError
-
+    """Print and draw what is in a corpus: notes, families, pitches, levels, splits, licence, tags, rejected files."""
     if corpus.suffix.lower() in (".sf2", ".sf3") and corpus.is_file():
         if plot or verify:
             raise UserError("--plot and --verify are for corpora; of a SoundFont only the presets are listed.")
@@ -40,10 +38,10 @@ def info(
         raise UserError(f"The picture is a PNG file; name it {plot.with_suffix('.png')}.")
     if plot is not None and not plot.absolute().parent.is_dir():
         raise UserError(f"There is no folder {plot.absolute().parent} to put the picture in: make it, or name another.")
-    opened = Corpus.open(corpus, of="either")
+    opened = corpora.Corpus.open(corpus, of="either")
     if verify:
         opened.verify()
-    facts = describe(opened) if opened.picture is None else describe_pictures(opened)
+    facts = describe.describe(opened) if opened.picture is None else describe.describe_pictures(opened)
     if as_json:
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
@@ -52,33 +50,26 @@ def info(
             say("All audio is as its checksums say.")
     if plot is not None:
         if opened.picture is None:
-            from darktimbre.corpus.plots import save
-
-            save(opened, plot)
+            plots.save(opened, plot)
         else:
-            from darktimbre.corpus.picture_plots import save_classes
-
-            save_classes(opened, plot)
+            picture_plots.save_classes(opened, plot)
         if not as_json:
-            console().print(f"Picture in {plot}", markup=False)
+            say(f"Picture in {plot}")
 
 
-def show(corpus: "Corpus", facts: dict[str, Any]) -> None:
+def show(corpus: "corpora.Corpus", facts: dict[str, Any]) -> None:
     """Prints the two tables of a corpus, with remarks below."""
-    from darktimbre.cli.console import caution, console
-
-    out = console()
-    out.print(_overview(corpus, facts) if corpus.picture is None else _pictures(corpus, facts))
-    out.print(_kinds(facts))
+    console().print(_overview(corpus, facts) if corpus.picture is None else _pictures(corpus, facts))
+    console().print(_kinds(facts))
     for remark in facts["remarks"]:
-        caution(remark)
+        warn(remark)
 
 
 def _decibels(levels: dict[str, float]) -> str:
     return f"{levels['median']:g} (5 % below {levels['5%']:g}, 5 % above {levels['95%']:g})"
 
 
-def _overview(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
+def _overview(corpus: "corpora.Corpus", facts: dict[str, Any]) -> Table:
     pitch, counts = facts["pitch"], facts["counts"]
     splits = ", ".join(f"{name} {part['notes']:,}" for name, part in facts["splits"].items())
     fates = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
@@ -108,7 +99,7 @@ def _overview(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
     return _facts(facts["name"], rows)
 
 
-def _pictures(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
+def _pictures(corpus: "corpora.Corpus", facts: dict[str, Any]) -> Table:
     rows = {
         "folder": str(corpus.path),
         "pictures": f"{facts['notes']:,} of {' × '.join(map(str, facts['picture']))} (channel × height × width)",
@@ -120,11 +111,8 @@ def _pictures(corpus: "Corpus", facts: dict[str, Any]) -> "Table":
     return _facts(facts["name"], rows)
 
 
-def _facts(title: object, rows: dict[str, str]) -> "Table":
-    """Two columns: what is told, and the fact."""
-    from rich.markup import escape
-    from rich.table import Table
-
+def _facts(title: object, rows: dict[str, str]) -> Table:
+    """Two columns: the name of a fact, and the fact."""
     table = Table(show_header=False, title=escape(str(title)), title_justify="left", title_style="bold")
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
@@ -137,10 +125,7 @@ def _list(values: list[int]) -> str:
     return ", ".join(map(str, values)) if len(values) <= 12 else f"{len(values)} from {values[0]} to {values[-1]}"
 
 
-def _kinds(facts: dict[str, Any]) -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
+def _kinds(facts: dict[str, Any]) -> Table:
     table = Table("kind")
     headings = [
         key for key in ("notes", "instruments", "train", "valid", "test") if key in next(iter(facts["kinds"].values()))
@@ -151,32 +136,17 @@ def _kinds(facts: dict[str, Any]) -> "Table":
     if len(shown) > 30:  # a folder of folders may have hundreds
         shown = sorted(shown, key=lambda item: -item[1]["notes"])[:30]
     for name, row in shown:
-        table.add_row(
-            escape(name.replace("_", " ")),
-            *(f"{row[key]:,}" for key in headings),
-        )
+        table.add_row(escape(name.replace("_", " ")), *(f"{row[key]:,}" for key in headings))
     if len(facts["kinds"]) > len(shown):
         table.caption = f"and {len(facts['kinds']) - len(shown)} smaller kinds"
     return table
 
 
 def _soundfont(path: Path, as_json: bool) -> None:
-    import json
-    from dataclasses import asdict
-
-    from rich.markup import escape
-    from rich.table import Table
-
-    from darktimbre.cli.console import console
-    from darktimbre.corpus.presets import licence_of, read_table
-
-    contents = read_table(path)
+    contents = presets.read_table(path)
     if as_json:
-        facts = {
-            "title": contents.title,
-            "copyright": contents.copyright,
-            "presets": [asdict(one) for one in contents.presets],
-        }
+        listed = [asdict(one) for one in contents.presets]
+        facts = {"title": contents.title, "copyright": contents.copyright, "presets": listed}
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
         return
     table = Table("bank", "presets", title=escape(contents.title), title_justify="left", title_style="bold")
@@ -184,4 +154,4 @@ def _soundfont(path: Path, as_json: bool) -> None:
         names = ", ".join(f"{one.program} {one.name}" for one in contents.presets if one.bank == bank)
         table.add_row(str(bank), escape(names))
     console().print(table)
-    console().print(f"{len(contents.presets)} presets; terms: {licence_of(path, contents)}", markup=False)
+    say(f"{len(contents.presets)} presets; terms: {presets.licence_of(path, contents)}")

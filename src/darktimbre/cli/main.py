@@ -6,10 +6,18 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from darktimbre import __version__
 from darktimbre.cli import allocator, console
+from darktimbre.cli.lazy import lazy_rooms
 
-SOUNDS, TEACHER, TRAINING, JUDGING = "Sounds in", "Teacher", "Training", "Judging"
-PLAYING, HOUSE = "Playing", "House"
+# How verbs import. A verb's file imports the modules it calls at its top, as any file does, but whole:
+# `from darktimbre.synthesizer import sound_files`, then `sound_files.render_scale(…)`. `load` below imports the file
+# inside `lazy_rooms`, which puts off every such module until one of its functions is called; torch is thus loaded by
+# `darktimbre synth scale …`, not by `darktimbre synth scale --help`. To import a name from a module, not the module,
+# works too but loads it at once. (Python 3.15 says the same by `lazy from … import …`.)
+
+SOUNDS, TEACHER, TRAINING, EVALUATION = "Sounds in", "Teacher", "Training", "Evaluation"
+PLAYING, SETUP = "Playing", "Set-up"
 
 
 class Verb(NamedTuple):
@@ -22,38 +30,29 @@ class Verb(NamedTuple):
 
 
 VERBS = (
-    Verb("render", "darktimbre.cli.render:render", SOUNDS, "Make a corpus of notes from SoundFonts."),
-    Verb("import", "darktimbre.cli.import_:app", SOUNDS, "Make a corpus of a folder of sounds, NSynth, or digits."),
-    Verb("info", "darktimbre.cli.info:info", SOUNDS, "Tell and draw what is in a corpus."),
-    Verb("weights", "darktimbre.cli.weights:app", TEACHER, "List, fetch, add and verify the weights of teachers."),
-    Verb("tag", "darktimbre.cli.tag:tag", TEACHER, "Let a teacher listen to a corpus and store what it hears."),
-    Verb("attributes", "darktimbre.cli.attributes:attributes", TEACHER, "Choose the attributes worth steering."),
-    Verb("train", "darktimbre.cli.train:train", TRAINING, "Train an instrument by a recipe."),
-    Verb("evaluate", "darktimbre.cli.evaluate:evaluate", JUDGING, "Measure instruments as the paper does."),
-    Verb(
-        "experiment",
-        "darktimbre.cli.experiment:experiment",
-        JUDGING,
-        "Train and compare all that a paper's tables need.",
-    ),
-    Verb("play", "darktimbre.cli.play:play", PLAYING, "Play an instrument in the browser."),
-    Verb("synth", "darktimbre.cli.synth:app", PLAYING, "Play an instrument into sound files."),
-    Verb(
-        "export",
-        "darktimbre.cli.export:app",
-        PLAYING,
-        "Put an instrument's sounds, or its network, where musicians work.",
-    ),
-    Verb("quickstart", "darktimbre.cli.quickstart:quickstart", HOUSE, "From nothing to sounds in some minutes."),
-    Verb("bench", "darktimbre.cli.bench:app", HOUSE, "Measure how fast an instrument plays here."),
-    Verb("doctor", "darktimbre.cli.doctor:doctor", HOUSE, "Tell what is installed, what is missing, and the remedy."),
+    Verb("render", "render:render", SOUNDS, "Make a corpus of notes from SoundFonts."),
+    Verb("import", "import_:app", SOUNDS, "Make a corpus of a folder of sounds, NSynth, or digits."),
+    Verb("info", "info:info", SOUNDS, "Print and draw what is in a corpus."),
+    Verb("weights", "weights:app", TEACHER, "List, fetch, add and verify the weights of teachers."),
+    Verb("tag", "tag:tag", TEACHER, "Predict a teacher's logits for every note of a corpus and store them."),
+    Verb("attributes", "attributes:attributes", TEACHER, "Choose the attributes worth steering."),
+    Verb("train", "train:train", TRAINING, "Train an instrument by a recipe."),
+    Verb("evaluate", "evaluate:evaluate", EVALUATION, "Measure instruments as the paper does."),
+    Verb("experiment", "experiment:experiment", EVALUATION, "Train and compare all that a paper's tables need."),
+    Verb("play", "play:play", PLAYING, "Play an instrument in the browser."),
+    Verb("synth", "synth:app", PLAYING, "Play an instrument into sound files."),
+    Verb("export", "export:app", PLAYING, "Put an instrument's sounds, or its network, where musicians work."),
+    Verb("quickstart", "quickstart:quickstart", SETUP, "From nothing to sounds in some minutes."),
+    Verb("bench", "bench:app", SETUP, "Measure how fast an instrument plays here."),
+    Verb("doctor", "doctor:doctor", SETUP, "Print what is installed, what is missing, and the remedy."),
 )
 
 
 def load(verb: Verb) -> Any:
     """The verb's real command."""
     module, attribute = verb.target.split(":")
-    target = getattr(importlib.import_module(module), attribute)
+    with lazy_rooms():
+        target = getattr(importlib.import_module(f"darktimbre.cli.{module}"), attribute)
     alone = typer.Typer(add_completion=False)
     if not isinstance(target, typer.Typer):
         alone.command(verb.name)(target)
@@ -62,8 +61,8 @@ def load(verb: Verb) -> Any:
     return typer.main.get_group(alone).commands[verb.name]
 
 
-class Flow(TyperGroup):
-    """The group of all verbs, in the order of the flow; the overview needs none of their files."""
+class Verbs(TyperGroup):
+    """The group of all verbs, in the order of their use; the overview needs none of their files."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -83,24 +82,24 @@ class Flow(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Flow,
+    cls=Verbs,
     name="darktimbre",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with `darktimbre quickstart`, or play the instrument that came along: `darktimbre play starter`.",
+    epilog="Start with `darktimbre quickstart`, or play the instrument that comes with it: `darktimbre play starter`.",
 )
 
 
-def _tell_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
-        console.say(f"darktimbre {console.version()}")
+        console.say(f"darktimbre {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def overview(
-    version: bool = typer.Option(False, "--version", is_eager=True, callback=_tell_version, help="Tell the version."),
+    version: bool = typer.Option(False, "--version", is_eager=True, callback=_print_version, help="Print the version."),
 ) -> None:
     """Turn any pile of sounds into an instrument that you steer with words.
 

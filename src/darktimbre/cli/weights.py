@@ -4,40 +4,38 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
 
-app = typer.Typer(no_args_is_help=True, help="The weights of the teachers that listen to a corpus.")
+from darktimbre.cli.console import console, say
+from darktimbre.teachers import weights
+
+app = typer.Typer(no_args_is_help=True, help="The weights of the teachers that tag a corpus.")
+
+Name = Annotated[str, typer.Argument(help="yamnet, cnn14 or cnn14-16k.")]
 
 
 @app.command("list")
 def list_() -> None:
     """Which teachers there are, where their weights come from, and which are on this machine."""
-    from rich.table import Table
-
-    from darktimbre.cli.console import console, say
-    from darktimbre.teachers.weights import SOURCES, home, kept
-
     table = Table("teacher", "here", "size", "licence", "SHA-256")
-    table.add_row("embedded", "ships along", "2 MB", "Apache-2.0", "")
-    for name, source in SOURCES.items():
-        entry = kept(name)
+    table.add_row("embedded", "in the package", "2 MB", "Apache-2.0", "")
+    for name, source in weights.SOURCES.items():
+        entry = weights.kept(name)
         digest = (entry["source_sha256"] if entry else source.sha256)[:12] + "…"
         table.add_row(name, "yes" if entry else "no", f"{source.megabytes} MB", source.licence, digest)
     console().print(table)
-    for name, source in SOURCES.items():
+    for name, source in weights.SOURCES.items():
         say(f"{name} comes from {source.address} (SHA-256 {source.sha256})")
-    say(f"What is here is kept in {home()}.")
+    say(f"What is here is kept in {weights.home()}.")
 
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="yamnet, cnn14 or cnn14-16k.")],
+    name: Name,
     sha256: Annotated[str | None, typer.Option(help="SHA-256 that the file must have, if not the known one.")] = None,
 ) -> None:
     """Download a teacher's official file over HTTPS, check its digest, and keep it."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    from darktimbre.teachers import weights
-
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as bar:
         task = bar.add_task(name, total=None)
@@ -49,20 +47,16 @@ def fetch(
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="yamnet, cnn14 or cnn14-16k.")],
+    name: Name,
     file: Annotated[Path, typer.Argument(help="yamnet.h5, yamnet.tflite or a Cnn14 checkpoint (.pth).")],
 ) -> None:
     """Keep weights that you have as a file; it is loaded once to see that it is what it should be."""
-    from darktimbre.teachers import weights
-
     typer.echo(f"{name} is kept in {weights.add(name, file)}")
 
 
 @app.command()
 def verify() -> None:
     """Hash the kept files again; exit status 1 when one has changed."""
-    from darktimbre.teachers import weights
-
     verdicts = weights.verify()
     if not verdicts:
         typer.echo(f"No weights are kept in {weights.home()} (the embedded teacher ships with darktimbre).")

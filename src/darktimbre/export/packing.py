@@ -1,17 +1,21 @@
 """One way into all sampler formats: settings in, a folder or a zip out; for the command line and the page."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darktimbre.export import plan as planning
-from darktimbre.export.folder import export_folder, zip_folder
+from darktimbre.export.decentsampler import write_decentsampler
+from darktimbre.export.folder import export_folder, refuse_foreign_archive, zip_folder
 from darktimbre.export.naming import slug
 from darktimbre.export.plan import Arrangement, Normalise, Plan
 from darktimbre.export.profiles import GENERIC, Profile, profile
 from darktimbre.export.samples import Progress, render
+from darktimbre.export.sfz import write_sfz
 from darktimbre.export.sustain import even
+from darktimbre.export.wavs import write_wavs
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.patch import Patch
 
@@ -101,14 +105,9 @@ def export(
         bank = render(instrument, plan, planning.zones(instrument, plan), progress)
         alike = _equal_layers(plan)
         if form == "wavs":
-            from darktimbre.export.wavs import write_wavs
-
             written = write_wavs(instrument, bank, machine, folder)
             return Exported(out, written.samples, written.looped, written.shortened, bank.gain, equal_layers=alike)
         bank, switches = even(bank), planning.switches(instrument, plan)
-        from darktimbre.export.decentsampler import write_decentsampler
-        from darktimbre.export.sfz import write_sfz
-
         writer: Callable[..., Path] = write_sfz if form == "sfz" else write_decentsampler
         path = writer(instrument, bank, switches, folder)
     held = sorted({zone.setting for zone, name in zip(bank.zones, bank.ids, strict=True) if name in bank.loops})
@@ -124,6 +123,22 @@ def export(
     )
 
 
+def export_archive(
+    instrument: "Synthesizer", form: str, plan: Plan, archive: Path, machine: Profile, progress: Progress | None = None
+) -> Exported:
+    """As `export`, as one zip.
+
+    Raises:
+        UserError: as `export`.
+    """
+    refuse_foreign_archive(archive)
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".export-") as folder:
+        exported = export(instrument, form, plan, Path(folder) / "export", machine, progress)
+        zip_folder(Path(folder) / "export", archive)
+    return exported
+
+
 def export_zip(
     instrument: "Synthesizer",
     form: str,
@@ -133,16 +148,15 @@ def export_zip(
     progress: Progress | None = None,
     **settings: Any,
 ) -> Path:
-    """As `export`, as one zip in `folder`; `settings` are those of `make_plan`.
+    """As `export_archive`, into a file of its own name in `folder`; `settings` are those of `make_plan`.
 
     Raises:
         UserError: as `make_plan` and `export`.
     """
     plan, machine = make_plan(instrument, form, patches, **settings)
-    stem = slug(plan.title)
-    unpacked = folder / stem
-    export(instrument, form, plan, unpacked, machine, progress)
-    return zip_folder(unpacked, folder / archive_name(stem, form))
+    archive = folder / archive_name(slug(plan.title), form)
+    export_archive(instrument, form, plan, archive, machine, progress)
+    return archive
 
 
 def archive_name(stem: str, form: str) -> str:

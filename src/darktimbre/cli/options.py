@@ -1,0 +1,120 @@
+"""Options that several verbs take, and how their text is read: NAME=VALUE pairs, pitches, lists of numbers."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.pitch import parse_note_name
+
+BundleName = Annotated[
+    str,
+    typer.Argument(
+        metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help='An attribute, e.g. --set "Singing bowl=0.8"; may be repeated.'),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Same seed, same sound.")]
+Pitch = Annotated[str | None, typer.Option(metavar="NOTE", help="MIDI number or name: 60, 60.5, C4, F#3.")]
+Picture = Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a grid of spectrograms.")]
+Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, …")]
+Inversion = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How spectrograms without phase become sound, if not as the instrument has it: phase-gradient (fast), "
+        "griffin-lim, single-pass.",
+    ),
+]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        metavar="torch|onnx|auto",
+        help="What computes: torch, onnx (onnxruntime), or auto: the faster one, measured once and kept.",
+    ),
+]
+Teacher = Annotated[
+    str | None,
+    typer.Option(help="Whose labels describe the sound; by default those of the instrument's own teacher."),
+]
+Weights = Annotated[Path | None, typer.Option(help="The teacher's weights file, instead of the one kept by `weights`.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+CorpusRate = Annotated[int, typer.Option("--rate", help="Sample rate of the corpus in Hz.")]
+CorpusName = Annotated[
+    str, typer.Option("--name", help="What the corpus is called; by default as its folder.", show_default=False)
+]
+SplitSeed = Annotated[int, typer.Option("--seed", help="Seed of the split.")]
+ReplaceCorpus = Annotated[bool, typer.Option("--force", help="Replace a corpus that is already there.")]
+
+
+def levels(pairs: list[str] | None) -> dict[str, float]:
+    """["Singing bowl=0.8"] → {"Singing bowl": 0.8}.
+
+    Raises:
+        UserError: a pair is not NAME=VALUE.
+    """
+    read = {}
+    for pair in pairs or []:
+        name, equals, value = pair.rpartition("=")
+        try:
+            read[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise UserError(f'{pair!r} is not NAME=VALUE, such as "Singing bowl=0.8".')
+    return read
+
+
+def midi(text: str | None) -> float | None:
+    """ "60", "60.5" or "C4" → a MIDI number.
+
+    Raises:
+        UserError: it is neither a number nor a note name.
+    """
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return float(parse_note_name(text))
+    except ValueError as error:
+        raise UserError(f"{text!r} is no pitch: give a MIDI number such as 60 or a name such as C4 or F#3.") from error
+
+
+_PART = re.compile(r"(\d+|[A-Ga-g][#b]?\d)(?:-(\d+|[A-Ga-g][#b]?\d))?")
+
+
+def numbers(text: str, low: int, high: int, what: str) -> tuple[int, ...]:
+    """The numbers meant by "0,8,128" or "44-69" or, of pitches, "C3-A4,60", sorted, each once.
+
+    Raises:
+        UserError: something else is written, or a number lies outside `low` to `high`.
+    """
+
+    def number(word: str) -> int:
+        try:
+            return int(word) if word.isdigit() else parse_note_name(word)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
+    found: set[int] = set()
+    for part in map(str.strip, text.split(",")):
+        match = _PART.fullmatch(part)
+        if match is None or (what != "pitches" and not re.fullmatch(r"[\d-]+", part)):
+            names = ", or note names such as C3-A4" if what == "pitches" else ""
+            raise UserError(
+                f"{part!r} is not understood as {what}: write numbers and ranges, such as 44-69 or 0,8{names}."
+            )
+        first, last = number(match[1]), number(match[2] or match[1])
+        if not low <= first <= last <= high:
+            raise UserError(f"{part!r} is no range of {what}: the lower one comes first, within {low} to {high}.")
+        found.update(range(first, last + 1))
+    return tuple(sorted(found))
