@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.heldout import held_out_rows
+from darktimbre.evaluation.conditions import held_out_rows
 from darktimbre.evaluation.picture import beside_real
 from darktimbre.synthesizer.synthesizer import Synthesizer
 

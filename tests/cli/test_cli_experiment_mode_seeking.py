@@ -25,8 +25,8 @@ from darktimbre.cli.main import app
 from darktimbre.corpus import soundfont
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.evaluation.conditions import Conditions
 from darktimbre.evaluation.diversity import Diversity, DiversityStudy
-from darktimbre.evaluation.heldout import HeldOut
 from darktimbre.evaluation.pairing import Instrument, Judges
 from darktimbre.evaluation.profile import QUICK
 from darktimbre.evaluation.report.diversity import TRADE, columns
@@ -295,7 +295,7 @@ def test_an_instrument_of_classes_is_asked_as_it_was_trained(tmp_path) -> None:
     corpus = Corpus.open(tmp_path / "kit")
     rows = corpus.rows()
     attributes = tree_of(corpus, rows)
-    asked = HeldOut.of(corpus, rows, attributes)
+    asked = Conditions.of(corpus, rows, attributes)
     assert asked.condition.tolist() == labels_of(corpus, attributes.names, rows).tolist()
     kind, names, each = class_names(corpus, attributes)
     assert (kind, names, each.tolist()) == ("class", ("drums/kick", "drums/snare", "synth"), [0, 1, 2])

@@ -9,11 +9,12 @@ import pytest
 from darktimbre.evaluation.control import (
     Finding,
     attribute_correlation,
+    even_steps,
     followed,
     increment_consistency,
     out_of_distribution,
+    shifts,
 )
-from darktimbre.evaluation.increments import even_steps, shifts
 from darktimbre.evaluation.results import AttributeScore, Control, Estimate
 from darktimbre.notes.attributes import Attributes
 from darktimbre.synthesizer.controls import latents
@@ -34,7 +35,7 @@ def logits_of(soft: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Asked:
-    """Stands for `HeldOut`: only what is told to instruments."""
+    """Stands for `Conditions`: only what is told to instruments."""
 
     logits: np.ndarray
     groups: np.ndarray
@@ -167,7 +168,7 @@ def test_a_linear_instrument_follows_however_far_it_is_raised_and_a_clipping_one
     linear = Toy(GAIN * np.eye(4), noise=0.01)
     flat = out_of_distribution(linear, asked, NAMES, shifts(6), linear.hear, resamples=30)
     assert np.ptp(flat.curve.mean) < 1e-3  # the same noise at every increment
-    assert flat.told == ()
+    assert flat.remarks == ()
     assert flat.curve.increment == shifts(6)
     assert (flat.curve.attributes, flat.curve.notes) == (4, 200)
     assert (np.asarray(flat.curve.low) <= flat.curve.mean).all()
@@ -176,7 +177,7 @@ def test_a_linear_instrument_follows_however_far_it_is_raised_and_a_clipping_one
     falls = out_of_distribution(clipping, asked, NAMES, shifts(6), clipping.hear, resamples=30)
     assert falls.curve.mean[0] == pytest.approx(flat.curve.mean[0], abs=1e-3)
     assert falls.curve.mean[-1] == 0.0
-    assert "count as correlation 0" in falls.told[0]
+    assert "count as correlation 0" in falls.remarks[0]
 
 
 def test_the_interval_is_wider_with_fewer_instruments(soft: np.ndarray) -> None:
@@ -255,23 +256,23 @@ def test_what_cannot_be_told_is_told_in_a_sentence(soft: np.ndarray) -> None:
     for test in (out_of_distribution, increment_consistency):
         finding = test(toy, asked, (), (0.0, 1.0), toy.hear)
         assert finding.curve is None
-        assert "No attribute correlates positively" in finding.told[0]
+        assert "No attribute correlates positively" in finding.remarks[0]
     still = Toy(np.zeros((4, 4)))
     finding = increment_consistency(still, asked, NAMES, (0.0, 1.0), still.hear, resamples=3)
     assert finding.curve is None
-    assert "4 of 4 attributes" in finding.told[0]
+    assert "4 of 4 attributes" in finding.remarks[0]
     half = Toy(np.diag([GAIN, 0.0, GAIN, GAIN]))
     finding = increment_consistency(half, asked, NAMES, (0.0, 1.0), half.hear, resamples=3)
     assert finding.curve.attributes == 3
-    assert finding.told == (
-        "Left out, for the teacher's answer to the conditions as they are does not vary: Horn (1 of 4 attributes).",
+    assert finding.remarks == (
+        "Left out, because the teacher's prediction for their unraised sounds does not vary: Horn (1 of 4 attributes).",
     )
     flat = soft[:20].copy()
     flat[:, 3] = 0.5
     finding = out_of_distribution(toy, asked_notes(toy.attributes, flat), NAMES, (0.1,), toy.hear, resamples=3)
     assert finding.curve.attributes == 3
-    assert "what is asked of them does not vary" in finding.told[0]
-    assert "Flute" in finding.told[0]
+    assert "their targets do not vary" in finding.remarks[0]
+    assert "Flute" in finding.remarks[0]
 
 
 def test_an_attribute_that_carries_the_mean_alone_is_named(soft: np.ndarray) -> None:
@@ -279,5 +280,5 @@ def test_an_attribute_that_carries_the_mean_alone_is_named(soft: np.ndarray) -> 
     soft[:, 1] = 0.5 + 1e-3 * (soft[:, 1] - 0.5)  # its answers hardly vary, so that it moves by thousands of deviations
     toy = Toy(GAIN * np.eye(4))
     finding = increment_consistency(toy, asked_notes(toy.attributes, soft), NAMES, (0.0, 5.0), toy.hear, resamples=3)
-    assert finding.told[0].startswith("At δ = 5, Horn alone moves by")
-    assert "without it the mean" in finding.told[0]
+    assert finding.remarks[0].startswith("At δ = 5, Horn alone moves by")
+    assert "without it the mean" in finding.remarks[0]

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from darktimbre.evaluation.increments import (
-    curve,
+from darktimbre.evaluation.control import (
     even_steps,
     increment_in_deviations,
     mean_over_attributes,
@@ -110,8 +109,6 @@ def test_the_mean_is_over_attributes_that_are_defined_and_the_interval_holds_it(
     assert found.mean == pytest.approx(each[0, [0, 1, 2, 3, 5]].mean(axis=0))
     assert (found.low < found.mean).all()
     assert (found.mean < found.high).all()
-    drawn = curve((0.0, 1.0, 2.0), found, notes=9)
-    assert (drawn.attributes, drawn.notes, len(drawn.low)) == (5, 9, 3)
 
 
 def test_the_interval_is_as_wide_as_theory_says() -> None:

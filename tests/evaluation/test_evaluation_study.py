@@ -46,11 +46,11 @@ class Perfect(Synthesizer):
 
 
 def perfect(corpus: Corpus) -> Perfect:
-    from darktimbre.evaluation.heldout import HeldOut
+    from darktimbre.evaluation.conditions import Conditions
 
     player = Perfect(tiny_bundle())
     player.corpus = corpus
-    player.conditions = HeldOut.of(corpus, np.arange(len(corpus)), player.attributes).condition
+    player.conditions = Conditions.of(corpus, np.arange(len(corpus)), player.attributes).condition
     return player
 
 

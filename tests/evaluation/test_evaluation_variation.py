@@ -14,7 +14,7 @@ PITCHES, NAMES, LATENT = (60, 61, 62), ("Bell", "Horn"), 4
 
 @dataclass
 class Asked:
-    """Stands for `HeldOut`."""
+    """Stands for `Conditions`."""
 
     rows: np.ndarray
     condition: np.ndarray

@@ -66,9 +66,9 @@ def refuse_what_cannot_be_judged(
     """
     from darktimbre.bundle.classifier import Classifier
     from darktimbre.evaluation import facts
-    from darktimbre.evaluation.listeners import EmbeddingListener
+    from darktimbre.evaluation.conditions import RealNotes
     from darktimbre.evaluation.pairing import Instrument, Judges, refuse_few_notes, refuse_wrong_pairings
-    from darktimbre.evaluation.realnotes import RealNotes
+    from darktimbre.extractors.extractors import EmbeddingExtractor
     from darktimbre.synthesizer.synthesizer import Synthesizer
     from darktimbre.training.material import choose_attributes, gather
 
@@ -91,5 +91,5 @@ def refuse_what_cannot_be_judged(
     real = RealNotes.chosen(corpus, common, splits, count=profile.reference, seed=seed)
     if fad:
         silence = np.zeros((1, corpus.samples), np.float32)
-        heard = EmbeddingListener(tagger).hear(silence, corpus.sample_rate)["embedding"]
+        heard = EmbeddingExtractor(tagger).extract(silence, corpus.sample_rate)["embedding"]
         refuse_few_notes(profile.notes, len(real.reference), tagger, heard.shape[1])

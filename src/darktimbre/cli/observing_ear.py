@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.heldout import HeldOut, draw_rows
+from darktimbre.evaluation.conditions import Conditions, draw_rows
 from darktimbre.measures.correlation import pearson
 from darktimbre.measures.pitch import pitch_within
 from darktimbre.notes.attributes import Attributes
 from darktimbre.tagging.temperature import soft_labels
 
 if TYPE_CHECKING:
-    from darktimbre.evaluation.sources import Source
+    from darktimbre.extractors.sources import Source
     from darktimbre.synthesizer.synthesizer import Synthesizer
     from darktimbre.teachers.tagger import Tagger
 
@@ -57,7 +57,7 @@ class Ear:
     corpus: Corpus
     attributes: Attributes
     tagger: "Tagger | None"
-    asked: HeldOut
+    asked: Conditions
 
     @classmethod
     def of(cls, corpus: Corpus, attributes: Attributes, tagger: "Tagger | None", notes: int = NOTES) -> "Ear":
@@ -70,7 +70,7 @@ class Ear:
         if attributes.pitches:
             there = there[np.isin(corpus.column("pitch")[there], attributes.pitches)]
         rows = draw_rows(corpus, attributes, (SPLIT,), max(1, min(notes, len(there))), SEED)
-        return cls(corpus, attributes, tagger, HeldOut.of(corpus, rows, attributes))
+        return cls(corpus, attributes, tagger, Conditions.of(corpus, rows, attributes))
 
     def facts(self) -> dict[str, Any]:
         """Which notes these are."""
@@ -90,13 +90,13 @@ class Ear:
 
     def untrained(self, instrument: "Synthesizer", stopping: Callable[[], bool]) -> dict[str, float | None]:
         """The figures of its network with random weights."""
-        from darktimbre.evaluation.sources import untrained
+        from darktimbre.extractors.sources import untrained
 
         return self.judge(untrained(instrument, SEED), stopping)
 
     def real(self, instrument: "Synthesizer", stopping: Callable[[], bool]) -> dict[str, float | None]:
         """What can be reached: pitch of the notes themselves, attributes after a round trip through the picture."""
-        from darktimbre.evaluation.sources import real_source, round_trip_source
+        from darktimbre.extractors.sources import real_source, round_trip_source
 
         rows = self.asked.rows
         notes = real_source(self.corpus, rows)
@@ -111,7 +111,7 @@ class Ear:
         return (clock() - began) * len(self.asked.rows) / count
 
     def _made(self, instrument: "Synthesizer") -> "Source":
-        from darktimbre.evaluation.sources import generated_source
+        from darktimbre.extractors.sources import generated_source
 
         return generated_source(
             instrument,
@@ -124,15 +124,15 @@ class Ear:
         self, source: "Source", first: int, stop: int, pitched: "Source | None" = None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Logits (note, label) and fundamentals (note,) in Hz of some notes of a source."""
-        from darktimbre.evaluation.listeners import FundamentalListener, TeacherListener
+        from darktimbre.extractors.extractors import PitchExtractor, TeacherExtractor
 
         waves, rate = source.waves(first, stop), source.sample_rate
         logits, hertz = np.zeros((len(waves), 0), np.float32), np.zeros(0)
         if self.tagger is not None:
-            logits = TeacherListener(self.tagger, self.attributes.names).hear(waves, rate)["logits"]
+            logits = TeacherExtractor(self.tagger, self.attributes.names).extract(waves, rate)["logits"]
         if self.attributes.pitches:
             sung = pitched.waves(first, stop) if pitched else waves
-            hertz = FundamentalListener(rate, self.asked.hertz).hear(sung, rate)["f0"]
+            hertz = PitchExtractor(rate, self.asked.hertz).extract(sung, rate)["f0"]
         return logits, hertz
 
     def _listen(

@@ -1,84 +1,106 @@
-"""Synthesizer → sounds → the teacher's answer: does an instrument do what its attributes say (DarkGAN §4.4.2)?
+"""Does an instrument follow its attributes (DarkGAN §4.4.2)?
 
-Asked for is α, soft labels of real notes at the instrument's temperature T; heard is F, the teacher's answer at the
-same T. Rendering and caching stay outside: who calls hands in `hear`, conditions and latents in, logits out.
+The condition is α, soft labels of real notes at the instrument's temperature T; F is the teacher's prediction for the
+generated sounds at the same T. Rendering, extracting and caching stay outside: the caller hands in `predict`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.evaluation.heldout import HeldOut
-from darktimbre.evaluation.increments import (
-    curve,
-    increment_in_deviations,
-    mean_over_attributes,
-    raised_correlation,
-    resampled_counts,
-)
+from darktimbre.evaluation.conditions import Conditions
 from darktimbre.evaluation.results import AttributeScore, Control, Curve, Estimate
-from darktimbre.measures.correlation import bootstrap_correlation
+from darktimbre.measures.correlation import BootstrapCorrelation, bootstrap_correlation, pearson
+from darktimbre.measures.interval import group_index, percentiles
 from darktimbre.notes.attributes import Attributes
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.temperature import soft_labels
 
+Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
-Hear = Callable[[Floats, Floats, tuple[str, ...]], Floats]
-"""Conditions (note, size), latents (note, latent) and some names → the teacher's logits of these (note, name)."""
+Predict = Callable[[Floats, Floats, tuple[str, ...]], Floats]
+"""Conditions (note, size), latents (note, latent) and some names → the teacher's logits (note, name) of the sounds."""
+
+SMALLEST, DECADES = -3.0, 3.6  # log10 of the first δ of test 2, and how far the last is above it
+GREATEST = 5.0  # last δ of test 3
+ROUNDING = 1e-13  # a variance below this share of the mean square is nothing but the rounding of equal values
 
 
 class Finding(NamedTuple):
     """A curve, or None where there is none; and sentences on what was left out of it and why."""
 
     curve: Curve | None
-    told: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # ρ^i(α̂, α) = ρ(F^i(G(z, p, α)), α^i)                                                               DarkGAN §4.4.2 (1)
 # ---------------------------------------------------------------------------------------------------------------------
 def attribute_correlation(
-    asked: HeldOut, heard_logits: Floats, attributes: Attributes, *, resamples: int = 400, seed: int = 0
+    target: Conditions, predicted_logits: Floats, attributes: Attributes, *, resamples: int = 0, seed: int = 0
 ) -> Control:
-    """Correlation per attribute of what was asked for and what is heard, of soft labels and of logits.
+    """Pearson's correlation per attribute of target and prediction: of soft labels, and of logits.
 
-    It is as well defined for sounds of an instrument without attributes: what pitch alone explains. `attributes` are
-    then those it is to be judged on, of the vocabulary and temperature of an instrument beside it.
+    Soft labels, σ(logit / T), are those at the instrument's own temperature, `attributes.temperature`, on both sides;
+    the correlation of logits does not depend on T, and in it faint attributes count as much as loud ones. Figures named
+    `attribute_correlation`, in quick reports, validation, evaluations and model cards, are the mean of the former over
+    the attributes where it is defined; those named `logit_correlation` are the mean of the latter.
+
+    It is as well defined for an instrument without attributes: what pitch alone explains. `attributes` are then those
+    of an instrument it is compared with.
 
     Args:
-        asked: notes whose conditions the sounds were made of.
-        heard_logits: (note, label) of the teacher, for the sounds.
+        target: notes whose conditions the sounds were generated from.
+        predicted_logits: (note, label) of the teacher, for the sounds.
         attributes: names of the labels and their temperature.
-        resamples: of the bootstrap over the real instruments that the conditions come from (`asked.groups`).
+        resamples: of the bootstrap over the real instruments that the conditions come from (`target.groups`); without
+            any there are no intervals.
         seed: of it.
     """
     names, temperature = attributes.names, attributes.temperature
-    assert asked.logits.shape == heard_logits.shape == (len(asked.groups), len(names))
-    soft, plain = (
-        bootstrap_correlation(mine, heard, asked.groups, resamples=resamples, seed=seed)
-        for mine, heard in (
-            (soft_labels(asked.logits, temperature), soft_labels(heard_logits, temperature)),
-            (asked.logits, heard_logits),
+    assert target.logits.shape == predicted_logits.shape == (len(target.groups), len(names))
+
+    def correlate(first: Floats, second: Floats) -> tuple[list[Estimate], Estimate]:
+        if resamples:
+            found = bootstrap_correlation(first, second, target.groups, resamples=resamples, seed=seed)
+        else:
+            each = pearson(first, second)
+            nothing, defined = np.full(len(each), np.nan), each[np.isfinite(each)]
+            mean = float(defined.mean()) if len(defined) else float("nan")
+            found = BootstrapCorrelation(each, nothing, nothing, mean, float("nan"), float("nan"))
+        return (
+            [_estimate(*one) for one in zip(found.each, found.low, found.high, strict=True)],
+            _estimate(found.mean, found.mean_low, found.mean_high),
         )
-    )
-    scores = tuple(
-        AttributeScore(
-            name,
-            _estimate(soft.each[index], soft.low[index], soft.high[index]),
-            _estimate(plain.each[index], plain.low[index], plain.high[index]),
-        )
-        for index, name in enumerate(names)
-    )
+
+    soft, mean = correlate(soft_labels(target.logits, temperature), soft_labels(predicted_logits, temperature))
+    logit, logit_mean = correlate(target.logits, predicted_logits)
     return Control(
-        notes=len(heard_logits),
-        instruments=len(np.unique(asked.groups)),
-        mean=_estimate(soft.mean, soft.mean_low, soft.mean_high),
-        logit_mean=_estimate(plain.mean, plain.mean_low, plain.mean_high),
-        constant=sum(score.correlation.value is None for score in scores),
-        attributes=scores,
+        notes=len(predicted_logits),
+        instruments=len(np.unique(target.groups)),
+        mean=mean,
+        logit_mean=logit_mean,
+        constant=sum(one.value is None for one in soft),
+        attributes=tuple(map(AttributeScore, names, soft, logit)),
     )
+
+
+def same_instrument_correlation(
+    target: Conditions, attributes: Attributes, *, resamples: int = 0, seed: int = 0
+) -> Control | None:
+    """The same of each note and another one of its real instrument: how far attributes are those of the instrument.
+
+    None where fewer than two notes have another one. The predictions are the tags of the corpus.
+    """
+    another, plain = target.another_note(), replace(attributes, pitches=())
+    has = another >= 0
+    if has.sum() < 2:
+        return None
+    mine, other = (Conditions.of(target.corpus, rows[has], plain) for rows in (target.rows, another))
+    return attribute_correlation(mine, other.logits, attributes, resamples=resamples, seed=seed)
 
 
 def followed(control: Control, count: int | None = None) -> tuple[str, ...]:
@@ -93,10 +115,10 @@ def followed(control: Control, count: int | None = None) -> tuple[str, ...]:
 # ---------------------------------------------------------------------------------------------------------------------
 def out_of_distribution(
     synthesizer: Synthesizer,
-    asked: HeldOut,
+    target: Conditions,
     chosen: Sequence[str],
     increments: Sequence[float],
-    hear: Hear,
+    predict: Predict,
     *,
     resamples: int = 400,
     seed: int = 0,
@@ -104,38 +126,67 @@ def out_of_distribution(
     """Attribute correlation when one attribute at a time is raised above what it ever was, mean over attributes.
 
     Pitches, latents and the other attributes stay as they are, so that at δ = 0 this is test 1 on the same notes. The
-    chosen attributes were found to follow on the same kind of notes, so the curve begins a little too high: small
-    correlations that came out positive by chance are among them, those that came out negative are not.
+    chosen attributes correlated on the same kind of notes, so the curve starts a little too high: small correlations
+    that are positive by chance are among them, negative ones are not.
 
     Args:
         synthesizer: the instrument.
-        asked: the notes, told as to this instrument.
-        chosen: names, usually `followed(control)`; sounds are asked for in this order.
-        increments: δ, usually `increments.shifts()`.
-        hear: makes the sounds and listens; called once an attribute, with all notes of the first increment, then all
-            of the second, and so on.
+        target: the notes, as conditions of this instrument.
+        chosen: names, usually `followed(control)`; sounds are generated in this order.
+        increments: δ, usually `shifts()`.
+        predict: renders the sounds and runs the teacher; called once an attribute, with all notes of the first
+            increment, then all of the second, and so on.
         resamples: of the interval, over attributes and over the real instruments that the conditions come from.
         seed: of the latents and the resamples.
     """
     if missing := _nothing_to_raise(synthesizer, chosen):
         return Finding(None, missing)
-    soft = asked.condition[:, len(synthesizer.attributes.pitches) :]
-    counts = resampled_counts(asked.groups, resamples, seed)
+    soft = target.condition[:, len(synthesizer.attributes.pitches) :]
+    counts = resampled_counts(target.groups, resamples, seed)
     each = np.empty((len(counts), len(chosen), len(increments)))
-    still = 0
-    for place, (column, heard) in enumerate(_answers(synthesizer, asked, chosen, increments, hear, seed)):
-        each[:, place] = raised_correlation(soft[:, column], heard, counts)
-        still += int((np.ptp(heard, axis=1) == 0).sum())
-    average = mean_over_attributes(each, len(np.unique(asked.groups)), seed=seed)
-    told = _left_out(chosen, each, "what is asked of them does not vary in these notes")
-    if still:
-        told += (
-            f"At {still} of {len(chosen) * len(increments)} attributes and increments the teacher's answer does not "
-            "vary at all; these count as correlation 0.",
+    constant = 0
+    for place, (column, predicted) in enumerate(_raised(synthesizer, target, chosen, increments, predict, seed)):
+        each[:, place] = raised_correlation(soft[:, column], predicted, counts)
+        constant += int((np.ptp(predicted, axis=1) == 0).sum())
+    found, remarks = _mean_curve(each, chosen, increments, target, seed, "their targets do not vary in these notes")
+    if constant:
+        remarks += (
+            f"At {constant} of {len(chosen) * len(increments)} attributes and increments the teacher's prediction does "
+            "not vary at all; these count as correlation 0.",
         )
-    if not average.attributes:
-        return Finding(None, told)
-    return Finding(curve(tuple(increments), average, len(soft)), told)
+    return Finding(found, remarks)
+
+
+def shifts(steps: int = 50) -> tuple[float, ...]:
+    """δ_l = 10^(−3 + 3.6 l / L), l = 0 … L (the paper's L is 50): dense within [0, 1], the last is 10^0.6 = 3.98."""
+    return tuple(float(10 ** (SMALLEST + DECADES * step / steps)) for step in range(steps + 1))
+
+
+def raised_correlation(target: NDArray[np.floating], predicted: NDArray[np.floating], counts: Array) -> Array:
+    """ρ(F^i(G(z, p, α + δ e_i)), α^i + δ) of one attribute, for each δ.
+
+    A correlation is the same for α and α + δ; taking α keeps the digits that adding δ to a faint label would cost.
+
+    Args:
+        target: (note,) values before they are raised.
+        predicted: (increment, note) by the teacher.
+        counts: (draw, note) how often each note counts: 1 for the notes as they are.
+
+    Returns:
+        (draw, increment) in [-1, 1]. 0 where the predictions do not vary: what is constant follows nothing. NaN where
+        the targets do not vary.
+    """
+    x, y, weights = _standard(target[None]), _standard(predicted), counts / counts.sum(axis=1, keepdims=True)
+    mean_x, mean_y = weights @ x.T, weights @ y.T
+    square_x, square_y = weights @ np.square(x).T, weights @ np.square(y).T
+    xx, yy = square_x - np.square(mean_x), square_y - np.square(mean_y)
+    moves_x, moves_y = xx > ROUNDING * square_x, yy > ROUNDING * square_y
+    each = np.zeros(mean_y.shape)
+    defined = moves_x & moves_y
+    together = weights @ (x * y).T - mean_x * mean_y
+    each[defined] = together[defined] / np.sqrt(xx * yy)[defined]
+    each[~moves_x[:, 0]] = np.nan
+    return np.asarray(np.clip(each, -1.0, 1.0))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -144,65 +195,163 @@ def out_of_distribution(
 # ---------------------------------------------------------------------------------------------------------------------
 def increment_consistency(
     synthesizer: Synthesizer,
-    asked: HeldOut,
+    target: Conditions,
     chosen: Sequence[str],
     increments: Sequence[float],
-    hear: Hear,
+    predict: Predict,
     *,
     unraised: Floats | None = None,
     resamples: int = 400,
     seed: int = 0,
 ) -> Finding:
-    """How far raising an attribute moves what is heard of it, in deviations of the sounds it was not raised in.
+    """How far raising an attribute moves its prediction, in standard deviations of the sounds it was not raised in.
 
-    Exactly 0 at δ = 0, which is asked for once, before all attributes. Other arguments as in `out_of_distribution`;
-    usual are `followed(control, 50)` and `increments.even_steps()`.
+    Exactly 0 at δ = 0, whose sounds are rendered once, before all attributes. Other arguments as in
+    `out_of_distribution`; usual are `followed(control, 50)` and `even_steps()`.
 
     Args:
         unraised: logits (note, label) of more sounds that nothing was raised in, as of test 1, to take the deviation
             of: among few notes there may be none of the kind that an attribute is for, and the deviation is then a
             small fraction of what it is among many. The paper's std(F(G(z, p, α))) can be read both ways. By default
-            that of the sounds of `asked`.
+            that of the sounds of `target`.
     """
     if missing := _nothing_to_raise(synthesizer, chosen):
         return Finding(None, missing)
     temperature = synthesizer.attributes.temperature
-    counts = resampled_counts(asked.groups, resamples, seed)
-    latent = synthesizer.latents(seed, len(asked.condition))
-    before = soft_labels(hear(asked.condition, latent, synthesizer.attributes.names), temperature)
+    counts = resampled_counts(target.groups, resamples, seed)
+    latent = synthesizer.latents(seed, len(target.condition))
+    before = soft_labels(predict(target.condition, latent, synthesizer.attributes.names), temperature)
     more = None if unraised is None else soft_labels(unraised, temperature)
     above = [delta for delta in increments if delta != 0]
     each = np.empty((len(counts), len(chosen), len(increments)))
-    for place, (column, heard) in enumerate(_answers(synthesizer, asked, chosen, above, hear, seed)):
-        start, after = before[:, column], iter(heard)
+    for place, (column, predicted) in enumerate(_raised(synthesizer, target, chosen, above, predict, seed)):
+        start, after = before[:, column], iter(predicted)
         whole = np.stack([start if delta == 0 else next(after) for delta in increments])
-        usual = None if more is None else more[:, column]
-        each[:, place] = increment_in_deviations(start, whole, counts, usual)
-    average = mean_over_attributes(each, len(np.unique(asked.groups)), seed=seed)
-    told = _left_out(chosen, each, "the teacher's answer to the conditions as they are does not vary")
-    if not average.attributes:
-        return Finding(None, told)
-    return Finding(curve(tuple(increments), average, len(before)), told + _carried_by_one(chosen, each[0], increments))
+        each[:, place] = increment_in_deviations(start, whole, counts, None if more is None else more[:, column])
+    found, remarks = _mean_curve(
+        each, chosen, increments, target, seed, "the teacher's prediction for their unraised sounds does not vary"
+    )
+    return Finding(found, remarks + (_dominated(chosen, each[0], increments) if found else ()))
 
 
-def _answers(
+def even_steps(steps: int = 25) -> tuple[float, ...]:
+    """δ_k = 5 k / K, k = 0 … K (the paper's K is 25)."""
+    return tuple(float(GREATEST * step / steps) for step in range(steps + 1))
+
+
+def increment_in_deviations(
+    before: NDArray[np.floating],
+    after: NDArray[np.floating],
+    counts: Array,
+    unraised: NDArray[np.floating] | None = None,
+) -> Array:
+    """mean_j [F^i(G(z_j, p_j, α_j + δ e_i)) − F^i(G(z_j, p_j, α_j))] / std_j F^i(G(z_j, p_j, α_j)) of one attribute.
+
+    Args:
+        before: (note,) predictions without increment.
+        after: (increment, note) predictions with it.
+        counts: (draw, note) how often each note counts: 1 for the notes as they are.
+        unraised: (any note,) predictions without increment to take the deviation of, the same for all draws; by default
+            it is that of `before` in the same draw.
+
+    Returns:
+        (draw, increment); NaN where the predictions without increment do not vary.
+    """
+    weights = counts / counts.sum(axis=1, keepdims=True)
+    rows, shares = (before[None], weights) if unraised is None else (unraised[None], np.ones((1, len(unraised))))
+    start, shares = _standard(rows), shares / shares.sum(axis=1, keepdims=True)
+    mean, square = shares @ start.T, shares @ np.square(start).T
+    variance = square - np.square(mean)
+    deviation = np.sqrt(np.where(variance > ROUNDING * square, variance, np.nan)) * _scale(rows)
+    moved = np.asarray(after, np.float64) - np.asarray(before, np.float64)
+    return np.asarray(weights @ moved.T / deviation)
+
+
+# ── what both tests share ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _raised(
     synthesizer: Synthesizer,
-    asked: HeldOut,
+    target: Conditions,
     chosen: Sequence[str],
     increments: Sequence[float],
-    hear: Hear,
+    predict: Predict,
     seed: int,
 ) -> Iterator[tuple[int, Floats]]:
-    """Column of each chosen attribute among the labels, and what is heard of it: soft labels (increment, note)."""
-    attributes, count = synthesizer.attributes, len(asked.condition)
+    """Column of each chosen attribute among the labels, and the soft labels (increment, note) predicted of it."""
+    attributes, count = synthesizer.attributes, len(target.condition)
     latent = np.tile(synthesizer.latents(seed, count), (len(increments), 1))
     for name in chosen:
         column = attributes.names.index(name)
-        condition = np.tile(asked.condition, (len(increments), 1))
+        condition = np.tile(target.condition, (len(increments), 1))
         condition[:, len(attributes.pitches) + column] += np.repeat(np.asarray(increments, np.float32), count)
-        logits = hear(condition, latent, (name,)) if len(condition) else np.zeros((0, 1), np.float32)
+        logits = predict(condition, latent, (name,)) if len(condition) else np.zeros((0, 1), np.float32)
         assert logits.shape == (len(condition), 1)
         yield column, soft_labels(logits[:, 0], attributes.temperature).reshape(len(increments), count)
+
+
+def resampled_counts(groups: NDArray[np.integer], resamples: int, seed: int) -> Array:
+    """How often each note counts (draw, note): first once each, then in resamples of whole groups with replacement.
+
+    Notes of one group (one real instrument) are not independent, and a resample of single notes would treat them as so.
+    """
+    random = np.random.default_rng(seed)
+    index, count = group_index(groups, len(groups))
+    drawn = [np.bincount(random.integers(count, size=count), minlength=count)[index] for _ in range(resamples)]
+    return np.stack([np.ones(len(groups)), *drawn])
+
+
+class Average(NamedTuple):
+    """Mean over attributes per increment with its interval, and how many attributes it is over."""
+
+    mean: Array
+    low: Array
+    high: Array
+    attributes: int
+
+
+def mean_over_attributes(each: NDArray[np.floating], groups: int, *, seed: int, level: float = 0.95) -> Average:
+    """The mean over attributes, and its interval when attributes and notes are both resampled (Owen 2007).
+
+    Args:
+        each: (draw, attribute, increment); draw 0 is of the notes as they are, the others of resampled notes. An
+            attribute with NaN in draw 0 is left out; one with NaN in another draw only from that draw's mean.
+        groups: how many groups of notes were resampled. The interval is widened for the fewer of groups and attributes
+            (`measures.interval.percentiles`); of what there is only one of, it says nothing.
+        seed: of the draws of attributes.
+        level: of the interval.
+
+    Returns:
+        (increment,) each; NaN without any attribute, and the interval where nothing can be resampled.
+    """
+    defined = np.isfinite(each[0]).all(axis=1)
+    each, count = np.asarray(each, np.float64)[:, defined], int(defined.sum())
+    nothing = np.full(each.shape[2], np.nan)
+    if not count:
+        return Average(nothing, nothing, nothing, 0)
+    random = np.random.default_rng(seed)
+    means = np.full((len(each) - 1, each.shape[2]), np.nan)
+    for row, draw in zip(means, each[1:], strict=True):
+        taken = draw[random.integers(count, size=count)]
+        taken = taken[np.isfinite(taken).all(axis=1)]
+        if len(taken):
+            row[:] = taken.mean(axis=0)
+    fewest = min((many for many in (count, groups) if many > 1), default=1)
+    low, high = percentiles(means, fewest, level) if len(means) else (nothing, nothing)
+    return Average(each[0].mean(axis=0), low, high, count)
+
+
+def _mean_curve(
+    each: Array, chosen: Sequence[str], increments: Sequence[float], target: Conditions, seed: int, why: str
+) -> tuple[Curve | None, tuple[str, ...]]:
+    """The mean over attributes as a curve, and a sentence on those left out of it."""
+    lost = [name for name, row in zip(chosen, each[0], strict=True) if not np.isfinite(row).all()]
+    more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
+    sentence = f"Left out, because {why}: {', '.join(lost[:4])}{more} ({len(lost)} of {len(chosen)} attributes)."
+    average = mean_over_attributes(each, len(np.unique(target.groups)), seed=seed)
+    mean, low, high = (tuple(map(float, values)) for values in average[:3])
+    curve = Curve(tuple(increments), mean, low, high, attributes=average.attributes, notes=len(target.condition))
+    return curve if average.attributes else None, (sentence,) if lost else ()
 
 
 def _nothing_to_raise(synthesizer: Synthesizer, chosen: Sequence[str]) -> tuple[str, ...]:
@@ -211,15 +360,7 @@ def _nothing_to_raise(synthesizer: Synthesizer, chosen: Sequence[str]) -> tuple[
     return () if chosen else ("No attribute correlates positively, so there is none to raise.",)
 
 
-def _left_out(chosen: Sequence[str], each: NDArray[np.float64], why: str) -> tuple[str, ...]:
-    lost = [name for name, row in zip(chosen, each[0], strict=True) if not np.isfinite(row).all()]
-    if not lost:
-        return ()
-    more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
-    return (f"Left out, for {why}: {', '.join(lost[:4])}{more} ({len(lost)} of {len(chosen)} attributes).",)
-
-
-def _carried_by_one(chosen: Sequence[str], plain: NDArray[np.float64], increments: Sequence[float]) -> tuple[str, ...]:
+def _dominated(chosen: Sequence[str], plain: Array, increments: Sequence[float]) -> tuple[str, ...]:
     """A sentence where one attribute makes most of a mean of several: in its own deviations a faint one can go far."""
     defined = np.isfinite(plain[:, -1])
     last, names = plain[defined, -1], [name for name, is_there in zip(chosen, defined, strict=True) if is_there]
@@ -233,6 +374,19 @@ def _carried_by_one(chosen: Sequence[str], plain: NDArray[np.float64], increment
         f"At δ = {increments[-1]:g}, {names[first]} alone moves by {last[first]:.3g} deviations; without it the mean "
         f"of {mean:.3g} would be {without:.3g}.",
     )
+
+
+def _standard(rows: NDArray[np.floating]) -> Array:
+    """Rows (row, note) centred and within ±1, so that squares neither overflow nor underflow; 0 for constant ones."""
+    wide = np.asarray(rows, np.float64)
+    varies = np.ptp(wide, axis=1, keepdims=True) > 0  # of constant ones, the mean's rounding would be left
+    return np.where(varies, (wide - wide.mean(axis=1, keepdims=True)) / _scale(wide), 0.0)
+
+
+def _scale(rows: NDArray[np.floating]) -> Array:
+    """Range of each row (row, 1); 1 for a constant row."""
+    spans = np.ptp(np.asarray(rows, np.float64), axis=1, keepdims=True)
+    return np.where(spans > 0, spans, 1.0)
 
 
 def _estimate(value: float, low: float, high: float) -> Estimate:

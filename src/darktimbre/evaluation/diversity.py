@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from darktimbre.corpus.classes import leaf_of
 from darktimbre.evaluation import facts
-from darktimbre.evaluation.heldout import HeldOut
+from darktimbre.evaluation.conditions import Conditions
 from darktimbre.evaluation.pairing import Instrument
 from darktimbre.evaluation.results import MISSING, Estimate, Evaluation, Sound, System, plain
 from darktimbre.evaluation.scores import Features, Reference
 from darktimbre.evaluation.sounding import ask, class_names
-from darktimbre.evaluation.sources import generated_source, real_source
 from darktimbre.evaluation.study import TRAIN, Study
+from darktimbre.extractors.sources import generated_source, real_source
 from darktimbre.measures.bins import different_bins
 from darktimbre.measures.interval import bootstrap_mean
 from darktimbre.measures.variation import mean_distance
@@ -166,7 +166,7 @@ class DiversityStudy(Study):
         heard = self.ear.hear(one.name, source)
 
         many = self.profile.latents
-        told = HeldOut.of(self.corpus, self.asked.rows, one.attributes)
+        told = Conditions.of(self.corpus, self.asked.rows, one.attributes)
         condition = np.repeat(told.condition, many, axis=0)
         drawn = player.latents(self.seed + 1, len(condition))
         crossed = generated_source(player, condition, drawn, samples=self.corpus.samples)
@@ -195,7 +195,7 @@ class DiversityStudy(Study):
                     yield int(first), mean_distance(apart[first], apart[second]) / self.unit
 
     def _variety(
-        self, name: str, setting: dict[str, Any], heard: Features, told: HeldOut, moved: NDArray[np.float64],
+        self, name: str, setting: dict[str, Any], heard: Features, told: Conditions, moved: NDArray[np.float64],
         pairs: list[tuple[int, float]],
     ) -> Variety:  # fmt: skip
         keep = slice(0, self.scored)
@@ -243,7 +243,7 @@ class DiversityStudy(Study):
         ends = (mean.low, mean.high) if np.isfinite([mean.low, mean.high]).all() else (None, None)
         return Estimate(mean.value, *ends)
 
-    def _families(self, heard: Features, told: HeldOut) -> Estimate:
+    def _families(self, heard: Features, told: Conditions) -> Estimate:
         """Share of the notes whose family the classifier knows that it hears as that."""
         classifier = self.judges.classifier
         families = list(classifier.config["families"]) if classifier else []

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from darktimbre.audio.files import write
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.heldout import HeldOut
+from darktimbre.evaluation.conditions import Conditions
 from darktimbre.evaluation.pairing import Instrument
 from darktimbre.evaluation.results import Sound
-from darktimbre.evaluation.sources import generated_source
+from darktimbre.extractors.sources import generated_source
 from darktimbre.measures.spectral import log_spectral_distance
 from darktimbre.notes.pitch import note_name
 
@@ -51,13 +51,13 @@ class Examples:
 
     def of(self, one: Instrument, seed: int) -> tuple[Sound, ...]:
         """An instrument's answers to the notes' pitch and attributes."""
-        asked = HeldOut.of(self.corpus, self.rows, one.attributes)
+        asked = Conditions.of(self.corpus, self.rows, one.attributes)
         latent = one.synthesizer.latents(seed, len(self.rows))
         return self.answers(one.name, self._made(one, asked.condition, latent))
 
     def raised(self, one: Instrument, attribute: str, seed: int) -> tuple[Sound, ...]:
         """An instrument's answer to the first note, and with an attribute raised by `RAISED`."""
-        asked = HeldOut.of(self.corpus, self.rows[:1], one.attributes)
+        asked = Conditions.of(self.corpus, self.rows[:1], one.attributes)
         condition = asked.condition.repeat(len(RAISED), axis=0)
         column = len(one.attributes.pitches) + one.attributes.names.index(attribute)
         condition[:, column] += np.asarray(RAISED, np.float32)

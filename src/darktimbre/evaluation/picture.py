@@ -6,7 +6,7 @@ import numpy as np
 
 from darktimbre.audio.pictures import spectrogram_grid
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.heldout import HeldOut
+from darktimbre.evaluation.conditions import Conditions
 from darktimbre.notes.pitch import note_name
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -30,7 +30,7 @@ def beside_real(
     _, first = np.unique(instrument, return_index=True)  # one note an instrument
     firsts = first if len(first) > 1 else np.arange(len(rows))
     chosen = rows[firsts[np.unique(np.linspace(0, len(firsts) - 1, columns).round().astype(int))]]
-    shown = HeldOut.of(corpus, chosen, synthesizer.attributes)
+    shown = Conditions.of(corpus, chosen, synthesizer.attributes)
     made = synthesizer.waves(shown.condition, synthesizer.latents(seed, len(chosen)))
     notes = [corpus.note(int(row)) for row in chosen]
     called = [(note.tags[0] if note.tags else note.subcategory or note.instrument)[:22] for note in notes]

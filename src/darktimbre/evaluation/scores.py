@@ -120,7 +120,7 @@ def score(
         density=_estimate(near.density, near.errors.density),
         coverage=_estimate(near.coverage, near.errors.coverage),
         pitch_by_classifier=_share(_classified(judged.get("pitch"), pitch_classes), groups, profile, seed),
-        pitch_by_f0=_share(_in_tune(heard["fundamental"]["f0"], hertz), groups, profile, seed),
+        pitch_by_f0=_share(in_tune(heard["fundamental"]["f0"], hertz), groups, profile, seed),
     )
 
 
@@ -160,8 +160,8 @@ def _classified(logits: NDArray[np.float32] | None, classes: NDArray[np.int64]) 
     return (logits.argmax(axis=1) == classes).astype(np.float64)
 
 
-def _in_tune(f0: NDArray[np.float32], hertz: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """1 where the fundamental is within a quarter tone of the pitch asked for."""
+def in_tune(f0: NDArray[np.float32], hertz: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """1 where the fundamental is within a quarter tone of the target; None without pitch."""
     if not len(hertz):
         return None
     return (np.abs(interval_cents(f0, hertz)) <= CENTS).astype(np.float64)

@@ -10,24 +10,25 @@ from numpy.typing import NDArray
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation import facts, timing
+from darktimbre.evaluation.conditions import Conditions, RealNotes, draw_rows
 from darktimbre.evaluation.control import (
     Finding,
     attribute_correlation,
+    even_steps,
     followed,
     increment_consistency,
     out_of_distribution,
+    same_instrument_correlation,
+    shifts,
 )
 from darktimbre.evaluation.examples import Examples, spectral_distances
 from darktimbre.evaluation.hearing import Ear, Progress
-from darktimbre.evaluation.heldout import HeldOut, draw_rows
-from darktimbre.evaluation.increments import even_steps, shifts
 from darktimbre.evaluation.pairing import Instrument, Judges, common_pitches, refuse_few_notes, refuse_wrong_pairings
 from darktimbre.evaluation.profile import Profile
-from darktimbre.evaluation.realnotes import RealNotes
 from darktimbre.evaluation.results import Control, Evaluation, Scores, System, Variation
 from darktimbre.evaluation.scores import Features, Reference, full_rank, score
-from darktimbre.evaluation.sources import generated_source, real_source, round_trip_source, untrained
 from darktimbre.evaluation.variation import variation
+from darktimbre.extractors.sources import ROUND_TRIP, generated_source, real_source, round_trip_source, untrained
 from darktimbre.notes.attributes import Attributes
 
 TRAIN, HELD_OUT = "train", "held-out"
@@ -161,11 +162,11 @@ class Study:
         asked, heard = self._told(self.real.held_out), self.held_out
         yield System(
             "held-out notes", "real", scores={HELD_OUT: self._score(heard, asked)},
-            control={HELD_OUT: self._same_instrument(asked)} if self.vocabulary.names else {},
+            control=self._same_instrument(asked),
             sounds=self.examples.real("held-out notes"),
         )  # fmt: skip
 
-        name = "through the picture"
+        name = ROUND_TRIP
         fitting = [one.synthesizer for one in self.instruments if one.synthesizer.samples == self.corpus.samples]
         if not fitting:
             self.left_out.append(f"held-out notes {name}: those of all instruments are longer than the corpus's.")
@@ -179,15 +180,14 @@ class Study:
             control=self._controls({HELD_OUT: (asked, heard)}), sounds=self.examples.answers(name, shown),
         )  # fmt: skip
 
-    def _same_instrument(self, asked: HeldOut) -> Control:
+    def _same_instrument(self, asked: Conditions) -> dict[str, Control]:
         """How far a note's attributes are those of another note of its instrument."""
-        takes = asked.another_take()
-        has = takes >= 0
-        one = HeldOut.of(self.corpus, asked.rows[has], self.vocabulary)
-        other = HeldOut.of(self.corpus, takes[has], replace(self.vocabulary, pitches=()))
-        return attribute_correlation(
-            one, other.logits, self.vocabulary, resamples=self.profile.resamples, seed=self.seed
+        found = (
+            same_instrument_correlation(asked, self.vocabulary, resamples=self.profile.resamples, seed=self.seed)
+            if self.vocabulary.names
+            else None
         )
+        return {HELD_OUT: found} if found else {}
 
     def _untrained(self) -> System:
         fresh = replace(self.first, name="untrained", synthesizer=untrained(self.first.synthesizer, self.seed))
@@ -220,7 +220,7 @@ class Study:
         )
         return self._with_increments(system, one, *heard[HELD_OUT]) if steered else system
 
-    def _with_increments(self, system: System, one: Instrument, asked: HeldOut, heard: Features) -> System:
+    def _with_increments(self, system: System, one: Instrument, asked: Conditions, heard: Features) -> System:
         """Figures 2 and 3 on held-out notes, of attributes that answer on notes of the train split; the best to hear.
 
         Chosen on the notes that are told of, some would be there by chance.
@@ -235,12 +235,12 @@ class Study:
             return self.ear.attributes(f"{one.name}, {stage}", source, names)
 
         shifted = out_of_distribution(
-            one.synthesizer, HeldOut.of(self.corpus, rows[: p.shift_notes], one.attributes),
+            one.synthesizer, Conditions.of(self.corpus, rows[: p.shift_notes], one.attributes),
             [follows[place] for place in some], shifts(p.shift_steps), partial(hear, "figure 2"),
             resamples=p.resamples, seed=self.seed,
         )  # fmt: skip
         raised = increment_consistency(
-            one.synthesizer, HeldOut.of(self.corpus, rows[: p.increment_notes], one.attributes),
+            one.synthesizer, Conditions.of(self.corpus, rows[: p.increment_notes], one.attributes),
             follows[: p.increment_attributes], even_steps(p.increment_steps), partial(hear, "figure 3"),
             unraised=heard["teacher"]["logits"][:, self._columns(one.attributes)],
             resamples=p.resamples, seed=self.seed,
@@ -251,7 +251,7 @@ class Study:
         return replace(system, out_of_distribution=shifted.curve, increments=raised.curve, sounds=sounds)
 
     def _tell(self, what: str, finding: Finding) -> None:
-        self.left_out += [f"{what}: {sentence}" for sentence in finding.told]
+        self.left_out += [f"{what}: {sentence}" for sentence in finding.remarks]
 
     def _variation(self, one: Instrument) -> Variation:
         def embed(condition: NDArray[np.float32], latent: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -260,24 +260,24 @@ class Study:
 
         p = self.profile
         return variation(
-            one.synthesizer, HeldOut.of(self.corpus, self.real.held_out, one.attributes),
+            one.synthesizer, Conditions.of(self.corpus, self.real.held_out, one.attributes),
             self.held_out["embedder"]["embedding"], embed,
             latents=p.latents, conditions=p.conditions, pitches=p.pitches, seed=self.seed,
         )  # fmt: skip
 
     # ── what all rows share ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _told(self, rows: NDArray[np.int64]) -> HeldOut:
+    def _told(self, rows: NDArray[np.int64]) -> Conditions:
         """Real notes in the words of the vocabulary."""
-        return HeldOut.of(self.corpus, rows, self.vocabulary)
+        return Conditions.of(self.corpus, rows, self.vocabulary)
 
-    def _asked(self, one: Instrument, splits: tuple[str, ...]) -> HeldOut:
+    def _asked(self, one: Instrument, splits: tuple[str, ...]) -> Conditions:
         """The conditions of one instrument; the same notes for all. One without attributes is judged on others'."""
         rows = draw_rows(self.corpus, self.vocabulary, splits, self.profile.notes, self.seed)
-        asked = HeldOut.of(self.corpus, rows, one.attributes)
+        asked = Conditions.of(self.corpus, rows, one.attributes)
         return asked if one.attributes.names else replace(asked, logits=self._told(rows).logits)
 
-    def _conditions(self, one: Instrument) -> dict[str, tuple[HeldOut, Features]]:
+    def _conditions(self, one: Instrument) -> dict[str, tuple[Conditions, Features]]:
         """What an instrument is asked for, by where that comes from, and what is heard in its answers."""
         heard = {}
         for name, splits in ((TRAIN, ("train",)), (HELD_OUT, self.splits)):
@@ -287,11 +287,11 @@ class Study:
             heard[name] = asked, self.ear.hear(f"{one.name}, {name} conditions", source)
         return heard
 
-    def _scores(self, one: Instrument, heard: dict[str, tuple[HeldOut, Features]]) -> dict[str, Scores]:
+    def _scores(self, one: Instrument, heard: dict[str, tuple[Conditions, Features]]) -> dict[str, Scores]:
         pitched = bool(one.attributes.pitches)
         return {name: self._score(features, asked, pitched) for name, (asked, features) in heard.items()}
 
-    def _score(self, heard: Features, asked: HeldOut, pitched: bool = True) -> Scores:
+    def _score(self, heard: Features, asked: Conditions, pitched: bool = True) -> Scores:
         classes = self._classes(asked.rows) if pitched else np.zeros(0, np.int64)
         return score(
             heard, self.reference, hertz=asked.hertz, pitch_classes=classes, groups=asked.groups,
@@ -306,7 +306,7 @@ class Study:
         return np.array([places.get(int(pitch), -1) for pitch in self.corpus.column("pitch")[rows]])
 
     def _controls(
-        self, heard: dict[str, tuple[HeldOut, Features]], attributes: Attributes | None = None
+        self, heard: dict[str, tuple[Conditions, Features]], attributes: Attributes | None = None
     ) -> dict[str, Control]:
         """Attribute correlations, by where the conditions come from."""
         judged = attributes if attributes and attributes.names else self.vocabulary

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.evaluation.heldout import HeldOut
+from darktimbre.evaluation.conditions import Conditions
 from darktimbre.evaluation.results import Variation
 from darktimbre.measures.variation import crossed_variance, mean_distance
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -22,7 +22,7 @@ Embed = Callable[[Floats, Floats], Floats]
 
 def variation(
     synthesizer: Synthesizer,
-    asked: HeldOut,
+    asked: Conditions,
     real_embedding: Floats,
     embed: Embed,
     *,

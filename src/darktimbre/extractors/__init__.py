@@ -1,1 +1,1 @@
-"""Frozen models that describe sound: teacher, embedding, classifier, pitch; features cached by digest."""
+"""Frozen models that describe sound: teacher, embedding, classifier, pitch → features, cached by digest."""

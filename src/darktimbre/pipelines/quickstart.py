@@ -22,9 +22,9 @@ from darktimbre.corpus.builtin import render_builtin
 from darktimbre.corpus.corpus import Corpus, is_corpus
 from darktimbre.corpus.fluid import load_library
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
-from darktimbre.evaluation.heldout import held_out_rows
+from darktimbre.evaluation.conditions import held_out_rows
 from darktimbre.evaluation.picture import beside_real
-from darktimbre.evaluation.quick import quick_report
+from darktimbre.evaluation.validation import quick_report
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded
 from darktimbre.synthesizer.sound_files import MANIFEST, render_random, render_scale, render_sweep

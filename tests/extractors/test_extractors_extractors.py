@@ -8,19 +8,19 @@ import torch
 from tests.bundle.tiny import NAMES
 from tests.evaluation.tones import RATE, SAMPLES, Ear, tone_corpus
 
-from darktimbre.evaluation.listeners import (
-    AT_ONCE,
-    ClassifierListener,
-    EmbeddingListener,
-    FundamentalListener,
-    Listener,
-    TeacherListener,
+from darktimbre.extractors.extractors import (
+    BATCH,
+    ClassifierExtractor,
+    EmbeddingExtractor,
+    Extractor,
+    PitchExtractor,
+    TeacherExtractor,
 )
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers.tagger import load
 
-NOTES = AT_ONCE + 5
+NOTES = BATCH + 5
 
 
 def tones(hertz: np.ndarray, seconds: float = 0.25, rate: int = RATE) -> np.ndarray:
@@ -49,24 +49,24 @@ class Networks:
         return SimpleNamespace(pitch=found[:, :3], family=found[:, 3:5], embedding=found[:, 5:])
 
 
-def listeners() -> list[Listener]:
+def listeners() -> list[Extractor]:
     embedded = load("embedded")
     return [
-        TeacherListener(embedded, None),
-        TeacherListener(embedded, ("Trumpet", "Guitar")),
-        EmbeddingListener(embedded),
-        ClassifierListener(Networks()),  # type: ignore[arg-type]
-        FundamentalListener(RATE),
+        TeacherExtractor(embedded, None),
+        TeacherExtractor(embedded, ("Trumpet", "Guitar")),
+        EmbeddingExtractor(embedded),
+        ClassifierExtractor(Networks()),  # type: ignore[arg-type]
+        PitchExtractor(RATE),
     ]
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_what_is_heard_of_a_note_does_not_hang_on_its_neighbours(number: int) -> None:
     listener, waves = listeners()[number], tones(np.geomspace(80, 900, NOTES))
-    whole = listener.hear(waves, RATE)
-    for size in (7, AT_ONCE):
+    whole = listener.extract(waves, RATE)
+    for size in (7, BATCH):
         for first in range(0, NOTES, size):
-            part = listener.hear(waves[first : first + size], RATE)
+            part = listener.extract(waves[first : first + size], RATE)
             assert part.keys() == whole.keys()
             for name, values in part.items():
                 wanted = whole[name][first : first + size]
@@ -76,8 +76,8 @@ def test_what_is_heard_of_a_note_does_not_hang_on_its_neighbours(number: int) ->
 
 def test_the_last_batch_is_filled_up_and_what_fills_it_is_not_heard() -> None:
     networks = Networks()
-    heard = ClassifierListener(networks).hear(tones(np.full(NOTES, 200.0)), RATE)  # type: ignore[arg-type]
-    assert networks.batches == [AT_ONCE] * 2
+    heard = ClassifierExtractor(networks).extract(tones(np.full(NOTES, 200.0)), RATE)  # type: ignore[arg-type]
+    assert networks.batches == [BATCH] * 2
     assert {name: len(values) for name, values in heard.items()} == {
         "pitch": NOTES,
         "family": NOTES,
@@ -87,7 +87,7 @@ def test_the_last_batch_is_filled_up_and_what_fills_it_is_not_heard() -> None:
 
 def test_a_teacher_hears_as_when_the_corpus_was_tagged(tmp_path) -> None:
     corpus = tone_corpus(tmp_path / "tones")
-    heard = TeacherListener(Ear(), NAMES).hear(corpus.waves(np.arange(len(corpus))), RATE)
+    heard = TeacherExtractor(Ear(), NAMES).extract(corpus.waves(np.arange(len(corpus))), RATE)
     tags = Tags.open(corpus.path, "fake")
     assert heard.keys() == {"logits"}
     assert np.array_equal(heard["logits"], tags.logits()[:, tags.columns(NAMES)])
@@ -95,66 +95,66 @@ def test_a_teacher_hears_as_when_the_corpus_was_tagged(tmp_path) -> None:
 
 def test_a_teacher_asked_for_all_tells_labels_and_embedding() -> None:
     teacher, waves = load("embedded"), tones(np.array([110.0, 440.0]), rate=16000)
-    heard = TeacherListener(teacher, None).hear(waves, 16000)
+    heard = TeacherExtractor(teacher, None).extract(waves, 16000)
     names = (teacher.labels[200], teacher.labels[3])
-    some = TeacherListener(teacher, names).hear(waves, 16000)
+    some = TeacherExtractor(teacher, names).extract(waves, 16000)
     assert np.array_equal(heard["logits"][:, [200, 3]], some["logits"])
     assert np.allclose(heard["embedding"], teacher.embed(torch.from_numpy(waves)).numpy(), atol=1e-5)
-    assert np.array_equal(EmbeddingListener(teacher).hear(waves, 16000)["embedding"], heard["embedding"])
+    assert np.array_equal(EmbeddingExtractor(teacher).extract(waves, 16000)["embedding"], heard["embedding"])
 
 
 def test_sounds_of_another_rate_are_brought_to_the_teachers() -> None:
     slow, fast = (tones(np.array([220.0, 330.0]), seconds=1.0, rate=rate) for rate in (16000, 48000))
-    teacher = EmbeddingListener(load("embedded"))
-    one, other = teacher.hear(slow, 16000)["embedding"], teacher.hear(fast, 48000)["embedding"]
+    teacher = EmbeddingExtractor(load("embedded"))
+    one, other = teacher.extract(slow, 16000)["embedding"], teacher.extract(fast, 48000)["embedding"]
     assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(one)
 
 
 def test_the_fundamental_is_found_at_the_ends_of_a_piano_when_the_search_is_told_of_them() -> None:
     rate, ends = 16000, np.array([27.5, 4186.0])
     waves = tones(ends, seconds=0.5, rate=rate)
-    found = FundamentalListener(rate, ends).hear(waves, rate)
+    found = PitchExtractor(rate, ends).extract(waves, rate)
     assert (np.abs(1200 * np.log2(found["f0"] / ends)) < 50).all()
     assert (found["confidence"] > 0.8).all()
-    untold = FundamentalListener(rate).hear(waves, rate)["f0"]
+    untold = PitchExtractor(rate).extract(waves, rate)["f0"]
     assert not (np.abs(1200 * np.log2(untold / ends)) < 50).any()
-    assert FundamentalListener(rate, np.array([200.0])).digest == FundamentalListener(rate).digest
-    assert FundamentalListener(rate, ends).digest != FundamentalListener(rate).digest
+    assert PitchExtractor(rate, np.array([200.0])).digest == PitchExtractor(rate).digest
+    assert PitchExtractor(rate, ends).digest != PitchExtractor(rate).digest
 
 
 def test_noise_has_no_fundamental() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, (3, 4000)).astype(np.float32)
-    assert np.isnan(FundamentalListener(RATE).hear(noise, RATE)["f0"]).all()
+    assert np.isnan(PitchExtractor(RATE).extract(noise, RATE)["f0"]).all()
 
 
 def test_digests_tell_apart_all_that_the_answer_follows_from() -> None:
     ear, other = Ear(), Ear()
     other.digest = "0" * 64
     each = [
-        TeacherListener(ear, None),
-        TeacherListener(ear, ()),
-        TeacherListener(ear, NAMES),
-        TeacherListener(ear, NAMES[::-1]),
-        TeacherListener(other, NAMES),
-        EmbeddingListener(ear),
-        EmbeddingListener(other),
-        FundamentalListener(RATE),
+        TeacherExtractor(ear, None),
+        TeacherExtractor(ear, ()),
+        TeacherExtractor(ear, NAMES),
+        TeacherExtractor(ear, NAMES[::-1]),
+        TeacherExtractor(other, NAMES),
+        EmbeddingExtractor(ear),
+        EmbeddingExtractor(other),
+        PitchExtractor(RATE),
     ]
     assert len({one.digest for one in each}) == len(each)
-    assert TeacherListener(Ear(), NAMES).digest == TeacherListener(ear, NAMES).digest
+    assert TeacherExtractor(Ear(), NAMES).digest == TeacherExtractor(ear, NAMES).digest
 
 
 def test_a_label_that_the_teacher_does_not_know_is_refused() -> None:
     with pytest.raises(UserError, match="fake does not know 'Kazoo'"):
-        TeacherListener(Ear(), ("Trumpet", "Kazoo"))
+        TeacherExtractor(Ear(), ("Trumpet", "Kazoo"))
 
 
 def test_a_classifier_of_another_length_or_rate_is_refused() -> None:
     waves = tones(np.array([200.0]))
     with pytest.raises(UserError, match="2000 samples at 8000 Hz, these sounds have 2000 at 16000 Hz"):
-        ClassifierListener(Networks()).hear(waves, 16000)  # type: ignore[arg-type]
+        ClassifierExtractor(Networks()).extract(waves, 16000)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="these sounds have 1999 at 8000 Hz"):
-        ClassifierListener(Networks()).hear(waves[:, :1999], RATE)  # type: ignore[arg-type]
+        ClassifierExtractor(Networks()).extract(waves[:, :1999], RATE)  # type: ignore[arg-type]
 
 
 def test_an_answer_that_is_no_number_is_not_passed_on() -> None:
@@ -166,4 +166,4 @@ def test_an_answer_that_is_no_number_is_not_passed_on() -> None:
             return super().hear(waves / waves.std(1, keepdim=True))
 
     with pytest.raises(UserError, match="classifier gives no finite pitch for 1 of 5 sounds"):
-        ClassifierListener(Broken()).hear(waves, RATE)  # type: ignore[arg-type]
+        ClassifierExtractor(Broken()).extract(waves, RATE)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Listening in blocks: nothing hangs on their size, each is rendered once, and a killed evaluation goes on."""
+"""Extraction in blocks: nothing hangs on their size, each is rendered once, and a killed evaluation goes on."""
 
 import multiprocessing
 import os
@@ -13,9 +13,9 @@ import pytest
 from tests.bundle.tiny import NAMES, tiny_bundle
 from tests.evaluation.tones import SAMPLES
 
-from darktimbre.evaluation.listeners import FundamentalListener, TeacherListener
-from darktimbre.evaluation.listening import listen
-from darktimbre.evaluation.sources import Source, generated_source
+from darktimbre.extractors.extract import extract
+from darktimbre.extractors.extractors import PitchExtractor, TeacherExtractor
+from darktimbre.extractors.sources import Source, generated_source
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers.tagger import load
 
@@ -37,13 +37,13 @@ class Counted(Source):
 
 
 class Echo:
-    """Hears a sound's number times a factor, and its samples."""
+    """Describes a sound's number times a factor, and its samples."""
 
     def __init__(self, name: str = "echo", factor: float = 1.0, width: int = 3) -> None:
         self.name, self.factor, self.width, self.notes = name, factor, width, 0
         self.digest = f"{factor}-{width}"
 
-    def hear(self, waves: np.ndarray, rate: int) -> dict[str, np.ndarray]:
+    def extract(self, waves: np.ndarray, rate: int) -> dict[str, np.ndarray]:
         self.notes += len(waves)
         return {"number": waves[:, 0].astype(np.float64) * self.factor, "wave": waves[:, : self.width]}
 
@@ -52,9 +52,9 @@ def test_sounds_and_features_do_not_hang_on_the_block() -> None:
     player, random = Synthesizer(tiny_bundle()), np.random.default_rng(0)
     condition = player.attributes.condition([n % 3 for n in range(70)], random.random((70, len(NAMES))))
     source = generated_source(player, condition, player.latents(0, 70))
-    teacher = TeacherListener(load("embedded"), None)
-    fundamental, echo = FundamentalListener(source.sample_rate), Echo(width=SAMPLES)
-    small, large = (listen(source, [teacher, fundamental, echo], cache=None, block=block) for block in (16, 64))
+    teacher = TeacherExtractor(load("embedded"), None)
+    fundamental, echo = PitchExtractor(source.sample_rate), Echo(width=SAMPLES)
+    small, large = (extract(source, [teacher, fundamental, echo], cache=None, block=block) for block in (16, 64))
     assert np.array_equal(small["echo"]["wave"], large["echo"]["wave"])
     for name, features in small.items():
         for key, values in features.items():
@@ -66,12 +66,12 @@ def test_sounds_and_features_do_not_hang_on_the_block() -> None:
 def test_each_block_is_rendered_once_for_all_who_have_not_heard_it(tmp_path: Path) -> None:
     source, first, second = Counted(10), Echo("one"), Echo("two", 2.0)
     told: list[int] = []
-    heard = listen(source, [first], cache=tmp_path, block=4)
+    heard = extract(source, [first], cache=tmp_path, block=4)
     assert source.asked == [(0, 4), (4, 8), (8, 10)]
-    both = listen(source, [first, second], cache=tmp_path, block=4, progress=told.append)
+    both = extract(source, [first, second], cache=tmp_path, block=4, progress=told.append)
     assert source.asked[3:] == [(0, 4), (4, 8), (8, 10)]
     assert (first.notes, second.notes) == (10, 10)
-    again = listen(source, [second, first], cache=tmp_path, block=4)
+    again = extract(source, [second, first], cache=tmp_path, block=4)
     assert len(source.asked) == 6
     assert told == [4, 4, 2]
     assert np.array_equal(heard["one"]["number"], np.arange(10))
@@ -83,18 +83,18 @@ def test_each_block_is_rendered_once_for_all_who_have_not_heard_it(tmp_path: Pat
 
 def test_without_a_cache_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    listen(Counted(5), [Echo()], cache=None)
+    extract(Counted(5), [Echo()], cache=None)
     assert not list(tmp_path.iterdir())
 
 
 def test_other_sounds_another_listener_and_another_block_are_heard_for_themselves(tmp_path: Path) -> None:
-    listen(Counted(10), [Echo()], cache=tmp_path, block=4)
+    extract(Counted(10), [Echo()], cache=tmp_path, block=4)
     for source, listener, block in (
         (Counted(10, digest="b" * 64), Echo(), 4),
         (Counted(10), Echo(factor=2.0), 4),
         (Counted(10), Echo(), 5),
     ):
-        heard = listen(source, [listener], cache=tmp_path, block=block)
+        heard = extract(source, [listener], cache=tmp_path, block=block)
         assert listener.notes == 10
         assert np.array_equal(heard["echo"]["number"], listener.factor * np.arange(10))
 
@@ -105,8 +105,8 @@ def files(cache: Path) -> list[Path]:
 
 @pytest.mark.parametrize("harm", ["cut short", "a bit flipped", "empty", "another block's", "another listener's"])
 def test_what_was_damaged_or_is_of_something_else_is_heard_anew(tmp_path: Path, harm: str) -> None:
-    listen(Counted(12), [Echo()], cache=tmp_path / "cache", block=4)
-    listen(Counted(12), [Echo(factor=3.0)], cache=tmp_path / "other", block=4)
+    extract(Counted(12), [Echo()], cache=tmp_path / "cache", block=4)
+    extract(Counted(12), [Echo(factor=3.0)], cache=tmp_path / "other", block=4)
     victim, whole = files(tmp_path / "cache")[1], files(tmp_path / "cache")[1].read_bytes()
     harmed = {
         "cut short": whole[:-7],
@@ -117,7 +117,7 @@ def test_what_was_damaged_or_is_of_something_else_is_heard_anew(tmp_path: Path, 
     }
     victim.write_bytes(harmed[harm])
     source = Counted(12)
-    heard = listen(source, [Echo()], cache=tmp_path / "cache", block=4)
+    heard = extract(source, [Echo()], cache=tmp_path / "cache", block=4)
     assert source.asked == [(4, 8)]
     assert np.array_equal(heard["echo"]["number"], np.arange(12))
     assert victim.read_bytes() == whole  # mended
@@ -138,10 +138,10 @@ def killed(cache: Path, where: str, last: int) -> None:
         return counted
 
     if where == "hearing":
-        echo.hear = die(echo.hear)  # type: ignore[method-assign]
+        echo.extract = die(echo.extract)  # type: ignore[method-assign]
     else:
         os.replace = die(os.replace)
-    listen(Counted(20), [echo], cache=cache, block=4)
+    extract(Counted(20), [echo], cache=cache, block=4)
 
 
 @pytest.mark.parametrize("where", ["hearing", "writing"])
@@ -154,10 +154,10 @@ def test_after_kill_9_only_the_missing_blocks_are_rendered(tmp_path: Path, where
     assert len(list(tmp_path.rglob("*.partial"))) == (where == "writing")
     source = Counted(20)
     told: list[int] = []
-    heard = listen(source, [Echo()], cache=tmp_path, block=4, progress=told.append)
+    heard = extract(source, [Echo()], cache=tmp_path, block=4, progress=told.append)
     assert source.asked == [(12, 16), (16, 20)]
     assert sum(told) == 20
-    untouched = listen(Counted(20), [Echo()], cache=None, block=20)
+    untouched = extract(Counted(20), [Echo()], cache=None, block=20)
     assert all(np.array_equal(heard["echo"][key], untouched["echo"][key]) for key in ("number", "wave"))
     assert len(files(tmp_path)) == 5
     assert not list(tmp_path.rglob("*.partial"))
@@ -170,7 +170,7 @@ def test_four_thousand_notes_take_the_memory_of_a_block_and_the_features(tmp_pat
     for _ in ("heard", "kept"):
         tracemalloc.start()
         try:
-            heard = listen(source, [echo], cache=tmp_path, block=block)
+            heard = extract(source, [echo], cache=tmp_path, block=block)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

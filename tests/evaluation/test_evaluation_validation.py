@@ -11,9 +11,11 @@ from tests.evaluation.tones import RATE, SAMPLES, Ear, tone_corpus
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
-from darktimbre.evaluation.heldout import HeldOut, held_out_rows
+from darktimbre.evaluation.conditions import Conditions, held_out_rows
 from darktimbre.evaluation.picture import beside_real
-from darktimbre.evaluation.quick import pitch_accuracy, quick_report
+from darktimbre.evaluation.scores import in_tune
+from darktimbre.evaluation.validation import METRICS, Validation, metrics_of, quick_report
+from darktimbre.extractors.extractors import PitchExtractor
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -70,7 +72,7 @@ def test_a_corpus_that_holds_nothing_back_is_refused(tmp_path: Path) -> None:
 def test_conditions_are_the_stored_logits_at_the_bundles_temperature(corpus: Corpus) -> None:
     attributes = tiny_bundle().attributes
     rows = held_out_rows(corpus, attributes)
-    asked = HeldOut.of(corpus, rows, attributes)
+    asked = Conditions.of(corpus, rows, attributes)
     logits = Ear().logits(torch.from_numpy(corpus.waves(rows)))[:, 1:].numpy().astype(np.float16).astype(np.float64)
     assert np.allclose(asked.condition[:, 3:], 1 / (1 + np.exp(-logits / 2.0)), atol=1e-6)
     assert np.array_equal(np.asarray(PITCHES)[asked.condition[:, :3].argmax(1)], corpus.column("pitch")[rows])
@@ -82,8 +84,9 @@ def test_an_instrument_that_plays_the_notes_themselves_scores_as_they_do(corpus:
     calls: list[tuple[int, int]] = []
     report = quick_report(parrot(corpus, rows), corpus, rows, Ear(), progress=lambda *at: calls.append(at))
     assert report.trained.pitch_accuracy == report.real.pitch_accuracy == 1.0
-    assert np.allclose(report.trained.correlation[:2], 1.0)
-    assert np.isnan(report.trained.correlation[2])
+    values = [one.correlation.value for one in report.trained.control.attributes]
+    assert values[:2] == pytest.approx([1.0, 1.0])
+    assert values[2] is None
     told = report.to_json()
     assert told["trained"]["attribute_correlation"] == 1.0
     assert told["trained"]["attributes_counted"] == 2
@@ -103,11 +106,12 @@ def test_an_instrument_that_plays_them_in_another_order_does_not(corpus: Corpus)
     report = quick_report(parrot(corpus, rows, order), corpus, rows, Ear())
     hit = np.mean(corpus.column("pitch")[rows] == corpus.column("pitch")[rows[order]])
     assert report.trained.pitch_accuracy == pytest.approx(hit)
-    asked = HeldOut.of(corpus, rows, tiny_bundle().attributes).logits
+    asked = Conditions.of(corpus, rows, tiny_bundle().attributes).logits
     for column in (0, 1):
-        one, other = (1 / (1 + np.exp(-asked[index, column].astype(float))) for index in (slice(None), order))
-        assert report.trained.correlation[column] == pytest.approx(np.corrcoef(one, other)[0, 1], abs=1e-4)
-        assert report.trained.logit_correlation[column] == pytest.approx(
+        one, other = (1 / (1 + np.exp(-asked[index, column].astype(float) / 2)) for index in (slice(None), order))
+        found = report.trained.control.attributes[column]  # at the instrument's temperature, 2
+        assert found.correlation.value == pytest.approx(np.corrcoef(one, other)[0, 1], abs=1e-4)
+        assert found.logit_correlation.value == pytest.approx(
             np.corrcoef(asked[:, column], asked[order, column])[0, 1], abs=1e-6
         )
 
@@ -118,15 +122,15 @@ def test_only_the_teacher_that_was_learnt_from_may_judge(corpus: Corpus) -> None
     class Other(Ear):
         digest = "0" * 64
 
-    with pytest.raises(UserError, match="only that teacher can judge"):
+    with pytest.raises(UserError, match="Only that teacher can evaluate"):
         quick_report(parrot(corpus, rows), corpus, rows, Other())
-    with pytest.raises(UserError, match="given is none"):
+    with pytest.raises(UserError, match="given is none:"):
         quick_report(parrot(corpus, rows), corpus, rows, None)
 
 
-def test_another_take_is_of_the_same_instrument_and_never_the_note_itself(corpus: Corpus) -> None:
+def test_another_note_is_of_the_same_instrument_and_never_the_note_itself(corpus: Corpus) -> None:
     rows = np.arange(len(corpus))
-    takes = HeldOut(corpus, rows, np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0))).another_take()
+    takes = Conditions(corpus, rows, np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0))).another_note()
     names = corpus.column("instrument")
     alone = names == "i7"
     assert (takes[alone] == -1).all()
@@ -143,12 +147,12 @@ def test_steerable_attributes_do_not_go_along_with_each_other(corpus: Corpus) ->
     assert report.steerable(9) == [*report.steerable(2), DEAF]
 
 
-def test_pitch_is_judged_within_a_quarter_tone() -> None:
+def test_in_tune_is_within_a_quarter_tone() -> None:
     time = np.arange(RATE) / RATE
     hertz = np.array([220.0, 220.0, 220.0])
     cents = np.array([0, 45, 55])
     waves = np.sin(2 * np.pi * np.outer(hertz * 2 ** (cents / 1200), time)).astype(np.float32)
-    assert pitch_accuracy(waves, hertz, RATE) == pytest.approx(2 / 3)
+    assert in_tune(PitchExtractor(RATE, hertz).extract(waves, RATE)["f0"], hertz).tolist() == [1, 1, 0]
 
 
 def test_the_picture_shows_as_many_generated_notes_as_real_ones(corpus: Corpus, tmp_path: Path, monkeypatch) -> None:
@@ -166,3 +170,35 @@ def test_the_picture_shows_as_many_generated_notes_as_real_ones(corpus: Corpus, 
     path = beside_real(Synthesizer(tiny_bundle()), corpus, tmp_path / "p.png", rows=rows, columns=3)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [title.split(":")[0][:4] for title in drawn["titles"]] == ["real"] * 3 + ["made"] * 3
+
+
+def test_validation_takes_the_same_valid_notes_and_agrees_with_the_quick_report(corpus: Corpus) -> None:
+    attributes = tiny_bundle().attributes
+    validation = Validation.of_valid_notes(corpus, attributes, Ear(), 12)
+    rows = validation.target.rows
+    assert set(corpus.column("split")[rows]) == {"valid"}
+    assert np.array_equal(rows, Validation.of_valid_notes(corpus, attributes, Ear(), 12).target.rows)
+    assert validation.facts()["notes"] == len(rows) == 12
+    instrument = Synthesizer(tiny_bundle())
+    report = quick_report(instrument, corpus, rows, Ear())
+    for figures, same in (
+        (validation.trained(instrument), report.trained),
+        (validation.untrained(instrument), report.untrained),
+        (validation.real(instrument), report.real),
+    ):
+        assert figures == same
+        assert tuple(figures.metrics()) == METRICS == metrics_of(attributes=True, pitches=True)
+
+
+def test_progress_may_stop_validation(corpus: Corpus) -> None:
+    validation = Validation.of_valid_notes(corpus, tiny_bundle().attributes, Ear(), 18)
+    counted: list[int] = []
+
+    def stop(notes: int) -> None:
+        counted.append(notes)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        validation.trained(Synthesizer(tiny_bundle()), stop)
+    assert counted == [16]
+    assert validation.seconds(Synthesizer(tiny_bundle())) > 0

@@ -1,4 +1,4 @@
-"""Notes that training never heard → the conditions an instrument is judged on, and what the teacher hears in them."""
+"""Corpus → which real notes an evaluation uses, and the conditions (pitch, attributes) that follow from them."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,19 @@ from darktimbre.tagging.store import Tags
 from darktimbre.tagging.temperature import soft_labels
 
 NOTES = 384
-"""How many notes a quick report listens to: a share of 0.9 is then known to within 0.015 (standard error)."""
+"""How many notes a quick report uses: the standard error of a share of 0.9 is then 0.015."""
+
+CERTAIN = 1000.0
+"""Logit of a class that a note belongs to, and minus that of all others: 1 and 0 at any temperature."""
+
+
+# ── which notes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def held_out_rows(corpus: Corpus, attributes: Attributes, *, count: int = NOTES, seed: int = 0) -> NDArray[np.int64]:
     """Rows of the valid and test splits that have a pitch the instrument knows, at most `count`, in ascending order.
 
-    Which ones depends on `seed` and the corpus alone.
+    They depend on `seed` and the corpus alone.
 
     Raises:
         UserError: there is none.
@@ -28,19 +34,23 @@ def held_out_rows(corpus: Corpus, attributes: Attributes, *, count: int = NOTES,
     return np.unique(draw_rows(corpus, attributes, ("valid", "test"), count, seed))
 
 
+def known_rows(corpus: Corpus, splits: tuple[str, ...], pitches: tuple[int, ...]) -> NDArray[np.int64]:
+    """Rows of some splits, split by split, at these pitches; at any where none are given."""
+    rows = np.concatenate([corpus.rows(split) for split in splits])
+    return rows[np.isin(corpus.column("pitch")[rows], pitches)] if pitches else rows
+
+
 def draw_rows(
     corpus: Corpus, attributes: Attributes, splits: tuple[str, ...], count: int, seed: int
 ) -> NDArray[np.int64]:
     """`count` rows of some splits that have a pitch the instrument knows, shuffled.
 
-    No row is drawn again before all were drawn as often: where more are asked for than there are, rows repeat.
+    No row is drawn again before all were drawn as often: where more are wanted than there are, rows repeat.
 
     Raises:
         UserError: there is none.
     """
-    rows = np.sort(np.concatenate([corpus.rows(split) for split in splits]))
-    if attributes.pitches:
-        rows = rows[np.isin(corpus.column("pitch")[rows], attributes.pitches)]
+    rows = np.sort(known_rows(corpus, splits, attributes.pitches))
     if not len(rows) and splits == ("test",):
         raise UserError(
             f"{corpus.path} has no note in its test split with a pitch this instrument knows, and the valid split "
@@ -50,7 +60,7 @@ def draw_rows(
     if not len(rows) and "train" not in splits:
         raise UserError(
             f"{corpus.path} holds back no note (splits {' and '.join(splits)}) with a pitch this instrument knows, so "
-            "there is nothing to judge it on: make the corpus of more instruments, or with --split random."
+            "there is nothing to evaluate it on: make the corpus of more instruments, or with --split random."
         )
     if not len(rows):
         raise UserError(
@@ -62,19 +72,48 @@ def draw_rows(
     return rows[np.concatenate([np.zeros(0, np.int64), *passes])[:count]]
 
 
-SURE = 1000.0
-"""Logit of a class that a note is of, and minus that of all others: 1 and 0 whatever the temperature."""
+@dataclass(frozen=True)
+class RealNotes:
+    """Disjoint sets of rows, shuffled: a table takes the first so many of each, which must not be one instrument's.
+
+    Attributes:
+        reference: of the train split; all sounds are compared with these.
+        others: of the train split, as many, none of them the same.
+        held_out: of the splits that no instrument was trained on.
+    """
+
+    reference: NDArray[np.int64]
+    others: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+    @classmethod
+    def chosen(
+        cls, corpus: Corpus, pitches: tuple[int, ...], held_out: tuple[str, ...], *, count: int, seed: int
+    ) -> "RealNotes":
+        """Notes at these pitches, where there are any; at most `count` of each set, and no more held out than compared.
+
+        Raises:
+            UserError: a set has fewer than two.
+        """
+        train, unseen = known_rows(corpus, ("train",), pitches), known_rows(corpus, held_out, pitches)
+        half = min(count, len(train) // 2)
+        if half < 2 or len(unseen) < 2:
+            raise UserError(
+                f"{corpus.path} has {len(train)} notes to compare with and {len(unseen)} held out "
+                f"({' and '.join(held_out)}) at the instruments' pitches, and an evaluation needs some of both: give a "
+                "corpus of more instruments at these pitches."
+            )
+        shuffled = np.random.default_rng((seed, 0)).permutation(train)
+        kept = np.random.default_rng((seed, 1)).permutation(unseen)[:half]
+        return cls(shuffled[:half], shuffled[half : 2 * half], kept)
 
 
-def class_logits(corpus: Corpus, rows: NDArray[np.int64], names: tuple[str, ...]) -> NDArray[np.float32]:
-    """What a teacher that hears the corpus's class and subclass of each note would say of it, (note, name)."""
-    named = np.array([class_of(corpus, rows), leaf_of(corpus, rows)])
-    return np.where((named[:, :, None] == np.array(names)).any(axis=0), SURE, -SURE).astype(np.float32)
+# ── their conditions ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Held-out notes as an instrument is told of them.
+class Conditions:
+    """Real notes as conditions of one instrument.
 
     Attributes:
         corpus: where they are.
@@ -91,7 +130,7 @@ class HeldOut:
     condition: NDArray[np.float32]
 
     @classmethod
-    def of(cls, corpus: Corpus, rows: NDArray[np.int64], attributes: Attributes) -> "HeldOut":
+    def of(cls, corpus: Corpus, rows: NDArray[np.int64], attributes: Attributes) -> "Conditions":
         """Reads pitches and tags of some rows.
 
         Raises:
@@ -104,8 +143,9 @@ class HeldOut:
             tags = Tags.open(corpus.path, attributes.teacher)
             if tags.digest != attributes.teacher_digest:
                 raise UserError(
-                    f"The tags of {corpus.path} are by {attributes.teacher} {tags.digest[:12]}…, the instrument learnt "
-                    f"from {attributes.teacher_digest[:12]}…: what they hear does not compare. Tag the corpus again."
+                    f"The tags of {corpus.path} are by {attributes.teacher} {tags.digest[:12]}…, the instrument was "
+                    f"trained on {attributes.teacher_digest[:12]}…: their predictions do not compare. Tag the corpus "
+                    "again."
                 )
             logits = tags.logits(rows)[:, tags.columns(attributes.names)]
         midi = corpus.column("pitch")[rows] if attributes.pitches else np.zeros(0, np.int64)
@@ -123,8 +163,8 @@ class HeldOut:
         """The notes themselves, (note, sample)."""
         return self.corpus.waves(self.rows)
 
-    def another_take(self) -> NDArray[np.int64]:
-        """For each note another one by the same instrument, half its notes further on (a row); −1 where none is."""
+    def another_note(self) -> NDArray[np.int64]:
+        """For each note another one of the same instrument, half its notes further on (a row); −1 where none is."""
         instrument = self.corpus.column("instrument")
         order = np.argsort(instrument, kind="stable")
         names, first, counts = np.unique(instrument[order], return_index=True, return_counts=True)
@@ -133,3 +173,9 @@ class HeldOut:
         group = np.searchsorted(names, instrument[self.rows])
         following = (place[self.rows] - first[group] + np.maximum(1, counts[group] // 2)) % counts[group]
         return np.where(counts[group] > 1, order[first[group] + following], -1)
+
+
+def class_logits(corpus: Corpus, rows: NDArray[np.int64], names: tuple[str, ...]) -> NDArray[np.float32]:
+    """Logits (note, name) of a perfect teacher of the corpus's classes and subclasses."""
+    named = np.array([class_of(corpus, rows), leaf_of(corpus, rows)])
+    return np.where((named[:, :, None] == np.array(names)).any(axis=0), CERTAIN, -CERTAIN).astype(np.float32)

@@ -10,7 +10,7 @@ from tests.evaluation.tones import RATE, SAMPLES, tone_corpus
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.sources import (
+from darktimbre.extractors.sources import (
     Source,
     generated_source,
     real_source,
@@ -156,15 +156,12 @@ def refusals(corpus: Corpus, player: Synthesizer) -> dict[str, Callable[[], obje
     other.config["codec"]["sample_rate"] = 11025
     fast = Synthesizer(other)
     return {
-        "plays at 8000 Hz, the notes it is compared with have 16000 Hz": lambda: generated_source(
-            player, condition, latent, sample_rate=16000
-        ),
-        "2000 samples, 8000 are asked for": lambda: generated_source(player, condition, latent, samples=8000),
+        "2000 samples, 8000 are needed": lambda: generated_source(player, condition, latent, samples=8000),
         "another length or rate than the instrument's": lambda: round_trip_source(fast, corpus, np.arange(3)),
     }
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(2))
 def test_what_does_not_compare_is_refused(corpus: Corpus, player: Synthesizer, number: int) -> None:
     sentence, ask = list(refusals(corpus, player).items())[number]
     with pytest.raises(UserError, match=sentence):

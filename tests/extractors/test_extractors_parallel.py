@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from darktimbre.evaluation.threads import side_by_side
+from darktimbre.extractors.parallel import in_parallel
 
 
 @pytest.fixture(params=[1, 3])
@@ -17,8 +17,8 @@ def threads(request: pytest.FixtureRequest) -> int:
 
 
 def test_stretches_come_back_in_order_and_cover_everything(threads: int) -> None:
-    assert side_by_side(lambda first, stop: (first, stop), 10, 4) == [(0, 4), (4, 8), (8, 10)]
-    assert side_by_side(lambda first, stop: (first, stop), 4, 9) == [(0, 4)]
+    assert in_parallel(lambda first, stop: (first, stop), 10, 4) == [(0, 4), (4, 8), (8, 10)]
+    assert in_parallel(lambda first, stop: (first, stop), 4, 9) == [(0, 4)]
 
 
 def test_as_many_run_at_once_as_torch_has_threads_and_each_computes_alone(threads: int) -> None:
@@ -28,7 +28,7 @@ def test_as_many_run_at_once_as_torch_has_threads_and_each_computes_alone(thread
         together.wait()
         return torch.get_num_threads()
 
-    assert side_by_side(work, 2 * threads, 1) == [1] * 2 * threads
+    assert in_parallel(work, 2 * threads, 1) == [1] * 2 * threads
     assert torch.get_num_threads() == threads
 
 
@@ -37,5 +37,5 @@ def test_an_error_reaches_the_caller_and_the_threads_are_put_back(threads: int) 
         raise ValueError(f"note {first}")
 
     with pytest.raises(ValueError, match="note 0"):
-        side_by_side(work, 6, 2)
+        in_parallel(work, 6, 2)
     assert torch.get_num_threads() == threads

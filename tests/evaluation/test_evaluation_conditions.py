@@ -8,7 +8,7 @@ from tests.bundle.tiny import PITCHES, tiny_bundle
 from tests.evaluation.tones import tone_corpus
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.heldout import HeldOut, draw_rows, held_out_rows
+from darktimbre.evaluation.conditions import Conditions, draw_rows, held_out_rows
 from darktimbre.notes.errors import UserError
 
 
@@ -63,7 +63,7 @@ def test_an_instrument_whose_pitches_are_nowhere_is_told_so(corpus: Corpus) -> N
 
 def test_groups_number_the_instruments_of_the_notes_at_hand(corpus: Corpus) -> None:
     rows = draw_rows(corpus, tiny_bundle().attributes, ("valid", "test"), 60, seed=0)
-    groups = HeldOut.of(corpus, rows, tiny_bundle().attributes).groups
+    groups = Conditions.of(corpus, rows, tiny_bundle().attributes).groups
     names = corpus.column("instrument")[rows]
     assert set(groups.tolist()) == set(range(len(set(names.tolist()))))
     assert (np.equal.outer(groups, groups) == np.equal.outer(names, names)).all()
@@ -71,7 +71,7 @@ def test_groups_number_the_instruments_of_the_notes_at_hand(corpus: Corpus) -> N
 
 def test_repeated_rows_repeat_their_conditions(corpus: Corpus, tmp_path: Path) -> None:
     rows = draw_rows(corpus, tiny_bundle().attributes, ("valid",), 50, seed=0)
-    asked = HeldOut.of(corpus, rows, tiny_bundle().attributes)
+    asked = Conditions.of(corpus, rows, tiny_bundle().attributes)
     same = np.equal.outer(rows, rows)
     alike = (asked.condition[:, None] == asked.condition[None]).all(axis=2)
     assert len(asked.condition) == 50

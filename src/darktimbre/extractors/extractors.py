@@ -1,0 +1,177 @@
+"""Feature extractors: a teacher, its embedding alone, the corpus's classifier, an estimator of pitch.
+
+Networks run in batches of a fixed size, the last one padded: the features of a note do not depend on how many notes
+are extracted at once.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from darktimbre.audio.pitch import yin
+from darktimbre.audio.shape import resample
+from darktimbre.bundle.classifier import Classifier
+from darktimbre.extractors.parallel import in_parallel
+from darktimbre.notes.errors import UserError
+from darktimbre.teachers.tagger import Embedder, Tagger
+
+BATCH = 16  # notes in one call of a network
+LOWEST, HIGHEST = 50.0, 2500.0  # Hz, ends of YIN's search, widened where the expected pitches lie beyond
+MARGIN = 2 ** (4 / 12)  # a major third beyond them, so that a miss is distinguished from a hit
+
+Features = dict[str, NDArray[Any]]
+"""Features by name, each (note, …)."""
+
+
+class Extractor(Protocol):
+    """Describes sounds by features.
+
+    Attributes:
+        name: unique among the extractors of one evaluation.
+        digest: SHA-256 of everything that its features depend on besides the sounds.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+    def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
+        """(note, sample) at `rate` Hz → features by name, each (note, …).
+
+        Raises:
+            UserError: a feature is not finite, or the sounds are of the wrong length or rate.
+        """
+        ...
+
+
+class TeacherExtractor:
+    """A teacher: `logits` (note, label), and `embedding` (note, dimension) where not restricted to some labels.
+
+    Logits are rounded to float16, like the stored tags that they are compared with.
+    """
+
+    def __init__(self, tagger: Tagger, names: tuple[str, ...] | None) -> None:
+        """The attributes `names` alone, or all labels of `tagger` and its embedding.
+
+        Raises:
+            UserError: the teacher does not know one of the names.
+        """
+        place = {label: column for column, label in enumerate(tagger.labels)}
+        if unknown := [name for name in names or () if name not in place]:
+            raise UserError(f"{tagger.name} does not know {', '.join(map(repr, unknown))}; it cannot predict them.")
+        self.tagger = tagger
+        self.columns = None if names is None else [place[name] for name in names]
+        self.name = tagger.name
+        self.digest = _digest("teacher", tagger.name, tagger.digest, names, BATCH)
+
+    def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
+        """See `Extractor`."""
+
+        def model(batch: Tensor) -> dict[str, Tensor]:
+            logits = self.tagger.logits(batch)
+            if self.columns is not None:
+                return {"logits": logits[:, self.columns]}
+            return {"logits": logits, "embedding": self.tagger.embed(batch)}
+
+        features = _run(model, waves, rate, self.tagger.sample_rate, self.name)
+        return {**features, "logits": features["logits"].astype(np.float16).astype(np.float32)}
+
+
+class EmbeddingExtractor:
+    """A teacher's `embedding` (note, dimension) alone."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.name = f"{embedder.name} embedding"
+        self.digest = _digest("embedding", embedder.name, embedder.digest, BATCH)
+
+    def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
+        """See `Extractor`."""
+        return _run(
+            lambda batch: {"embedding": self.embedder.embed(batch)}, waves, rate, self.embedder.sample_rate, self.name
+        )
+
+
+class ClassifierExtractor:
+    """The corpus's classifier: logits of `pitch` (note, pitch) and `family` (note, family), `embedding`."""
+
+    name = "classifier"
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+        self.digest = _digest("classifier", classifier.digest, BATCH)
+
+    def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
+        """See `Extractor`."""
+        own = (self.classifier.sample_rate, self.classifier.samples)
+        if (rate, waves.shape[1]) != own:
+            raise UserError(
+                f"The classifier takes {own[1]} samples at {own[0]} Hz, these sounds have {waves.shape[1]} at "
+                f"{rate} Hz: train one on this corpus (`darktimbre train inception`)."
+            )
+
+        def model(batch: Tensor) -> dict[str, Tensor]:
+            output = self.classifier.hear(batch)
+            return {"pitch": output.pitch, "family": output.family, "embedding": output.embedding}
+
+        return _run(model, waves, rate, rate, self.name)
+
+
+class PitchExtractor:
+    """YIN: `f0` in Hz (note,), NaN where no pitch is found, and `confidence` (note,) in [0, 1]."""
+
+    name = "fundamental"
+
+    def __init__(self, rate: int, hertz: NDArray[np.float64] | None = None) -> None:
+        """Searches 50 to 2500 Hz, and further where one of the expected pitches `hertz` (any shape) lies near or
+        beyond an end; never above half of `rate`."""
+        pitches = np.ravel(hertz) if hertz is not None and np.size(hertz) else np.array([LOWEST * MARGIN])
+        self.low = min(LOWEST, float(pitches.min()) / MARGIN)
+        self.high = min(max(HIGHEST, float(pitches.max()) * MARGIN), rate / 2)
+        self.digest = _digest("fundamental", self.low, self.high)
+
+    def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
+        """See `Extractor`."""
+        f0, confidence = yin(waves, rate, fmin=self.low, fmax=min(self.high, rate / 2))
+        return {"f0": f0, "confidence": confidence}
+
+
+def _run(
+    model: Callable[[Tensor], dict[str, Tensor]], waves: NDArray[np.float32], rate: int, wanted: int, name: str
+) -> Features:
+    """What a network computes of waves (note, sample) resampled from `rate` to `wanted` Hz, `BATCH` notes at a time.
+
+    Raises:
+        UserError: it is not finite.
+    """
+
+    def run(first: int, stop: int) -> Features:
+        batch = waves[np.minimum(np.arange(first, first + BATCH), stop - 1)]  # the last one is padded
+        if rate != wanted:
+            # the resampler takes (sample, channel): one call for the whole batch
+            batch = np.ascontiguousarray(resample(np.ascontiguousarray(batch.T), rate, wanted).T)
+        with torch.inference_mode():
+            output = model(torch.from_numpy(batch))
+        return {key: values[: stop - first].float().cpu().numpy() for key, values in output.items()}
+
+    parts = in_parallel(run, len(waves), BATCH)
+    features = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    for key, values in features.items():
+        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if bad.any():
+            raise UserError(
+                f"{name} gives no finite {key} for {bad.sum()} of {len(values)} sounds; its weights are damaged: fetch "
+                "or train them again."
+            )
+    return features
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
