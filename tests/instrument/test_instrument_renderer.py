@@ -12,7 +12,6 @@ import pytest
 from tests.bundle.tiny import tiny_bundle
 
 from darktimbre.instrument.renderer import (
-    Begun,
     Busy,
     Client,
     Event,
@@ -21,6 +20,7 @@ from darktimbre.instrument.renderer import (
     NoteReady,
     Renderer,
     RenderError,
+    Started,
 )
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
@@ -140,7 +140,7 @@ def test_notes_come_nearest_first_and_are_the_rendered_ones(instrument: Gated, r
     client = renderer.client(ear)
     begun = client.play(numbered(3), near=57)
     order = nearest_first(map(float, PITCHES), 57)
-    assert begun == Begun(1, tuple(order), 0)
+    assert begun == Started(1, tuple(order), 0)
     instrument.allow(len(PITCHES))
     finished = ear.until(Finished)
     assert ear.pitches() == order

@@ -1,5 +1,8 @@
 """What folders say of a sound: its class, and the subclass below it, as names that stand by themselves."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,3 +24,20 @@ def leaf_of(corpus: Corpus, rows: NDArray[np.int64]) -> NDArray[np.str_]:
     classes, below = class_of(corpus, rows), corpus.column("subcategory")[rows]
     named = [f"{name}{BETWEEN}{under}" if under else str(name) for name, under in zip(classes, below, strict=True)]
     return np.array(named, dtype=np.str_)
+
+
+def family_of(corpus: Corpus, rows: NDArray[np.int64], kind: str = "family") -> NDArray[np.str_]:
+    """Instrument family of some rows (note,), `OTHER` where none is known; or, of one-shots, what recipes call the kind
+    `category`, the class, and `subcategory`, the finest class known."""
+    if kind == "category":
+        return class_of(corpus, rows)
+    if kind == "subcategory":
+        return leaf_of(corpus, rows)
+    family = corpus.column("family")[rows]
+    return np.where(family == "", OTHER, family).astype(np.str_)
+
+
+def class_indices(values: NDArray[Any], classes: Sequence[Any]) -> NDArray[np.int64]:
+    """Place of each value among the classes (row,); −1 where it is none of them."""
+    place = {name: index for index, name in enumerate(classes)}
+    return np.array([place.get(value, -1) for value in values.tolist()], dtype=np.int64)

@@ -12,7 +12,7 @@ from darktimbre.audio.shape import resample
 from darktimbre.instrument.admission import SUBPROTOCOL, Limits
 from darktimbre.instrument.guard import Receive, Send
 from darktimbre.instrument.messages import NearMessage, PatchMessage, live_message, note_frame, strict_json
-from darktimbre.instrument.renderer import Begun, Busy, Event, Failed, Finished, NoteReady, Renderer
+from darktimbre.instrument.renderer import Busy, Event, Failed, Finished, NoteReady, Renderer, Started
 from darktimbre.instrument.turns import Pace
 from darktimbre.notes.errors import UserError
 
@@ -79,7 +79,7 @@ class Player:
         self._loop = asyncio.get_running_loop()
         self._limits = limits
         self._rate = self._generation = 0
-        self._outgoing: deque[Begun | Event] = deque()
+        self._outgoing: deque[Started | Event] = deque()
         self._lock = threading.Lock()  # between deciding that an event is wanted and putting it out
         self._ready = asyncio.Event()
         self._pace = Pace(limits.messages)
@@ -164,10 +164,10 @@ class Player:
             self._loop.call_soon_threadsafe(self._ready.set)
 
 
-def told(event: Begun | Finished | Failed) -> dict[str, Any]:
+def told(event: Started | Finished | Failed) -> dict[str, Any]:
     """An event as the page reads it."""
     match event:
-        case Begun():
+        case Started():
             return {
                 "type": "begun",
                 "generation": event.generation,
