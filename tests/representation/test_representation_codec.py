@@ -245,3 +245,27 @@ def test_a_cuda_device_gives_the_same(kind: str) -> None:
     torch.testing.assert_close(pictures.cpu()[:, 0], codec.encode(waves)[:, 0], atol=1e-3, rtol=0)
     decoded = codec.decode(codec.encode(waves).cuda()).cpu()
     torch.testing.assert_close(decoded, codec.decode(codec.encode(waves)), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_handed_inverter_gets_magnitudes_and_frequencies_and_makes_the_sound(kind: str) -> None:
+    handed = []
+
+    def inverter(magnitude: torch.Tensor, frequency: torch.Tensor | None) -> torch.Tensor:
+        handed.append((magnitude, frequency))
+        return torch.full((len(magnitude), 3000), 0.25)
+
+    config = codec_of(kind, **TINY).config
+    codec = Codec(config, inverter=inverter)
+    pictures = codec.encode(0.1 * torch.randn(2, 3000, generator=torch.Generator().manual_seed(1)))
+    assert torch.equal(codec.decode(pictures), torch.full((2, 3000), 0.25))
+    (magnitude, frequency), (bins, frames) = handed[0], (codec.bins, codec.shape[2])
+    assert magnitude.shape == (2, bins, frames)
+    assert (magnitude >= 0).all()
+    if codec.phase:
+        assert frequency is not None
+        torch.testing.assert_close(frequency, pictures[:, 1])
+    else:
+        assert frequency is None
+    assert codec.fit([torch.rand(2, 3000)]).inverter is inverter
+    assert codec.to_config() == Codec(config).to_config()

@@ -12,7 +12,7 @@ from darktimbre.bundle.where import CONFIG, DISCRIMINATOR, find
 from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
-from darktimbre.representation.codec import Codec, codec_from_config
+from darktimbre.representation.codec import Codec, Inverter, codec_from_config
 from darktimbre.representation.config import Inversion
 
 _PARTS = ("network", "attributes", "codec")
@@ -94,10 +94,10 @@ class Bundle(ModelFolder[ProgressiveConfig, Generator]):
         """SHA-256 over the generator's weights as they are held here."""
         return tensors.digest(self.weights)
 
-    def codec(self) -> Codec:
-        """The spectrogram ⇄ sound pair the generator was trained with, with its fitted scaling."""
+    def codec(self, *, inverter: Inverter | None = None) -> Codec:
+        """The spectrogram ⇄ sound pair the generator was trained with, with its fitted scaling; see `Codec`."""
         try:
-            return codec_from_config(self.config["codec"])
+            return codec_from_config(self.config["codec"], inverter=inverter)
         except (TypeError, KeyError, ValueError) as error:
             raise UserError(f"{self.origin}: `codec` in {CONFIG} is damaged ({error}).") from error
 

@@ -40,6 +40,8 @@ class Sound(nn.Module):
 
 def why_not(codec: Codec) -> str | None:
     """Why a codec's inverse cannot be written as a graph, as the end of a sentence; None where it can."""
+    if codec.inverter is not None:
+        return "another inverter than the codec's own makes its sound"
     if not codec.phase:
         return f"its pictures hold no phase, and finding one ({codec.config.inversion}) is no fixed graph"
     if codec.mel:

@@ -8,7 +8,7 @@ loudest training bin (13 dB for notes that reach full level), so whatever a netw
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from pydantic import ValidationError
@@ -27,11 +27,25 @@ AT_ONCE = 4  # notes transformed together on a CPU: their spectra stay in its ca
 SILENCE = 1e-24  # added to |X|², so that silence has a derivative
 
 
-class Codec:
-    """A named pair `encode` / `decode`; follows its input's device, computes in float32 (float64 for float64)."""
+class Inverter(Protocol):
+    """Magnitudes → sound: what a codec may be handed instead of its own ways, such as a learned inversion network."""
 
-    def __init__(self, config: CodecConfig | None = None) -> None:
+    def __call__(self, magnitude: Tensor, frequency: Tensor | None, /) -> Tensor:
+        """`(batch, frequency, frame)` |X| of a spectrum's bins from `Codec.first_bin` up, and for kinds with phase the
+        picture's other channel, the instantaneous frequency → waves `(batch, sample)`."""
+        ...
+
+
+class Codec:
+    """A named pair `encode` / `decode`; follows its input's device, computes in float32 (float64 for float64).
+
+    Decoding ends with `inverter` where one is given, else with what `config` chooses: integrated phases (kinds with
+    phase), or its `inversion`.
+    """
+
+    def __init__(self, config: CodecConfig | None = None, *, inverter: Inverter | None = None) -> None:
         self.config = config or CodecConfig()
+        self.inverter = inverter
         c = self.config
         self.sample_rate = c.sample_rate  # Hz
         self.samples = c.samples
@@ -88,7 +102,7 @@ class Codec:
             raise UserError(
                 "Fitting the codec needs sounds that are not all silent; look at them with darktimbre info."
             )
-        return Codec(self.config.model_copy(update={"low": low, "high": high}))
+        return Codec(self.config.model_copy(update={"low": low, "high": high}), inverter=self.inverter)
 
     def to_config(self) -> dict[str, Any]:
         """A JSON-able description, scaling included; `codec_from_config` makes the same codec of it.
@@ -108,11 +122,15 @@ class Codec:
         return torch.stack([level, self._turns(real, imag)] if self.phase else [level], dim=1)
 
     def _decode(self, pictures: Tensor) -> Tensor:
-        c = self.config
         magnitude = self._linear(self._unlevel(torch.nan_to_num(pictures[:, 0], nan=-1.0)))
-        if not self.phase:
-            return self._found(magnitude)
-        turns = torch.nan_to_num(pictures[:, 1], nan=0.0).clamp(-4, 4)
+        turns = torch.nan_to_num(pictures[:, 1], nan=0.0).clamp(-4, 4) if self.phase else None
+        if self.inverter is not None:
+            return self.inverter(magnitude, turns)
+        return self._found(magnitude) if turns is None else self._integrated(magnitude, turns)
+
+    def _integrated(self, magnitude: Tensor, turns: Tensor) -> Tensor:
+        """The wave of magnitudes and instantaneous frequencies."""
+        c = self.config
         if c.coherence:
             turns = coherent_turns(turns, magnitude, own=self._own(turns), reach=c.coherence)
         phase = self._unturn(turns)
@@ -204,10 +222,10 @@ def _together(portions: list[Tensor]) -> Tensor:
     return portions[0] if len(portions) == 1 else torch.cat(portions)
 
 
-def codec_from_config(config: dict[str, Any]) -> Codec:
+def codec_from_config(config: dict[str, Any], *, inverter: Inverter | None = None) -> Codec:
     """The codec that `Codec.to_config` described; an unknown or impossible setting is a `UserError`."""
     try:
-        return Codec(CodecConfig.model_validate(config))
+        return Codec(CodecConfig.model_validate(config), inverter=inverter)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the settings together"

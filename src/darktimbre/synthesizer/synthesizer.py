@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from darktimbre.audio.shape import fade_out
 from darktimbre.bundle.bundle import Bundle
+from darktimbre.models.edits import Edit, edited
 from darktimbre.models.folding import fold
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
@@ -54,6 +55,7 @@ class Synthesizer:
                 f"{bundle.origin}: the network takes {plan.condition} controls, not {self.attributes.size}."
             )
         self.network = fold(bundle.generator()).to(self.device).eval() if network is None else network
+        self.edits: tuple[Edit, ...] = ()  # of the network's activations, in every note from now on
         self.block = 1 if self.device.type == "cpu" else None  # notes per call; None: as `render` is asked
         self.runtime = "torch" if network is None else network.name
         self._edges = edges(self.codec.samples, self.codec.sample_rate)
@@ -162,7 +164,7 @@ class Synthesizer:
     ) -> NDArray[np.float32]:
         block = self.block or max(1, batch_size)
         rendered = np.empty((len(condition), self.samples), np.float32)
-        with torch.inference_mode(), _exact(self.device):
+        with torch.inference_mode(), _exact(self.device), edited(self.network, *self.edits):
             for first in range(0, len(condition), block):
                 count = min(block, len(condition) - first)
                 rows = np.minimum(np.arange(first, first + block), len(condition) - 1)  # the last block is filled up
