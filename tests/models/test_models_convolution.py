@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darktimbre.models import convolution
-from darktimbre.models.convolution import convolve, spread, weight_gradient
+from darktimbre.models.convolution import Conv2d, ConvTranspose2d, convolve, spread, weight_gradient
 
 STRIDES = [(1, 1), (2, 1), (2, 2)]
 
@@ -72,3 +72,43 @@ def test_a_penaltys_first_pass_computes_no_weights_gradient(monkeypatch):
     assert not calls
     slope.square().sum().backward()
     assert calls
+
+
+# ----------------------------------------------------------------------------
+# bfloat16 with a stride and an input narrower than the kernel, which processors with AMX get wrong. Others get it
+# right, so that float32's accuracy shows that the guard was taken.
+
+KERNELS = {
+    "module": lambda: Conv2d(2, 4, (7, 3), (1, 2), (3, 1)),
+    "function": lambda: Called(convolve, torch.randn(4, 2, 3, 3), torch.randn(4), (1, 2), 1),
+    "transposed module": lambda: ConvTranspose2d(2, 4, 4, 2, 1),
+    "transposed function": lambda: Called(spread, torch.randn(2, 4, 4, 4), torch.randn(4), (2, 2), 1),
+}
+
+
+class Called(torch.nn.Module):
+    """One of our functions as a module."""
+
+    def __init__(self, function, weight: Tensor, bias: Tensor, stride: tuple[int, int], padding: int) -> None:
+        super().__init__()
+        self.weight, self.bias = torch.nn.Parameter(weight), torch.nn.Parameter(bias)
+        self.function, self.how = function, (stride, padding)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.function(features, self.weight, self.bias, *self.how)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_narrow_inputs_with_a_stride_are_computed_in_float32(name: str) -> None:
+    kernel = KERNELS[name]()
+    width = 1 if "transposed" in name else 2  # of the input; a transposed one's result is twice as wide
+    narrow, wide = (torch.randn(8, 2, 146, n).to(memory_format=torch.channels_last) for n in (width, 4))
+    expected = kernel(narrow)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, from_bf16, of_wide = kernel(narrow), kernel(narrow.bfloat16()), kernel(wide)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert from_bf16.dtype == torch.float32
+    assert from_bf16.isfinite().all()
+    assert of_wide.dtype == torch.bfloat16
+    found.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in kernel.parameters())

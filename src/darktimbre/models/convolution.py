@@ -5,12 +5,17 @@ derivatives are the other two. Written so, second derivatives need nothing else,
 of a gradient penalty by a convolution with a kernel as large as the picture. The gradient of the weight is computed in
 strips of the picture: oneDNN's own, channels-last on processors without AVX-512, falls from 50 to 14 GFLOP/s a core as
 pictures grow (measured).
+
+Under autocast they are torch's, but for one case that is computed in float32; so are the modules `Conv2d` and
+`ConvTranspose2d`.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_weight
@@ -22,15 +27,19 @@ ROWS = 32  # of a strip
 def convolve(features: Tensor, weight: Tensor, bias: Tensor, stride: Pair, padding: int) -> Tensor:
     """`conv2d(features, weight, bias, stride, padding)`."""
     if _as_it_is(features):
-        return F.conv2d(features, weight, bias, stride, padding)
+        return _safely(
+            lambda given: F.conv2d(given, weight, bias, stride, padding), features, features.shape[2:], weight, stride
+        )
     return cast(Tensor, _Convolution.apply(features, weight, _no_leaf(bias), stride, padding))
 
 
 def spread(features: Tensor, weight: Tensor, bias: Tensor, stride: Pair, padding: int) -> Tensor:
     """`conv_transpose2d(features, weight, bias, stride, padding)`."""
-    if _as_it_is(features):
-        return F.conv_transpose2d(features, weight, bias, stride, padding)
     size = _spread_size(features, weight, stride, padding)
+    if _as_it_is(features):
+        return _safely(
+            lambda given: F.conv_transpose2d(given, weight, bias, stride, padding), features, size, weight, stride
+        )
     return cast(Tensor, _Transposed.apply(features, weight, _no_leaf(bias), size, stride, padding))
 
 
@@ -44,12 +53,49 @@ def _spread_size(result: Tensor, weight: Tensor, stride: Pair, padding: int) -> 
     return [(n - 1) * s - 2 * padding + k for n, s, k in zip(result.shape[2:], stride, kernel, strict=True)]
 
 
+# ----------------------------------------------------------------------------
+# bfloat16
+#
+# On CPUs with AMX (torch 2.13, oneDNN) a bfloat16 convolution with a stride over an input narrower than its kernel
+# gives NaN or 1e38, e.g. (8, 2, 146, 2) by (4, 2, 7, 3), stride (1, 2), padding (3, 1). Wider inputs are right, and
+# so are narrow ones without a stride. The gradient of a transposed convolution is a convolution over its result.
+
+
+def _safely(
+    compute: Callable[[Tensor], Tensor], features: Tensor, size: Sequence[int], weight: Tensor, stride: Sequence[int]
+) -> Tensor:
+    """`compute(features)`, in float32 where autocast to bfloat16 goes wrong; `size` is that of the finer side."""
+    narrow = max(stride) > 1 and any(n < k for n, k in zip(size, weight.shape[2:], strict=True))
+    if not narrow or features.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return compute(features)
+    with torch.autocast("cpu", enabled=False):
+        return compute(features.float())
+
+
+class Conv2d(nn.Conv2d):
+    """torch's, computed in float32 where bfloat16 goes wrong."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _safely(super().forward, input, input.shape[2:], self.weight, self.stride)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """torch's, computed in float32 where bfloat16 goes wrong."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        result = [n * step for n, step in zip(input.shape[2:], self.stride, strict=True)]
+        return _safely(partial(super().forward, output_size=output_size), input, result, self.weight, self.stride)
+
+
+# ----------------------------------------------------------------------------
+
+
 def _no_leaf(bias: Tensor) -> Tensor:
     """The same, as something computed, of which `_asked` can tell whether it is wanted."""
     return bias.clone()
 
 
-# In all three: features (batch, in, …) ─ weight (out, in, k, k) ─► result (batch, out, …).
+# The fast way. In all three: features (batch, in, …) ─ weight (out, in, k, k) ─► result (batch, out, …).
 
 
 class _Convolution(torch.autograd.Function):

@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
+from darktimbre.models.convolution import Conv2d, ConvTranspose2d
 from darktimbre.models.layers import minibatch_deviation
 from darktimbre.models.progressive import Verdict
 
@@ -78,14 +79,14 @@ class DcganGenerator(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 nn.Sequential(
-                    nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
+                    ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False),
                     nn.BatchNorm2d(outputs),
                     nn.LeakyReLU(slope),
                 )
                 for inputs, outputs in ((first, second), (second, third))
             )
         )
-        self.picture = nn.Sequential(nn.ConvTranspose2d(third, config.channels, 3, padding=1), nn.Tanh())
+        self.picture = nn.Sequential(ConvTranspose2d(third, config.channels, 3, padding=1), nn.Tanh())
         self.apply(drawn_small)
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
@@ -109,7 +110,7 @@ class DcganDiscriminator(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 nn.Sequential(
-                    nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=config.normalisation == "none"),
+                    Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=config.normalisation == "none"),
                     normalised(config.normalisation, outputs),
                     nn.LeakyReLU(config.negative_slope),
                     nn.Dropout(config.dropout),

@@ -6,6 +6,8 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from darktimbre.models.convolution import Conv2d
+
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -45,7 +47,7 @@ class DigitClassifier(nn.Module):
             height, width = -(-height // stride), -(-width // stride)
             self.blocks.append(
                 nn.Sequential(
-                    nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+                    Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
                     nn.BatchNorm2d(outputs),
                     nn.ReLU(),
                 )

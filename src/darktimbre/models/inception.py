@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darktimbre.models.convolution import Conv2d
+
 Positive = Annotated[int, Field(ge=1)]
 OCTAVES = 7  # at most; from 55 Hz to 7 kHz
 TOP = 0.47  # of the sample rate: where the axis ends at the latest
@@ -129,7 +131,7 @@ class Unit(nn.Sequential):
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int] = (1, 1), stride: tuple[int, int] = (1, 1)):
         padding = (kernel[0] // 2, kernel[1] // 2)
         super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
+            Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         )

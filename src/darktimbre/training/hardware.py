@@ -1,13 +1,13 @@
 """What the steps are told about the machine: device, share of a batch, precision, how processes agree."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from darktimbre.training.batches import Share
+from darktimbre.training.precision import Precision
 
 
 def itself(tensor: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ class Hardware:
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     share: Share = field(default_factory=Share)
-    computing: Callable[[], AbstractContextManager[object]] = nullcontext
+    computing: Precision = field(default_factory=Precision)
     mean: Callable[[Tensor], Tensor] = itself
 
     def average_gradients(self, module: nn.Module) -> None:

@@ -20,6 +20,7 @@ from darktimbre.training.journal import Meter
 from darktimbre.training.keeper import Keeper, NoKeeper
 from darktimbre.training.observer import Observer
 from darktimbre.training.plan import Plan, make_plan, material_of
+from darktimbre.training.precision import Precision
 from darktimbre.training.progress import Progress
 from darktimbre.training.recipe import Recipe
 from darktimbre.training.schedule import Schedule
@@ -118,7 +119,7 @@ def _train(
         stop.listening(),
     ):
         keeper.begin(schedule, seen, _may_break_off(stop, hardware))
-        reason, seen = _run(training, schedule, hardware, meter, keeper, stop, progress, seen)
+        reason, seen = _run(training, schedule, hardware, meter, keeper, stop, progress, seen, say)
     bundle = keeper.bundle(schedule, seen, half=options.half, say=say) if reason != "interrupted" else None
     fabric.barrier()
     return Outcome(reason, seen, bundle)
@@ -126,16 +127,19 @@ def _train(
 
 def _run(
     training: Training, schedule: Schedule, hardware: Hardware, meter: Meter, keeper: "Keeper | NoKeeper", stop: Stop,
-    progress: Progress, seen: int,
+    progress: Progress, seen: int, say: Callable[[str], None],
 ) -> tuple[Reason, int]:  # fmt: skip
     """Steps from `seen` until the schedule's end or a reason to stop; the state at that point is saved."""
     recipe, on_gpu = schedule.recipe, hardware.device.type != "cpu"
     breaks_off = _may_break_off(stop, hardware)
     if breaks_off():
         return "interrupted", seen
+    first = seen
     while seen < schedule.total:
         moment = schedule.at(seen)
-        losses = training.step(moment)
+        other_shapes = seen == first or moment.begins
+        with hardware.computing.checked(hardware.device, hardware.mean, say) if other_shapes else nullcontext():
+            losses = training.step(moment)
         meter.add(losses)
         seen += moment.batch
         reports, keeps = (
@@ -222,7 +226,7 @@ def _hardware(fabric: Fabric) -> Hardware:
         assert isinstance(reduced, torch.Tensor)
         return reduced
 
-    single = Hardware(device=fabric.device, computing=fabric.autocast)
+    single = Hardware(device=fabric.device, computing=Precision(fabric.autocast))
     if fabric.world_size == 1:
         return single
     return replace(single, share=Share(fabric.global_rank, fabric.world_size), mean=mean)
