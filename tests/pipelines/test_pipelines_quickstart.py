@@ -16,7 +16,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.cli import console
 from darktimbre.cli.main import app
 from darktimbre.corpus import builtin, fluid
-from darktimbre.evaluation import quick
+from darktimbre.evaluation import validation
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines import quickstart as pipeline
 from darktimbre.pipelines.quickstart import BUILTIN, RANDOM, Settings, State
@@ -182,7 +182,7 @@ def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_p
         (Ear, "logits", stop),
         (pipeline, "train", stop),
         (gan.GanTraining, "step", interrupted_step),
-        (quick, "round_trip_source", stop),
+        (validation, "round_trip_source", stop),
         (pipeline, "render_sweep", stop),
     ]
     for room, name, broken in places:

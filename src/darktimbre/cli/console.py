@@ -3,13 +3,16 @@
 import errno
 import re
 import sys
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from darktimbre.notes.errors import UserError
 
@@ -60,31 +63,42 @@ def warn(text: str) -> None:
     errors().print(text, style="yellow", markup=False)
 
 
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """Rows under their headings."""
+    grid = Table(*columns, title=title or None)
+    for row in rows:
+        grid.add_row(*row)
+    console().print(grid)
+
+
+class Update(Protocol):
+    """How far something is; a `stage` takes the place of the description."""
+
+    def __call__(self, done: int, total: int, stage: str = "") -> None: ...
+
+
 @contextmanager
-def progress(description: str, total: int | None = None, unit: str = "notes") -> Iterator[Callable[[int, int], None]]:
-    """A bar with count and time left on standard error; nothing at all where that is no terminal.
+def progress(description: str, total: int | None = None, unit: str = "notes") -> Iterator[Update]:
+    """A bar with count and time left on standard error; where that is no terminal, only a line for each new stage.
 
     Yields `update(done, total)`; what the first call reports as done does not count when the time left is estimated.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("· left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors(), disable=not sys.stderr.isatty()) as bar:
+    shown = sys.stderr.isatty()
+    started, first, before = time.monotonic(), None, ""
+    with progress_bar(unit) as bar:
         task = bar.add_task(description, total=total)
-        started = False
 
-        def update(done: int, total: int) -> None:
-            nonlocal started
-            if not started:
+        def update(done: int, total: int, stage: str = "") -> None:
+            nonlocal first, before, started
+            if first is None:
                 bar.reset(task, total=total, completed=done)
-            started = True
-            bar.update(task, total=total, completed=done)
+                first, started = done, time.monotonic()
+            if stage != before and not shown:
+                pace = (time.monotonic() - started) / (done - first) if done > first else 0.0
+                left = f", about {pace * (total - done) / 60:.0f} min left" if pace else ""
+                print(f"{done:,} of at most {total:,} {unit}{left}; now: {stage}", file=sys.stderr, flush=True)
+            before = stage
+            bar.update(task, total=total, completed=done, description=stage or description)
 
         yield update
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from darktimbre.cli import console
 from darktimbre.pipelines import quickstart as pipeline
@@ -42,7 +41,7 @@ def quickstart(
     try:
         report = pipeline.run_quickstart(state, minutes, console)
     except KeyboardInterrupt:
-        console.caution("Stopped; run the same command to resume.")
+        console.warn("Stopped; run the same command to resume.")
         raise typer.Exit(console.INTERRUPTED) from None
     show(report)
     count = len(list(state.sounds.glob("*.wav")))
@@ -57,14 +56,16 @@ def show(report: dict[str, Any]) -> None:
         return "–" if value is None else f"{value:.3f}"
 
     real, trained = report["real"], report["trained"]
-    table = Table("", "pitch accuracy", "attribute correlation", "of logits", title=f"{report['notes']} held-out notes")
     figures = ("pitch_accuracy", "attribute_correlation", "logit_correlation")
-    for name in ("trained", "starter", "untrained", "real"):
-        if name in report:
-            table.add_row(name, *(number(report[name][figure]) for figure in figures))
+    rows = [
+        (name, *(number(report[name][figure]) for figure in figures))
+        for name in ("trained", "starter", "untrained", "real")
+        if name in report
+    ]
     if (same := real["same_instrument_correlation"]) is not None:
-        table.add_row("real, same instrument", "–", number(same), "–")
-    console.console().print(table)
+        rows.append(("real, same instrument", "–", number(same), "–"))
+    headings = ("", "pitch accuracy", "attribute correlation", "of logits")
+    console.table(headings, rows, title=f"{report['notes']} held-out notes")
     if real["pitch_accuracy"]:
         share = trained["pitch_accuracy"] / real["pitch_accuracy"]
         console.say(f"In tune (within 50 cents, by YIN) as often as {share:.0%} of what real notes reach.")

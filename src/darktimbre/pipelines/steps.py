@@ -1,7 +1,7 @@
 """Make it or reuse it: how every pipeline decides what is still to do, so that it can be stopped and run again."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +25,12 @@ class Reporter(Protocol):
         """A part begins."""
         ...
 
-    def progress(
-        self, description: str, total: int | None = None, unit: str = "notes"
-    ) -> AbstractContextManager[Callable[[int, int], None]]:
-        """Within it, `update(done, total)` says how far something is."""
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+        """Rows under their headings."""
+        ...
+
+    def progress(self, description: str, total: int | None = None, unit: str = "notes") -> AbstractContextManager[Any]:
+        """Within it, `update(done, total, stage="")` says how far something is."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""`darktimbre experiment mode-seeking` on tiny nets: arms that differ in one setting, one start, a report to read."""
+"""`darktimbre experiment mode-seeking` on tiny networks: one setting a variant, one start, a report."""
 
 import json
 import shutil
@@ -9,20 +9,14 @@ import numpy as np
 import pytest
 import torch
 from tests.bundle.tiny import PITCHES, tiny_bundle
-from tests.cli.test_cli_experiment import TINY
 from tests.evaluation.band_tones import FAMILIES, Ear, band_tones
+from tests.pipelines.test_pipelines_experiment import TINY
 from typer.testing import CliRunner, Result
 
 from darktimbre import teachers
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.classifier import Classifier
-from darktimbre.cli import experiment_runs
-from darktimbre.cli.experiment_mode_seeking import AGAIN, WITHOUT
-from darktimbre.cli.experiment_plan import Choices, experiment_of, weights_of
-from darktimbre.cli.experiment_runs import digest_of, recipe_on
-from darktimbre.cli.experiment_start import Start, start_at, with_pac, without_deviation
 from darktimbre.cli.main import app
-from darktimbre.corpus import soundfont
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.evaluation.conditions import Conditions
@@ -34,8 +28,12 @@ from darktimbre.evaluation.report.reading_diversity import changed, gained, para
 from darktimbre.evaluation.results import Estimate, Evaluation
 from darktimbre.evaluation.sounding import ask, class_names
 from darktimbre.models.inception import InceptionConfig
+from darktimbre.models.surgery import with_pac, without_minibatch_stddev
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
+from darktimbre.pipelines import experiment as pipeline
+from darktimbre.pipelines.experiment_plans import AGAIN, WITHOUT, Choices, experiment_of, numbers_of
+from darktimbre.pipelines.experiment_runs import Start, digest_of, recipe_on
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
@@ -45,7 +43,7 @@ from darktimbre.training.reading import difference, load_recipe
 from darktimbre.training.tree import labels_of, tree_of
 
 WARM = TINY.replace("  bands: 4\n", "  bands: 4\n  posterior: true\n") + "warm_start: {notes: 16, batch: 4}\n"
-ARMS = [WITHOUT, "mode seeking 0.5", "no minibatch deviation", "pac 2", AGAIN]
+VARIANTS = [WITHOUT, "mode seeking 0.5", "no minibatch deviation", "pac 2", AGAIN]
 SETTINGS = [
     ("ms0.5", "mode_seeking"), ("no-deviation", "minibatch_stddev"), ("pac2", "pac"), ("without-again", "seed")
 ]  # fmt: skip
@@ -73,8 +71,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory):
 
 def quiet(patched: pytest.MonkeyPatch) -> None:
     patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
-    patched.setattr(soundfont, "installed_soundfonts", list)
-    patched.setattr(experiment_runs, "guess", lambda runs, device: None)
+    patched.setattr(pipeline, "installed_soundfonts", list)
+    patched.setattr(pipeline, "estimate_times", lambda runs, device: None)
 
 
 def call(folder: Path, corpus: Path, *more: object) -> Result:
@@ -121,7 +119,7 @@ def test_second_call_trains_nothing_wherever_the_recipe_is_started_from(whole, m
     before = (folder / "out" / "report.json").read_bytes()
     result = call(folder, corpus)
     assert result.exit_code == 0, result.output
-    assert f"All {1 + len(ARMS)} arms are trained." in " ".join(result.output.split())
+    assert f"All {1 + len(VARIANTS)} variants are trained." in " ".join(result.output.split())
     assert (folder / "out" / "report.json").read_bytes() == before
 
 
@@ -131,20 +129,26 @@ def test_a_start_of_the_users_own_is_known_by_what_it_holds(whole, tmp_path, mon
     start = runs_in(folder)["tiny-start"] / "bundle"
     copied = shutil.copytree(start, tmp_path / "elsewhere")
     told = " ".join(call(folder, corpus, "--start", start, "--dry-run").output.split())
-    assert f"0 of {len(ARMS)} arms are done" in told
-    digests = [start_at(place).digest for place in (start, copied)]
+    assert f"0 of {len(VARIANTS)} variants are done" in told
+    digests = [Start.at(place).digest for place in (start, copied)]
     assert digests[0] == digests[1]
     (copied / "discriminator.safetensors").unlink()
     refused = call(folder, corpus, "--start", copied)
     assert refused.exit_code == 2
     assert "holds no discriminator" in refused.output
     with pytest.raises(UserError, match="is without minibatch deviation"):
-        Start(start, "", deviation=False).for_recipe(load_recipe(folder / "warm.yaml"), tmp_path)
+        Start(start, "", minibatch_stddev=False).fitted(load_recipe(folder / "warm.yaml"), tmp_path)
+
+
+def refitted(bundle: Bundle, discriminator: dict[str, torch.Tensor], **network: object) -> Bundle:
+    """The bundle with another discriminator and the network that goes with it."""
+    config = {**bundle.config, "network": {**bundle.config["network"], **network}}
+    return Bundle(config, bundle.weights, discriminator)
 
 
 def test_a_critic_without_deviation_judges_as_before_where_there_is_none(whole) -> None:
     bundle = Bundle.from_pretrained(runs_in(whole[0])["tiny-start"] / "bundle", discriminator=True)
-    cut = without_deviation(bundle)
+    cut = refitted(bundle, without_minibatch_stddev(bundle.discriminator), minibatch_stddev=False)
     picture = torch.randn(1, 2, *bundle.network.picture_size())  # one note alone deviates from nothing
     critic, other = bundle.critic(), cut.critic()
     assert critic is not None
@@ -158,11 +162,11 @@ def test_a_critic_without_deviation_judges_as_before_where_there_is_none(whole) 
 def test_the_report_can_be_read_by_people_and_by_what_reads_evaluations(whole) -> None:
     folder, _, said = whole
     told = json.loads((folder / "out" / "report.json").read_text())
-    assert [one["name"] for one in told["diversity"]] == ["real notes", *ARMS]
-    assert [arm["setting"]["mode_seeking"] for arm in told["diversity"][1:3]] == [0, 0.5]
-    assert [one.name for one in Evaluation.from_json(told).systems] == ["real notes", *ARMS]
+    assert [one["name"] for one in told["diversity"]] == ["real notes", *VARIANTS]
+    assert [variant["setting"]["mode_seeking"] for variant in told["diversity"][1:3]] == [0, 0.5]
+    assert [one.name for one in Evaluation.from_json(told).systems] == ["real notes", *VARIANTS]
     page = (folder / "out" / "report.html").read_text()
-    assert page.count("<audio") == len(FAMILIES) * (1 + 3 * len(ARMS))
+    assert page.count("<audio") == len(FAMILIES) * (1 + 3 * len(VARIANTS))
     text = (folder / "out" / "report.md").read_text()
     told_of = ("Asked twice for the same", "The same game played again", "NDB/k", "distance at one condition")
     for words in (*told_of, "Class by class"):
@@ -174,7 +178,8 @@ def test_the_report_can_be_read_by_people_and_by_what_reads_evaluations(whole) -
 def test_a_critic_with_pac_begins_near_the_mean_of_the_notes_scores(whole) -> None:
     bundle = Bundle.from_pretrained(runs_in(whole[0])["tiny-start"] / "bundle", discriminator=True)
     pictures = torch.randn(64, 2, *bundle.network.picture_size(), generator=torch.Generator().manual_seed(0))
-    critic, packed = bundle.critic(), with_pac(bundle, 2).critic()
+    packs = refitted(bundle, with_pac(bundle.discriminator, bundle.network, 2), pac=2)
+    critic, packed = bundle.critic(), packs.critic()
     assert critic is not None
     assert packed is not None
     means = critic(pictures).score.unflatten(0, (-1, 2)).mean(1)
@@ -210,9 +215,9 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Diversity:
         one.corpus, one.choice = corpus, choice
         return Instrument(name, one)
 
-    arms = [player(0.0, 1, WITHOUT), player(1.0, 64, "varied"), player(0.0, 1, AGAIN)]
+    variants = [player(0.0, 1, WITHOUT), player(1.0, 64, "varied"), player(0.0, 1, AGAIN)]
     profile = replace(QUICK, notes=48, reference=36, latents=8, conditions=3, pitches=2, subset_size=12, neighbours=3)
-    study = DiversityStudy(arms, corpus, Judges(Ear(), Ear()), folder / "out", profile=profile, fad=False)
+    study = DiversityStudy(variants, corpus, Judges(Ear(), Ear()), folder / "out", profile=profile, fad=False)
     return study.compare(AGAIN)
 
 
@@ -263,25 +268,25 @@ def test_quality_is_worse_only_beyond_the_intervals_and_beyond_what_another_run_
 
 def test_arms_and_what_is_refused(tmp_path) -> None:
     def choices(scale: str = "small", **more) -> Choices:
-        return Choices(scale, "yamnet", (1.0,), gansynth=False, renders=True, **more)
+        return Choices(scale=scale, temperatures=(1.0,), **more)
 
     small, large = (experiment_of("mode-seeking", choices(scale)) for scale in ("small", "paper"))
-    assert [arm.title for arm in small.arms][:3] == ["classifier", "start", WITHOUT]
-    assert {arm.begins for arm in small.arms[2:]} == {"start"}
-    assert "start" not in [arm.title for arm in large.arms]  # the paper's recipe has no warm start
+    assert [variant.title for variant in small.variants][:3] == ["classifier", "start", WITHOUT]
+    assert {variant.init_from for variant in small.variants[2:]} == {"start"}
+    assert "start" not in [variant.title for variant in large.variants]  # the paper's recipe has no warm start
     for experiment in (small, large):
-        for arm in experiment.arms:
-            assert arm.resolved().name
-    (arm,) = (arm for arm in large.arms if arm.title == "mode seeking 0.5")
-    assert arm.resolved().objectives.mode_seeking == 0.5
-    short = experiment_of("mode-seeking", choices("paper", notes=24_840)).arms[1].resolved()
+        for variant in experiment.variants:
+            assert variant.resolved().name
+    (variant,) = (variant for variant in large.variants if variant.title == "mode seeking 0.5")
+    assert variant.resolved().objectives.mode_seeking == 0.5
+    short = experiment_of("mode-seeking", choices("paper", notes=24_840)).variants[1].resolved()
     assert sum(stage.notes for stage in short.schedule) == pytest.approx(24_840, rel=0.001)
     with pytest.raises(UserError, match="is of the task inception"):
         experiment_of("mode-seeking", choices(recipe="inception"))
-    assert weights_of("0.5,0.05,0.5") == (0.05, 0.5)
+    assert numbers_of("0.5,0.05,0.5", "--mode-seeking", (1.0,)) == (0.05, 0.5)
     for text in ("", "0", "-1,2", "much", "inf"):
-        with pytest.raises(UserError, match="--mode-seeking takes weights above 0"):
-            weights_of(text)
+        with pytest.raises(UserError, match="--mode-seeking takes numbers above 0"):
+            numbers_of(text, "--mode-seeking", (1.0,))
 
 
 def test_an_instrument_of_classes_is_asked_as_it_was_trained(tmp_path) -> None:
@@ -299,11 +304,11 @@ def test_an_instrument_of_classes_is_asked_as_it_was_trained(tmp_path) -> None:
     assert asked.condition.tolist() == labels_of(corpus, attributes.names, rows).tolist()
     kind, names, each = class_names(corpus, attributes)
     assert (kind, names, each.tolist()) == ("class", ("drums/kick", "drums/snare", "synth"), [0, 1, 2])
-    one_shots = experiment_of("mode-seeking", Choices("small", "yamnet", (), False, True, recipe="oneshot-classes"))
-    assert [arm.recipe for arm in one_shots.arms[:2]] == ["oneshot-classifier", "oneshot-classes"]
-    assert {arm.resolved().data.teacher for arm in one_shots.arms[1:]} == {"classes"}
-    arm = one_shots.arms[2]
-    assert digest_of(recipe_on(arm, corpus), corpus)  # no tags are asked for
+    one_shots = experiment_of("mode-seeking", Choices(recipe="oneshot-classes"))
+    assert [variant.recipe for variant in one_shots.variants[:2]] == ["oneshot-classifier", "oneshot-classes"]
+    assert {variant.resolved().data.teacher for variant in one_shots.variants[1:]} == {"classes"}
+    variant = one_shots.variants[2]
+    assert digest_of(recipe_on(variant, corpus), corpus)  # no tags are asked for
 
 
 def test_classes_are_categories_then_families_then_what_is_heard_most(tmp_path) -> None:

@@ -14,13 +14,15 @@ from tests.evaluation.tones import RATE, SAMPLES
 from typer.testing import CliRunner, Result
 
 from darktimbre import teachers
-from darktimbre.cli import evaluate, experiment_plan, experiment_runs, experiment_steps
-from darktimbre.cli.experiment_plan import Arm, Choices, Experiment, Sounds, experiment_of, temperatures_of
-from darktimbre.cli.experiment_runs import Run, Whole, bundled_after, digest_of, run_of
+from darktimbre.cli import console, evaluate
 from darktimbre.cli.main import app
-from darktimbre.corpus import soundfont
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
+from darktimbre.pipelines import experiment as pipeline
+from darktimbre.pipelines import experiment_plans
+from darktimbre.pipelines.experiment import Request, corpus_places
+from darktimbre.pipelines.experiment_plans import Choices, Experiment, Sounds, Variant, experiment_of, numbers_of
+from darktimbre.pipelines.experiment_runs import Run, TimeLeft, digest_of, run_of
 from darktimbre.tagging.ranking import choose, read_attributes
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint, gan, inception
@@ -64,22 +66,27 @@ preview_every: 0
 journal_every: 16
 """
 
-GUESS = experiment_runs.guess
+ESTIMATE = pipeline.estimate_times
 
 
 def design(folder: Path):
-    """An experiment of three arms: a classifier, a baseline, two temperatures."""
+    """An experiment of three variants: a classifier, a baseline, two temperatures."""
     (folder / "tiny.yaml").write_text(TINY)
     (folder / "listening.yaml").write_text(LISTENING)
     tiny = str(folder / "tiny.yaml")
 
     def designed(choices: Choices) -> Experiment:
-        arms = (
-            Arm("classifier", str(folder / "listening.yaml"), role="classifier"),
-            Arm("baseline", tiny, ("name=tiny-baseline", "data.attributes=0")),
-            *(Arm(f"T={t:g}", tiny, (f"name=tiny-T{t:g}", f"data.temperature={t:g}")) for t in choices.temperatures),
+        variants = (
+            Variant("classifier", str(folder / "listening.yaml"), role="classifier"),
+            Variant("baseline", tiny, ("name=tiny-baseline", "data.attributes=0")),
+            *(
+                Variant(f"T={t:g}", tiny, (f"name=tiny-T{t:g}", f"data.temperature={t:g}"))
+                for t in choices.temperatures
+            ),
         )
-        return Experiment("tiny", "a test", (Sounds("notes", SAMPLES / RATE, (59, 61)),), arms, ("No GANSynth here.",))
+        return Experiment(
+            "tiny", "a test", (Sounds("notes", SAMPLES / RATE, (59, 61)),), variants, ("No GANSynth here.",)
+        )
 
     return designed
 
@@ -87,9 +94,9 @@ def design(folder: Path):
 @pytest.fixture(autouse=True)
 def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
-    monkeypatch.setattr(soundfont, "installed_soundfonts", list)
-    monkeypatch.setattr(experiment_runs, "guess", lambda runs, device: None)
-    monkeypatch.setitem(experiment_plan.EXPERIMENTS, "tiny", design(tmp_path))
+    monkeypatch.setattr(pipeline, "installed_soundfonts", list)
+    monkeypatch.setattr(pipeline, "estimate_times", lambda runs, device: None)
+    monkeypatch.setitem(experiment_plans.EXPERIMENTS, "tiny", design(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +146,8 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
-        patched.setitem(experiment_plan.EXPERIMENTS, "tiny", design(folder))
-        patched.setattr(experiment_runs, "guess", lambda runs, device: None)
+        patched.setitem(experiment_plans.EXPERIMENTS, "tiny", design(folder))
+        patched.setattr(pipeline, "estimate_times", lambda runs, device: None)
         calls = unevaluated(patched)
         result = call("--runs", folder / "runs", "--out", folder / "out", "--set", "notes=24", corpus=corpus)
     assert result.exit_code == 0, result.output
@@ -162,7 +169,7 @@ def test_every_arm_is_trained_and_is_a_row_of_the_report(whole, corpus) -> None:
     noted = json.loads((out / "experiment.json").read_text())
     assert [run["done"] for run in noted["runs"]] == [True] * 4
     assert noted["runs"][2]["digest"][:12] in noted["runs"][2]["folder"]
-    assert "0 of 4 arms are done" in told
+    assert "0 of 4 variants are done" in told
     assert "No GANSynth here." in told
 
 
@@ -177,21 +184,21 @@ def test_second_call_trains_nothing_and_takes_runs_as_they_are(whole, corpus, tm
     )
     assert result.exit_code == 0, result.output
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "All 4 arms are trained." in said(result)
+    assert "All 4 variants are trained." in said(result)
     (asked,) = evaluated
     assert (asked["quick"], asked["seed"], asked["fad"], asked["card"]) == (True, 5, False, False)
 
 
 def test_minutes_that_are_up_when_all_is_trained_leave_the_evaluation(whole, corpus, tmp_path, evaluated) -> None:
     told = said(call("--runs", whole[0], "--out", tmp_path / "out", "--minutes", 0, corpus=corpus))
-    assert "All arms are trained; the same command without --minutes evaluates." in told
+    assert "All variants are trained; the same command without --minutes evaluates." in told
     assert not evaluated
 
 
 def test_another_temperature_trains_only_that_one(whole, corpus, tmp_path, evaluated) -> None:
     runs = whole[0]
     told = said(call("--runs", runs, "--out", tmp_path / "out", "--dry-run", corpus=corpus, temperatures="1,3"))
-    assert "3 of 4 arms are done" in told
+    assert "3 of 4 variants are done" in told
     assert not evaluated
 
 
@@ -212,9 +219,9 @@ def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, 
         patched.setattr(gan.GanTraining, "step", interrupted)
         result = call("--runs", runs, "--out", out, corpus=corpus)
         assert result.exit_code == 130
-        assert "the same command goes on from here" in said(result)
+        assert "run the same command to resume" in said(result)
         told = said(call("--runs", runs, "--out", out, "--dry-run", corpus=corpus))
-        assert "1 of 4 arms are done" in told
+        assert "1 of 4 variants are done" in told
         assert "half done at 20 notes" in told
         words = ["experiment", "tiny", "--teacher", "fake", "--temperatures", "1,2", "--accelerator", "cpu"]
         words += ["--corpus", str(corpus), "--runs", str(runs), "--out", str(out)]
@@ -222,7 +229,7 @@ def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, 
     assert not evaluated
     result = call("--runs", runs, "--out", out, corpus=corpus)
     assert result.exit_code == 0, result.output
-    assert "2 of 4 arms are done" in said(result)
+    assert "2 of 4 variants are done" in said(result)
     assert "half done at 0 notes" in said(result)
     assert len(evaluated) == 1
     assert weights(runs) == weights(whole[0])
@@ -232,19 +239,19 @@ def test_minutes_bound_the_sitting_and_unfinished_arms_are_named(corpus, tmp_pat
     runs, out = tmp_path / "runs", tmp_path / "out"
     result = call("--runs", runs, "--out", out, "--minutes", 0.0001, corpus=corpus)
     assert result.exit_code == 0, result.output
-    assert "The time is up; the same command goes on with classifier, baseline, T=1, T=2" in said(result)
+    assert "The time is up; the same command resumes with classifier, baseline, T=1, T=2" in said(result)
     assert not evaluated
     assert not json.loads((out / "experiment.json").read_text())["runs"][0]["done"]
 
 
 def test_dry_run_writes_nothing(corpus, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(teachers, "load", None)
-    monkeypatch.setattr(experiment_runs, "guess", GUESS)
+    monkeypatch.setattr(pipeline, "estimate_times", ESTIMATE)
     (tmp_path / "Font.sf2").write_bytes(b"a font")
     told = said(call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run", corpus=corpus))
     assert "to do" in told
     assert "Nothing was done" in told
-    monkeypatch.setattr(soundfont, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
+    monkeypatch.setattr(pipeline, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
     told = said(call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run"))
     assert "would be rendered into" in told
     assert "Font-0.25s-" in told.replace(" ", "")
@@ -260,8 +267,8 @@ def test_sounds_are_rendered_and_tagged_once_where_none_are_given(tmp_path, eval
         return band_tones(out, tagged=False)
 
     (tmp_path / "Font.sf2").write_bytes(b"a font")
-    monkeypatch.setattr(soundfont, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
-    monkeypatch.setattr(soundfont, "render_soundfont", render)
+    monkeypatch.setattr(pipeline, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
+    monkeypatch.setattr(pipeline, "render_soundfont", render)
     for _ in range(2):
         result = call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--minutes", 0)
         assert result.exit_code == 0, result.output
@@ -280,7 +287,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, m
 
     assert "apt install fluidsynth" in refused()
     assert "--scale is one of small, paper" in refused("--scale", "huge", corpus=corpus)
-    assert "--temperatures are numbers above 0" in refused(corpus=corpus, temperatures="1,-2")
+    assert "--temperatures takes numbers above 0" in refused(corpus=corpus, temperatures="1,-2")
     assert "There is no corpus in" in refused(corpus=tmp_path / "nowhere")
     assert "nowhere" in refused("--gansynth", tmp_path / "nowhere", corpus=corpus)
     assert "a folder with a bundle on this machine" in refused("--gansynth", "someone/gansynth", corpus=corpus)
@@ -288,7 +295,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, m
     assert "did you mean notes?" in refused("--set", "nots=9", corpus=corpus)
     assert "--accelerator is one of auto, cpu, cuda" in refused("--accelerator", "tpu", corpus=corpus)
     assert "needs at least 5 notes" in refused("--set", "notes=4", corpus=corpus)
-    assert "would bear one name" in refused(corpus=corpus, temperatures="1,1.0000001")
+    assert "would have one name" in refused(corpus=corpus, temperatures="1,1.0000001")
     short = band_tones(tmp_path / "short", instruments=3, takes=2).path
     assert "leave it out with --no-fad" in refused(corpus=short)
 
@@ -312,18 +319,19 @@ def test_gansynth_of_another_rate_is_told_before_anything_is_trained(corpus, tmp
 
 
 def test_rendered_sounds_are_kept_by_all_that_they_follow_from(tmp_path) -> None:
+    def request(font: Path) -> Request:
+        return Request(name="tiny", out=tmp_path, runs=tmp_path, soundfont=font)
+
     def place(font: bytes = b"a font", **sounds: Any) -> Path:
         (tmp_path / "Font.sf2").write_bytes(font)
         one = Experiment("tiny", "a test", (Sounds("notes", **sounds),), ())
-        return experiment_steps.places(one, None, tmp_path / "Font.sf2", tmp_path)["notes"]
+        return corpus_places(one, request(tmp_path / "Font.sf2"))["notes"]
 
     assert place() == place()
     others = place(b"b font"), place(pitches=(44, 70)), place(velocities=(50, 90)), place(seconds=2.0)
     assert len({place(), *others}) == 5
     with pytest.raises(UserError, match="cannot be read"):
-        experiment_steps.places(
-            Experiment("tiny", "a test", (Sounds("notes"),), ()), None, tmp_path / "no.sf2", tmp_path
-        )
+        corpus_places(Experiment("tiny", "a test", (Sounds("notes"),), ()), request(tmp_path / "no.sf2"))
 
 
 def test_list_of_the_users_own_is_kept_and_the_classifier_follows_it(tmp_path) -> None:
@@ -332,12 +340,12 @@ def test_list_of_the_users_own_is_kept_and_the_classifier_follows_it(tmp_path) -
     choose(corpus.path, tags, corpus.rows("train"), top=1)
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "listening.yaml").write_text(LISTENING)
-    classifier = Arm("classifier", str(tmp_path / "listening.yaml"), ("data.attributes=2",), role="classifier")
-    instrument = Arm("T=1", str(tmp_path / "tiny.yaml"), ("data.attributes=1",))
-    experiment_steps.tag(corpus, Ear(), [classifier, instrument])
+    classifier = Variant("classifier", str(tmp_path / "listening.yaml"), ("data.attributes=2",), role="classifier")
+    instrument = Variant("T=1", str(tmp_path / "tiny.yaml"), ("data.attributes=1",))
+    pipeline.tag(corpus, Ear(), [classifier, instrument], console)
     assert len(read_attributes(corpus.path, "fake")) == 1
     assert run_of(classifier, corpus, tmp_path).recipe.data.attributes == 1
-    experiment_steps.tag(corpus, Ear(), [classifier, Arm("T=1", str(tmp_path / "tiny.yaml"))])
+    pipeline.tag(corpus, Ear(), [classifier, Variant("T=1", str(tmp_path / "tiny.yaml"))], console)
     assert len(read_attributes(corpus.path, "fake")) == 2
     assert run_of(classifier, corpus, tmp_path).recipe == classifier.resolved()
 
@@ -346,11 +354,14 @@ def test_time_left_is_told_by_the_clock_and_by_the_pace_of_the_task(tmp_path) ->
     (tmp_path / "tiny.yaml").write_text(TINY)
     (tmp_path / "listening.yaml").write_text(LISTENING)
     classifier, instrument = (
-        Run(arm, arm.resolved(), None, "", None, [(0, 32, 3200.0)])
-        for arm in (Arm("classifier", str(tmp_path / "listening.yaml")), Arm("T=1", str(tmp_path / "tiny.yaml")))
+        Run(variant, variant.resolved(), None, "", None, [(0, 32, 3200.0)])
+        for variant in (
+            Variant("classifier", str(tmp_path / "listening.yaml"), role="classifier"),
+            Variant("T=1", str(tmp_path / "tiny.yaml")),
+        )
     )
     now, lines = 0.0, []
-    whole = Whole(classifier, [instrument], {}, lines.append, lambda: now)
+    whole = TimeLeft(classifier, [instrument], {}, lines.append, lambda: now)
     for seen in range(1, 32):
         now = 200.0 * seen  # twice as long as guessed
         whole.look(SimpleNamespace(notes_seen=seen, total=32))
@@ -359,7 +370,7 @@ def test_time_left_is_told_by_the_clock_and_by_the_pace_of_the_task(tmp_path) ->
         "classifier: 3 of 32 notes; whole experiment: about 2 h 30 min left",
         "classifier: 21 of 32 notes; whole experiment: about 1 h 30 min left",
     ]
-    assert whole.paces == {"inception": pytest.approx(2.0)}
+    assert whole.paces == {"classifier": pytest.approx(2.0)}
 
 
 # ----------------------------------------------------------------------------
@@ -368,13 +379,15 @@ def test_time_left_is_told_by_the_clock_and_by_the_pace_of_the_task(tmp_path) ->
 
 def test_small_scale_is_one_recipe_at_several_temperatures() -> None:
     """Word for word what the runs of the published report were trained by."""
-    arms = experiment_of("darkgan-paper", Choices("small", "yamnet", (1.0, 1.5), gansynth=False, renders=True)).arms
+    variants = experiment_of(
+        "darkgan-paper", Choices(scale="small", teacher="yamnet", temperatures=(1.0, 1.5), renders=True)
+    ).variants
     long = [
         "init=scratch", "schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000",
         "warm_start.notes=48000",
     ]  # fmt: skip
-    for arm, changes in zip(
-        arms[1:],
+    for variant, changes in zip(
+        variants[1:],
         (
             ["name=darkgan-small-baseline", "data.attributes=0", "data.temperature=1"],
             ["name=darkgan-small-T1", "data.temperature=1"],
@@ -382,20 +395,29 @@ def test_small_scale_is_one_recipe_at_several_temperatures() -> None:
         ),
         strict=True,
     ):
-        assert difference(arm.resolved(), load_recipe("darkgan-small", [*long, *changes])) == []
+        assert difference(variant.resolved(), load_recipe("darkgan-small", [*long, *changes])) == []
 
 
 def test_paper_scale_renders_a_second_corpus_for_gansynth_or_says_that_it_is_left_out() -> None:
     def chosen(scale: str, *, gansynth: bool = False, renders: bool = True) -> Experiment:
-        return experiment_of("darkgan-paper", Choices(scale, "cnn14", (1.0,), gansynth=gansynth, renders=renders))
+        return experiment_of(
+            "darkgan-paper",
+            Choices(
+                scale=scale,
+                teacher="cnn14",
+                temperatures=(1.0,),
+                gansynth=Path("mine") if gansynth else None,
+                renders=renders,
+            ),
+        )
 
     paper = chosen("paper")
-    assert [arm.title for arm in paper.arms] == ["classifier", "baseline", "DarkGAN T=1", "GANSynth"]
+    assert [variant.title for variant in paper.variants] == ["classifier", "baseline", "DarkGAN T=1", "GANSynth"]
     lengths = {sounds.name: sounds.seconds for sounds in paper.sounds}
-    for arm in paper.arms:
-        recipe = arm.resolved()
+    for variant in paper.variants:
+        recipe = variant.resolved()
         if recipe.task == "gan":
-            assert recipe.data.seconds == lengths[arm.sounds]
+            assert recipe.data.seconds == lengths[variant.sounds]
         assert recipe.data.teacher == "cnn14" or not recipe.data.attributes
     assert paper.remarks == ()
     for left_out in (chosen("small"), chosen("paper", renders=False)):
@@ -406,7 +428,9 @@ def test_paper_scale_renders_a_second_corpus_for_gansynth_or_says_that_it_is_lef
 
 def test_digest_is_of_recipe_corpus_and_tags(corpus, tmp_path) -> None:
     opened = Corpus.open(corpus)
-    baseline = design(tmp_path)(Choices("small", "fake", (1.0, 2.0), gansynth=False, renders=False)).arms[1]
+    baseline = design(tmp_path)(
+        Choices(scale="small", teacher="fake", temperatures=(1.0, 2.0), renders=False)
+    ).variants[1]
     digest = digest_of(baseline.resolved(), opened)
     assert digest == digest_of(baseline.resolved(), Corpus.open(corpus))
     other = band_tones(tmp_path / "other", instruments=6)
@@ -417,9 +441,9 @@ def test_digest_is_of_recipe_corpus_and_tags(corpus, tmp_path) -> None:
 
 def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> None:
     runs = whole[0]
-    arms = design(tmp_path)(Choices("small", "fake", (1.0, 2.0), gansynth=False, renders=False)).arms
+    variants = design(tmp_path)(Choices(scale="small", teacher="fake", temperatures=(1.0, 2.0), renders=False)).variants
     opened = Corpus.open(corpus)
-    found = [run_of(arm, opened, runs) for arm in arms]
+    found = [run_of(variant, opened, runs) for variant in variants]
     assert all(run.done for run in found)
     moved = tmp_path / "runs"
     moved.mkdir()
@@ -427,31 +451,31 @@ def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> No
     assert found[3].folder is not None
     (moved / found[2].folder.name).symlink_to(found[3].folder)
     with pytest.raises(UserError, match="does not hold what its name says"):
-        run_of(arms[2], opened, moved)
+        run_of(variants[2], opened, moved)
 
 
 def test_a_bundle_of_a_sitting_cut_short_is_not_taken_for_the_end(whole, tmp_path) -> None:
     runs = whole[0]
     place = next(path for path in runs.iterdir() if path.name.startswith("tiny-T1-"))
-    assert bundled_after(place / "bundle") == 32
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    variant = Variant("T=1", str(tmp_path / "tiny.yaml"))
+    assert Run(variant, variant.resolved(), folder=place).done
     short = tmp_path / "short" / "bundle"
     short.mkdir(parents=True)
     config = json.loads((place / "bundle" / "config.json").read_text())
     config["provenance"]["notes_seen"] = 12
     (short / "config.json").write_text(json.dumps(config))
-    arm = Arm("T=1", str(tmp_path / "tiny.yaml"))
-    run = Run(arm, arm.resolved(), None, "", short.parent, [(0, 32, 64.0)])
+    run = Run(variant, variant.resolved(), None, "", short.parent, [(0, 32, 64.0)])
     assert (run.done, run.state) == (False, "to do")
     assert run.left(8) == pytest.approx(48.0)
-    assert bundled_after(tmp_path) == -1
 
 
 @pytest.mark.parametrize(("text", "found"), [("1,1.5,2", (1.0, 1.5, 2.0)), (" 5, 1,1 ", (1.0, 5.0))])
 def test_temperatures_are_read(text: str, found: tuple[float, ...]) -> None:
-    assert temperatures_of(text) == found
+    assert numbers_of(text, "--temperatures", (1.0, 2.0)) == found
 
 
 @pytest.mark.parametrize("text", ["", "warm", "0", "1,inf", "nan"])
 def test_other_temperatures_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="above 0"):
-        temperatures_of(text)
+        numbers_of(text, "--temperatures", (1.0, 2.0))

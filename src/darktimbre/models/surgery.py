@@ -1,0 +1,38 @@
+"""Networks made to fit another configuration without training them anew: weights in, weights out."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from darktimbre.models.config import ProgressiveConfig
+from darktimbre.models.layers import RECTIFIER
+
+STDDEV_LAYER = "base.weight"
+"""The discriminator's layer whose last input channel is the minibatch standard deviation (`models/progressive.py`)."""
+PACKED_LAYER = "packed."
+"""Its layer that joins the features of the notes of a pack."""
+
+
+def without_minibatch_stddev(discriminator: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of the discriminator without the channel of the minibatch standard deviation; all others act as before.
+
+    Its layer has one input channel less, and thereby another constant of the equalised learning rate (Karras et al.
+    2018, §4.1), by which the weights kept are corrected. What the deviation added to each feature is gone: training has
+    to make up for it.
+    """
+    weight = discriminator[STDDEV_LAYER]
+    kept = weight[:, :-1] * math.sqrt((weight.shape[1] - 1) / weight.shape[1])
+    return {**discriminator, STDDEV_LAYER: kept}
+
+
+def with_pac(discriminator: Mapping[str, Tensor], config: ProgressiveConfig, pac: int) -> dict[str, Tensor]:
+    """Weights of the discriminator of `config` that scores `pac` notes together (Lin et al. 2018); else as it was.
+
+    The layer that joins their features starts as the mean of them: a score is at first near the mean of the notes'.
+    """
+    hidden = config.hidden
+    scale = RECTIFIER / math.sqrt(hidden * pac)  # of the equalised learning rate
+    joined = torch.eye(hidden).repeat(1, pac) / pac / scale
+    return {**discriminator, PACKED_LAYER + "weight": joined, PACKED_LAYER + "bias": torch.zeros(hidden)}

@@ -1,0 +1,301 @@
+"""Experiments as data: which sounds, which variants (recipe + overrides), compared by one evaluation.
+
+A further experiment is a further entry of `EXPERIMENTS`, not a further program.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.notes.attributes import CLASSES
+from darktimbre.notes.errors import UserError
+from darktimbre.training.reading import load_recipe
+from darktimbre.training.recipe import Recipe
+
+SCALES = ("small", "paper")
+TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 5.0)
+"""DarkGAN's grid of T (§5.1)."""
+WEIGHTS = (0.05, 0.5)
+"""Of the mode-seeking loss. At first it is 12 to 20 for spectrograms of notes, which the latent hardly moves: the
+smaller weight makes it as large as the generator's other losses, the larger one lets it dominate."""
+SMALL = ("schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000", "warm_start.notes=48000")
+"""`darkgan-small` for a comparison: from scratch, and twice as long as the starter's.
+
+A variant's 58,000 notes take about an hour of one processor core."""
+WITHOUT = "without"
+"""The variant that the others of mode-seeking differ from in one setting."""
+AGAIN = f"{WITHOUT}, again"
+"""The same with another seed: it says how far two runs differ by chance."""
+PAC = 2  # notes scored together
+HALF_LIVES = 8  # of the averaged generator in a variant's training: what it was initialised from is then forgotten
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """A corpus, where none is given: every preset of a SoundFont × pitches × velocities.
+
+    Attributes:
+        name: how variants refer to it.
+        seconds: length of a note.
+        pitches: lowest and highest MIDI note, both included.
+        velocities: MIDI velocities.
+    """
+
+    name: str
+    seconds: float = 1.0
+    pitches: tuple[int, int] = (44, 69)
+    velocities: tuple[int, ...] = (50, 90, 120)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One thing that is trained.
+
+    Attributes:
+        title: its row in the tables.
+        recipe: name in the package, or a YAML file.
+        overrides: `key=value`, in their order.
+        sounds: name of the corpus that it is trained on.
+        role: an `instrument` is a row of the comparison; the `classifier` is what rows are measured by; others are
+            initialised from a `start`.
+        init_from: title of the variant whose bundle it is initialised from, or that bundle's folder; None: as its
+            recipe says.
+    """
+
+    title: str
+    recipe: str
+    overrides: tuple[str, ...] = ()
+    sounds: str = "notes"
+    role: Literal["instrument", "classifier", "start"] = "instrument"
+    init_from: str | Path | None = None
+
+    def resolved(self) -> Recipe:
+        """The whole recipe.
+
+        Raises:
+            UserError: there is no such recipe or key.
+        """
+        return load_recipe(self.recipe, self.overrides)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is trained and compared.
+
+    Attributes:
+        name: with its scale, such as `darkgan-paper small`.
+        says: one sentence about it.
+        sounds: the corpora; the first is what everything is evaluated on.
+        variants: in the order of training.
+        remarks: sentences about what is left out or differs, and why.
+        report: `paper`: all that DarkGAN reports of its instruments; `diversity`: diversity against quality.
+    """
+
+    name: str
+    says: str
+    sounds: tuple[Sounds, ...]
+    variants: tuple[Variant, ...]
+    remarks: tuple[str, ...] = ()
+    report: Literal["paper", "diversity"] = "paper"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the user chooses of an experiment.
+
+    Attributes:
+        scale: `small` (about an hour of one processor core a variant) or `paper` (days of a GPU a variant).
+        teacher: whose tags are the conditions.
+        temperatures: T of the soft labels, one DarkGAN each.
+        gansynth: a trained GANSynth of the user's, as one more row.
+        renders: whether sounds can be rendered, so that there may be more than one corpus.
+        recipe: of the GAN whose variants are compared; None: the experiment's own.
+        start: bundle that all variants are initialised from.
+        notes: notes of each variant's adversarial training; None: the experiment's own.
+        classifier: a trained one, instead of one of the experiment's.
+        weights: of the mode-seeking loss, a variant each.
+    """
+
+    scale: str = "small"
+    teacher: str = "yamnet"
+    temperatures: tuple[float, ...] = TEMPERATURES
+    gansynth: Path | None = None
+    renders: bool = True
+    recipe: str | None = None
+    start: Path | None = None
+    notes: int | None = None
+    classifier: Path | None = None
+    weights: tuple[float, ...] = WEIGHTS
+
+
+# ----------------------------------------------------------------------------
+# darkgan-paper
+
+
+def darkgan_paper(choices: Choices) -> Experiment:
+    """Table 1, table 2, figures 2 and 3 of the paper."""
+    small, teacher = choices.scale == "small", f"data.teacher={choices.teacher}"
+    common: tuple[str, ...] = ("init=scratch", *(SMALL if small else ()), teacher)
+    unconditional = ("name=darkgan-small-baseline", "data.attributes=0", "data.temperature=1")
+    recipe = "darkgan-small" if small else "darkgan"
+    variants = [
+        Variant("classifier", "inception", (teacher,), role="classifier"),
+        Variant("baseline", recipe, (*common, *unconditional))
+        if small
+        else Variant("baseline", "darkgan-baseline", common),
+        *(
+            Variant(f"DarkGAN T={t:g}", recipe, (*common, f"name={recipe}-T{t:g}", f"data.temperature={t!r}"))
+            for t in choices.temperatures
+        ),
+    ]
+    # GANSynth is trained on notes of 4 s of its own pitches.
+    sounds, long = [Sounds("notes")], Sounds("long notes", seconds=4.0, pitches=(24, 84))
+    left_out, remedy = "", "bring a trained one with --gansynth BUNDLE"
+    if choices.gansynth is None and small:
+        left_out = f"its recipe takes a GPU for days (--scale paper), or {remedy}."
+    elif choices.gansynth is None and not choices.renders:
+        left_out = f"it needs notes of 4 s, which --corpus does not hold; add --soundfont, or {remedy}."
+    elif choices.gansynth is None:
+        variants.append(Variant("GANSynth", "gansynth", ("init=scratch",), sounds=long.name))
+        sounds.append(long)
+    return Experiment(
+        f"darkgan-paper {choices.scale}",
+        "DarkGAN at several temperatures beside its baseline without attributes, real notes and GANSynth",
+        tuple(sounds),
+        tuple(variants),
+        (f"GANSynth is left out: {left_out}",) if left_out else (),
+    )
+
+
+# ----------------------------------------------------------------------------
+# mode-seeking
+
+
+def mode_seeking(choices: Choices) -> Experiment:
+    """Without and with the mode-seeking loss (Mao et al. 2019), minibatch standard deviation, pac (Lin et al. 2018).
+
+    One GAN recipe, and variants that differ from it in one setting each. Where the recipe has a warm start, it is made
+    once and all variants are initialised from it: they differ in adversarial training alone. Where a bundle is given,
+    they are initialised from that one instead.
+
+    Raises:
+        UserError: the recipe is no GAN that makes sound, or the bundle to start from has no discriminator.
+    """
+    name = choices.recipe or ("darkgan-small" if choices.scale == "small" else "darkgan")
+    plain = load_recipe(name)
+    if plain.network is None:
+        raise UserError(f"mode-seeking is for GANs that make sound; {name} is of the task {plain.task}.")
+    common = _condition(choices, plain)
+    init_from = choices.start or ("start" if plain.warm_start else None)
+    training = common + _adversarial(choices, plain, init_from is not None)
+
+    def variant(title: str, run: str, *setting: str) -> Variant:
+        return Variant(title, name, (*training, f"name={plain.name}-{run}", *setting), init_from=init_from)
+
+    off = "objectives.mode_seeking=0"
+    if plain.network.minibatch_stddev:
+        deviation = variant("no minibatch deviation", "no-deviation", "network.minibatch_stddev=false")
+    else:
+        deviation = variant("minibatch deviation", "deviation", "network.minibatch_stddev=true")
+    variants = [
+        variant(WITHOUT, "without", off),
+        *(variant(f"mode seeking {w:g}", f"ms{w:g}", f"objectives.mode_seeking={w!r}") for w in choices.weights),
+        deviation,
+        variant(f"pac {PAC}", f"pac{PAC}", f"network.pac={PAC}"),
+        variant(AGAIN, "without-again", off, f"seed={plain.seed + 1}"),
+    ]
+    if init_from == "start":  # the warm start and one step: a run ends in adversarial training
+        first = plain.schedule[0]
+        stage = f"{{notes: {first.batch}, batch: {first.batch}, scale: {plain.scale(len(plain.schedule) - 1)}}}"
+        alone = (f"name={plain.name}-start", f"schedule=[{stage}]", "optimiser.decay_notes=0")
+        variants.insert(0, Variant("start", name, (*common, "init=scratch", *alone), role="start"))
+    if choices.classifier is None and plain.data.teacher == CLASSES:
+        variants.insert(0, Variant("classifier", "oneshot-classifier", role="classifier"))
+    elif choices.classifier is None:
+        teacher = f"data.teacher={choices.teacher}"
+        variants.insert(0, Variant("classifier", "inception", (teacher,), role="classifier"))
+    return Experiment(
+        f"mode-seeking {choices.scale}",
+        f"{plain.name} without and with the mode-seeking loss and other means against collapse, one setting a variant",
+        (Sounds("notes"),),
+        tuple(variants),
+        (f"Each variant's adversarial training was {choices.notes:,} notes, by --notes.",) if choices.notes else (),
+        report="diversity",
+    )
+
+
+def _condition(choices: Choices, plain: Recipe) -> tuple[str, ...]:
+    """What all variants are conditioned on: by the teacher chosen, or as the bundle was that they start from."""
+    if choices.start is None:
+        by_tagger = plain.data.attributes and plain.data.teacher != CLASSES
+        return (f"data.teacher={choices.teacher}",) if by_tagger else ()
+    bundle = Bundle.from_pretrained(choices.start, discriminator=True)
+    if bundle.discriminator is None:
+        raise UserError(f"{choices.start} holds no discriminator, so training cannot continue from it: {ANOTHER}.")
+    attributes = bundle.attributes
+    if attributes.teacher == CLASSES:
+        return ()
+    count = (f"data.attributes={len(attributes.names)}",)
+    if not attributes.names:
+        return count
+    return (*count, f"data.teacher={attributes.teacher}", f"data.temperature={attributes.temperature!r}")
+
+
+ANOTHER = "give another --start"
+
+
+def _adversarial(choices: Choices, plain: Recipe, initialised: bool) -> tuple[str, ...]:
+    """The schedule of a variant, of `choices.notes` where that is given; no warm start where one was made."""
+    total = sum(stage.notes for stage in plain.schedule)
+    part = choices.notes / total if choices.notes else 1.0
+    overrides = [] if initialised else ["init=scratch"]
+    if choices.notes:
+        for place, stage in enumerate(plain.schedule):
+            overrides.append(f"schedule.{place}.notes={max(stage.batch, round(part * stage.notes))}")
+            overrides.append(f"schedule.{place}.fade={round(part * stage.fade)}")
+        for key in ("ramp_notes", "decay_notes"):
+            overrides.append(f"optimiser.{key}={round(part * getattr(plain.optimiser, key))}")
+    if initialised:
+        half_life = max(1, round(part * total / HALF_LIVES))
+        overrides += ["warm_start=null", f"averaging.half_life={half_life}"]
+    return tuple(overrides)
+
+
+# ----------------------------------------------------------------------------
+
+
+EXPERIMENTS: dict[str, Callable[[Choices], Experiment]] = {"darkgan-paper": darkgan_paper, "mode-seeking": mode_seeking}
+"""By name."""
+
+
+def experiment_of(name: str, choices: Choices) -> Experiment:
+    """The experiment of a name.
+
+    Raises:
+        UserError: there is none, or no such scale.
+    """
+    if name not in EXPERIMENTS:
+        raise UserError(f"There is no experiment {name!r}; there are {', '.join(EXPERIMENTS)}.")
+    if choices.scale not in SCALES:
+        raise UserError(f"--scale is one of {', '.join(SCALES)}, not {choices.scale!r}.")
+    return EXPERIMENTS[name](choices)
+
+
+def numbers_of(text: str, option: str, default: tuple[float, ...]) -> tuple[float, ...]:
+    """ "1,1.5,2" → (1.0, 1.5, 2.0), ascending, each once.
+
+    Raises:
+        UserError: something else is written, or two of them are alike as far as a title shows.
+    """
+    try:
+        found = tuple(sorted({float(part) for part in text.split(",") if part.strip()}))
+    except ValueError:
+        found = ()
+    if not found or not all(0 < number < float("inf") for number in found):
+        example = ",".join(f"{number:g}" for number in default)
+        raise UserError(f"{option} takes numbers above 0, such as {example}, not {text!r}.")
+    if len({f"{number:g}" for number in found}) < len(found):
+        raise UserError(f"Two of {option} {text} would have one name: give them at most six digits, each once.")
+    return found
