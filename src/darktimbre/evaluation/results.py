@@ -6,28 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from darktimbre.report.estimates import MISSING, Estimate
+
 Kind = Literal["real", "untrained", "baseline", "gansynth", "darkgan"]
 """What a row of the tables is; `darkgan` is any instrument steered by attributes, `baseline` one without."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure and how sure it is.
-
-    Attributes:
-        value: the figure; None where it is not defined or was left out.
-        low, high: its 95 % confidence interval, where one is given.
-        spread: its standard error, notes of one instrument counted together; of `Scores.kid_subsets` the standard
-            deviation over subsets.
-    """
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    spread: float | None = None
-
-
-MISSING = Estimate(None)
 
 
 @dataclass(frozen=True)

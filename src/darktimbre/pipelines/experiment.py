@@ -20,10 +20,10 @@ from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
 from darktimbre.evaluation import facts
 from darktimbre.evaluation.conditions import RealNotes
 from darktimbre.evaluation.diversity import DiversityStudy
+from darktimbre.evaluation.diversity_report import summary
+from darktimbre.evaluation.diversity_report import write as write_diversity
 from darktimbre.evaluation.pairing import Instrument, Judges, refuse_few_notes, refuse_wrong_pairings
 from darktimbre.evaluation.profile import PAPER, QUICK, Profile
-from darktimbre.evaluation.report.diversity import write as write_diversity
-from darktimbre.evaluation.report.reading_diversity import paragraph
 from darktimbre.extractors.extractors import EmbeddingExtractor
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
@@ -468,6 +468,6 @@ def compare(
     )
     found = replace(found, evaluation=evaluation)
     write_diversity(found, request.out)
-    reporter.say(paragraph(found))
+    reporter.say("\n".join(summary(found)))
     out = request.out
     reporter.say(f"The report is in {out / 'report.html'}; the same as {out / 'report.md'} and {out / 'report.json'}.")

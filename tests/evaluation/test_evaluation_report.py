@@ -11,13 +11,11 @@ from xml.etree import ElementTree
 import pytest
 
 from darktimbre.evaluation import report
-from darktimbre.evaluation.report.markdown import escaped
-from darktimbre.evaluation.report.settings import settings
+from darktimbre.evaluation.report import settings
 from darktimbre.evaluation.results import (
     AttributeScore,
     Control,
     Curve,
-    Estimate,
     Evaluation,
     Scores,
     Sound,
@@ -25,6 +23,8 @@ from darktimbre.evaluation.results import (
     Timing,
     Variation,
 )
+from darktimbre.report.estimates import Estimate
+from darktimbre.report.write import escaped
 
 WILD = 'T<1> & "co" | *x* [y](http://z) `q` $a$ _b_'
 NAN = float("nan")
@@ -194,14 +194,14 @@ def test_what_is_missing_is_a_dash_with_its_reason(written: Path) -> None:
     marked = (written / "report.md").read_text(encoding="utf-8")
     assert "– these real notes are of the other split (through the picture, real notes)." in marked
     assert "IIS: it needs a classifier" in marked
-    assert "asked or heard does not vary, so there is no correlation (Silence)" in marked
+    assert "the target or the prediction does not vary, so there is no correlation (Silence)" in marked
     assert "not measured at this δ, or not defined there" in marked
     assert "The sound ../outside.wav is not in the report's folder." in escaped_back(marked)
     assert "its file is missing" in (written / "report.html").read_text(encoding="utf-8")
     assert "FAD: no reason" in marked
 
 
-def test_what_there_was_stands_beside_what_was_asked_for(written: Path) -> None:
+def test_what_there_was_stands_beside_what_the_profile_wanted(written: Path) -> None:
     marked = (written / "report.md").read_text(encoding="utf-8")
     assert "| scored | 300 | 400 |" in marked
     assert "| shift attributes |  | 2 |" in marked
@@ -243,4 +243,6 @@ def test_an_evaluation_of_nothing_is_a_report_too(tmp_path: Path) -> None:
     assert list((tmp_path / "figures").iterdir()) == []
     lone = System("dark", "darkgan", scores={"train": Scores(5)}, control={"train": _control(0.1, ("Guitar", "Siren"))})
     report.write(Evaluation((lone,), {}, {}), tmp_path)
-    assert "dark is the only instrument steered by attributes" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| dark | 0.10 [0.05, 0.15] | none | 0.00 | 0.10 [0.05, 0.15] | better |" in (
+        tmp_path / "report.md"
+    ).read_text(encoding="utf-8")
