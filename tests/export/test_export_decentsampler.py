@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from tests.bundle.tiny import tiny_bundle
 
-from darktimbre.export.decentsampler import document
 from darktimbre.export.loops import Loop
 from darktimbre.export.packing import export, export_zip, make_plan
 from darktimbre.export.plan import Plan, zones
+from darktimbre.export.sampler import document
 from darktimbre.export.samples import render
 from darktimbre.synthesizer.patch import Envelope, Patch
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -93,7 +93,8 @@ def test_loops_are_told_as_found(tiny: Synthesizer) -> None:
     bank = render(tiny, plan, zones(tiny, plan))
     looping = replace(bank, loops={bank.ids[1]: Loop(start=500, end=1999, match=1.0, drift=0.0)})
     placed = {name: ("samples/x.wav", sample) for name, sample in looping}
-    told = [one.attrib for one in ElementTree.fromstring(document(looping, placed, ())).iter("sample")]
+    text = document("decentsampler", looping, placed, (), "0" * 64)
+    told = [one.attrib for one in ElementTree.fromstring(text.encode()).iter("sample")]
     assert [one["loopEnabled"] for one in told] == ["false", "true", "false"]
     assert (told[1]["loopStart"], told[1]["loopEnd"]) == ("500", "1999")
     assert "loopEnd" not in told[0]

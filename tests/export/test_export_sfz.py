@@ -17,8 +17,8 @@ from darktimbre.export import plan as planning
 from darktimbre.export.folder import export_folder
 from darktimbre.export.packing import Exported, export, export_zip, make_plan
 from darktimbre.export.plan import Plan
+from darktimbre.export.sampler import document, write_instrument
 from darktimbre.export.samples import Bank, render
-from darktimbre.export.sfz import document, write_sfz
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.synthesizer.keys import render_key
@@ -152,7 +152,7 @@ def test_a_looped_note_holds_its_level_and_pitch_for_as_long_as_the_key(starter:
     plan = Plan(patches=(Patch(envelope=Envelope(release=0.3)),), step=13, title="steady")
     bank = steady_bank(render(starter, plan, planning.zones(starter, plan)), starter.sample_rate)
     with export_folder(tmp_path / "out") as folder:
-        write_sfz(starter, bank, (), folder)
+        write_instrument(starter, "sfz", bank, (), folder)
     player = sfizz(tmp_path / "out" / "steady.sfz", tmp_path)
     for zone in bank.zones:
         for key in (zone.root, zone.root + 3):
@@ -272,5 +272,5 @@ def test_loop_ends_are_told_as_found(starter: Synthesizer) -> None:
     placed = {name: ("samples/x.wav", sample) for name, sample in bank}
     _, sample = next(iter(placed.values()))
     assert isinstance(sample.loop, loops.Loop)
-    text = document(bank, placed, (), "0" * 64)
+    text = document("sfz", bank, placed, (), "0" * 64)
     assert f"loop_mode=loop_continuous loop_start={sample.loop.start} loop_end={sample.loop.end}" in text

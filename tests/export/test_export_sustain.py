@@ -5,8 +5,7 @@ import pytest
 
 from darktimbre.export.loops import Loop
 from darktimbre.export.plan import Plan, Zone
-from darktimbre.export.samples import Bank
-from darktimbre.export.sustain import REACH, even
+from darktimbre.export.samples import REACH, Bank, even
 from darktimbre.synthesizer.patch import Patch
 
 LOOP = Loop(start=10, end=20, match=1.0, drift=0.0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import darktimbre
 from darktimbre.audio.atomic import atomic_file, atomic_folder
+from darktimbre.export import riff
 from darktimbre.export.plan import Plan
 from darktimbre.export.samples import Bank, Sample
 from darktimbre.notes.errors import UserError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
 MANIFEST = "manifest.json"
+_ARRANGED = ("arrangement", "velocity_layers", "variations", "step", "rate", "bits", "normalise")  # of a plan
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can tell: the same export gives the same file
 
 
@@ -47,13 +49,7 @@ def manifest(
         "instrument": Path(instrument.bundle.origin).name,
         "weights_sha256": instrument.bundle.digest,
         "licence_of_training_sounds": licence(instrument),
-        "arrangement": plan.arrangement,
-        "velocity_layers": plan.velocity_layers,
-        "variations": plan.variations,
-        "step": plan.step,
-        "rate": plan.rate,
-        "bits": plan.bits,
-        "normalise": plan.normalise,
+        **{key: getattr(plan, key) for key in _ARRANGED},
         "gain": bank.gain,
         "settings": [
             {"name": name, "patch": patch.to_json()} for name, patch in zip(plan.names, plan.patches, strict=True)
@@ -94,24 +90,29 @@ def write_manifest(folder: Path, told: Mapping[str, Any]) -> None:
 
 
 def licence(instrument: "Synthesizer") -> str:
-    """What the model card says of the sounds the instrument learnt from; empty where it says nothing."""
+    """What the model card says of the sounds the instrument was trained on; empty where it says nothing."""
     corpus = (instrument.bundle.config.get("provenance") or {}).get("corpus") or {}
     return str(corpus.get("licence", "")) if isinstance(corpus, dict) else ""
 
 
-def info_tags(instrument: "Synthesizer", plan: Plan, sample: Sample) -> dict[str, str]:
-    """LIST/INFO of a sample's file: name, program, and the words as keywords."""
-    from darktimbre.export import riff
-
-    zone = sample.zone
+def sample_tags(instrument: "Synthesizer", plan: Plan, sample: Sample) -> riff.Tags:
+    """What a file holds beside its sample: root, loop, keys and velocities; name, program, attributes as keywords."""
+    zone, loop = sample.zone, sample.loop
     words = ", ".join(f"{name} {value:.2f}" for name, value in zone.patch.attributes.items())
     origin = f"{Path(instrument.bundle.origin).name} {instrument.bundle.digest[:12]}"
-    return {
+    info = {
         riff.NAME: plan.names[zone.setting],
         riff.SOFTWARE: f"darktimbre {darktimbre.__version__}",
         riff.COMMENT: f"{origin}, seed {zone.patch.seed}" + (f", {words}" if words else ""),
         riff.KEYWORDS: ";".join(zone.patch.attributes),
     }
+    return riff.Tags(
+        root=float(zone.root),
+        loop=None if loop is None else (loop.start, loop.end),
+        keys=(zone.low, zone.high),
+        velocities=(zone.softest, zone.hardest),
+        info=info,
+    )
 
 
 def zip_folder(folder: Path, out: Path) -> Path:

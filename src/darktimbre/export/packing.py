@@ -1,20 +1,18 @@
 """One way into all sampler formats: settings in, a folder or a zip out; for the command line and the page."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darktimbre.export import plan as planning
-from darktimbre.export.decentsampler import write_decentsampler
 from darktimbre.export.folder import export_folder, refuse_foreign_archive, zip_folder
 from darktimbre.export.naming import slug
 from darktimbre.export.plan import Arrangement, Normalise, Plan
 from darktimbre.export.profiles import GENERIC, Profile, profile
-from darktimbre.export.samples import Progress, render
-from darktimbre.export.sfz import write_sfz
-from darktimbre.export.sustain import even
+from darktimbre.export.sampler import write_instrument
+from darktimbre.export.samples import Progress, even, render
 from darktimbre.export.wavs import write_wavs
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.patch import Patch
@@ -108,8 +106,7 @@ def export(
             written = write_wavs(instrument, bank, machine, folder)
             return Exported(out, written.samples, written.looped, written.shortened, bank.gain, equal_layers=alike)
         bank, switches = even(bank), planning.switches(instrument, plan)
-        writer: Callable[..., Path] = write_sfz if form == "sfz" else write_decentsampler
-        path = writer(instrument, bank, switches, folder)
+        path = write_instrument(instrument, form, bank, switches, folder)
     held = sorted({zone.setting for zone, name in zip(bank.zones, bank.ids, strict=True) if name in bank.loops})
     return Exported(
         out / path.name,

@@ -11,6 +11,7 @@ import darktimbre
 from darktimbre.export.folder import export_folder, licence, write_manifest
 from darktimbre.export.onnx import OnnxReport, export_onnx
 from darktimbre.export.precision import Precision
+from darktimbre.export.sampler import TEMPLATES
 from darktimbre.export.sound import why_not
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -66,24 +67,11 @@ def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precis
 
 def guide(instrument: Synthesizer, network: OnnxReport) -> str:
     """The folder's README: what it holds, how it is played, what it may be used for."""
-    title = Path(instrument.bundle.origin).name
-    word = f" '{instrument.attributes.names[-1]}'" if instrument.attributes.names else ""
-    lines = [
-        f"# {title}, playing alone",
-        "",
-        f"{NETWORK} makes {instrument.seconds:g} s of sound at {instrument.sample_rate} Hz of a latent and a "
-        f"condition; {PROGRAM} asks it. Needs Python 3.10, `pip install numpy onnxruntime`, and nothing else.",
-        "",
-        "```sh",
-        "python play.py                        # what it plays",
-        f"python play.py{word} --count 4",
-        "python play.py --bench --core 0       # milliseconds a note and megabytes, on one core of this machine",
-        "# a sound for each line that comes in, say from a trigger:",
-        f"python play.py --pipe | aplay -t raw -f S16_LE -r {instrument.sample_rate} -c 1",
-        "```",
-        "",
-        f"- weights: {network.precision}, {network.parameters:,} parameters; darktimbre {darktimbre.__version__}, "
-        f"digest {instrument.bundle.digest[:12]}",
-        f"- licence of the sounds it learnt from: {licence(instrument) or 'not told'}",
-    ]
-    return "\n".join(lines) + "\n"
+    return TEMPLATES.get_template("player.md.jinja").render(
+        title=Path(instrument.bundle.origin).name,
+        instrument=instrument,
+        network=network,
+        files={"network": NETWORK, "program": PROGRAM},
+        licence=licence(instrument),
+        version=darktimbre.__version__,
+    )

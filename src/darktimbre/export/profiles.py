@@ -1,9 +1,12 @@
-"""What hardware samplers take, as data: rate, bits, channels, lengths, names, folders; each with where it is stated.
+"""What hardware samplers take: rate, bits, channels, lengths, names, folders; `profiles.toml` has the machines.
 
 docs/export.md repeats the table with its sources. None of it was tried on the machine itself.
 """
 
+import tomllib
 from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
 
 from darktimbre.notes.errors import UserError
 
@@ -72,75 +75,17 @@ class Profile:
             raise UserError(f"{self.title} plays files of {told} bits, not {bits}: leave out --bits.")
 
 
-PROFILES: dict[str, Profile] = {
-    one.name: one
-    for one in (
-        Profile(name=GENERIC, title="Any sampler", rates=(44_100,), depths=(16, 24, 32), source="16-bit mono WAV"),
-        Profile(
-            name="octatrack",
-            title="Elektron Octatrack",
-            rates=(44_100,),
-            depths=(16, 24),
-            folder="AUDIO/{setting}",
-            source="samplestack.app/instruments/octatrack-mkii; davidferlay.github.io/octatrack-manager (audio pool)",
-        ),
-        Profile(
-            name="digitakt",
-            title="Elektron Digitakt",
-            rates=(48_000,),
-            depths=(16,),
-            seconds=33.0,
-            source="Digitakt User Manual, ch. 14 (33 s); samplestack.app/instruments/digitakt-ii (48 kHz, 16 bit)",
-        ),
-        Profile(
-            name="bitbox",
-            title="1010music bitbox",
-            rates=(48_000, 44_100, 96_000),
-            depths=(24, 16, 32),
-            source="Bitbox mk2 2.1 User Manual, p. 49 (formats, names); Bitbox 3.0 User Manual, p. 38 (smpl, cues)",
-        ),
-        Profile(
-            name="sp404",
-            title="Roland SP-404MKII",
-            rates=(44_100, 48_000),
-            depths=(16, 24),
-            source="sebpatron.com/sp404mk2-wav-converter (rates and bits that load)",
-        ),
-        Profile(
-            name="radio-music",
-            title="Music Thing Radio Music",
-            rates=(44_100,),
-            depths=(16,),
-            stem=8,
-            folder="bank{number0}",
-            file="{key:03d}{note}",
-            unpitched="{variation:03d}",
-            files=75,
-            folders=16,
-            source="samplestack.app/help/compare-formats (8.3 names, bank0 to bank15, 75 files a bank)",
-        ),
-        Profile(
-            name="4ms-sampler",
-            title="4ms Sampler",
-            rates=(44_100, 48_000, 96_000),
-            depths=(16, 24, 32),
-            source="4ms Sampler user manual, p. 19 (folders are banks, up to 96 kHz, 32 bit)",
-        ),
-        Profile(
-            name="morphagene",
-            title="Make Noise Morphagene",
-            rates=(48_000,),
-            depths=(32,),
-            channels=2,
-            seconds=174.0,
-            folder="",
-            reels=True,
-            reel_names=tuple(f"mg{sign}" for sign in "123456789abcdefghijklmnopqrstuvw"),
-            slices=299,
-            source="Make Noise Morphagene manual (float, 48 kHz, stereo, mg1 to mgw, 2.9 min, markers are splices)",
-        ),
-    )
-}
+def _read() -> dict[str, Profile]:
+    tables = tomllib.loads(files("darktimbre.export").joinpath("profiles.toml").read_text(encoding="utf-8"))
+    machines = {}
+    for name, table in tables.items():
+        given: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in table.items()}
+        machines[name] = Profile(name=name, **given)
+    return machines
+
+
+PROFILES = _read()
+"""Every machine of `profiles.toml`, by its name."""
 
 
 def profile(name: str) -> Profile:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from darktimbre.audio.shape import fade_out
 from darktimbre.export import riff
-from darktimbre.export.folder import entry, info_tags, manifest, write_manifest
+from darktimbre.export.folder import entry, manifest, sample_tags, write_manifest
 from darktimbre.export.naming import plain_note, shortened
 from darktimbre.export.plan import Zone, stems
 from darktimbre.export.profiles import Profile
@@ -60,13 +60,7 @@ def _single(
     for sample, place in zip(samples, places, strict=True):
         kept, was_cut = _fitted(sample, machine, plan.rate)
         cut += was_cut
-        tags = riff.Tags(
-            root=float(sample.zone.root),
-            loop=None if kept.loop is None else (kept.loop.start, kept.loop.end),
-            keys=(sample.zone.low, sample.zone.high),
-            velocities=(sample.zone.softest, sample.zone.hardest),
-            info=info_tags(instrument, plan, sample),
-        )
+        tags = sample_tags(instrument, plan, kept)
         path = folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(riff.wav(_channels(kept.wave, machine), plan.rate, plan.bits, tags))
@@ -100,7 +94,7 @@ def _reels(
     for name, reel in zip(machine.reel_names, reels, strict=False):
         place = f"{name}.wav"
         starts = np.concatenate([[0], np.cumsum([len(one.wave) for one in reel])[:-1]]).astype(int).tolist()
-        tags = riff.Tags(slices=starts, info=info_tags(instrument, plan, reel[0]))
+        tags = riff.Tags(slices=starts, info=sample_tags(instrument, plan, reel[0]).info)
         whole = np.concatenate([one.wave for one in reel])
         (folder / place).write_bytes(riff.wav(_channels(whole, machine), plan.rate, plan.bits, tags))
         files.append(place)
