@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from darktimbre.models.config import Heads, ProgressiveConfig
 from darktimbre.models.progressive import Discriminator, Generator
-from darktimbre.training.hardware import Hardware
-from darktimbre.training.players import Batch, Players
-from darktimbre.training.reading import load_recipe
+from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.tasks.gan_networks import Batch, Players
+from darktimbre.training.recipe.load import load_recipe
 from darktimbre.training.schedule import Moment, Schedule
-from darktimbre.training.steps.gan import gan_step
+from darktimbre.training.tasks.gan_step import gan_step
 
 PITCHES, LABELS = 3, 5
 TINY = ProgressiveConfig(  # every kind of growth that the paper's network has: both axes, and frequency alone
@@ -51,7 +51,7 @@ def both(count: int, dtype: torch.dtype, **objectives: Any) -> tuple[Players, Pl
         between=torch.rand(count, dtype=dtype),
     )
     plain = PlainGame(recipe, generator, discriminator)
-    return Players(recipe, generator, discriminator, Hardware()), plain, batch
+    return Players(recipe, generator, discriminator, DistributedContext()), plain, batch
 
 
 def last_moment(players: Players) -> Moment:

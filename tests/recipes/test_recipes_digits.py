@@ -11,7 +11,7 @@ from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.cli import observing_pictures
 from darktimbre.cli.main import app
 from darktimbre.training import checkpoint
-from darktimbre.training.reading import load_recipe, recipe_names
+from darktimbre.training.recipe.load import load_recipe, recipe_names
 
 GANS = [name for name in recipe_names() if load_recipe(name).task == "picture-gan"]
 

@@ -12,9 +12,9 @@ from darktimbre.evaluation.one_shots import ANYTHING, judge
 from darktimbre.notes.note import Note
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import checkpoint
-from darktimbre.training.loop import Options, train_recipe
-from darktimbre.training.reading import load_recipe, recipe_names, smoked
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.recipe.load import load_recipe, recipe_names, smoked
+from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 
 RATE = 16_000

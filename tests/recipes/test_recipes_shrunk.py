@@ -19,9 +19,9 @@ from darktimbre.teachers import logmel
 from darktimbre.teachers.embedded import EmbeddedTagger
 from darktimbre.teachers.vocabulary import yamnet_labels
 from darktimbre.training import checkpoint
-from darktimbre.training.loop import Options, train_recipe
-from darktimbre.training.reading import load_recipe, recipe_names, smoked
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.recipe.load import load_recipe, recipe_names, smoked
+from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 
 RATE, NOTES = 16_000, 12

@@ -4,17 +4,17 @@ import sys
 import time
 from pathlib import Path
 
-from darktimbre.training import gan
-from darktimbre.training.loop import Options, train_recipe
-from darktimbre.training.reading import load_recipe
+from darktimbre.training.tasks import gan
+from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.recipe.load import load_recipe
 
 if __name__ == "__main__":
-    original = gan.GanTraining.step
+    original = gan.GanTask.step
 
     def step(self, moment):  # type: ignore[no-untyped-def]
         """The step, and a pause."""
         time.sleep(0.4)
         return original(self, moment)
 
-    gan.GanTraining.step = step  # type: ignore[method-assign]
+    gan.GanTask.step = step  # type: ignore[method-assign]
     train_recipe(load_recipe(sys.argv[1]), Options(corpus=Path(sys.argv[2]), run=Path(sys.argv[3]), accelerator="cpu"))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darktimbre.training.balance import balanced_order, weights
-from darktimbre.training.batches import Stream, generator_for
+from darktimbre.training.sampling import Stream, generator_for
 
 LEAVES = np.array(["a"] * 78 + ["b"] * 23 + ["c"] * 2)
 

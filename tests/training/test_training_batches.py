@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from darktimbre.training.batches import PURPOSES, Share, Stream, normal, uniform
+from darktimbre.training.sampling import PURPOSES, Share, Stream, normal, uniform
 
 
 def test_every_epoch_holds_every_row_once_in_another_order():

@@ -13,8 +13,8 @@ from tests.training.tiny import tiny_recipe, warm_recipe
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
 from darktimbre.training.journal import read_journal
-from darktimbre.training.loop import Options, train_recipe
-from darktimbre.training.reading import dump_recipe
+from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.recipe.load import dump_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,7 +20,7 @@ from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
 from darktimbre.training.classes import choose_classes, family_classes, gather_classes, pitch_classes
 from darktimbre.training.listeners import Inception as Choices
-from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.trainer import Options, train_recipe
 from darktimbre.training.recipe import Data, Recipe
 from darktimbre.training.steps.inception import Lesson, inception_step, moved_class, shifted, tilted, transposed
 

@@ -20,9 +20,9 @@ from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import checkpoint, gan, loop
 from darktimbre.training.journal import read_journal
-from darktimbre.training.loop import Options, Outcome, train_recipe
-from darktimbre.training.reading import dump_recipe
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.trainer import Options, Outcome, train_recipe
+from darktimbre.training.recipe.load import dump_recipe
+from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.stopping import Diverged
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def finished(request: pytest.FixtureRequest, tiny_corpus: Path, tmp_path_factory
 def stopping_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if Ctrl-C came during step number `steps`."""
     made = 0
-    original = gan.GanTraining.step
+    original = gan.GanTask.step
 
     def step(self, moment):
         nonlocal made
@@ -60,7 +60,7 @@ def stopping_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, moment)
 
-    monkeypatch.setattr(gan.GanTraining, "step", step)
+    monkeypatch.setattr(gan.GanTask, "step", step)
 
 
 @pytest.mark.parametrize(
@@ -203,13 +203,13 @@ def test_full_disk_is_a_clear_error_and_leaves_the_last_good_checkpoint(tiny_cor
 
 
 def test_divergence_names_step_losses_and_last_good_checkpoint(tiny_corpus, tmp_path, monkeypatch):
-    original = gan.GanTraining.step
+    original = gan.GanTask.step
 
     def step(self, moment):
         losses = original(self, moment)
         return losses | ({"critic": losses["critic"] * float("nan")} if moment.step == 8 else {})
 
-    monkeypatch.setattr(gan.GanTraining, "step", step)
+    monkeypatch.setattr(gan.GanTask, "step", step)
     with pytest.raises(Diverged, match=r"step 9 \(36 notes.*critic nan.*last good checkpoint is .*000000000020"):
         run(tiny_recipe(), tiny_corpus, tmp_path / "run")
     assert all(
@@ -317,7 +317,7 @@ def test_new_tags_in_mid_run_are_refused(tmp_path):
 HOLDER = """
 import sys
 from pathlib import Path
-from darktimbre.training.runfolder import alone
+from darktimbre.training.run_folder import alone
 with alone(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -11,7 +11,7 @@ import torch
 from tests.training.tiny import tiny_recipe, warm_recipe
 
 from darktimbre.training import checkpoint, gan
-from darktimbre.training.loop import Options, Outcome, train_recipe
+from darktimbre.training.trainer import Options, Outcome, train_recipe
 from darktimbre.training.observer import View, undisturbed
 
 
@@ -166,7 +166,7 @@ def test_undisturbed_puts_back_random_state_and_threads_even_after_an_error():
 def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """As if Ctrl-C came during that step of the session."""
     made = 0
-    original = gan.GanTraining.step
+    original = gan.GanTask.step
 
     def step(self, moment):
         nonlocal made
@@ -175,4 +175,4 @@ def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
             os.kill(os.getpid(), signal.SIGINT)
         return original(self, moment)
 
-    monkeypatch.setattr(gan.GanTraining, "step", step)
+    monkeypatch.setattr(gan.GanTask, "step", step)

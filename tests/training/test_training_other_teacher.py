@@ -10,7 +10,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.tag import tag_corpus
-from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.trainer import Options, train_recipe
 from darktimbre.training.plan import make_plan
 
 

@@ -14,14 +14,14 @@ from darktimbre.notes.errors import UserError
 from darktimbre.objectives.mode_seeking import mode_seeking_loss
 from darktimbre.training import checkpoint
 from darktimbre.training.curves import draw_losses
-from darktimbre.training.hardware import Hardware
+from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.journal import read_journal
-from darktimbre.training.loop import Options, train_recipe
+from darktimbre.training.trainer import Options, train_recipe
 from darktimbre.training.picture_classifier import shifted
-from darktimbre.training.picture_gan import PictureGanTraining
-from darktimbre.training.picture_material import PictureMaterial
+from darktimbre.training.tasks.digit_gan import DigitGanTask
+from darktimbre.training.dataset import PictureMaterial
 from darktimbre.training.plan import make_plan, material_of
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.task import task_for
 
@@ -31,13 +31,13 @@ def corpus(tmp_path_factory):
     return make_pictures(tmp_path_factory.mktemp("pictures") / "bars").path
 
 
-def begun(recipe: Recipe, path) -> PictureGanTraining:
+def begun(recipe: Recipe, path) -> DigitGanTask:
     opened = Corpus.open(path, of="pictures")
     plan, _ = make_plan(recipe, opened)
     material = material_of(plan, opened)
     assert isinstance(material, PictureMaterial)
-    training = task_for(plan, material, Hardware(), None)
-    assert isinstance(training, PictureGanTraining)
+    training = task_for(plan, material, DistributedContext(), None)
+    assert isinstance(training, DigitGanTask)
     return training
 
 
@@ -138,7 +138,7 @@ def test_mode_seeking_is_one_setting_of_every_gan_recipe(tiny_corpus):
     opened = Corpus.open(tiny_corpus)
     recipe = tiny_recipe(objectives={"mode_seeking": 0.1, "critic_steps": 2})
     plan, _ = make_plan(recipe, opened)
-    training = task_for(plan, material_of(plan, opened), Hardware(), None)
+    training = task_for(plan, material_of(plan, opened), DistributedContext(), None)
     schedule = Schedule(recipe)
     assert "mode_seeking" not in training.step(schedule.at(0))
     assert training.step(schedule.at(4))["mode_seeking"] > 0

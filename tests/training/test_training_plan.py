@@ -12,8 +12,8 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
-from darktimbre.training.material import choose_attributes, gather
-from darktimbre.training.plan import Plan, make_plan, material_of
+from darktimbre.training.dataset import choose_attributes, gather
+from darktimbre.training.tasks.base import Plan, make_plan, material_of
 
 
 def changed(recipe, **data):

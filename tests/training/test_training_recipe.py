@@ -3,7 +3,7 @@
 import pytest
 
 from darktimbre.notes.errors import UserError
-from darktimbre.training.reading import difference, dump_recipe, load_recipe, parse_recipe, recipe_names, smoked
+from darktimbre.training.recipe.load import difference, dump_recipe, load_recipe, parse_recipe, recipe_names, smoked
 from darktimbre.training.schedule import Schedule
 
 

@@ -8,21 +8,21 @@ from tests.training.tiny import tiny_recipe, warm_recipe
 from torch.nn import functional as F
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.training.gan import GanTraining
-from darktimbre.training.hardware import Hardware
+from darktimbre.training.tasks.gan import GanTask
+from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.plan import make_plan, material_of
-from darktimbre.training.players import judge_both
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.tasks.gan_networks import judge_both
+from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 
 
-def training_of(recipe: Recipe, corpus_path) -> GanTraining:
+def training_of(recipe: Recipe, corpus_path) -> GanTask:
     corpus = Corpus.open(corpus_path)
     plan, _ = make_plan(recipe, corpus)
-    return GanTraining(plan, material_of(plan, corpus), Hardware())
+    return GanTask(plan, material_of(plan, corpus), DistributedContext())
 
 
-def plain_losses(recipe: Recipe, training: GanTraining, moment) -> tuple[dict, dict]:
+def plain_losses(recipe: Recipe, training: GanTask, moment) -> tuple[dict, dict]:
     """Gradients of both networks by the definitions, from one state, without any of the step's economies."""
     G, D = deepcopy(training.players.generator), deepcopy(training.players.discriminator)
     batch, at = training.batch(moment), {"stage": moment.scale, "alpha": moment.alpha}

@@ -15,7 +15,7 @@ from darktimbre.notes.note import Note
 from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.training.classes import families_of, family_classes
 from darktimbre.training.data import Data
-from darktimbre.training.material import choose_attributes, gather
+from darktimbre.training.dataset import choose_attributes, gather
 from darktimbre.training.plan import make_plan
 from darktimbre.training.tree import told_of
 

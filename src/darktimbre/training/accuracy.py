@@ -12,7 +12,7 @@ from darktimbre.corpus.splits import SPLITS
 from darktimbre.measures.correlation import mean_pearson
 from darktimbre.notes.attributes import Attributes
 from darktimbre.training.classes import family_classes, pitch_classes
-from darktimbre.training.material import soft_labels_of
+from darktimbre.training.dataset import soft_labels_of
 
 BLOCK = 128  # notes heard at once
 

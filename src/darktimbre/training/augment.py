@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from darktimbre.audio.shape import fade_out, resample
-from darktimbre.training.section import Section
+from darktimbre.training.recipe.schema import Section
 
 FADE = 0.01  # s over which a sound ends that no longer fits, as in a corpus
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
-    from darktimbre.training.schedule import Moment
-    from darktimbre.training.task import Training
+    from darktimbre.training.schedule import StepState
+    from darktimbre.training.tasks.base import Task
 
 PREVIEWS = 4  # notes
 SEED = 20210  # of the previews' latents: the same notes in every run and at every preview
@@ -28,7 +28,7 @@ class Board:
         for name, value in values.items():
             self._open().add_scalar(name, value, notes_seen)
 
-    def listen(self, training: "Training", moment: "Moment") -> None:
+    def listen(self, training: "Task", moment: "StepState") -> None:
         """Fixed notes as the averaged generator plays them now: sound and spectrogram."""
         instrument = training.preview(moment)
         if instrument is None:

@@ -7,8 +7,8 @@ from darktimbre.corpus.classes import OTHER, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
-from darktimbre.training.material import Material, choose_attributes, soft_labels_of
-from darktimbre.training.recipe import Data
+from darktimbre.training.dataset import NoteDataset, choose_attributes, soft_labels_of
+from darktimbre.training.recipe.schema import Data
 
 
 def family_names(corpus: Corpus, kind: str = "family") -> NDArray[np.str_]:
@@ -94,13 +94,13 @@ def _attributes(data: Data, corpus: Corpus) -> tuple[Attributes, list[str]]:
     return choose_attributes(data.model_copy(update={"attributes": min(ranked, data.attributes)}), corpus), said
 
 
-def gather_classes(data: Data, corpus: Corpus, attributes: Attributes) -> Material:
+def gather_classes(data: Data, corpus: Corpus, attributes: Attributes) -> NoteDataset:
     """The notes that a classifier is trained on: all of the split that have a pitch class or a family."""
     rows = corpus.rows(data.split)
     classes = pitch_classes(corpus, rows, attributes.pitches)
     if not families_of(data, corpus):
         rows, classes = rows[classes >= 0], classes[classes >= 0]
-    return Material(corpus, rows, attributes, classes, soft_labels_of(corpus, attributes, rows))
+    return NoteDataset(corpus, rows, attributes, classes, soft_labels_of(corpus, attributes, rows))
 
 
 def pitch_classes(corpus: Corpus, rows: NDArray[np.int64], pitches: tuple[int, ...]) -> NDArray[np.int64]:

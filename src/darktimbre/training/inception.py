@@ -13,7 +13,6 @@ from darktimbre.models.inception import Inception
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training.accuracy import accuracies
-from darktimbre.training.batches import Stream, uniform
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.classes import (
     choose_classes,
@@ -22,11 +21,10 @@ from darktimbre.training.classes import (
     family_names,
     gather_classes,
 )
-from darktimbre.training.hardware import Hardware
-from darktimbre.training.material import Material
-from darktimbre.training.plan import Plan
-from darktimbre.training.recipe import Recipe
-from darktimbre.training.schedule import Moment, Schedule
+from darktimbre.training.dataset import NoteDataset
+from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.sampling import RowSampler, uniform
+from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.steps.inception import Lesson, inception_step
 
 
@@ -40,18 +38,18 @@ class InceptionTraining:
         network: the classifier.
     """
 
-    def __init__(self, plan: Plan, material: Material, hardware: Hardware) -> None:
+    def __init__(self, plan: Any, material: NoteDataset, hardware: DistributedContext) -> None:
         self.plan, self.material, self.hardware = plan, material, hardware
         recipe, corpus, pitches = plan.recipe, material.corpus, plan.attributes.pitches
-        if min(stage.batch for stage in recipe.schedule) < 2 * hardware.share.world:
+        if min(stage.batch for stage in recipe.schedule) < 2 * hardware.world:
             raise UserError("A classifier's batch norms need two notes a process: raise schedule.0.batch.")
         self.families = families_of(recipe.data, corpus)
         data = recipe.data
         leaves = family_names(corpus, data.families)[material.rows] if data.balance else None
-        self.stream = Stream(len(material.rows), recipe.seed, leaves, data.balance)
+        self.stream = RowSampler(len(material.rows), recipe.seed, leaves, data.balance)
         self.pitch_class = torch.from_numpy(material.pitch_class)
         self.family = torch.from_numpy(family_classes(corpus, material.rows, self.families, recipe.data.families))
-        self.soft = torch.from_numpy(material.soft)
+        self.soft = torch.from_numpy(material.soft_labels)
         self.midi_of = torch.tensor(pitches, dtype=torch.int64, device=hardware.device)
         self.class_at = torch.full((128,), -1, dtype=torch.int64, device=hardware.device)
         self.class_at[self.midi_of] = torch.arange(len(pitches), device=hardware.device)
@@ -69,10 +67,10 @@ class InceptionTraining:
             self.network.parameters(), weight_decay=recipe.inception.weight_decay, betas=recipe.optimiser.betas
         )
 
-    def step(self, moment: Moment) -> dict[str, Tensor]:
+    def step(self, moment: StepState) -> dict[str, Tensor]:
         """One step on notes that are moved a little."""
         recipe, seen, device = self.plan.recipe, moment.notes_seen, self.hardware.device
-        part = self.hardware.share.of(moment.batch)
+        part = self.hardware.rank_slice(moment.batch)
         index = self.stream.rows(seen, moment.batch)[part]
         lesson = Lesson(
             waves=self.material.waves(index).to(device),
@@ -88,7 +86,7 @@ class InceptionTraining:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(recipe.seed + 1 + moment.step)  # the dropout's numbers: of this step, whatever was before
             losses = inception_step(
-                self.network, lesson, self.class_at, self.midi_of, recipe.inception, self.hardware.computing
+                self.network, lesson, self.class_at, self.midi_of, recipe.inception, self.hardware.autocast
             )
         self.hardware.average_gradients(self.network)
         self._average_statistics()
@@ -98,7 +96,7 @@ class InceptionTraining:
 
     def _average_statistics(self) -> None:
         """Batch norms of all processes keep the same running mean and variance."""
-        if self.hardware.share.world == 1:
+        if self.hardware.world == 1:
             return
         buffers = [tensor for name, tensor in self.network.named_buffers() if "running_" in name]
         flat = self.hardware.mean(torch.cat([buffer.flatten() for buffer in buffers]))
@@ -118,7 +116,7 @@ class InceptionTraining:
         """All notes cost the same."""
         return {0: 1.0}
 
-    def preview(self, moment: Moment) -> Synthesizer | None:
+    def preview(self, moment: StepState) -> Synthesizer | None:
         """A classifier makes no sound."""
         return None
 
@@ -141,7 +139,7 @@ class InceptionTraining:
         state = {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
         return Classifier({**config, **facts}, state)
 
-    def save(self, folder: Path, moment: Moment, losses: dict[str, float], *, half: bool) -> Path:
+    def save(self, folder: Path, moment: StepState, losses: dict[str, float], *, half: bool) -> Path:
         """Writes the classifier, with how often it is right on each split."""
         recipe = self.plan.recipe
         metrics = accuracies(
@@ -159,7 +157,7 @@ class InceptionTraining:
         return self.classifier(recipe=shown, provenance=provenance, metrics=metrics).save_pretrained(folder)
 
 
-def dry_run_lines(recipe: Recipe, corpus: Corpus | None) -> list[str]:
+def dry_run_lines(recipe: Any, corpus: Corpus | None) -> list[str]:
     """What `--dry-run` says of a classifier: what it would learn, and its size."""
     lines, counts, rate = [], {"pitches": 0, "families": 0, "attributes": 0}, 16_000
     if corpus is not None:

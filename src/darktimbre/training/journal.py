@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darktimbre.training.schedule import Moment
+from darktimbre.training.schedule import StepState
 
 
 class Meter:
@@ -71,7 +71,7 @@ class Journal:
         """Length in bytes."""
         return self._file.tell()
 
-    def write(self, moment: Moment, losses: Mapping[str, float]) -> None:
+    def write(self, moment: StepState, losses: Mapping[str, float]) -> None:
         """A line about the interval that ends after the step at `moment`."""
         line = {
             "notes_seen": moment.notes_seen + moment.batch,

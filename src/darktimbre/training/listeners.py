@@ -4,8 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
+from darktimbre.models.digit_classifier import DigitClassifierConfig
 from darktimbre.models.inception import InceptionConfig
-from darktimbre.training.section import Section
+from darktimbre.training.recipe.schema import Section
+
+Part = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Tagger(Section):
@@ -72,4 +75,28 @@ class Inception(Section):
             stem=self.stem,
             widths=self.widths,
             embedding=self.embedding,
+        )
+
+
+class Classifier(Section):
+    """The network of task `picture-classifier`; see `models.digit_classifier.DigitClassifierConfig`.
+
+    Attributes:
+        widths: maps of each block.
+        embedding: numbers before the last layer.
+        dropout: part of them that is left out.
+        weight_decay: decoupled decay of AdamW.
+        shift: a picture is moved by up to this many pixels each way.
+    """
+
+    widths: tuple[PositiveInt, ...] = (16, 32, 64)
+    embedding: PositiveInt = 64
+    dropout: Part = 0.3
+    weight_decay: NonNegativeFloat = 1e-2
+    shift: Annotated[int, Field(ge=0, le=8)] = 2
+
+    def config(self, *, picture: tuple[int, int, int], classes: int) -> DigitClassifierConfig:
+        """The network for these pictures and this number of classes."""
+        return DigitClassifierConfig(
+            picture=picture, classes=classes, widths=self.widths, embedding=self.embedding, dropout=self.dropout
         )

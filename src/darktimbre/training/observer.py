@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 if TYPE_CHECKING:
-    from darktimbre.training.schedule import Moment
-    from darktimbre.training.task import Training
+    from darktimbre.training.schedule import StepState
+    from darktimbre.training.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class View:
     """
 
     run: Path
-    training: "Training"
-    moment: "Moment"
+    training: "Task"
+    moment: "StepState"
     notes_seen: int
     total: int
     due: bool

@@ -15,14 +15,11 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.splits import SPLITS
 from darktimbre.models.digit_classifier import DigitClassifier
 from darktimbre.synthesizer.synthesizer import Synthesizer
-from darktimbre.training.batches import Stream, uniform
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
-from darktimbre.training.hardware import Hardware
-from darktimbre.training.picture_gan import shown
-from darktimbre.training.picture_material import PictureMaterial, gather_pictures, labels_of
-from darktimbre.training.plan import Plan
-from darktimbre.training.recipe import Recipe
-from darktimbre.training.schedule import Moment, Schedule
+from darktimbre.training.dataset import PictureDataset, picture_dataset, picture_labels
+from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.sampling import RowSampler, uniform
+from darktimbre.training.schedule import Schedule, StepState
 
 
 class PictureClassifierTraining:
@@ -34,11 +31,11 @@ class PictureClassifierTraining:
         network: the classifier.
     """
 
-    def __init__(self, plan: Plan, material: PictureMaterial, hardware: Hardware) -> None:
+    def __init__(self, plan: Any, material: PictureDataset, hardware: DistributedContext) -> None:
         self.plan, self.material, self.hardware = plan, material, hardware
         recipe, corpus = plan.recipe, material.corpus
         assert corpus.picture is not None
-        self.stream = Stream(len(material.rows), recipe.seed)
+        self.stream = RowSampler(len(material.rows), recipe.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             config = recipe.classifier.config(picture=corpus.picture, classes=len(material.classes))
@@ -48,10 +45,10 @@ class PictureClassifierTraining:
             self.network.parameters(), weight_decay=recipe.classifier.weight_decay, betas=recipe.optimiser.betas
         )
 
-    def step(self, moment: Moment) -> dict[str, Tensor]:
+    def step(self, moment: StepState) -> dict[str, Tensor]:
         """One step on pictures that are moved a little."""
         recipe, seen, device = self.plan.recipe, moment.notes_seen, self.hardware.device
-        part = self.hardware.share.of(moment.batch)
+        part = self.hardware.rank_slice(moment.batch)
         index = self.stream.rows(seen, moment.batch)[part]
         reach = recipe.classifier.shift
         moves = uniform(recipe.seed, "augment", seen, (moment.batch, 2))[part]
@@ -61,7 +58,7 @@ class PictureClassifierTraining:
         self.network.train()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(recipe.seed + 1 + moment.step)  # the dropout's numbers: of this step alone
-            with self.hardware.computing():
+            with self.hardware.autocast():
                 seen_in = self.network(moved.to(device).contiguous(memory_format=torch.channels_last))
             label = torch.from_numpy(self.material.label[index]).to(device)
             loss = F.cross_entropy(seen_in.logits.float(), label)
@@ -85,16 +82,19 @@ class PictureClassifierTraining:
         """All pictures cost the same."""
         return {0: 1.0}
 
-    def preview(self, moment: Moment) -> Synthesizer | None:
+    def preview(self, moment: StepState) -> Synthesizer | None:
         """A classifier makes no sound."""
         return None
 
-    def save(self, folder: Path, moment: Moment, losses: dict[str, float], *, half: bool) -> Path:
+    def save(self, folder: Path, moment: StepState, losses: dict[str, float], *, half: bool) -> Path:
         """Writes the classifier, with how often it is right on each split."""
         config: dict[str, Any] = {
             "network": self.network.config.model_dump(mode="json"),
             "classes": list(self.material.classes),
-            "recipe": shown(self.plan.recipe),
+            "recipe": self.plan.recipe.model_dump(
+                mode="json",
+                include={"name", "task", "classifier", "objectives", "optimiser", "schedule", "averaging", "seed"},
+            ),
             "provenance": {
                 "corpus": self.plan.corpus,
                 "trained on": f"the {self.plan.recipe.data.split} split: {len(self.material.rows):,} pictures",
@@ -113,7 +113,7 @@ def accuracies(classifier: PictureClassifier, corpus: Corpus) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for split in SPLITS:
         rows = corpus.rows(split)
-        label = labels_of(corpus, rows, classifier.classes)
+        label = picture_labels(corpus, rows, classifier.classes)
         rows, label = rows[label >= 0], label[label >= 0]
         found[split] = {"pictures": len(rows)}
         if len(rows):
@@ -135,11 +135,11 @@ def shifted(pictures: Tensor, moves: Tensor) -> Tensor:
     return torch.where(inside[:, None], moved.view_as(pictures), -1.0)
 
 
-def dry_run_lines(recipe: Recipe, corpus: Corpus | None) -> list[str]:
+def dry_run_lines(recipe: Any, corpus: Corpus | None) -> list[str]:
     """What `--dry-run` says of a classifier: what it would learn from, and its size."""
     lines, picture, classes = [], (1, 28, 28), 10
     if corpus is not None:
-        material = gather_pictures(recipe.data, corpus)
+        material = picture_dataset(recipe.data, corpus)
         picture, classes = corpus.picture or picture, len(material.classes)
         lines.append(f"corpus: {len(material.rows):,} of {len(corpus):,} pictures of {corpus.name} are trained on")
     with torch.device("meta"):

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from darktimbre.training.journal import Meter
-from darktimbre.training.schedule import Moment, Schedule, Stretch
+from darktimbre.training.schedule import StepState, Schedule, Phase
 
 REFRESH, PLAIN = 0.5, 15.0  # seconds between lines on a terminal, and elsewhere
 MEMORY = 20.0  # seconds over which the speed is averaged
@@ -24,7 +24,7 @@ class Progress:
         self.speed: float | None = None  # notes a second
         self._live: Any = None
         self._at, self._seen, self._drawn = time.monotonic(), notes_seen, 0.0
-        self._stretch: Stretch | None = None
+        self._stretch: Phase | None = None
 
     def __enter__(self) -> Self:
         if self.shown and sys.stderr.isatty():
@@ -41,10 +41,10 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def step(self, moment: Moment, meter: Meter) -> None:
+    def step(self, moment: StepState, meter: Meter) -> None:
         """Takes notice of a finished step; draws when it is time."""
         now, seen = time.monotonic(), moment.notes_seen + moment.batch
-        stretch = self.schedule.stretch(moment.notes_seen)
+        stretch = self.schedule.phase_at(moment.notes_seen)
         if stretch is not self._stretch:
             if self.speed and self._stretch is not None:
                 self.speed *= self.weight(self._stretch) / self.weight(stretch)
@@ -57,7 +57,7 @@ class Progress:
             self._drawn = now
             self._draw(self.line(moment, meter))
 
-    def line(self, moment: Moment, meter: Meter) -> str:
+    def line(self, moment: StepState, meter: Meter) -> str:
         """The line itself."""
         seen = moment.notes_seen + moment.batch
         place = (
@@ -82,19 +82,19 @@ class Progress:
         )
 
     def seconds_left(self, seen: int) -> float:
-        """Time to the end at the present speed, other stretches by their relative cost; at most until `until`."""
+        """Time to the end at the present speed, other phases by their relative cost; at most until `until`."""
         assert self.speed is not None
-        here = self._stretch or self.schedule.stretch(seen)
+        here = self._stretch or self.schedule.phase_at(seen)
         notes = 0.0
-        for part in self.schedule.stretches:
+        for part in self.schedule.phases:
             remaining = max(0, part.stop - max(seen, part.first))
             notes += remaining * self.weight(part) / self.weight(here)
         needed = notes / self.speed
         return needed if self.until is None else max(0.0, min(needed, self.until - time.monotonic()))
 
-    def weight(self, part: Stretch) -> float:
+    def weight(self, part: Phase) -> float:
         """Cost of a note in a stretch; a warm start needs about a third of a full step."""
-        return self.costs.get(part.scale, 1.0) * (0.35 if part.phase == "warm" else 1.0)
+        return self.costs.get(part.scale, 1.0) * (0.35 if part.kind == "warm" else 1.0)
 
     def _draw(self, line: str) -> None:
         if self._live is not None:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.recipe.schema import PhaseKind, Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class StepState:
     """Where a run stands before a step.
 
     Attributes:
@@ -22,12 +21,12 @@ class Moment:
         rate: factor of the phase's learning rate.
         half_life: of the averaged generator, in notes.
         begins: whether a phase or stage begins with this step.
-        forgets: whether the optimisers drop their moments before it.
+        forgets: whether the optimisers drop their states before it.
     """
 
     notes_seen: int
     step: int
-    phase: Literal["warm", "adversarial", "distil"]
+    phase: PhaseKind
     stage: int
     scale: int
     alpha: float
@@ -39,10 +38,10 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Phase:
     """A part of the run with one batch size; `first` and `stop` in notes, `first_step` in steps."""
 
-    phase: Literal["warm", "adversarial", "distil"]
+    kind: PhaseKind
     stage: int
     scale: int
     batch: int
@@ -54,50 +53,40 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The schedule of a recipe. Stretches are rounded up to whole batches, so that a step never spans two."""
+    """The schedule of a recipe. Phases are rounded up to whole batches, so that a step never spans two."""
 
     recipe: Recipe
 
     @cached_property
-    def stretches(self) -> tuple[Stretch, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         """The run's parts, in order, without gaps."""
-        parts: list[Stretch] = []
-        recipe = self.recipe
-
-        def append(
-            phase: Literal["warm", "adversarial", "distil"], stage: int, notes: int, batch: int, fade: int
-        ) -> None:
-            first = parts[-1].stop if parts else 0
-            first_step = parts[-1].first_step + (first - parts[-1].first) // parts[-1].batch if parts else 0
-            scale = recipe.scale(stage) if recipe.task == "gan" else 0
-            parts.append(
-                Stretch(phase, stage, scale, batch, fade, first, first - (-notes // batch) * batch, first_step)
-            )
-
-        if recipe.warm_start and recipe.task == "gan":
-            append("warm", 0, recipe.warm_start.notes, recipe.warm_start.batch, 0)
-        for index, stage in enumerate(recipe.schedule):
-            append("adversarial" if recipe.plays else "distil", index, stage.notes, stage.batch, stage.fade)
+        parts: list[Phase] = []
+        first = first_step = 0
+        for kind, index, scale, stage in self.recipe.phases():
+            steps = -(-stage.notes // stage.batch)
+            stop = first + steps * stage.batch
+            parts.append(Phase(kind, index, scale, stage.batch, stage.fade, first, stop, first_step))
+            first, first_step = stop, first_step + steps
         return tuple(parts)
 
     @property
     def total(self) -> int:
         """Notes of the whole run."""
-        return self.stretches[-1].stop
+        return self.phases[-1].stop
 
     @property
     def steps(self) -> int:
         """Steps of the whole run."""
-        last = self.stretches[-1]
+        last = self.phases[-1]
         return last.first_step + (last.stop - last.first) // last.batch
 
-    def stretch(self, notes_seen: int) -> Stretch:
+    def phase_at(self, notes_seen: int) -> Phase:
         """The part that the step at `notes_seen` belongs to (the last one at the end of the run)."""
-        return next((part for part in self.stretches if notes_seen < part.stop), self.stretches[-1])
+        return next((part for part in self.phases if notes_seen < part.stop), self.phases[-1])
 
-    def at(self, notes_seen: int) -> Moment:
+    def at(self, notes_seen: int) -> StepState:
         """What holds for the step that begins after `notes_seen` notes."""
-        part = self.stretch(notes_seen)
+        part = self.phase_at(notes_seen)
         inside = notes_seen - part.first
         averaging, optimiser = self.recipe.averaging, self.recipe.optimiser
         half_life = averaging.half_life
@@ -110,10 +99,10 @@ class Schedule:
         if optimiser.decay_notes:
             left = min(1.0, (self.total - notes_seen) / optimiser.decay_notes)
             rate *= optimiser.decay_to + (1 - optimiser.decay_to) * left
-        return Moment(
+        return StepState(
             notes_seen=notes_seen,
             step=part.first_step + inside // part.batch,
-            phase=part.phase,
+            phase=part.kind,
             stage=part.stage,
             scale=part.scale,
             alpha=min(1.0, (inside + part.batch) / part.fade) if part.fade else 1.0,
@@ -123,25 +112,25 @@ class Schedule:
             begins=inside == 0,
             forgets=inside == 0
             and notes_seen > 0
-            and (optimiser.reset_at_growth or self.stretch(notes_seen - 1).phase != part.phase),
+            and (optimiser.reset_at_growth or self.phase_at(notes_seen - 1).kind != part.kind),
         )
 
-    def crosses(self, moment: Moment, every: int) -> bool:
-        """Whether the step at `moment` reaches or passes a multiple of `every` notes, or ends the run."""
-        after = moment.notes_seen + moment.batch
-        return after >= self.total or bool(every and moment.notes_seen // every != after // every)
+    def crosses(self, state: StepState, every: int) -> bool:
+        """Whether the step at `state` reaches or passes a multiple of `every` notes, or ends the run."""
+        after = state.notes_seen + state.batch
+        return after >= self.total or bool(every and state.notes_seen // every != after // every)
 
     def next_event(self, notes_seen: int) -> str:
         """What comes next, in words: "stage 3 in 12,000 notes"."""
-        part = self.stretch(notes_seen)
+        part = self.phase_at(notes_seen)
         inside = notes_seen - part.first
         if inside < part.fade:
             return f"faded in after {part.fade - inside:,} notes"
         left = part.stop - notes_seen
-        place = self.stretches.index(part)
-        if place + 1 == len(self.stretches):
+        place = self.phases.index(part)
+        if place + 1 == len(self.phases):
             return f"done in {left:,} notes"
-        following = self.stretches[place + 1]
-        if part.phase == "warm":
+        following = self.phases[place + 1]
+        if part.kind == "warm":
             return f"adversarial training in {left:,} notes"
         return f"stage {following.stage + 1} in {left:,} notes"

@@ -15,7 +15,7 @@ from torch import Tensor
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
 from darktimbre.training.journal import Meter
-from darktimbre.training.schedule import Moment
+from darktimbre.training.schedule import StepState
 
 
 class Diverged(UserError):
@@ -56,7 +56,7 @@ class Stop:
                 signal.signal(number, handler)
 
 
-def refuse_divergence(moment: Moment, losses: Mapping[str, Tensor], meter: Meter, run: Path | None) -> None:
+def refuse_divergence(moment: StepState, losses: Mapping[str, Tensor], meter: Meter, run: Path | None) -> None:
     """Ends the run where a loss is no number, before anything of it is kept.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +20,11 @@ from darktimbre.teachers.embedded import EmbeddedNetwork
 from darktimbre.teachers.embedded import save as save_embedded
 from darktimbre.teachers.weights import locate
 from darktimbre.teachers.yamnet import YamnetTagger
-from darktimbre.training.batches import Stream, uniform
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
-from darktimbre.training.hardware import Hardware
-from darktimbre.training.material import Material
-from darktimbre.training.plan import Plan
-from darktimbre.training.schedule import Moment
+from darktimbre.training.dataset import NoteDataset
+from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.sampling import RowSampler, uniform
+from darktimbre.training.schedule import StepState
 from darktimbre.training.steps.tagger import tagger_step
 
 FEWEST, MOST = 1200, 8000  # notes: more than the widest layer's 1024 inputs; 8000 take some 6 GB
@@ -39,12 +39,12 @@ class TaggerTraining:
         network: the tagger.
     """
 
-    def __init__(self, plan: Plan, material: Material, hardware: Hardware) -> None:
+    def __init__(self, plan: Any, material: NoteDataset, hardware: DistributedContext) -> None:
         self.plan, self.material, self.hardware = plan, material, hardware
         recipe, corpus = plan.recipe, material.corpus
         if corpus.sample_rate != logmel.RATE:
             raise UserError(f"The tagger listens at {logmel.RATE} Hz, {corpus.path} has {corpus.sample_rate} Hz.")
-        self.stream = Stream(len(material.rows), recipe.seed)
+        self.stream = RowSampler(len(material.rows), recipe.seed)
         tags = Tags.open(corpus.path, recipe.data.teacher)
         self.teacher_digest = tags.digest
         self.logits = torch.from_numpy(tags.logits(material.rows))
@@ -61,10 +61,10 @@ class TaggerTraining:
             self.network.parameters(), weight_decay=recipe.tagger.weight_decay, betas=recipe.optimiser.betas
         )
 
-    def step(self, moment: Moment) -> dict[str, Tensor]:
+    def step(self, moment: StepState) -> dict[str, Tensor]:
         """One step on notes at random gain."""
         recipe, seen = self.plan.recipe, moment.notes_seen
-        part = self.hardware.share.of(moment.batch)
+        part = self.hardware.rank_slice(moment.batch)
         index = self.stream.rows(seen, moment.batch)[part]
         decibels = (2 * uniform(recipe.seed, "gain", seen, (moment.batch, 1))[part] - 1) * recipe.tagger.gain_db
         waves = self.material.waves(index) * 10 ** (decibels / 20)
@@ -72,7 +72,7 @@ class TaggerTraining:
             group["lr"] = recipe.optimiser.lr * moment.rate
         device = self.hardware.device
         losses = tagger_step(
-            self.network, waves.to(device), self.logits[index].to(device), recipe.tagger, self.hardware.computing
+            self.network, waves.to(device), self.logits[index].to(device), recipe.tagger, self.hardware.autocast
         )
         self.hardware.average_gradients(self.network)
         self.adam.step()
@@ -92,11 +92,11 @@ class TaggerTraining:
         """All notes cost the same."""
         return {0: 1.0}
 
-    def preview(self, moment: Moment) -> Synthesizer | None:
+    def preview(self, moment: StepState) -> Synthesizer | None:
         """A tagger makes no sound."""
         return None
 
-    def save(self, folder: Path, moment: Moment, losses: dict[str, float], *, half: bool) -> Path:
+    def save(self, folder: Path, moment: StepState, losses: dict[str, float], *, half: bool) -> Path:
         """Writes `embedded.safetensors` and how it does on the notes of the other splits."""
         folder.mkdir(parents=True, exist_ok=True)
         facts = {
@@ -133,7 +133,7 @@ class TaggerTraining:
         return answers.cpu().numpy()
 
 
-def compressed(material: Material, seed: int) -> EmbeddedNetwork:
+def compressed(material: NoteDataset, seed: int) -> EmbeddedNetwork:
     """YAMNet made narrow for the notes of the run.
 
     Raises:
@@ -145,7 +145,7 @@ def compressed(material: Material, seed: int) -> EmbeddedNetwork:
             f"Compressing YAMNet needs at least {FEWEST} notes, there are {count}: add --set tagger.start=scratch."
         )
     teacher = YamnetTagger.load(locate("yamnet"))
-    chosen = Stream(count, seed).rows(0, min(count, MOST))
+    chosen = RowSampler(count, seed).rows(0, min(count, MOST))
     parts = np.array_split(chosen, -(-len(chosen) // 256))
     patches = [logmel.patches(material.waves(part)).flatten(0, 1) for part in parts]
     return compress(teacher.body, torch.cat(patches)[:MOST])

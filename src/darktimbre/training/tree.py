@@ -12,7 +12,7 @@ from darktimbre.corpus.classes import OTHER, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes
 from darktimbre.notes.errors import UserError
-from darktimbre.training.batches import uniform
+from darktimbre.training.sampling import uniform
 
 
 def tree_of(corpus: Corpus, rows: NDArray[np.int64]) -> Attributes:
@@ -44,7 +44,7 @@ def digest(names: tuple[str, ...]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def labels_of(corpus: Corpus, names: tuple[str, ...], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def class_labels(corpus: Corpus, names: tuple[str, ...], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """[one-hot class | one-hot subclass under it] of some rows, (note, name). A note of a class that has no
     subclass, or of one not among `names`, has zeros there."""
     place = {name: column for column, name in enumerate(names)}
@@ -61,16 +61,16 @@ def depth(names: tuple[str, ...]) -> int:
     return sum(BETWEEN not in name for name in names)
 
 
-def told_of(
+def label_mask(
     names: tuple[str, ...], *, drop_class: float, drop_subclass: float, seed: int, notes_seen: int, batch: int
 ) -> Tensor:
-    """Which labels of a step's notes the generator is told, (batch, name) 0 or 1.
+    """Which labels of a step's notes the condition keeps, (batch, name) 0 or 1.
 
-    Of a share of the notes the subclass is left unsaid, of another the class, independently: so that "any drum" can be
-    asked for, and "kick" without naming its class, and anything at all.
+    Of a share of the notes the subclass is dropped, of another the class, independently: so that "any drum" can be
+    played, and "kick" without its class, and anything at all.
     """
-    said = torch.ones(batch, len(names))
-    silent = uniform(seed, "unsaid", notes_seen, (batch, 2)) < torch.tensor([drop_class, drop_subclass])
-    said[silent[:, 0], : depth(names)] = 0.0
-    said[silent[:, 1], depth(names) :] = 0.0
-    return said
+    mask = torch.ones(batch, len(names))
+    dropped = uniform(seed, "unsaid", notes_seen, (batch, 2)) < torch.tensor([drop_class, drop_subclass])
+    mask[dropped[:, 0], : depth(names)] = 0.0
+    mask[dropped[:, 1], depth(names) :] = 0.0
+    return mask

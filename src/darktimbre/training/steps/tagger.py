@@ -11,7 +11,7 @@ from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.tagging.temperature import soft_labels
 from darktimbre.teachers import logmel
 from darktimbre.teachers.embedded import EmbeddedNetwork
-from darktimbre.training.recipe import Tagger
+from darktimbre.training.listeners import Tagger
 
 
 def tagger_step(

@@ -1,7 +1,6 @@
 """YAML and `--set key=value` → Recipe, with sentences a person can act on; and the difference between two recipes."""
 
 import difflib
-import math
 from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
@@ -11,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from darktimbre.notes.errors import UserError
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.tasks.base import recipe_from, task_named
 
 
 def recipe_names() -> list[str]:
@@ -40,9 +40,11 @@ def parse_recipe(text: str, *, origin: str, overrides: Sequence[str] = ()) -> Re
     for override in overrides:
         _apply(data, override)
     try:
-        return Recipe.model_validate(data)
+        return recipe_from(data)
     except ValidationError as error:
-        raise UserError(f"Recipe {origin}: {_explain(error)}") from None
+        raise UserError(f"Recipe {origin}: {_explain(error, data)}") from None
+    except ValueError as error:
+        raise UserError(f"Recipe {origin}: {error}.") from None
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -130,7 +132,7 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         yield prefix, value
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, data: dict[str, Any]) -> str:
     problems: dict[str, list[str]] = {}
     whole = error.errors()
     for item in whole:
@@ -139,7 +141,7 @@ def _explain(error: ValidationError) -> str:
         place = ".".join(str(part) for part in item["loc"] if not _is_branch(part))
         given = item.get("input")
         if item["type"] == "extra_forbidden":
-            sentence = f"there is no key {place!r}.{_nearest(place)}"
+            sentence = f"there is no key {place!r}.{_nearest(place, data)}"
         elif item["type"] == "missing":
             sentence = f"the key {place!r} is missing."
         elif item["type"] == "value_error":
@@ -172,56 +174,11 @@ def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
                 )
 
 
-def _nearest(place: str) -> str:
-    paths = list(_paths(Recipe))
+def _nearest(place: str, data: dict[str, Any]) -> str:
+    paths = list(_paths(task_named(data).Recipe))
     near = difflib.get_close_matches(place, paths, n=1, cutoff=0.6)
     if not near:  # the right name in the wrong section
         last = place.rsplit(".", 1)[-1]
         tails = {path.rsplit(".", 1)[-1]: path for path in reversed(paths)}  # of several, the first section's
         near = [tails[tail] for tail in difflib.get_close_matches(last, tails, n=1, cutoff=0.6)]
     return f" Did you mean {near[0]!r}?" if near else ""
-
-
-# ----------------------------------------------------------------------------
-# A recipe made small, to see in a minute whether everything fits together
-
-SMOKE_STEPS, SMOKE_BATCH, SMOKE_WIDTH = 6, 4, 8
-
-
-def smoked(recipe: Recipe) -> Recipe:
-    """The recipe with every phase cut to a few steps of a small batch and an eighth of the widths; from scratch."""
-    batch = math.lcm(SMOKE_BATCH, recipe.pac)
-    notes = SMOKE_STEPS * batch
-    stages = tuple(
-        stage.model_copy(update={"notes": notes, "batch": batch, "fade": notes // 2 if stage.fade else 0})
-        for stage in recipe.schedule
-    )
-    update: dict[str, Any] = {
-        "schedule": stages,
-        "init": "scratch",
-        "tagger": recipe.tagger.model_copy(update={"start": "scratch"}),
-        "checkpoint_every": 2 * notes,
-        "preview_every": 2 * notes if recipe.preview_every else 0,
-        "journal_every": 2 * batch,
-    }
-    if recipe.sees_pictures:
-        dcgan, classifier = recipe.dcgan, recipe.classifier
-        update["dcgan"] = dcgan.model_copy(
-            update={"widths": _eighth(dcgan.widths), "critic_widths": _eighth(dcgan.critic_widths)}
-        )
-        update["classifier"] = classifier.model_copy(update={"widths": _eighth(classifier.widths)})
-    if recipe.warm_start:
-        update["warm_start"] = recipe.warm_start.model_copy(update={"notes": notes, "batch": batch, "kl_ramp": 0})
-    if recipe.network:
-        update["network"] = recipe.network.model_copy(
-            update={
-                "widths": _eighth(recipe.network.widths),
-                "critic_widths": recipe.network.critic_widths and _eighth(recipe.network.critic_widths),
-                "hidden": 32,
-            }
-        )
-    return Recipe.model_validate(recipe.model_copy(update=update).model_dump())
-
-
-def _eighth(widths: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(max(4, width // SMOKE_WIDTH) for width in widths)

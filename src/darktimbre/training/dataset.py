@@ -1,6 +1,7 @@
-"""What a run learns from: rows of a corpus, their pitch classes and soft labels, and their sound as pictures."""
+"""What a run trains on: rows of a corpus, their pitch classes and soft labels, their sound or pictures."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,14 +12,14 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
-from darktimbre.training.recipe import Data
-from darktimbre.training.tree import labels_of, tree_of
+from darktimbre.training.recipe.schema import Data
+from darktimbre.training.tree import class_labels, tree_of
 
 FIT_BATCH = 256  # notes a batch while the codec's scaling is fitted
 
 
 @dataclass(frozen=True)
-class Material:
+class NoteDataset:
     """The notes of a run.
 
     Attributes:
@@ -26,7 +27,7 @@ class Material:
         rows: rows of the corpus that are trained on (note,), ascending.
         attributes: what the generator is conditioned on.
         pitch_class: (note,) int64; empty without pitch; −1 where a classifier's note has none of the classes.
-        soft: (note, label) float32, σ(teacher logit / T), or the class tree's zeros and ones.
+        soft_labels: (note, label) float32, σ(teacher logit / T), or the class tree's zeros and ones.
         peak_db: level that the peak of every note is brought to, in dB below full scale; None: as it is.
     """
 
@@ -34,7 +35,7 @@ class Material:
     rows: NDArray[np.int64]
     attributes: Attributes
     pitch_class: NDArray[np.int64] = field(repr=False)
-    soft: NDArray[np.float32] = field(repr=False)
+    soft_labels: NDArray[np.float32] = field(repr=False)
     peak_db: float | None = None
 
     def waves(self, index: NDArray[np.int64]) -> Tensor:
@@ -45,25 +46,29 @@ class Material:
             waves = waves * (np.float32(10 ** (self.peak_db / 20)) / np.maximum(peaks, np.float32(1 / 32768)))
         return torch.from_numpy(waves)
 
-    def condition(self, index: NDArray[np.int64], told: Tensor | None = None) -> Tensor:
-        """[one-hot pitch | soft labels] of some notes, (batch, size) float32; `told` (batch, label) multiplies the
-        latter: 0 for what is left unsaid."""
-        soft = self.soft[index] if told is None else self.soft[index] * told.numpy()
+    def condition(self, index: NDArray[np.int64], label_mask: Tensor | None = None) -> Tensor:
+        """[one-hot pitch | soft labels] of some notes, (batch, size) float32; `label_mask` (batch, label) multiplies
+        the latter: 0 for what is dropped."""
+        soft = self.soft_labels[index] if label_mask is None else self.soft_labels[index] * label_mask.numpy()
         return torch.from_numpy(
             self.attributes.condition(self.pitch_class[index] if len(self.pitch_class) else [], soft)
         )
 
     @property
     def baseline(self) -> list[float]:
-        """Median soft label of every attribute: what a player gets who says nothing about it. Of classes, none."""
+        """Median soft label of every attribute: what is played where nothing is said of it. Of classes, 0."""
         if self.attributes.teacher == CLASSES:
             return [0.0] * len(self.attributes.names)
-        return [float(value) for value in np.median(self.soft, axis=0)] if self.soft.shape[1] else []
+        return [float(value) for value in np.median(self.soft_labels, axis=0)] if self.soft_labels.shape[1] else []
 
     def examples(self, count: int = 64) -> list[list[float]]:
-        """Soft labels of some notes, evenly spread over the rows: what a player draws from who asks for any sound."""
-        index = np.linspace(0, len(self.soft) - 1, min(count, len(self.soft))).astype(np.int64)
-        return [[round(float(value), 4) for value in row] for row in self.soft[index]] if self.soft.shape[1] else []
+        """Soft labels of some notes, evenly spread over the rows: from which a random sound is drawn."""
+        index = np.linspace(0, len(self.soft_labels) - 1, min(count, len(self.soft_labels))).astype(np.int64)
+        return (
+            [[round(float(value), 4) for value in row] for row in self.soft_labels[index]]
+            if self.soft_labels.shape[1]
+            else []
+        )
 
 
 def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
@@ -97,7 +102,7 @@ def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
     )
 
 
-def gather(data: Data, corpus: Corpus, attributes: Attributes) -> Material:
+def note_dataset(data: Data, corpus: Corpus, attributes: Attributes) -> NoteDataset:
     """The notes of a corpus that a recipe trains on.
 
     Raises:
@@ -127,7 +132,7 @@ def gather(data: Data, corpus: Corpus, attributes: Attributes) -> Material:
         )
         raise UserError(f"No note of the {data.split} split of {corpus.path}{span} is there to train on.{remedy}")
     soft = soft_labels_of(corpus, attributes, rows)
-    return Material(corpus, rows, attributes, pitch_class, soft, data.peak_db)
+    return NoteDataset(corpus, rows, attributes, pitch_class, soft, data.peak_db)
 
 
 def soft_labels_of(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -135,7 +140,7 @@ def soft_labels_of(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int6
     if not attributes.names:
         return np.zeros((len(rows), 0), np.float32)
     if attributes.teacher == CLASSES:
-        return labels_of(corpus, attributes.names, rows)
+        return class_labels(corpus, attributes.names, rows)
     from darktimbre.tagging.store import Tags
 
     tags = Tags.open(corpus.path, attributes.teacher)
@@ -143,9 +148,65 @@ def soft_labels_of(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int6
     return torch.sigmoid(torch.from_numpy(np.ascontiguousarray(logits, np.float32)) / attributes.temperature).numpy()
 
 
-def fit_codec(data: Data, material: Material) -> Codec:
+def fit_codec(data: Data, dataset: NoteDataset) -> Codec:
     """The recipe's representation, scaled to the notes of the run."""
-    corpus = material.corpus
+    corpus = dataset.corpus
     codec = codec_from_config({**data.codec, "sample_rate": corpus.sample_rate, "samples": corpus.samples})
-    index = np.arange(len(material.rows))
-    return codec.fit(material.waves(index[first : first + FIT_BATCH]) for first in range(0, len(index), FIT_BATCH))
+    index = np.arange(len(dataset.rows))
+    return codec.fit(dataset.waves(index[first : first + FIT_BATCH]) for first in range(0, len(index), FIT_BATCH))
+
+
+# ----------------------------------------------------------------------------
+# Pictures
+
+
+@dataclass(frozen=True)
+class PictureDataset:
+    """The pictures of a run.
+
+    Attributes:
+        corpus: where they lie.
+        rows: rows of the corpus that are trained on (picture,), ascending.
+        classes: names of the classes, in order.
+        label: (picture,) int64, index into `classes`.
+    """
+
+    corpus: Corpus
+    rows: NDArray[np.int64]
+    classes: tuple[str, ...]
+    label: NDArray[np.int64] = field(repr=False)
+
+    @cached_property
+    def _stored(self) -> NDArray[np.int16]:
+        return self.corpus.int16(self.rows)  # MNIST's 54,000 take 85 MB; reading a batch from all shards takes longer
+
+    def pictures(self, index: NDArray[np.int64]) -> Tensor:
+        """Some pictures, (batch, channel, height, width) float32 in [−1, 1]; `index` counts within `rows`."""
+        return torch.from_numpy(self.corpus.as_pictures(self._stored[index]))
+
+    def condition(self, index: NDArray[np.int64]) -> Tensor:
+        """One-hot classes of some pictures, (batch, class) float32."""
+        return torch.from_numpy(np.eye(len(self.classes), dtype=np.float32)[self.label[index]])
+
+
+def picture_dataset(data: Data, corpus: Corpus) -> PictureDataset:
+    """The pictures of a corpus that a recipe trains on.
+
+    Raises:
+        UserError: there are none in its split, or all are of one class.
+    """
+    rows = corpus.rows(data.split)
+    if not len(rows):
+        raise UserError(f"No picture of {corpus.path} is in the {data.split} split: there is nothing to train on.")
+    classes = tuple(str(name) for name in np.unique(corpus.column("category")[rows]))
+    if len(classes) < 2:
+        raise UserError(
+            f"All pictures of {corpus.path} are of one class, {classes[0]!r}: there is nothing to tell apart."
+        )
+    return PictureDataset(corpus, rows, classes, picture_labels(corpus, rows, classes))
+
+
+def picture_labels(corpus: Corpus, rows: NDArray[np.int64], classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """Place of each row's class among `classes` (picture,); −1 where it is none of them."""
+    place = {name: index for index, name in enumerate(classes)}
+    return np.array([place.get(str(name), -1) for name in corpus.column("category")[rows]], dtype=np.int64)

@@ -13,19 +13,17 @@ from lightning_fabric import Fabric
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
-from darktimbre.training import checkpoint, runfolder
-from darktimbre.training.batches import Share
-from darktimbre.training.hardware import Hardware, computes_bf16
+from darktimbre.training import checkpoint, run_folder
+from darktimbre.training.distributed import DistributedContext, computes_bf16
 from darktimbre.training.journal import Meter
 from darktimbre.training.keeper import Keeper, NoKeeper
 from darktimbre.training.observer import Observer
-from darktimbre.training.plan import Plan, make_plan, material_of
 from darktimbre.training.precision import Precision
 from darktimbre.training.progress import Progress
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.stopping import Stop, refuse_divergence
-from darktimbre.training.task import Training, task_for
+from darktimbre.training.tasks.base import Outcome, Plan, Task, task_of
 
 ACCELERATORS = ("cpu", "cuda")
 AGREE_EVERY = 8  # steps between the moments at which several processes agree on whether to stop
@@ -59,15 +57,6 @@ class Options:
 Reason = Literal["done", "interrupted", "time"]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: why (`done`, `interrupted`, `time`), after how many notes, and the bundle where there is one."""
-
-    reason: Reason
-    notes_seen: int
-    bundle: Path | None
-
-
 def train_recipe(
     recipe: Recipe, options: Options, *, say: Callable[[str], None] = print, observer: Observer | None = None
 ) -> Outcome:
@@ -87,7 +76,7 @@ def train_recipe(
     """
     fabric = _fabric(recipe, options)
     fabric.launch()
-    with runfolder.alone(options.run) if fabric.is_global_zero else nullcontext():
+    with run_folder.alone(options.run) if fabric.is_global_zero else nullcontext():
         return _train(recipe, options, fabric, say, observer)
 
 
@@ -96,16 +85,17 @@ def _train(
 ) -> Outcome:
     hardware = _hardware(fabric)
     say = say if fabric.is_global_zero else (lambda sentence: None)
-    corpus = Corpus.open(options.corpus, of="pictures" if recipe.sees_pictures else "sounds")
+    corpus = Corpus.open(options.corpus, of=task_of(recipe).corpus_of)
     if fabric.is_global_zero:
-        runfolder.prepare(options.run, recipe, corpus, resume=options.resume, say=say)
+        run_folder.prepare(options.run, recipe, corpus, resume=options.resume, say=say)
     fabric.barrier()
-    plan = Plan.load(options.run / runfolder.PLAN)
+    plan = Plan.load(options.run / run_folder.PLAN)
     schedule = Schedule(plan.recipe)
-    _check_batches(schedule, hardware.share.world, recipe.pac)
+    _check_batches(schedule, hardware.world, recipe.pac)
     snapshot = checkpoint.load_latest(options.run)[0] if options.resume else None
-    start = make_plan(recipe, corpus)[1] if plan.origin and snapshot is None else None
-    training = task_for(plan, material_of(plan, corpus), hardware, start)
+    training = task_of(plan.recipe)(plan, corpus, hardware)
+    if snapshot is None:
+        training.initialise()
     meter, seen, offset = Meter(), 0, 0
     if snapshot is not None:
         training.restore(snapshot.tensors)
@@ -126,8 +116,8 @@ def _train(
 
 
 def _run(
-    training: Training, schedule: Schedule, hardware: Hardware, meter: Meter, keeper: "Keeper | NoKeeper", stop: Stop,
-    progress: Progress, seen: int, say: Callable[[str], None],
+    training: Task, schedule: Schedule, hardware: DistributedContext, meter: Meter, keeper: "Keeper | NoKeeper",
+    stop: Stop, progress: Progress, seen: int, say: Callable[[str], None],
 ) -> tuple[Reason, int]:  # fmt: skip
     """Steps from `seen` until the schedule's end or a reason to stop; the state at that point is saved."""
     recipe, on_gpu = schedule.recipe, hardware.device.type != "cpu"
@@ -138,7 +128,7 @@ def _run(
     while seen < schedule.total:
         moment = schedule.at(seen)
         other_shapes = seen == first or moment.begins
-        with hardware.computing.checked(hardware.device, hardware.mean, say) if other_shapes else nullcontext():
+        with hardware.autocast.checked(hardware.device, hardware.mean, say) if other_shapes else nullcontext():
             losses = training.step(moment)
         meter.add(losses)
         seen += moment.batch
@@ -165,7 +155,7 @@ def _run(
                 refuse_divergence(moment, losses, meter, keeper.run)
                 keeper.save(seen, meter)
                 raise
-            if looked and hardware.share.world == 1:
+            if looked and hardware.world == 1:
                 reason = reason or stop.reason  # it may have been asked meanwhile
         if keeps or reason:
             keeper.save(seen, meter)
@@ -176,17 +166,17 @@ def _run(
     return "done", seen
 
 
-def _may_break_off(stop: Stop, hardware: Hardware) -> Callable[[], bool]:
+def _may_break_off(stop: Stop, hardware: DistributedContext) -> Callable[[], bool]:
     """Whether an observer should give up, for Ctrl-C is immediate.
 
     Among several processes it never does: they agree on when to stop, and the look must not be missing by then.
     """
-    return lambda: hardware.share.world == 1 and stop.reason == "interrupted"
+    return lambda: hardware.world == 1 and stop.reason == "interrupted"
 
 
-def _agreed(stop: Stop, hardware: Hardware, step: int) -> Reason | None:
+def _agreed(stop: Stop, hardware: DistributedContext, step: int) -> Reason | None:
     """Why to stop after this step; several processes ask each other now and then, so that all stop together."""
-    if hardware.share.world == 1:
+    if hardware.world == 1:
         return stop.reason
     if step % AGREE_EVERY:
         return None
@@ -204,7 +194,7 @@ def _fabric(recipe: Recipe, options: Options) -> Fabric:
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
     # GANs of digits train in one process, for their batch norms, and their judge is small.
-    here = max(1, torch.cuda.device_count()) if accelerator == "cuda" and not recipe.sees_pictures else 1
+    here = max(1, torch.cuda.device_count()) if accelerator == "cuda" and not task_of(recipe).one_process else 1
     devices = here if isinstance(options.devices, str) else options.devices
     device = torch.device(accelerator)
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and computes_bf16(device))
@@ -220,21 +210,21 @@ def _fabric(recipe: Recipe, options: Options) -> Fabric:
         )
 
 
-def _hardware(fabric: Fabric) -> Hardware:
+def _hardware(fabric: Fabric) -> DistributedContext:
     def mean(tensor: torch.Tensor) -> torch.Tensor:
         reduced = fabric.all_reduce(tensor, reduce_op="mean")
         assert isinstance(reduced, torch.Tensor)
         return reduced
 
-    single = Hardware(device=fabric.device, computing=Precision(fabric.autocast))
+    single = DistributedContext(device=fabric.device, autocast=Precision(fabric.autocast))
     if fabric.world_size == 1:
         return single
-    return replace(single, share=Share(fabric.global_rank, fabric.world_size), mean=mean)
+    return replace(single, rank=fabric.global_rank, world=fabric.world_size, mean=mean)
 
 
 def _check_batches(schedule: Schedule, world: int, pac: int) -> None:
     parts = world * pac
-    for part in schedule.stretches:
+    for part in schedule.phases:
         if part.batch % parts:
             better = math.ceil(part.batch / parts) * parts
             packs = f" in packs of {pac}" if pac > 1 else ""

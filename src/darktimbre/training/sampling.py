@@ -40,7 +40,7 @@ def uniform(seed: int, purpose: str, notes_seen: int, shape: tuple[int, ...]) ->
 
 
 @dataclass
-class Stream:
+class RowSampler:
     """An endless stream of row indices: one permutation of all rows an epoch, or as many rows balanced over classes.
 
     Attributes:
@@ -79,20 +79,3 @@ class Stream:
             parts.append(self.order(epoch)[offset : offset + take])
             place += take
         return np.concatenate(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Which consecutive part of every global batch this process works on.
-
-    Consecutive, so that the groups of four notes of the minibatch standard deviation stay together: where a process's
-    part is a multiple of four, several processes compute exactly what one would.
-    """
-
-    rank: int = 0
-    world: int = 1
-
-    def of(self, batch: int) -> slice:
-        """The part of a batch of `batch` notes; `batch` divides by `world` (the run checks it before it starts)."""
-        part = batch // self.world
-        return slice(self.rank * part, (self.rank + 1) * part)

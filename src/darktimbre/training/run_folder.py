@@ -15,12 +15,15 @@ from darktimbre.audio.atomic import atomic_file
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
-from darktimbre.training.plan import Plan, make_plan
-from darktimbre.training.reading import dump_recipe
-from darktimbre.training.recipe import Recipe
+from darktimbre.tagging.store import Tags
+from darktimbre.training.recipe.load import difference, dump_recipe
+from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.tasks.base import Plan, task_of
 
 PLAN, RECIPE, JOURNAL, BUNDLE, BOARD = "run.json", "recipe.yaml", "journal.jsonl", "bundle", "tensorboard"
 LOCK = ".lock"  # empty; held while a process trains here
+FREE = ("checkpoint_every", "preview_every")
+"""Keys that may differ on resuming: they decide nothing about weights or journal."""
 
 
 @contextmanager
@@ -73,21 +76,22 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
     if there and not resume:
         raise UserError(f"{run} already holds a run: go on with --resume, or choose another folder.")
     if there:
-        Plan.load(run / PLAN).refuse_other(recipe, corpus)
+        _refuse_other(Plan.load(run / PLAN), recipe, corpus)
         snapshot, said = checkpoint.load_latest(run)
         for sentence in said:
             say(sentence)
         if snapshot is None:
-            say("There is no good checkpoint yet: the run begins at its start.")
+            say("There is no good checkpoint yet: the run starts anew.")
         return
     if run.exists() and not _empty(run):
         raise UserError(f"{run} is not empty and holds no run: choose another folder.")
     if resume:
-        say(f"There is no run in {run} yet: a new one begins.")
-    # Where no bundle is begun from, the representation is fitted to them, which may take a while.
-    say(f"Reading the {len(corpus):,} {'pictures' if recipe.sees_pictures else 'notes'} of {corpus.name}.")
-    plan, _ = make_plan(recipe, corpus)
-    for sentence in plan.said:
+        say(f"There is no run in {run} yet: a new one starts.")
+    # Without a bundle to start from, the representation is fitted to them, which may take a while.
+    task = task_of(recipe)
+    say(f"Reading the {len(corpus):,} {'pictures' if task.corpus_of == 'pictures' else 'notes'} of {corpus.name}.")
+    plan = task.make_plan(recipe, corpus)
+    for sentence in plan.messages:
         say(sentence)
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -97,6 +101,27 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
     except OSError as error:
         shutil.rmtree(run, ignore_errors=True)
         raise UserError(f"{run} cannot be written: {error.strerror}.") from error
+
+
+def _refuse_other(plan: Plan, recipe: Recipe, corpus: Corpus) -> None:
+    """Refuses to resume with another recipe or corpus, and says what differs."""
+    same = recipe.model_copy(update={key: getattr(plan.requested, key) for key in FREE})
+    if changes := difference(plan.requested, same):
+        shown = "; ".join(changes[:8]) + ("; …" if len(changes) > 8 else "")
+        raise UserError(
+            f"The run was started with another recipe ({shown}): resume with the same one, or start a new run."
+        )
+    if corpus.digest != plan.corpus["digest"]:
+        raise UserError(
+            f"The run was started with the corpus {plan.corpus['name']} ({plan.corpus['digest'][:12]}…), "
+            f"{corpus.path} is another one ({corpus.digest[:12]}…): resume with the same one, or start a new run."
+        )
+    teacher, name = plan.attributes.labelled_by, plan.recipe.data.teacher
+    if teacher and Tags.open(corpus.path, name).digest != teacher.digest:
+        raise UserError(
+            f"The tags of {corpus.path} were made anew, with other weights of {name}, since the run was started: start "
+            "a new run (--init BUNDLE goes on from weights)."
+        )
 
 
 def _empty(run: Path) -> bool:

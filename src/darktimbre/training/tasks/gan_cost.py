@@ -8,8 +8,8 @@ import torch
 from darktimbre.models.config import ProgressiveConfig
 from darktimbre.models.cost import cost
 from darktimbre.models.progressive import Discriminator, Generator
-from darktimbre.training.recipe import Recipe
-from darktimbre.training.schedule import Schedule, Stretch
+from darktimbre.training.schedule import Phase, Schedule
+from darktimbre.training.tasks.gan_networks import AdversarialRecipe
 
 G_PASSES, D_PASSES, PENALTY_PASSES = 4, 8, 7
 """Forward-sized passes a note of a step: G forward, then forward and backward (2); D on real and fake with backward
@@ -30,9 +30,9 @@ class Estimate:
 
     Attributes:
         generator, discriminator: parameters.
-        macs: by stretch, multiply-accumulates of a note of a step.
-        memory: bytes at the largest stretch: weights, gradients, moments, average, activations kept for backward.
-        seconds: by stretch, at the speed that was measured.
+        macs: by phase, multiply-accumulates of a note of a step.
+        memory: bytes at the largest phase: weights, gradients, moments, average, activations kept for backward.
+        seconds: by phase, at the speed that was measured.
         gmacs_per_second: that speed.
     """
 
@@ -44,14 +44,14 @@ class Estimate:
     gmacs_per_second: float
 
 
-def estimate(recipe: Recipe, config: ProgressiveConfig, device: torch.device) -> Estimate:
+def estimate(recipe: AdversarialRecipe, config: ProgressiveConfig, device: torch.device) -> Estimate:
     """Counts a run and measures the processor for a second."""
     schedule = Schedule(recipe)
     penalty = recipe.objectives.penalty
     every = penalty.every if penalty.kind != "none" else 10**9
 
-    def macs(part: Stretch) -> float:
-        if part.phase == "warm":
+    def macs(part: Phase) -> float:
+        if part.kind == "warm":
             both = cost(config, Generator, part.scale).macs + cost(config, Discriminator, part.scale).macs
             return float(both * WARM_PASSES)
         return step_macs(config, part.scale, every)
@@ -64,11 +64,11 @@ def estimate(recipe: Recipe, config: ProgressiveConfig, device: torch.device) ->
             cost(config, Discriminator, part.scale).activations * 4
             + cost(config, Generator, part.scale).activations * 3
         )
-        for part in schedule.stretches
+        for part in schedule.phases
     )
     speed = measured_speed(device)
-    each = tuple(macs(part) for part in schedule.stretches)
-    seconds = tuple((p.stop - p.first) * m / speed for p, m in zip(schedule.stretches, each, strict=True))
+    each = tuple(macs(part) for part in schedule.phases)
+    seconds = tuple((p.stop - p.first) * m / speed for p, m in zip(schedule.phases, each, strict=True))
     return Estimate(
         generator=generator.parameters, discriminator=discriminator.parameters, macs=each,
         memory=BYTES * (states + held), seconds=seconds, gmacs_per_second=speed / 1e9,

@@ -1,0 +1,296 @@
+"""What a task is: everything that depends on what is trained; and the one place that knows which tasks there are."""
+
+import importlib
+import json
+import math
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+from torch import Tensor
+
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.training import tasks as package
+from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.recipe import schema
+from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.schedule import Schedule, StepState
+
+DEFAULT = "gan"
+FLAGS = {
+    "--half": "is for instruments",
+    "--init": "is for instruments",
+    "--keep-best": "is for sounds",
+    "--weights": "is for sounds",
+    "--classifier": "scores the digits of a picture-gan",
+}
+"""Flags of `train` that not every task takes, and for what they are."""
+EXAMPLES_PER_SECOND = 150.0
+"""Of a small network; measured on one processor core."""
+SMOKE_STEPS, SMOKE_BATCH, SMOKE_WIDTH = 6, 4, 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, decided at its start and kept in `run.json`.
+
+    Attributes:
+        requested: the recipe as given; what resuming is compared with.
+        recipe: the recipe that is run: from a bundle with a discriminator the warm start is left out.
+        attributes: what the generator is conditioned on, or a classifier names.
+        codec: representation with its fitted scaling; empty for what makes no sound.
+        corpus: name, licence, digest, number of notes and provenance of what is trained on.
+        origin: bundle that the first weights are from, or None.
+        messages: sentences for the user about what was decided; not kept.
+    """
+
+    requested: Recipe
+    recipe: Recipe
+    attributes: Attributes
+    codec: dict[str, Any]
+    corpus: dict[str, Any]
+    origin: str | None = None
+    messages: list[str] = field(default_factory=list, compare=False)
+
+    @classmethod
+    def of(cls, recipe: Recipe, corpus: Corpus, attributes: Attributes | None = None, **choices: Any) -> "Plan":
+        """A plan for a corpus; `choices` are the other fields, where they differ from a task without any."""
+        facts = {
+            "name": corpus.name,
+            "licence": corpus.meta.get("licence"),
+            "digest": corpus.digest,
+            "notes": len(corpus),
+            "provenance": corpus.meta.get("provenance") or {},
+        }
+        return cls(**{"requested": recipe, "recipe": recipe, "attributes": attributes or Attributes(), "codec": {},
+                      "corpus": facts, **choices})  # fmt: skip
+
+    def save(self, path: Path) -> None:
+        """Writes `run.json`."""
+        data = {
+            "requested": self.requested.model_dump(mode="json"),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "attributes": self.attributes.to_json(),
+            "codec": self.codec,
+            "corpus": self.corpus,
+            "origin": self.origin,
+        }
+        with atomic_file(path) as temporary:
+            temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Plan":
+        """Reads `run.json`.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                requested=recipe_from(data["requested"]),
+                recipe=recipe_from(data["recipe"]),
+                attributes=Attributes.from_json(data["attributes"]),
+                codec=data["codec"],
+                corpus=data["corpus"],
+                origin=data["origin"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} cannot be read ({error}): the run cannot be resumed; start a new one.") from error
+
+
+class Task(ABC):
+    """Networks in training, and everything that depends on what is trained.
+
+    A module in this folder with a subclass that names its `Recipe` is a further task; nothing else need know of it.
+
+    Attributes:
+        Recipe: its recipe, whose field `task` is a `Literal` of the task's name.
+        name: that name.
+        plan, recipe, corpus, context: of this run.
+        corpus_of: what its corpora hold.
+        accepts: which of `FLAGS` it takes.
+        evaluated_by: what listens to, or looks at, its results while it trains: a `teacher`, a `classifier`, or None.
+        one_process: whether it trains in a single process.
+    """
+
+    Recipe: ClassVar[type[schema.Recipe]]
+    name: ClassVar[str]
+    corpus_of: ClassVar[Literal["sounds", "pictures"]] = "sounds"
+    accepts: ClassVar[frozenset[str]] = frozenset({"--keep-best", "--weights"})
+    evaluated_by: ClassVar[Literal["teacher", "classifier"] | None] = None
+    one_process: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        if "Recipe" in vars(cls):
+            (cls.name,) = get_args(cls.Recipe.model_fields["task"].annotation)
+            _REGISTRY[cls.name] = cls
+
+    def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
+        """A subclass builds dataset, networks and optimisers; weights are random, by the recipe's seed."""
+        self.plan, self.corpus, self.context = plan, corpus, context
+        self.recipe: Any = plan.recipe
+
+    # ------------------------------------------------------------------------
+    # Before a run
+
+    @classmethod
+    @abstractmethod
+    def make_plan(cls, recipe: Any, corpus: Corpus) -> Plan:
+        """Decides a new run, once.
+
+        Raises:
+            UserError: corpus, tags or bundle do not fit the recipe; the sentence says what to change.
+        """
+
+    @classmethod
+    @abstractmethod
+    def dry_run(cls, recipe: Any, corpus: Corpus | None, accelerator: str) -> list[str]:
+        """Lines on what would be trained on (where there is a corpus), sizes, memory and time.
+
+        Raises:
+            UserError: recipe, corpus and representation do not go together.
+        """
+
+    @classmethod
+    def seconds(cls, recipe: Any, sample_rate: int, device: str) -> list[float]:
+        """Guess of how long each phase of the schedule takes; by default, at the pace of a small classifier."""
+        return [(phase.stop - phase.first) / EXAMPLES_PER_SECOND for phase in Schedule(recipe).phases]
+
+    @classmethod
+    def shrunk(cls, recipe: Any, **sections: Any) -> Any:
+        """The recipe with every stage cut to a few steps of a small batch, from scratch; `sections` are put in place of
+        its own."""
+        batch, notes = smoke_size(recipe)
+        stages = tuple(
+            stage.model_copy(update={"notes": notes, "batch": batch, "fade": notes // 2 if stage.fade else 0})
+            for stage in recipe.schedule
+        )
+        update = {
+            "schedule": stages,
+            "init": "scratch",
+            "checkpoint_every": 2 * notes,
+            "preview_every": 2 * notes if recipe.preview_every else 0,
+            "journal_every": 2 * batch,
+        }
+        return cls.Recipe.model_validate(recipe.model_copy(update=update | sections).model_dump())
+
+    @classmethod
+    def check_flags(cls, recipe: Any, flags: Collection[str]) -> None:
+        """Refuses those of the flags given to `train` that the task has no use for.
+
+        Raises:
+            UserError: one of them is for other tasks.
+        """
+        for flag, purpose in FLAGS.items():
+            if flag in flags and flag not in cls.accepts:
+                raise UserError(f"{flag} {purpose}: leave it out to train a {cls.name}.")
+
+    # ------------------------------------------------------------------------
+    # While it runs
+
+    def initialise(self) -> None:
+        """Before the first step of a new run: weights that are not random, such as those of the plan's bundle."""
+        return
+
+    @abstractmethod
+    def step(self, state: StepState) -> dict[str, Tensor]:
+        """One step; returns its unweighted losses, scalars."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a step reads or writes, by name."""
+
+    @abstractmethod
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Inverse of `tensors`."""
+
+    def costs(self) -> dict[int, float]:
+        """Relative cost of a note of a step, by the network's scale; by default all cost the same."""
+        return {0: 1.0}
+
+    def preview(self, state: StepState) -> Synthesizer | None:
+        """An instrument with the weights of this moment; None where nothing can be played."""
+        return None
+
+    @abstractmethod
+    def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path | None:
+        """Writes what was trained into `folder`; None where it cannot be used yet."""
+
+    @classmethod
+    def closing(cls, outcome: "Outcome") -> list[str]:
+        """What the user is told at the end of a run."""
+        return [f"The {cls.name} is in {outcome.bundle}."] if outcome.bundle else []
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: why (`done`, `interrupted`, `time`), after how many notes, and the bundle where there is one."""
+
+    reason: Literal["done", "interrupted", "time"]
+    notes_seen: int
+    bundle: Path | None
+
+
+def smoke_size(recipe: Recipe) -> tuple[int, int]:
+    """Batch, and notes of a stage, of a shrunk recipe."""
+    batch = math.lcm(SMOKE_BATCH, recipe.pac)
+    return batch, SMOKE_STEPS * batch
+
+
+def shrunk_widths(widths: tuple[int, ...]) -> tuple[int, ...]:
+    """An eighth of the feature maps."""
+    return tuple(max(4, width // SMOKE_WIDTH) for width in widths)
+
+
+# ----------------------------------------------------------------------------
+# The registry
+
+_REGISTRY: dict[str, type[Task]] = {}
+
+
+@cache
+def tasks() -> dict[str, type[Task]]:
+    """All tasks by name: those of the modules in this folder."""
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return _REGISTRY
+
+
+def task_of(recipe: Recipe) -> type[Task]:
+    """The task of a recipe."""
+    return tasks()[recipe.task]
+
+
+def recipe_from(data: Mapping[str, Any]) -> Recipe:
+    """The recipe that keys and values describe, of the class of its task.
+
+    Sections of other tasks are left out: earlier versions stored every recipe with those of all tasks.
+
+    Raises:
+        ValueError: there is no such task, an unknown key, or a value that is not allowed (pydantic's ValidationError).
+    """
+    own = task_named(data).Recipe
+    foreign = {key for task in tasks().values() for key in task.Recipe.model_fields} - own.model_fields.keys()
+    return own.model_validate({key: value for key, value in data.items() if key not in foreign})
+
+
+def task_named(data: Mapping[str, Any]) -> type[Task]:
+    """The task that the keys of a recipe name.
+
+    Raises:
+        ValueError: there is no such task.
+    """
+    known, name = tasks(), data.get("task", DEFAULT)
+    if name not in known:
+        *first, last = (repr(one) for one in known)
+        raise ValueError(f"task is {name!r}; it should be {', '.join(first)} or {last}")
+    return known[name]

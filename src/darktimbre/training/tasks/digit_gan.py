@@ -1,0 +1,230 @@
+"""The GAN of digits: its recipe, and its run on a corpus of pictures, by the step that all GANs share."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor
+
+from darktimbre import __version__
+from darktimbre.bundle.picture_gan import PictureGan, state_of
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator, Normalisation, recalibrated
+from darktimbre.notes.errors import UserError
+from darktimbre.training.dataset import PictureDataset, picture_dataset
+from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.recipe.schema import Section
+from darktimbre.training.sampling import RowSampler, normal, uniform
+from darktimbre.training.schedule import Schedule, StepState
+from darktimbre.training.tasks.base import Plan, Task, shrunk_widths
+from darktimbre.training.tasks.gan_networks import AdversarialRecipe, Batch, GanNetworks
+from darktimbre.training.tasks.gan_step import gan_step
+
+CALIBRATION = (10, 200)  # batches, and pictures in each, that the averaged generator's batch norms are measured on
+Part = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Dcgan(Section):
+    """The networks of task `picture-gan`; see `models.dcgan.DcganConfig`.
+
+    Attributes:
+        latent: numbers of z.
+        conditional: give both networks the class (Mirza & Osindero 2014).
+        widths: the generator's maps after its linear layer and after each of its two blocks.
+        critic_widths: the discriminator's maps after each of its two blocks.
+        normalisation: the discriminator's: `batch`; `layer` or `none`, which mix no pictures, for gradient penalties
+            (Gulrajani et al. 2017, §4).
+        dropout: part of the maps that is left out in each of the discriminator's blocks.
+        negative_slope: of the leaky rectifiers.
+        minibatch_stddev: give the discriminator the batch's deviation (Karras et al. 2018, §3).
+        pac: pictures that the discriminator scores together (Lin et al. 2018).
+    """
+
+    latent: PositiveInt = 100
+    conditional: bool = False
+    widths: tuple[PositiveInt, PositiveInt, PositiveInt] = (128, 64, 32)
+    critic_widths: tuple[PositiveInt, PositiveInt] = (32, 64)
+    normalisation: Normalisation = "batch"
+    dropout: Part = 0.3
+    negative_slope: Part = 0.2
+    minibatch_stddev: bool = False
+    pac: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _buildable(self) -> "Dcgan":
+        self.config(classes=10)  # says what does not go together
+        return self
+
+    def config(self, *, classes: int) -> DcganConfig:
+        """The networks for this number of classes."""
+        return DcganConfig(
+            **self.model_dump(exclude={"conditional"}),
+            classes=classes if self.conditional else 0,
+        )
+
+
+class DigitGanRecipe(AdversarialRecipe):
+    """The recipe of a generator of digits; of `data` the split alone is read."""
+
+    task: Literal["picture-gan"]
+    dcgan: Dcgan = Dcgan()
+
+    @property
+    def pac(self) -> int:
+        """How many pictures the discriminator scores together."""
+        return self.dcgan.pac
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DigitGanRecipe":
+        if self.warm_start or self.init != "scratch" or any(stage.fade or stage.scale for stage in self.schedule):
+            raise ValueError("a picture-gan has no warm_start, no init, and no stage that fades in or has a scale")
+        for index, stage in enumerate(self.schedule):
+            if stage.batch % self.dcgan.pac or stage.batch < 2:
+                raise ValueError(
+                    f"schedule.{index}.batch is {stage.batch}; it must be at least 2, for the batch norms, and a "
+                    f"multiple of dcgan.pac, {self.dcgan.pac}"
+                )
+        return self
+
+
+class DigitGanTask(Task):
+    """A generator and a discriminator of pictures.
+
+    Attributes:
+        dataset: the pictures that are trained on.
+        networks: the networks and their optimisers.
+    """
+
+    Recipe = DigitGanRecipe
+    corpus_of = "pictures"
+    accepts = frozenset({"--classifier"})
+    evaluated_by = "classifier"
+    one_process = True
+
+    def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
+        super().__init__(plan, corpus, context)
+        if context.world > 1:
+            raise UserError("The digit recipes train in one process, for their batch norms: take --devices 1.")
+        self.dataset = picture_dataset(self.recipe.data, corpus)
+        self.config = network_config(self.recipe, self.dataset)
+        self.sampler = RowSampler(len(self.dataset.rows), self.recipe.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed)
+            generator, discriminator = DcganGenerator(self.config), DcganDiscriminator(self.config)
+        self.networks: GanNetworks[DcganGenerator, DcganDiscriminator] = GanNetworks(
+            self.recipe, generator, discriminator, context
+        )
+
+    @classmethod
+    def make_plan(cls, recipe: DigitGanRecipe, corpus: Corpus) -> Plan:
+        """Refuses what cannot be trained on."""
+        picture_dataset(recipe.data, corpus)
+        return Plan.of(recipe, corpus)
+
+    @classmethod
+    def dry_run(cls, recipe: DigitGanRecipe, corpus: Corpus | None, accelerator: str) -> list[str]:
+        """What it would be trained on, and its size."""
+        lines, classes = [], 10
+        if corpus is not None:
+            dataset = picture_dataset(recipe.data, corpus)
+            classes = len(dataset.classes)
+            network_config(recipe, dataset)
+            lines.append(f"corpus: {len(dataset.rows):,} of {len(corpus):,} pictures of {corpus.name} are trained on")
+        config = recipe.dcgan.config(classes=classes)
+        with torch.device("meta"):
+            networks = {"generator": DcganGenerator(config), "discriminator": DcganDiscriminator(config)}
+        sizes = [f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters" for name, net in networks.items()]
+        schedule, every = Schedule(recipe), recipe.objectives.critic_steps
+        whole = f"{schedule.total:,} pictures in {schedule.steps:,} steps"
+        g_steps = f", {schedule.steps // every:,} of them with a step of the generator" if every > 1 else ""
+        return [*lines, "; ".join(sizes), whole + g_steps]
+
+    @classmethod
+    def shrunk(cls, recipe: DigitGanRecipe, **sections: Any) -> Any:
+        """Also with narrow networks."""
+        widths = {key: shrunk_widths(getattr(recipe.dcgan, key)) for key in ("widths", "critic_widths")}
+        return super().shrunk(recipe, dcgan=recipe.dcgan.model_copy(update=widths), **sections)
+
+    def step(self, state: StepState) -> dict[str, Tensor]:
+        """One step; returns its unweighted losses."""
+        self.networks.prepare(state)
+        with torch.random.fork_rng(devices=self.context.rng_devices):
+            torch.manual_seed(self.recipe.seed + 1 + state.step)  # the dropout's numbers: of this step alone
+            return gan_step(self.networks, self.batch(state), state, None)
+
+    def batch(self, state: StepState) -> Batch:
+        """A step's batch, a function of the pictures seen before it."""
+        seed, seen, device, count = self.recipe.seed, state.notes_seen, self.context.device, state.batch
+        index = self.sampler.rows(seen, count)
+
+        def latent(purpose: str) -> Tensor:
+            return normal(seed, purpose, seen, (count, self.config.latent)).to(device)
+
+        return Batch(
+            real=self.dataset.pictures(index).to(device).contiguous(memory_format=torch.channels_last),
+            condition=self.dataset.condition(index).to(device),
+            pitch_class=torch.zeros(0, dtype=torch.int64),
+            soft_labels=torch.zeros(count, 0),
+            d_latent=latent("critic latent"),
+            g_latent=latent("generator latent"),
+            noise=torch.zeros(count, 0),
+            mix=uniform(seed, "between", seen, (count,)).to(device),
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a step reads or writes."""
+        return self.networks.tensors()
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Inverse of `tensors`."""
+        self.networks.restore(tensors)
+
+    def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path:
+        """Writes the generator."""
+        return self.model(state.notes_seen, losses).save_pretrained(folder)
+
+    def model(self, notes_seen: int, losses: dict[str, float]) -> PictureGan:
+        """The averaged generator with all that drawing needs."""
+        batches, count = CALIBRATION
+        latents = normal(self.recipe.seed, "calibration", 0, (batches * count, self.config.latent))
+        index = np.linspace(0, len(self.dataset.rows) - 1, batches * count).astype(np.int64)
+        index = np.random.default_rng(0).permutation(index)  # a corpus may be sorted by class
+        condition, device = self.dataset.condition(index), self.context.device
+        generator = recalibrated(
+            deepcopy(self.networks.averaged),
+            list(latents.to(device).split(count)),
+            list(condition.to(device).split(count)),
+        )
+        kept = {"name", "task", "dcgan", "objectives", "optimiser", "schedule", "averaging", "seed"}
+        config: dict[str, Any] = {
+            "network": self.config.model_dump(mode="json"),
+            "classes": list(self.dataset.classes),
+            "recipe": self.recipe.model_dump(mode="json", include=kept),
+            "provenance": {
+                "corpus": self.plan.corpus,
+                "notes_seen": notes_seen,
+                "darktimbre": __version__,
+                "torch": torch.__version__.split("+")[0],
+            },
+            "metrics": {"losses": losses} if losses else {},
+        }
+        return PictureGan(config, state_of(generator))
+
+
+def network_config(recipe: DigitGanRecipe, dataset: PictureDataset) -> DcganConfig:
+    """The networks for the corpus's classes.
+
+    Raises:
+        UserError: they make pictures of another size than the corpus's.
+    """
+    config = recipe.dcgan.config(classes=len(dataset.classes))
+    if config.picture != dataset.corpus.picture:
+        here = " × ".join(map(str, dataset.corpus.picture or ()))
+        raise UserError(
+            f"The networks of {recipe.name} make pictures of {' × '.join(map(str, config.picture))} (channel × height "
+            f"× width), {dataset.corpus.path} holds {here}: import digits of 28 × 28."
+        )
+    return config
