@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from darktimbre.models.layers import EqualisedConv, EqualisedLinear, VectorToGrid
 from darktimbre.models.progressive import Discriminator, Generator, Verdict
 from darktimbre.representation.codec import SPAN, Codec
-from darktimbre.training.players import GROUP, Batch
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.tasks.gan_networks import GROUP, Batch
 
 # ----------------------------------------------------------------------------
 # Layers. He's constant multiplies what a layer puts out, its bias included; the bias is therefore stored divided by it.
@@ -195,7 +195,7 @@ class PlainDiscriminator(PlainNetwork):
 # The step
 
 
-class PlainGame:
+class PlainGan:
     """Both networks in training, with Adam and the averaged generator, the plain way."""
 
     def __init__(self, recipe: Recipe, generator: Generator, discriminator: Discriminator) -> None:
@@ -210,45 +210,45 @@ class PlainGame:
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Trains both networks on one batch; returns the unweighted losses."""
-        losses = self.discriminators_turn(batch)
+        losses = self.discriminator_step(batch)
         self.adam[1].step()
-        losses |= self.generators_turn(batch)
+        losses |= self.generator_step(batch)
         self.adam[0].step()
         for average, weight in zip(self.averaged.parameters(), self.generator.parameters(), strict=True):
             average.mul_(0.999).add_(weight.data, alpha=0.001)
         return losses
 
-    def discriminators_turn(self, batch: Batch) -> dict[str, Tensor]:
+    def discriminator_step(self, batch: Batch) -> dict[str, Tensor]:
         """Leaves the gradients in the discriminator."""
         goals = self.recipe.objectives
         self.adam[1].zero_grad()
-        on_real = self.discriminator(batch.pictures)
-        losses = self._asked(on_real, batch, "real")
+        on_real = self.discriminator(batch.real)
+        losses = self._head_losses(on_real, batch, "real")
         critic = -on_real.score.mean()
 
-        fake = self.generator(batch.critic_latent, batch.condition).detach()
+        fake = self.generator(batch.d_latent, batch.condition).detach()
         critic = critic + self.discriminator(fake).score.mean()
         losses |= {"critic": critic, "penalty": self._penalty(batch, fake)}
         (critic + goals.drift * (on_real.score**2).mean()).backward()
         return losses
 
-    def generators_turn(self, batch: Batch) -> dict[str, Tensor]:
+    def generator_step(self, batch: Batch) -> dict[str, Tensor]:
         """Leaves the gradients in the generator (and others, of no use, in the discriminator)."""
         for adam in self.adam:
             adam.zero_grad()
-        verdict = self.discriminator(self.generator(batch.generator_latent, batch.condition))
-        losses = self._asked(verdict, batch, "fake")
+        verdict = self.discriminator(self.generator(batch.g_latent, batch.condition))
+        losses = self._head_losses(verdict, batch, "fake")
         losses["generator"] = -verdict.score.mean()
         losses["generator"].backward()
         return losses
 
-    def _asked(self, verdict: Verdict, batch: Batch, of: str) -> dict[str, Tensor]:
+    def _head_losses(self, verdict: Verdict, batch: Batch, of: str) -> dict[str, Tensor]:
         """Pitch and attributes, with a backward pass of their own."""
         goals, temperature = self.recipe.objectives, self.recipe.data.temperature
         assert verdict.pitch_logits is not None
         assert verdict.attribute_logits is not None
         pitch = F.cross_entropy(verdict.pitch_logits, batch.pitch_class)
-        attributes = F.binary_cross_entropy(torch.sigmoid(verdict.attribute_logits / temperature), batch.soft)
+        attributes = F.binary_cross_entropy(torch.sigmoid(verdict.attribute_logits / temperature), batch.soft_labels)
         (goals.pitch * pitch + goals.attributes * attributes).backward(retain_graph=True)
         return {f"pitch_{of}": pitch, f"attributes_{of}": attributes}
 
@@ -257,8 +257,8 @@ class PlainGame:
         penalty = self.recipe.objectives.penalty
         assert penalty.kind == "gradient-penalty"
         assert penalty.every == 1
-        alpha = batch.between.view(-1, 1, 1, 1)
-        mixed = (alpha * batch.pictures + (1 - alpha) * fake).requires_grad_()
+        alpha = batch.mix.view(-1, 1, 1, 1)
+        mixed = (alpha * batch.real + (1 - alpha) * fake).requires_grad_()
         score = self.discriminator(mixed).score.sum()
         (slope,) = torch.autograd.grad(score, mixed, create_graph=True)
         distances = ((slope.flatten(1) ** 2).sum(dim=1).sqrt() - 1) ** 2

@@ -75,15 +75,15 @@ def bundle_of(recipe_name: str) -> Any:
     from darktimbre.models.progressive import Generator
     from darktimbre.notes.attributes import Attributes
     from darktimbre.representation.codec import codec_from_config
-    from darktimbre.training.plan import network_for
-    from darktimbre.training.reading import load_recipe
+    from darktimbre.training.recipe.load import load_recipe
+    from darktimbre.training.tasks.gan import network_config
 
     recipe = load_recipe(recipe_name)
     assert isinstance(recipe.data.attributes, int)
     names = tuple(f"attribute {number}" for number in range(recipe.data.attributes))
     attributes = Attributes(pitches=PITCHES, names=names, teacher="none", teacher_digest="0" * 64, temperature=1.0)
     codec = codec_from_config({**recipe.data.codec, "low": -6.9, "high": 6.9})
-    network = network_for(recipe, attributes, codec)
+    network = network_config(recipe, attributes, codec)
     torch.manual_seed(0)
     config = {
         "network": network.model_dump(mode="json"),

@@ -62,16 +62,17 @@ def iteration(variant: str, scale: int, batch: int = BATCH) -> Callable[[], dict
     import torch
     from torch.nn import functional as F
 
-    from benchmarks.plain import PlainGame
+    from benchmarks.plain import PlainGan
     from darktimbre.models.progressive import Discriminator, Generator
-    from darktimbre.training.hardware import Hardware, computes_bf16
-    from darktimbre.training.players import Batch, Players
-    from darktimbre.training.reading import load_recipe
+    from darktimbre.training.distributed import DistributedContext, computes_bf16
+    from darktimbre.training.recipe.load import load_recipe
     from darktimbre.training.schedule import Schedule
-    from darktimbre.training.steps.gan import gan_step
+    from darktimbre.training.tasks.gan import GanRecipe
+    from darktimbre.training.tasks.gan_networks import Batch, GanNetworks
+    from darktimbre.training.tasks.gan_step import gan_step
 
     recipe = load_recipe("darkgan")
-    assert recipe.network is not None
+    assert isinstance(recipe, GanRecipe)
     cut = recipe.network.model_copy(
         update={"growth": recipe.network.growth[:scale], "widths": recipe.network.widths[: scale + 1]}
     )
@@ -82,27 +83,27 @@ def iteration(variant: str, scale: int, batch: int = BATCH) -> Callable[[], dict
     pitch_class, soft = torch.randint(len(pitches), (batch,)), torch.rand(batch, 128) ** 4
     latent = torch.randn(3, batch, config.latent)
     data = Batch(
-        pictures=torch.randn(batch, config.channels, *config.picture_size()).clamp(-1, 1),
+        real=torch.randn(batch, config.channels, *config.picture_size()).clamp(-1, 1),
         condition=torch.cat([F.one_hot(pitch_class, len(pitches)).float(), soft], dim=1),
         pitch_class=pitch_class,
-        soft=soft,
-        critic_latent=latent[0],
-        generator_latent=latent[1],
+        soft_labels=soft,
+        d_latent=latent[0],
+        g_latent=latent[1],
         noise=latent[2],
-        between=torch.rand(batch),
+        mix=torch.rand(batch),
     )
     if variant == "plain":
-        game = PlainGame(recipe, generator, discriminator)
-        return lambda: game.step(data)
+        gan = PlainGan(recipe, generator, discriminator)
+        return lambda: gan.step(data)
     device = torch.get_default_device()
-    hardware = Hardware(device=device)
+    context = DistributedContext(device=device)
     if computes_bf16(device):
-        hardware = Hardware(device=device, computing=lambda: torch.autocast("cpu", torch.bfloat16))
-    players = Players(recipe, generator, discriminator, hardware)
+        context = DistributedContext(device=device, autocast=lambda: torch.autocast("cpu", torch.bfloat16))
+    networks = GanNetworks(recipe, generator, discriminator, context)
     schedule = Schedule(recipe)
-    moment = replace(schedule.at(schedule.total - 1), scale=scale, batch=batch)
-    data = replace(data, pictures=data.pictures.contiguous(memory_format=torch.channels_last))
-    return lambda: gan_step(players, data, moment, None)
+    state = replace(schedule.at(schedule.total - 1), scale=scale, batch=batch)
+    data = replace(data, real=data.real.contiguous(memory_format=torch.channels_last))
+    return lambda: gan_step(networks, data, state, None)
 
 
 def _main(variant: str, scale: int) -> None:

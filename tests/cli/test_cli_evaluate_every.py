@@ -24,7 +24,7 @@ from darktimbre.notes.note import Note
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
-from darktimbre.training.reading import dump_recipe
+from darktimbre.training.recipe.load import dump_recipe
 
 NOTES = 40
 
@@ -145,10 +145,10 @@ def test_best_is_the_instrument_of_the_best_line_and_tells_how_it_was_chosen(wat
 
 
 def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path, monkeypatch):
-    from darktimbre.training import gan
+    from darktimbre.training.tasks import gan
 
     warm, whole, _ = watched
-    original = gan.GanTraining.step
+    original = gan.GanTask.step
 
     def crash(self, moment):
         if moment.step >= 7:
@@ -157,7 +157,7 @@ def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path,
 
     recipe, run = recipe_file(tmp_path, warm=warm), tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(gan.GanTraining, "step", crash)
+        patched.setattr(gan.GanTask, "step", crash)
         arguments = ("train", recipe, "--corpus", corpus, "--run", run, "--accelerator", "cpu", *WATCHED)
         result = CliRunner().invoke(app, [str(word) for word in arguments])
     assert str(result.exception) == "the power is cut"
@@ -316,7 +316,7 @@ def test_another_metric_is_refused_on_resuming(watched, corpus, tmp_path):
 
 def test_tasks_without_sound_are_trained_without_evaluations():
     said: list[str] = []
-    from darktimbre.training.reading import load_recipe
+    from darktimbre.training.recipe.load import load_recipe
 
     found = observing.observer_for(
         load_recipe("tagger"), Path("nowhere"), every=10, keep_best=None, weights=None, device="cpu", half=False,

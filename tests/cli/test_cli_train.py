@@ -5,8 +5,7 @@ from tests.training.tiny import make_corpus, tiny_recipe, warm_recipe
 from typer.testing import CliRunner
 
 from darktimbre.cli.main import app
-from darktimbre.cli.train import RECIPES
-from darktimbre.training.reading import dump_recipe, recipe_names
+from darktimbre.training.recipe.load import dump_recipe, recipe_names
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +42,9 @@ def test_dry_run_prints_recipe_sizes_memory_and_time_and_writes_nothing(recipe, 
 
 
 def test_help_names_every_recipe():
-    assert sorted(RECIPES) == recipe_names()
-    assert len(set(RECIPES)) == len(RECIPES)
     status, said = call("--help")
     assert status == 0
-    assert "inception" in said
+    assert all(name in said.replace("- ", "-") for name in recipe_names())
 
 
 def test_dry_run_of_the_paper_needs_no_corpus():
@@ -104,9 +101,9 @@ def test_interruption_ends_with_130_and_says_how_to_go_on(recipe, corpus, tmp_pa
     import os
     import signal
 
-    from darktimbre.training import gan
+    from darktimbre.training.tasks import gan
 
-    original = gan.GanTraining.step
+    original = gan.GanTask.step
 
     def step(self, moment):
         if moment.step == 3:
@@ -114,7 +111,7 @@ def test_interruption_ends_with_130_and_says_how_to_go_on(recipe, corpus, tmp_pa
         return original(self, moment)
 
     with monkeypatch.context() as patched:
-        patched.setattr(gan.GanTraining, "step", step)
+        patched.setattr(gan.GanTask, "step", step)
         status, said = call(recipe, "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu")
     assert status == 130
     assert "Stopped after 16 notes; the same command with --resume" in said

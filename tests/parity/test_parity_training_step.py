@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 import torch
-from benchmarks.plain import PlainGame
+from benchmarks.plain import PlainGan
 from torch import Tensor
 from torch.nn import functional as F
 
 from darktimbre.models.config import Heads, ProgressiveConfig
 from darktimbre.models.progressive import Discriminator, Generator
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.tasks.gan_networks import Batch, Players
 from darktimbre.training.recipe.load import load_recipe
-from darktimbre.training.schedule import Moment, Schedule
+from darktimbre.training.schedule import Schedule, StepState
+from darktimbre.training.tasks.gan_networks import Batch, GanNetworks
 from darktimbre.training.tasks.gan_step import gan_step
 
 PITCHES, LABELS = 3, 5
@@ -28,7 +28,7 @@ TINY = ProgressiveConfig(  # every kind of growth that the paper's network has: 
 )
 
 
-def both(count: int, dtype: torch.dtype, **objectives: Any) -> tuple[Players, PlainGame, Batch]:
+def both(count: int, dtype: torch.dtype, **objectives: Any) -> tuple[GanNetworks, PlainGan, Batch]:
     """The same networks in both forms, and a batch."""
     torch.manual_seed(0)
     settings = [f"objectives.{key}={value}" for key, value in objectives.items()]
@@ -41,47 +41,47 @@ def both(count: int, dtype: torch.dtype, **objectives: Any) -> tuple[Players, Pl
     pitch_class, soft = torch.randint(PITCHES, (count,)), torch.rand(count, LABELS, dtype=dtype)
     latent = torch.randn(3, count, TINY.latent, dtype=dtype)
     batch = Batch(
-        pictures=torch.randn(count, TINY.channels, *TINY.picture_size(), dtype=dtype),
+        real=torch.randn(count, TINY.channels, *TINY.picture_size(), dtype=dtype),
         condition=torch.cat([F.one_hot(pitch_class, PITCHES).to(dtype), soft], dim=1),
         pitch_class=pitch_class,
-        soft=soft,
-        critic_latent=latent[0],
-        generator_latent=latent[1],
+        soft_labels=soft,
+        d_latent=latent[0],
+        g_latent=latent[1],
         noise=latent[2],
-        between=torch.rand(count, dtype=dtype),
+        mix=torch.rand(count, dtype=dtype),
     )
-    plain = PlainGame(recipe, generator, discriminator)
-    return Players(recipe, generator, discriminator, DistributedContext()), plain, batch
+    plain = PlainGan(recipe, generator, discriminator)
+    return GanNetworks(recipe, generator, discriminator, DistributedContext()), plain, batch
 
 
-def last_moment(players: Players) -> Moment:
-    schedule = Schedule(players.recipe)
-    moment = schedule.at(schedule.total - 1)
-    assert moment.alpha == 1.0
-    return Moment(**{name: getattr(moment, name) for name in Moment.__slots__} | {"scale": TINY.last})
+def last_state(networks: GanNetworks) -> StepState:
+    schedule = Schedule(networks.recipe)
+    state = schedule.at(schedule.total - 1)
+    assert state.alpha == 1.0
+    return StepState(**{name: getattr(state, name) for name in StepState.__slots__} | {"scale": TINY.last})
 
 
-def gradients_of(players: Players, batch: Batch, monkeypatch) -> tuple[dict[str, Tensor], dict[str, dict]]:
+def gradients_of(networks: GanNetworks, batch: Batch, monkeypatch) -> tuple[dict[str, Tensor], dict[str, dict]]:
     """Losses of one fast step and the gradients it would have settled, without a change of weights."""
     settled: dict[str, dict[str, Tensor]] = {}
 
-    def note(name: str, moment: Moment) -> None:
-        named = players.trained()[name].named_parameters()
+    def note(name: str, state: StepState) -> None:
+        named = networks.trained()[name].named_parameters()
         settled[name] = {key: parameter.grad.clone() for key, parameter in named if parameter.grad is not None}
 
-    monkeypatch.setattr(players, "settle", note)
-    return gan_step(players, batch, last_moment(players), None), settled
+    monkeypatch.setattr(networks, "update", note)
+    return gan_step(networks, batch, last_state(networks), None), settled
 
 
 @pytest.mark.parametrize("count", [8, 10], ids=["real and fake in one pass", "in two passes"])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-11), (torch.float32, 4e-4)])
 def test_losses_and_gradients_are_those_of_the_plain_step(monkeypatch, count, reduction, dtype, bound):
-    players, plain, batch = both(count, dtype, **{"penalty.reduction": reduction})
-    told, settled = gradients_of(players, batch, monkeypatch)
-    losses = plain.discriminators_turn(batch)
+    networks, plain, batch = both(count, dtype, **{"penalty.reduction": reduction})
+    told, settled = gradients_of(networks, batch, monkeypatch)
+    losses = plain.discriminator_step(batch)
     expected = {"discriminator": plain.discriminator.gradients()}
-    losses |= plain.generators_turn(batch)
+    losses |= plain.generator_step(batch)
     expected["generator"] = plain.generator.gradients()
 
     assert told.keys() == losses.keys()
@@ -95,11 +95,11 @@ def test_losses_and_gradients_are_those_of_the_plain_step(monkeypatch, count, re
 
 
 def test_plain_networks_compute_the_same_function():
-    players, plain, batch = both(4, torch.float64)
+    networks, plain, batch = both(4, torch.float64)
     with torch.no_grad():
-        picture = players.generator(batch.critic_latent, batch.condition)
-        torch.testing.assert_close(plain.generator(batch.critic_latent, batch.condition), picture)
-        for said, expected in zip(plain.discriminator(picture), players.discriminator(picture), strict=True):
+        picture = networks.generator(batch.d_latent, batch.condition)
+        torch.testing.assert_close(plain.generator(batch.d_latent, batch.condition), picture)
+        for said, expected in zip(plain.discriminator(picture), networks.discriminator(picture), strict=True):
             if expected is not None:
                 torch.testing.assert_close(said, expected)
 

@@ -25,8 +25,9 @@ from darktimbre.pipelines.experiment_plans import Choices, Experiment, Sounds, V
 from darktimbre.pipelines.experiment_runs import Run, TimeLeft, digest_of, run_of
 from darktimbre.tagging.ranking import choose, read_attributes
 from darktimbre.tagging.store import Tags
-from darktimbre.training import checkpoint, gan, inception
-from darktimbre.training.reading import difference, load_recipe
+from darktimbre.training import checkpoint, inception
+from darktimbre.training.recipe.load import difference, load_recipe
+from darktimbre.training.tasks import gan
 
 TINY = f"""
 name: tiny
@@ -176,7 +177,7 @@ def test_every_arm_is_trained_and_is_a_row_of_the_report(whole, corpus) -> None:
 def test_second_call_trains_nothing_and_takes_runs_as_they_are(whole, corpus, tmp_path, evaluated, monkeypatch) -> None:
     runs = whole[0]
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
-    for task in (gan.GanTraining, inception.InceptionTraining):
+    for task in (gan.GanTask, inception.InceptionTraining):
         monkeypatch.setattr(task, "step", None)
     # The recipes' files lie elsewhere now: what counts is what is in them.
     result = call(
@@ -203,7 +204,7 @@ def test_another_temperature_trains_only_that_one(whole, corpus, tmp_path, evalu
 
 
 def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, evaluated, monkeypatch) -> None:
-    made, original = 0, gan.GanTraining.step
+    made, original = 0, gan.GanTask.step
 
     def interrupted(self, moment):
         nonlocal made
@@ -216,7 +217,7 @@ def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, 
 
     runs, out = tmp_path / "runs", tmp_path / "out"
     with monkeypatch.context() as patched:
-        patched.setattr(gan.GanTraining, "step", interrupted)
+        patched.setattr(gan.GanTask, "step", interrupted)
         result = call("--runs", runs, "--out", out, corpus=corpus)
         assert result.exit_code == 130
         assert "run the same command to resume" in said(result)

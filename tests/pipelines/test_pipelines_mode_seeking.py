@@ -36,10 +36,10 @@ from darktimbre.pipelines.experiment_runs import Start, digest_of, recipe_on
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
-from darktimbre.training import gan
-from darktimbre.training.plan import Plan
-from darktimbre.training.reading import difference, load_recipe
-from darktimbre.training.tree import labels_of, tree_of
+from darktimbre.training.recipe.load import difference, load_recipe
+from darktimbre.training.tasks import gan
+from darktimbre.training.tasks.base import Plan
+from darktimbre.training.tree import class_labels, tree_of
 
 WARM = TINY.replace("  bands: 4\n", "  bands: 4\n  posterior: true\n") + "warm_start: {notes: 16, batch: 4}\n"
 VARIANTS = [WITHOUT, "mode seeking 0.5", "no minibatch deviation", "pac 2", AGAIN]
@@ -114,7 +114,7 @@ def test_arms_go_on_from_one_start_and_differ_in_one_setting(whole) -> None:
 def test_second_call_trains_nothing_wherever_the_recipe_is_started_from(whole, monkeypatch) -> None:
     folder, corpus, _ = whole
     quiet(monkeypatch)
-    monkeypatch.setattr(gan.GanTraining, "step", None)
+    monkeypatch.setattr(gan.GanTask, "step", None)
     before = (folder / "out" / "report.json").read_bytes()
     result = call(folder, corpus)
     assert result.exit_code == 0, result.output
@@ -311,7 +311,7 @@ def test_an_instrument_of_classes_is_asked_as_it_was_trained(tmp_path) -> None:
     rows = corpus.rows()
     attributes = tree_of(corpus, rows)
     asked = Conditions.of(corpus, rows, attributes)
-    assert asked.condition.tolist() == labels_of(corpus, attributes.names, rows).tolist()
+    assert asked.condition.tolist() == class_labels(corpus, attributes.names, rows).tolist()
     kind, names, each = class_names(corpus, attributes)
     assert (kind, names, each.tolist()) == ("class", ("drums/kick", "drums/snare", "synth"), [0, 1, 2])
     one_shots = experiment_of("mode-seeking", Choices(recipe="oneshot-classes"))

@@ -20,7 +20,7 @@ from darktimbre.evaluation import validation
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines import quickstart as pipeline
 from darktimbre.pipelines.quickstart import BUILTIN, RANDOM, Settings, State
-from darktimbre.training import gan
+from darktimbre.training.tasks import gan
 
 NAMES = ("Drum", "Flute", "Trumpet", "Zither")
 NOTES = 120
@@ -153,7 +153,7 @@ def test_done_once_nothing_is_done_again(whole, monkeypatch) -> None:
         (pipeline, "render_builtin"),
         (pipeline, "quick_report"),
         (pipeline, "render_scale"),
-        (gan.GanTraining, "step"),
+        (gan.GanTask, "step"),
     ):
         monkeypatch.setattr(room, name, None)
     result = quickstart(run)
@@ -168,7 +168,7 @@ def stop(*_: object, **__: object) -> None:
 
 def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_path, monkeypatch) -> None:
     run, made = tmp_path / "run", 0
-    original_step = gan.GanTraining.step
+    original_step = gan.GanTask.step
 
     def interrupted_step(self, moment):
         nonlocal made
@@ -181,7 +181,7 @@ def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_p
         (builtin, "play", stop),
         (Ear, "logits", stop),
         (pipeline, "train", stop),
-        (gan.GanTraining, "step", interrupted_step),
+        (gan.GanTask, "step", interrupted_step),
         (validation, "round_trip_source", stop),
         (pipeline, "render_sweep", stop),
     ]

@@ -12,6 +12,12 @@ from darktimbre.cli import observing_pictures
 from darktimbre.cli.main import app
 from darktimbre.training import checkpoint
 from darktimbre.training.recipe.load import load_recipe, recipe_names
+from darktimbre.training.tasks.base import task_of
+
+
+def shrunk(recipe):
+    return task_of(recipe).shrunk(recipe)
+
 
 GANS = [name for name in recipe_names() if load_recipe(name).task == "picture-gan"]
 
@@ -68,16 +74,16 @@ def test_recipe_runs_resumes_and_leaves_what_the_student_looks_at(name, corpus, 
 
 
 def test_classifier_is_trained_once_beside_the_corpus(tmp_path, monkeypatch):
-    from darktimbre.training import reading
+    from darktimbre.training.recipe import load as reading
 
     corpus = make_pictures(tmp_path / "bars").path
-    short = reading.smoked(reading.load_recipe("digits-classifier"))
+    short = shrunk(reading.load_recipe("digits-classifier"))
     original = reading.load_recipe
     monkeypatch.setattr(
         reading, "load_recipe", lambda name, sets=(): short if name == "digits-classifier" else original(name, sets)
     )
     recipe = tmp_path / "tiny.yaml"
-    recipe.write_text(reading.dump_recipe(reading.smoked(original("digits-dcgan"))), encoding="utf-8")
+    recipe.write_text(reading.dump_recipe(shrunk(original("digits-dcgan"))), encoding="utf-8")
     status, said = train(recipe, "--corpus", corpus, "--run", tmp_path / "a")
     assert status == 0, said
     assert "First a classifier that can judge digits is trained" in said
@@ -92,7 +98,7 @@ def test_mistakes_are_told(corpus, classifier, tmp_path):
     for arguments, sentence in (
         (["digits-dcgan", "--corpus", other, "--classifier", classifier], "tells 0, 1, 2 apart, the corpus has 0, 1"),
         (["digits-dcgan", "--corpus", corpus, "--classifier", tmp_path], "There is no picture-classifier in"),
-        (["digits-classifier", "--corpus", corpus, "--classifier", classifier], "--classifier judges the digits"),
+        (["digits-classifier", "--corpus", corpus, "--classifier", classifier], "--classifier scores the digits"),
         (["digits-dcgan", "--corpus", corpus, "--keep-best", "logit-correlation"], "--keep-best is for sounds"),
     ):
         status, said = train(*arguments, "--run", tmp_path / "run")

@@ -12,10 +12,11 @@ from darktimbre.evaluation.one_shots import ANYTHING, judge
 from darktimbre.notes.note import Note
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import checkpoint
-from darktimbre.training.trainer import Options, train_recipe
-from darktimbre.training.recipe.load import load_recipe, recipe_names, smoked
+from darktimbre.training.recipe.load import load_recipe, recipe_names
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
+from darktimbre.training.tasks.base import task_of
+from darktimbre.training.trainer import Options, train_recipe
 
 RATE = 16_000
 NAMES = ("drums", "synths", "drums/kick", "drums/snare")
@@ -37,16 +38,17 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shrunk(name: str) -> Recipe:
-    recipe = smoked(load_recipe(name))
+    recipe = load_recipe(name)
+    recipe = task_of(recipe).shrunk(recipe)
     update: dict[str, object] = {
         "schedule": tuple(stage.model_copy(update={"notes": 8}) for stage in recipe.schedule),
         "checkpoint_every": 8,
         "preview_every": 0,
     }
-    if recipe.network:
+    if hasattr(recipe, "network"):
         few = tuple(4 for _ in recipe.network.widths)
         update["network"] = recipe.network.model_copy(update={"widths": few, "critic_widths": few, "hidden": 8})
-    if recipe.warm_start:
+    if getattr(recipe, "warm_start", None):
         update["warm_start"] = recipe.warm_start.model_copy(update={"notes": 8})
     return recipe.model_copy(update=update)
 

@@ -9,6 +9,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.note import Note
 from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.tasks.base import recipe_from
 
 
 def make_pictures(path: Path, pictures: int = 60, classes: int = 3) -> Corpus:
@@ -42,7 +43,7 @@ def digit_recipe(**changes: Any) -> Recipe:
         "preview_every": 0,
         "journal_every": 12,
     }
-    return Recipe.model_validate(recipe | changes)
+    return recipe_from(recipe | changes)
 
 
 WGAN: dict[str, Any] = {

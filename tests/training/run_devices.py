@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from darktimbre.training.trainer import Options, train_recipe
 from darktimbre.training.recipe.load import load_recipe
+from darktimbre.training.trainer import Options, train_recipe
 
 if __name__ == "__main__":
     options = Options(corpus=Path(sys.argv[2]), run=Path(sys.argv[3]), accelerator="cpu", devices=2)

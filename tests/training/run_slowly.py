@@ -4,9 +4,9 @@ import sys
 import time
 from pathlib import Path
 
+from darktimbre.training.recipe.load import load_recipe
 from darktimbre.training.tasks import gan
 from darktimbre.training.trainer import Options, train_recipe
-from darktimbre.training.recipe.load import load_recipe
 
 if __name__ == "__main__":
     original = gan.GanTask.step

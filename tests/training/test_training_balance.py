@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darktimbre.training.balance import balanced_order, weights
-from darktimbre.training.sampling import Stream, generator_for
+from darktimbre.training.sampling import RowSampler, generator_for
 
 LEAVES = np.array(["a"] * 78 + ["b"] * 23 + ["c"] * 2)
 
@@ -31,18 +31,18 @@ def test_every_row_and_every_leaf_comes_as_often_as_wanted_give_or_take_one(expo
 
 def test_over_many_epochs_each_row_comes_in_its_proportion():
     wanted = weights(LEAVES, 1.0)
-    stream = Stream(len(LEAVES), 3, LEAVES, 1.0)
+    stream = RowSampler(len(LEAVES), 3, LEAVES, 1.0)
     counts = np.bincount(stream.rows(0, 200 * len(LEAVES)), minlength=len(LEAVES)) / 200
     np.testing.assert_allclose(counts, wanted, atol=6 * np.sqrt(0.25 / 200))  # each epoch is ⌊w⌋ or ⌈w⌉
 
 
 def test_the_stream_depends_on_seed_and_notes_seen_alone():
-    whole = Stream(len(LEAVES), 5, LEAVES, 0.7).rows(17, 300)
-    parts = [Stream(len(LEAVES), 5, LEAVES, 0.7).rows(17 + first, 50) for first in range(0, 300, 50)]
+    whole = RowSampler(len(LEAVES), 5, LEAVES, 0.7).rows(17, 300)
+    parts = [RowSampler(len(LEAVES), 5, LEAVES, 0.7).rows(17 + first, 50) for first in range(0, 300, 50)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
 def test_without_balance_the_stream_is_the_permutation_it_always_was():
-    plain = Stream(30, seed=4).order(2)
+    plain = RowSampler(30, seed=4).order(2)
     np.testing.assert_array_equal(plain, generator_for(4, "order", 2).permutation(30))
-    np.testing.assert_array_equal(plain, Stream(30, 4, np.array(["x"] * 30), 0.0).order(2))
+    np.testing.assert_array_equal(plain, RowSampler(30, 4, np.array(["x"] * 30), 0.0).order(2))

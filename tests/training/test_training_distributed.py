@@ -13,8 +13,8 @@ from tests.training.tiny import tiny_recipe, warm_recipe
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
 from darktimbre.training.journal import read_journal
-from darktimbre.training.trainer import Options, train_recipe
 from darktimbre.training.recipe.load import dump_recipe
+from darktimbre.training.trainer import Options, train_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,7 +85,7 @@ def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
 
 
 def test_batches_that_cannot_be_shared_are_refused_before_anything_is_started(tiny_corpus, tmp_path, monkeypatch):
-    from darktimbre.training import loop
+    from darktimbre.training import trainer as loop
     from darktimbre.training.schedule import Schedule
 
     with pytest.raises(UserError, match=r"batch of 4 notes cannot be shared evenly by 3 processes.*6"):

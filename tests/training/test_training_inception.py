@@ -20,9 +20,10 @@ from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
 from darktimbre.training.classes import choose_classes, family_classes, gather_classes, pitch_classes
 from darktimbre.training.listeners import Inception as Choices
-from darktimbre.training.trainer import Options, train_recipe
-from darktimbre.training.recipe import Data, Recipe
+from darktimbre.training.recipe.schema import Data, Recipe
 from darktimbre.training.steps.inception import Lesson, inception_step, moved_class, shifted, tilted, transposed
+from darktimbre.training.tasks.base import recipe_from
+from darktimbre.training.trainer import Options, train_recipe
 
 RATE, SAMPLES = 8000, 1000
 PITCHES = (57, 60, 64)
@@ -71,7 +72,7 @@ def recipe(**changes: Any) -> Recipe:
         "preview_every": 0,
         "journal_every": 16,
     }
-    return Recipe.model_validate(small | changes)
+    return recipe_from(small | changes)
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_speed_is_rescaled_where_a_dearer_stage_begins():
     progress.step(schedule.at(24), Meter())
     assert progress.speed is not None
     assert progress.speed < 200
-    assert Progress(Schedule(warm_recipe()), {}, shown=False).weight(Schedule(warm_recipe()).stretches[0]) < 1
+    assert Progress(Schedule(warm_recipe()), {}, shown=False).weight(Schedule(warm_recipe()).phases[0]) < 1
 
 
 def test_time_left_ends_where_the_run_is_told_to_end():

@@ -18,12 +18,14 @@ from tests.training.tiny import tiny_recipe, warm_recipe
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
-from darktimbre.training import checkpoint, gan, loop
+from darktimbre.training import checkpoint
+from darktimbre.training import trainer as loop
 from darktimbre.training.journal import read_journal
-from darktimbre.training.trainer import Options, Outcome, train_recipe
 from darktimbre.training.recipe.load import dump_recipe
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.stopping import Diverged
+from darktimbre.training.tasks import gan
+from darktimbre.training.trainer import Options, Outcome, train_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -261,7 +263,7 @@ def test_killed_before_the_first_checkpoint_begins_again(finished, tiny_corpus, 
     for path in checkpoint.listing(folder):
         (path / checkpoint.META).unlink()
     train_recipe(recipe, Options(corpus=tiny_corpus, run=folder, resume=True, accelerator="cpu"), say=said.append)
-    assert "There is no good checkpoint yet: the run begins at its start." in said
+    assert "There is no good checkpoint yet: the run starts anew." in said
     assert fingerprint(folder) == fingerprint(whole)
 
 

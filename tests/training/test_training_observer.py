@@ -10,9 +10,10 @@ import pytest
 import torch
 from tests.training.tiny import tiny_recipe, warm_recipe
 
-from darktimbre.training import checkpoint, gan
-from darktimbre.training.trainer import Options, Outcome, train_recipe
+from darktimbre.training import checkpoint
 from darktimbre.training.observer import View, undisturbed
+from darktimbre.training.tasks import gan
+from darktimbre.training.trainer import Options, Outcome, train_recipe
 
 
 @dataclass

@@ -10,8 +10,8 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.tag import tag_corpus
+from darktimbre.training.tasks.gan import GanTask
 from darktimbre.training.trainer import Options, train_recipe
-from darktimbre.training.plan import make_plan
 
 
 class OtherEar(Ear):
@@ -48,19 +48,19 @@ def going_on(bundle: Path, teacher: str):
 
 def test_the_same_teacher_changes_nothing_and_nothing_is_said_of_it(begun) -> None:
     corpus, bundle = begun
-    plan, _ = make_plan(going_on(bundle, "yamnet"), corpus)
+    plan = GanTask.make_plan(going_on(bundle, "yamnet"), corpus)
     assert plan.attributes == Bundle.from_pretrained(bundle).attributes
-    assert not any("learnt from" in sentence for sentence in plan.said)
+    assert not any("labels by" in sentence for sentence in plan.messages)
 
 
 def test_another_teacher_with_all_labels_is_followed_from_here_on(begun, tmp_path) -> None:
     corpus, bundle = begun
     recipe = going_on(bundle, "embedded")
-    plan, start = make_plan(recipe, corpus)
+    plan = GanTask.make_plan(recipe, corpus)
     before = Bundle.from_pretrained(bundle).attributes
-    assert start is not None
+    assert plan.origin is not None
     assert plan.attributes == replace(before, teacher="embedded", teacher_digest="f" * 64)
-    assert any("learnt from yamnet" in sentence and "follow embedded" in sentence for sentence in plan.said)
+    assert any("labels by yamnet" in sentence and "follow embedded" in sentence for sentence in plan.messages)
     said: list[str] = []
     options = Options(corpus=corpus.path, run=tmp_path / "run", accelerator="cpu")
     outcome = train_recipe(recipe, options, say=said.append)
@@ -72,4 +72,4 @@ def test_another_teacher_with_all_labels_is_followed_from_here_on(begun, tmp_pat
 def test_a_teacher_that_lacks_a_label_is_refused(begun) -> None:
     corpus, bundle = begun
     with pytest.raises(UserError, match=r"cnn14 has no label 'Flute'.*--from-scratch"):
-        make_plan(going_on(bundle, "cnn14"), corpus)
+        GanTask.make_plan(going_on(bundle, "cnn14"), corpus)

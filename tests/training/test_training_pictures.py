@@ -16,14 +16,12 @@ from darktimbre.training import checkpoint
 from darktimbre.training.curves import draw_losses
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.journal import read_journal
-from darktimbre.training.trainer import Options, train_recipe
 from darktimbre.training.picture_classifier import shifted
-from darktimbre.training.tasks.digit_gan import DigitGanTask
-from darktimbre.training.dataset import PictureMaterial
-from darktimbre.training.plan import make_plan, material_of
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
-from darktimbre.training.task import task_for
+from darktimbre.training.tasks.digit_gan import DigitGanTask
+from darktimbre.training.tasks.gan import GanTask
+from darktimbre.training.trainer import Options, train_recipe
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +31,7 @@ def corpus(tmp_path_factory):
 
 def begun(recipe: Recipe, path) -> DigitGanTask:
     opened = Corpus.open(path, of="pictures")
-    plan, _ = make_plan(recipe, opened)
-    material = material_of(plan, opened)
-    assert isinstance(material, PictureMaterial)
-    training = task_for(plan, material, DistributedContext(), None)
-    assert isinstance(training, DigitGanTask)
-    return training
+    return DigitGanTask(DigitGanTask.make_plan(recipe, opened), opened, DistributedContext())
 
 
 def trained(recipe: Recipe, corpus, run, **options) -> str:
@@ -58,14 +51,14 @@ def test_generator_learns_in_every_kth_step_alone_and_each_step_has_rows_and_lat
     for step in range(12):
         moment = schedule.at(seen)
         batch = training.batch(moment)
-        rows.append(batch.pictures.sum(dim=(1, 2, 3)).tolist())
-        before = [parameter.clone() for parameter in training.players.generator.parameters()]
-        critic = [parameter.clone() for parameter in training.players.discriminator.parameters()]
+        rows.append(batch.real.sum(dim=(1, 2, 3)).tolist())
+        before = [parameter.clone() for parameter in training.networks.generator.parameters()]
+        critic = [parameter.clone() for parameter in training.networks.discriminator.parameters()]
         losses = training.step(moment)
-        moved = any((a != b).any() for a, b in zip(before, training.players.generator.parameters(), strict=True))
+        moved = any((a != b).any() for a, b in zip(before, training.networks.generator.parameters(), strict=True))
         assert moved == (step in (4, 9))
         assert ("generator" in losses) == moved
-        assert any((a != b).any() for a, b in zip(critic, training.players.discriminator.parameters(), strict=True))
+        assert any((a != b).any() for a, b in zip(critic, training.networks.discriminator.parameters(), strict=True))
         seen += moment.batch
     flat = [value for row in rows[:9] for value in row]  # one pass over 36 training pictures
     assert len(set(flat)) == 36
@@ -75,7 +68,7 @@ def test_generator_learns_in_every_kth_step_alone_and_each_step_has_rows_and_lat
 def test_resumed_equals_uninterrupted(corpus, tmp_path, changes, monkeypatch):
     recipe = digit_recipe(**changes)
     assert trained(recipe, corpus, tmp_path / "whole") == "done"
-    from darktimbre.training import loop
+    from darktimbre.training import trainer as loop
 
     stopped = []
     monkeypatch.setattr(  # after 7 of 12 steps: with five critic steps, two after the generator's turn
@@ -109,13 +102,13 @@ def test_mode_seeking_is_of_the_two_fakes_of_a_step(corpus):
     objectives = {"adversarial": "logistic", "penalty": {"kind": "none"}, "drift": 0.0, "mode_seeking": 0.5}
     training = begun(digit_recipe(objectives=objectives), corpus)
     moment = Schedule(training.plan.recipe).at(0)
-    batch, generator = training.batch(moment), training.players.generator
+    batch, generator = training.batch(moment), training.networks.generator
     with torch.no_grad():
         expected = mode_seeking_loss(
-            first=generator(batch.generator_latent, batch.condition),
-            second=generator(batch.critic_latent, batch.condition),
-            first_latent=batch.generator_latent,
-            second_latent=batch.critic_latent,
+            first=generator(batch.g_latent, batch.condition),
+            second=generator(batch.d_latent, batch.condition),
+            first_latent=batch.g_latent,
+            second_latent=batch.d_latent,
         )
     torch.testing.assert_close(training.step(moment)["mode_seeking"].detach(), expected)
 
@@ -137,8 +130,7 @@ def test_mode_seeking_makes_pictures_differ(corpus):
 def test_mode_seeking_is_one_setting_of_every_gan_recipe(tiny_corpus):
     opened = Corpus.open(tiny_corpus)
     recipe = tiny_recipe(objectives={"mode_seeking": 0.1, "critic_steps": 2})
-    plan, _ = make_plan(recipe, opened)
-    training = task_for(plan, material_of(plan, opened), DistributedContext(), None)
+    training = GanTask(GanTask.make_plan(recipe, opened), opened, DistributedContext())
     schedule = Schedule(recipe)
     assert "mode_seeking" not in training.step(schedule.at(0))
     assert training.step(schedule.at(4))["mode_seeking"] > 0
@@ -152,7 +144,7 @@ def test_with_batch_norm_real_and_fake_are_judged_apart_without_it_together(corp
     for normalisation, passes in (("batch", 2), ("layer", 1)):
         training = begun(digit_recipe(dcgan={**WGAN["dcgan"], "normalisation": normalisation}), corpus)
         sizes: list[int] = []
-        training.players.discriminator.register_forward_pre_hook(
+        training.networks.discriminator.register_forward_pre_hook(
             lambda module, inputs, sizes=sizes: sizes.append(len(inputs[0]))
         )
         training.step(Schedule(training.plan.recipe).at(0))
@@ -162,12 +154,12 @@ def test_with_batch_norm_real_and_fake_are_judged_apart_without_it_together(corp
 def test_packed_penalty_is_the_slope_of_a_pack(corpus):
     training = begun(digit_recipe(**{**WGAN, "dcgan": {**WGAN["dcgan"], "pac": 2}}), corpus)
     moment = Schedule(training.plan.recipe).at(0)
-    batch, players = training.batch(moment), training.players
+    batch, networks = training.batch(moment), training.networks
     with torch.no_grad():
-        fake = players.generator(batch.critic_latent, batch.condition)
-    alphas = batch.between[::2].repeat_interleave(2)[:, None, None, None]
-    middle = torch.lerp(fake, batch.pictures, alphas).requires_grad_()
-    (gradient,) = torch.autograd.grad(players.discriminator(middle).score.sum(), middle)
+        fake = networks.generator(batch.d_latent, batch.condition)
+    alphas = batch.mix[::2].repeat_interleave(2)[:, None, None, None]
+    middle = torch.lerp(fake, batch.real, alphas).requires_grad_()
+    (gradient,) = torch.autograd.grad(networks.discriminator(middle).score.sum(), middle)
     slopes = gradient.reshape(2, -1).norm(dim=1)
     torch.testing.assert_close(training.step(moment)["penalty"].detach(), (slopes - 1).square().mean())
 

@@ -12,8 +12,9 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
-from darktimbre.training.dataset import choose_attributes, gather
-from darktimbre.training.tasks.base import Plan, make_plan, material_of
+from darktimbre.training.dataset import choose_attributes, note_dataset
+from darktimbre.training.tasks.base import Plan
+from darktimbre.training.tasks.gan import GanTask
 
 
 def changed(recipe, **data):
@@ -21,8 +22,7 @@ def changed(recipe, **data):
 
 
 def test_plan_reads_back_equal(tiny_corpus, tmp_path):
-    plan, start = make_plan(warm_recipe(), Corpus.open(tiny_corpus))
-    assert start is None
+    plan = GanTask.make_plan(warm_recipe(), Corpus.open(tiny_corpus))
     plan.save(tmp_path / "run.json")
     assert Plan.load(tmp_path / "run.json") == plan
     (tmp_path / "run.json").write_text(json.dumps({"recipe": {}}))
@@ -32,22 +32,22 @@ def test_plan_reads_back_equal(tiny_corpus, tmp_path):
 
 def test_soft_labels_are_the_stored_logits_at_the_temperature(tiny_corpus):
     corpus = Corpus.open(tiny_corpus)
-    plan, _ = make_plan(changed(tiny_recipe(), temperature=3.0, attributes=("Flute", "Bell")), corpus)
-    material = material_of(plan, corpus)
-    logits = Tags.open(tiny_corpus, "yamnet").logits(material.rows)[:, [2, 0]]
-    np.testing.assert_allclose(material.soft, 1 / (1 + np.exp(-logits / 3)), rtol=1e-5)
+    plan = GanTask.make_plan(changed(tiny_recipe(), temperature=3.0, attributes=("Flute", "Bell")), corpus)
+    dataset = note_dataset(plan.recipe.data, corpus, plan.attributes)
+    logits = Tags.open(tiny_corpus, "yamnet").logits(dataset.rows)[:, [2, 0]]
+    np.testing.assert_allclose(dataset.soft_labels, 1 / (1 + np.exp(-logits / 3)), rtol=1e-5)
     assert plan.attributes.temperature == 3.0
     assert plan.attributes.teacher_digest == "e" * 64
-    np.testing.assert_allclose(material.baseline, np.median(material.soft, axis=0))
+    np.testing.assert_allclose(dataset.baseline, np.median(dataset.soft_labels, axis=0))
 
 
 def test_only_rows_of_split_and_pitch_range_are_trained_on(tiny_corpus):
     corpus = Corpus.open(tiny_corpus)
     recipe = changed(tiny_recipe(), pitches=(70, 71))
-    material = material_of(make_plan(recipe, corpus)[0], corpus)
-    assert len(material.rows) == 20
-    assert set(corpus.column("pitch")[material.rows]) == {70, 71}
-    condition = material.condition(np.array([0, 1]))
+    dataset = note_dataset(recipe.data, corpus, GanTask.make_plan(recipe, corpus).attributes)
+    assert len(dataset.rows) == 20
+    assert set(corpus.column("pitch")[dataset.rows]) == {70, 71}
+    condition = dataset.condition(np.array([0, 1]))
     assert condition.shape == (2, 5)
     torch.testing.assert_close(condition[:, :2].sum(1), torch.ones(2))
 
@@ -55,9 +55,9 @@ def test_only_rows_of_split_and_pitch_range_are_trained_on(tiny_corpus):
 def test_without_pitch_and_attributes_the_condition_is_empty(tiny_corpus):
     corpus = Corpus.open(tiny_corpus)
     recipe = changed(tiny_recipe(), pitches=None, attributes=0)
-    material = material_of(make_plan(recipe, corpus)[0], corpus)
-    assert len(material.rows) == 30
-    assert material.condition(np.array([0, 1, 2])).shape == (3, 0)
+    dataset = note_dataset(recipe.data, corpus, GanTask.make_plan(recipe, corpus).attributes)
+    assert len(dataset.rows) == 30
+    assert dataset.condition(np.array([0, 1, 2])).shape == (3, 0)
 
 
 def test_attributes_come_from_the_ranking_in_its_order(tmp_path):
@@ -82,25 +82,24 @@ def test_attributes_come_from_the_ranking_in_its_order(tmp_path):
 )
 def test_what_does_not_go_together_is_refused(tiny_corpus, data, sentence):
     with pytest.raises(UserError, match=sentence):
-        make_plan(changed(tiny_recipe(), **data), Corpus.open(tiny_corpus))
+        GanTask.make_plan(changed(tiny_recipe(), **data), Corpus.open(tiny_corpus))
 
 
 def test_without_a_starter_auto_begins_from_scratch_and_says_so(tiny_corpus, monkeypatch):
-    from darktimbre.training import plan as room
+    from darktimbre.training.tasks import gan as room
 
     monkeypatch.setattr(room, "has_starter", lambda: False)
-    plan, start = make_plan(tiny_recipe(init="auto"), Corpus.open(tiny_corpus))
-    assert start is None
+    plan = GanTask.make_plan(tiny_recipe(init="auto"), Corpus.open(tiny_corpus))
     assert plan.origin is None
-    assert "from scratch" in plan.said[0]
+    assert "from scratch" in plan.messages[0]
 
 
-def test_gather_keeps_rows_and_labels_aligned(tiny_corpus):
+def test_dataset_keeps_rows_and_labels_aligned(tiny_corpus):
     corpus = Corpus.open(tiny_corpus)
     attributes = choose_attributes(tiny_recipe().data, corpus)
-    material = gather(tiny_recipe().data, corpus, attributes)
+    dataset = note_dataset(tiny_recipe().data, corpus, attributes)
     index = np.array([4, 17])
-    np.testing.assert_array_equal(material.waves(index).numpy(), corpus.waves(material.rows[index]))
-    assert material.attributes.names == NAMES
-    assert Path(material.corpus.path) == tiny_corpus
-    assert material.waves(index).shape == (2, SAMPLES)
+    np.testing.assert_array_equal(dataset.waves(index).numpy(), corpus.waves(dataset.rows[index]))
+    assert dataset.attributes.names == NAMES
+    assert Path(dataset.corpus.path) == tiny_corpus
+    assert dataset.waves(index).shape == (2, SAMPLES)

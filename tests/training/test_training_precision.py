@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darktimbre.training import precision
-from darktimbre.training.loop import Options, train_recipe
 from darktimbre.training.precision import Comparison, Precision, near
+from darktimbre.training.trainer import Options, train_recipe
 
 BF16 = partial(torch.autocast, "cpu", torch.bfloat16)
 

@@ -3,8 +3,9 @@
 import pytest
 
 from darktimbre.notes.errors import UserError
-from darktimbre.training.recipe.load import difference, dump_recipe, load_recipe, parse_recipe, recipe_names, smoked
+from darktimbre.training.recipe.load import difference, dump_recipe, load_recipe, parse_recipe, recipe_names
 from darktimbre.training.schedule import Schedule
+from darktimbre.training.tasks.gan import GanTask
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -22,7 +23,7 @@ def test_there_are_recipes_for_notes_for_digits_and_for_one_shots():
 
 def test_darkgan_is_the_paper():
     recipe = load_recipe("darkgan")
-    steps = [(part.stop - part.first) // part.batch for part in Schedule(recipe).stretches]
+    steps = [(part.stop - part.first) // part.batch for part in Schedule(recipe).phases]
     assert steps == [128_000, 200_000, 200_000, 200_000, 200_000, 300_000]
     assert [stage.batch for stage in recipe.schedule] == [30, 30, 20, 20, 20, 10]
     assert Schedule(recipe).total == 24_840_000
@@ -87,7 +88,7 @@ def test_a_comb_wants_phases_and_pac_whole_packs():
     assert load_recipe("darkgan-small", [*plain, "network.pitch_comb=false"]).network.pitch_comb is False
     with pytest.raises(UserError, match=r"schedule.0.batch is 8; it must be a multiple of network.pac, 3"):
         load_recipe("darkgan-small", ["network.pac=3"])
-    small = smoked(load_recipe("darkgan-small", ["network.pac=8"]))
+    small = GanTask.shrunk(load_recipe("darkgan-small", ["network.pac=8"]))
     assert {stage.batch for stage in small.schedule} == {8}  # a multiple of the pack, though smoke's own is 4
 
 

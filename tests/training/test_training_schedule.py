@@ -16,20 +16,20 @@ def walk(schedule: Schedule):
 
 
 @pytest.mark.parametrize("recipe", [tiny_recipe(), warm_recipe()], ids=["growing", "warm"])
-def test_steps_count_up_by_one_and_stretches_leave_no_gap(recipe):
+def test_steps_count_up_by_one_and_phases_leave_no_gap(recipe):
     schedule = Schedule(recipe)
     assert [moment.step for moment in walk(schedule)] == list(range(schedule.steps))
-    for before, after in zip(schedule.stretches, schedule.stretches[1:], strict=False):
+    for before, after in zip(schedule.phases, schedule.phases[1:], strict=False):
         assert before.stop == after.first
     begins = [moment.notes_seen for moment in walk(schedule) if moment.begins]
-    assert begins == [part.first for part in schedule.stretches]
+    assert begins == [part.first for part in schedule.phases]
 
 
 def test_stages_are_rounded_up_to_whole_batches():
     schedule = Schedule(
         tiny_recipe(schedule=[{"notes": 10, "batch": 4}, {"notes": 9, "batch": 3}, {"notes": 1, "batch": 8}])
     )
-    assert [(part.first, part.stop) for part in schedule.stretches] == [(0, 12), (12, 21), (21, 29)]
+    assert [(part.first, part.stop) for part in schedule.phases] == [(0, 12), (12, 21), (21, 29)]
 
 
 def test_fade_rises_to_one_within_its_notes_and_stays():

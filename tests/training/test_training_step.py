@@ -8,36 +8,34 @@ from tests.training.tiny import tiny_recipe, warm_recipe
 from torch.nn import functional as F
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.training.tasks.gan import GanTask
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.plan import make_plan, material_of
-from darktimbre.training.tasks.gan_networks import judge_both
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
+from darktimbre.training.tasks.gan import GanTask
+from darktimbre.training.tasks.gan_networks import scores_of_both
 
 
 def training_of(recipe: Recipe, corpus_path) -> GanTask:
     corpus = Corpus.open(corpus_path)
-    plan, _ = make_plan(recipe, corpus)
-    return GanTask(plan, material_of(plan, corpus), DistributedContext())
+    return GanTask(GanTask.make_plan(recipe, corpus), corpus, DistributedContext())
 
 
 def plain_losses(recipe: Recipe, training: GanTask, moment) -> tuple[dict, dict]:
     """Gradients of both networks by the definitions, from one state, without any of the step's economies."""
-    G, D = deepcopy(training.players.generator), deepcopy(training.players.discriminator)
+    G, D = deepcopy(training.networks.generator), deepcopy(training.networks.discriminator)
     batch, at = training.batch(moment), {"stage": moment.scale, "alpha": moment.alpha}
     goals, T = recipe.objectives, recipe.data.temperature
 
     def asked(verdict):
         pitch = F.cross_entropy(verdict.pitch_logits, batch.pitch_class)
-        wanted, said = batch.soft, torch.sigmoid(verdict.attribute_logits / T)
+        wanted, said = batch.soft_labels, torch.sigmoid(verdict.attribute_logits / T)
         attributes = -(wanted * said.log() + (1 - wanted) * (1 - said).log()).mean()
         return goals.pitch * pitch + goals.attributes * attributes
 
-    fake = G(batch.critic_latent, batch.condition, **at).detach()
-    on_real, on_fake = D(batch.pictures, **at), D(fake, **at)
+    fake = G(batch.d_latent, batch.condition, **at).detach()
+    on_real, on_fake = D(batch.real, **at), D(fake, **at)
     critic = on_fake.score.mean() - on_real.score.mean() + goals.drift * (on_real.score**2).mean() + asked(on_real)
-    mixed = batch.between.view(-1, 1, 1, 1) * batch.pictures + (1 - batch.between.view(-1, 1, 1, 1)) * fake
+    mixed = batch.mix.view(-1, 1, 1, 1) * batch.real + (1 - batch.mix.view(-1, 1, 1, 1)) * fake
     mixed.requires_grad_()
     (slope,) = torch.autograd.grad(D(mixed, **at).score.sum(), mixed, create_graph=True)
     distances = (slope.flatten(1).norm(dim=1) - 1) ** 2
@@ -63,10 +61,10 @@ def test_discriminators_gradient_is_that_of_the_plain_step(tiny_corpus, monkeypa
     settled: dict[str, dict] = {}
 
     def note(name, moment):
-        network = training.players.trained()[name]
+        network = training.networks.trained()[name]
         settled[name] = {key: parameter.grad for key, parameter in network.named_parameters()}
 
-    monkeypatch.setattr(training.players, "settle", note)
+    monkeypatch.setattr(training.networks, "update", note)
     told = training.step(moment)
     for name, value in losses.items():
         torch.testing.assert_close(told[name].detach(), value.detach(), rtol=1e-4, atol=1e-6)
@@ -81,27 +79,27 @@ def test_discriminators_gradient_is_that_of_the_plain_step(tiny_corpus, monkeypa
 def test_generators_turn_leaves_the_discriminator_alone_and_the_other_way_round(tiny_corpus, monkeypatch):
     recipe = tiny_recipe()
     training = training_of(recipe, tiny_corpus)
-    players, order = training.players, []
+    networks, order = training.networks, []
 
-    def settle(name, moment):
+    def update(name, moment):
         other = "generator" if name == "discriminator" else "discriminator"
-        assert all(parameter.grad is None for parameter in players.trained()[other].parameters())
-        assert any(parameter.grad is not None for parameter in players.trained()[name].parameters())
-        players.trained()[name].zero_grad(set_to_none=True)
+        assert all(parameter.grad is None for parameter in networks.trained()[other].parameters())
+        assert any(parameter.grad is not None for parameter in networks.trained()[name].parameters())
+        networks.trained()[name].zero_grad(set_to_none=True)
         order.append(name)
 
-    monkeypatch.setattr(players, "settle", settle)
+    monkeypatch.setattr(networks, "update", update)
     training.step(Schedule(recipe).at(0))
     assert order == ["discriminator", "generator"]
-    assert all(parameter.requires_grad for network in players.trained().values() for parameter in network.parameters())
+    assert all(parameter.requires_grad for network in networks.trained().values() for parameter in network.parameters())
 
 
 def test_one_pass_over_real_and_fake_equals_two(tiny_corpus):
     training = training_of(tiny_recipe(), tiny_corpus)
-    discriminator = training.players.discriminator
+    discriminator = training.networks.discriminator
     real, fake = torch.randn(8, 2, 16, 32), torch.randn(8, 2, 16, 32)
     at = {"stage": 2, "alpha": 1.0}
-    for mine, plain in zip(judge_both(discriminator, real, fake, **at), (real, fake), strict=True):
+    for mine, plain in zip(scores_of_both(discriminator, real, fake, **at), (real, fake), strict=True):
         torch.testing.assert_close(mine.score, discriminator(plain, **at).score, rtol=1e-4, atol=1e-5)
 
 
@@ -116,15 +114,15 @@ def test_penalty_is_lazy_with_its_weight_times_the_interval(tiny_corpus, monkeyp
 def test_fakes_are_conditioned_on_labels_of_the_real_rows(tiny_corpus):
     training = training_of(tiny_recipe(), tiny_corpus)
     batch = training.batch(Schedule(tiny_recipe()).at(8))
-    index = training.stream.rows(8, 4)
-    rows = training.material.rows[index]
+    index = training.sampler.rows(8, 4)
+    rows = training.dataset.rows[index]
     corpus = Corpus.open(tiny_corpus)
     pitches = batch.condition[:, :3].argmax(1) + 69
     assert pitches.tolist() == corpus.column("pitch")[rows].tolist()
-    torch.testing.assert_close(batch.soft, torch.from_numpy(training.material.soft[index]))
+    torch.testing.assert_close(batch.soft_labels, torch.from_numpy(training.dataset.soft_labels[index]))
     expected = training.codec.encode(torch.from_numpy(corpus.waves(rows)))[:, :, ::4, ::4]
-    assert batch.pictures.shape == (4, 2, 4, 8)
-    torch.testing.assert_close(batch.pictures, expected)
+    assert batch.real.shape == (4, 2, 4, 8)
+    torch.testing.assert_close(batch.real, expected)
 
 
 def test_warm_start_learns_to_reconstruct(tiny_corpus):
@@ -139,13 +137,13 @@ def test_encoder_is_the_critic_at_the_end_of_the_warm_start_and_stays(tiny_corpu
     training, schedule = training_of(recipe, tiny_corpus), Schedule(recipe)
     for seen in range(0, 32, 8):
         training.step(schedule.at(seen))
-    then = deepcopy(training.players.discriminator.state_dict())
+    then = deepcopy(training.networks.discriminator.state_dict())
     for seen in range(32, 44, 4):
         assert "anchor" in training.step(schedule.at(seen))
-    assert training.players.encoder is not None
-    for name, tensor in training.players.encoder.state_dict().items():
+    assert training.networks.encoder is not None
+    for name, tensor in training.networks.encoder.state_dict().items():
         assert torch.equal(tensor, then[name])
-    assert not torch.equal(training.players.discriminator.score.weight, then["score.weight"])
+    assert not torch.equal(training.networks.discriminator.score.weight, then["score.weight"])
 
 
 def test_torchs_own_generator_is_left_alone(tiny_corpus):

@@ -13,11 +13,12 @@ from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.objectives.distillation import distillation_loss
+from darktimbre.representation.codec import codec_from_config
 from darktimbre.training.classes import families_of, family_classes
-from darktimbre.training.data import Data
-from darktimbre.training.dataset import choose_attributes, gather
-from darktimbre.training.plan import make_plan
-from darktimbre.training.tree import told_of
+from darktimbre.training.dataset import choose_attributes, note_dataset
+from darktimbre.training.recipe.schema import Data
+from darktimbre.training.tasks.gan import GanTask, network_config
+from darktimbre.training.tree import label_mask
 
 PLACES = [("drums", "kick"), ("drums", "kick"), ("drums", "snare"), ("synths", None), ("drums", "clap"), ("fx", "kick")]
 NAMES = ("drums", "fx", "synths", "drums/clap", "drums/kick", "drums/snare", "fx/kick")
@@ -62,9 +63,9 @@ def test_labels_are_class_and_subclass_one_hot_each(tmp_path):
     attributes = choose_attributes(data(), corpus)
     assert attributes.names == NAMES  # classes first, both sorted; "kick" of two classes is two
     assert attributes.teacher == "classes"
-    material = gather(data(), corpus, attributes)
-    assert set(np.unique(material.soft)) == {0.0, 1.0}
-    said = [tuple(NAMES[column] for column in np.flatnonzero(row)) for row in material.soft]
+    material = note_dataset(data(), corpus, attributes)
+    assert set(np.unique(material.soft_labels)) == {0.0, 1.0}
+    said = [tuple(NAMES[column] for column in np.flatnonzero(row)) for row in material.soft_labels]
     assert said == [
         ("drums", "drums/kick"), ("drums", "drums/kick"), ("drums", "drums/snare"), ("synths",),
         ("drums", "drums/clap"), ("fx", "fx/kick"),
@@ -86,16 +87,16 @@ def test_without_folders_there_are_no_classes(tmp_path):
 
 
 def test_class_and_subclass_are_left_unsaid_independently_and_as_often_as_asked():
-    said = told_of(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=40, batch=20_000)
+    said = label_mask(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=40, batch=20_000)
     classes, subclasses = said[:, :3], said[:, 3:]
     assert (classes == classes[:, :1]).all()
     assert (subclasses == subclasses[:, :1]).all()
     unsaid = 1 - torch.stack([classes[:, 0], subclasses[:, 0]], 1)
     assert unsaid.mean(0).tolist() == pytest.approx([0.3, 0.2], abs=0.015)
     assert float(unsaid.prod(1).mean()) == pytest.approx(0.06, abs=0.01)
-    again = told_of(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=40, batch=20_000)
+    again = label_mask(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=40, batch=20_000)
     assert torch.equal(said, again)
-    other = told_of(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=41, batch=20_000)
+    other = label_mask(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=41, batch=20_000)
     assert not torch.equal(said, other)
 
 
@@ -110,7 +111,7 @@ def test_what_was_not_told_has_no_part_in_the_loss():
 
 def test_the_condition_keeps_the_unsaid_to_itself(tmp_path):
     corpus = one_shots(tmp_path / "c")
-    material = gather(data(), corpus, choose_attributes(data(), corpus))
+    material = note_dataset(data(), corpus, choose_attributes(data(), corpus))
     told = torch.ones(2, len(NAMES))
     told[1, 3:] = 0
     condition = material.condition(np.array([0, 2]), told)
@@ -119,7 +120,9 @@ def test_the_condition_keeps_the_unsaid_to_itself(tmp_path):
 
 def test_notes_may_be_brought_to_one_peak(tmp_path):
     corpus = one_shots(tmp_path / "c")
-    plain, level = (gather(data(peak_db=peak), corpus, choose_attributes(data(), corpus)) for peak in (None, -6.0))
+    plain, level = (
+        note_dataset(data(peak_db=peak), corpus, choose_attributes(data(), corpus)) for peak in (None, -6.0)
+    )
     index = np.array([0, 3])
     before, after = plain.waves(index), level.waves(index)
     assert torch.equal(before, torch.from_numpy(corpus.waves(index)))
@@ -147,7 +150,6 @@ def test_hard_labels_have_no_temperature_and_are_taken_whole():
 def test_the_plan_makes_room_for_every_class(tmp_path):
     recipe = tiny_recipe()
     recipe = recipe.model_copy(update={"data": data(codec=recipe.data.codec)})
-    plan, start = make_plan(recipe, one_shots(tmp_path / "c"))
-    assert start is None
+    plan = GanTask.make_plan(recipe, one_shots(tmp_path / "c"))
     assert plan.attributes.size == len(NAMES)
-    assert plan.network().heads.attributes == len(NAMES)
+    assert network_config(plan.recipe, plan.attributes, codec_from_config(plan.codec)).heads.attributes == len(NAMES)

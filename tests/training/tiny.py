@@ -11,6 +11,7 @@ from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.note import Note
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.tasks.base import recipe_from
 
 RATE, SAMPLES, NOTES = 8000, 248, 30
 PITCHES = (69, 71)
@@ -84,7 +85,7 @@ def tiny_recipe(**changes: Any) -> Recipe:
         "preview_every": 0,
         "journal_every": 12,
     }
-    return Recipe.model_validate(recipe | changes)
+    return recipe_from(recipe | changes)
 
 
 def warm_recipe(**changes: Any) -> Recipe:

@@ -117,7 +117,7 @@ def _libraries() -> Finding:
 def _torch() -> Finding:
     import torch
 
-    from darktimbre.training.hardware import computes_bf16
+    from darktimbre.training.distributed import computes_bf16
 
     narrow = "bf16" if computes_bf16(torch.device("cpu")) else "no bf16"
     cores = os.cpu_count() or 1
@@ -127,7 +127,7 @@ def _torch() -> Finding:
 def _devices() -> Finding:
     import torch
 
-    from darktimbre.training.hardware import computes_bf16
+    from darktimbre.training.distributed import computes_bf16
 
     if not torch.cuda.is_available():
         return Finding("device", GOOD, "cpu; no CUDA device, so training takes hours rather than minutes")

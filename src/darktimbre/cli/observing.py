@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
     from darktimbre.teachers.tagger import Tagger
     from darktimbre.training.observer import View
-    from darktimbre.training.recipe import Recipe
+    from darktimbre.training.recipe.schema import Recipe
 
 ELIGIBLE = "eligible"  # in a line: whether the instrument was whole, so that it could be kept
 
@@ -226,12 +226,14 @@ def observer_for(
         UserError: the metric is none, or none of this recipe's; the teacher's weights are missing or not those that
             tagged the corpus; the corpus has no valid notes.
     """
+    from darktimbre.training.tasks.base import task_of
+
     if every is None:
         if keep_best:
             raise UserError("--keep-best chooses among evaluations: say how often with --evaluate-every NOTES.")
         return None
-    if recipe.task != "gan":
-        say(f"The task {recipe.task} makes no sound to listen to: --evaluate-every is left aside.")
+    if task_of(recipe).evaluated_by != "teacher":
+        say(f"A {task_of(recipe).name} makes no sound to evaluate: --evaluate-every is left aside.")
         return None
     from darktimbre.corpus.corpus import Corpus
 

@@ -21,12 +21,12 @@ from darktimbre.measures.classes import classes_covered
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
 from darktimbre.training.curves import draw_losses
-from darktimbre.training.picture_material import labels_of
+from darktimbre.training.dataset import picture_labels
 
 if TYPE_CHECKING:
     from darktimbre.training.observer import View
-    from darktimbre.training.picture_gan import PictureGanTraining
-    from darktimbre.training.recipe import Recipe
+    from darktimbre.training.recipe.schema import Recipe
+    from darktimbre.training.tasks.digit_gan import DigitGanTask
 
 GRID, PREVIEWS, SCORES, CLASSIFIER = "digits.png", "previews", "scores.json", "classifier"
 GLANCE, WHOLE = 2_000, 10_000  # pictures judged now and then, and at the end
@@ -45,7 +45,7 @@ class PictureLooks:
     def __init__(self, corpus: Corpus, classifier: PictureClassifier, every: int) -> None:
         self.every, self.classifier = every, classifier
         split, rows = next((split, rows) for split in ("test", "valid", "train") if len(rows := corpus.rows(split)))
-        label = labels_of(corpus, rows, classifier.classes)
+        label = picture_labels(corpus, rows, classifier.classes)
         rows, label = rows[label >= 0][:WHOLE], label[label >= 0][:WHOLE]
         self.split, self.count = split, len(rows)
         self.real: Real = judge_real(classifier, corpus.pictures(rows), label)
@@ -61,7 +61,7 @@ class PictureLooks:
 
     def look(self, view: "View") -> None:
         """Draws and judges what is learned so far."""
-        training = cast("PictureGanTraining", view.training)
+        training = cast("DigitGanTask", view.training)
         model = training.model(view.notes_seen, {})
         scores, rows = self._judged(model, GLANCE)
         line = scores.to_json()
@@ -155,11 +155,11 @@ def looks_for(
     Raises:
         UserError: the classifier tells other classes apart, or the corpus cannot be learned from.
     """
-    from darktimbre.training.picture_material import gather_pictures
+    from darktimbre.training.dataset import picture_dataset
     from darktimbre.training.schedule import Schedule
 
     corpus = Corpus.open(corpus_path, of="pictures")
-    classes = gather_pictures(recipe.data, corpus).classes
+    classes = picture_dataset(recipe.data, corpus).classes
     if classifier is not None:
         judge = PictureClassifier.from_pretrained(classifier)
     else:
@@ -178,9 +178,10 @@ def _kept_or_trained(
     corpus: Corpus, home: Path, *, smoke: bool, accelerator: str, say: Callable[[str], None]
 ) -> PictureClassifier:
     """The classifier that lies beside a corpus; trained on its real pictures where there is none yet."""
-    from darktimbre.training.loop import Options, train_recipe
-    from darktimbre.training.reading import load_recipe, smoked
-    from darktimbre.training.runfolder import BUNDLE, PLAN
+    from darktimbre.training.recipe.load import load_recipe
+    from darktimbre.training.run_folder import BUNDLE, PLAN
+    from darktimbre.training.tasks.base import task_of
+    from darktimbre.training.trainer import Options, train_recipe
 
     if (home / BUNDLE / "config.json").is_file():
         kept = PictureClassifier.from_pretrained(home / BUNDLE)
@@ -192,7 +193,7 @@ def _kept_or_trained(
     say(f"First a classifier that can judge digits is trained, once for this corpus: {home}.")
     recipe = load_recipe("digits-classifier")
     options = Options(corpus=corpus.path, run=home, resume=(home / PLAN).is_file(), accelerator=accelerator)
-    outcome = train_recipe(smoked(recipe) if smoke else recipe, options, say=say)
+    outcome = train_recipe(task_of(recipe).shrunk(recipe) if smoke else recipe, options, say=say)
     if outcome.bundle is None:
         raise KeyboardInterrupt  # it was asked to stop; the classifier goes on where it was
     trained = PictureClassifier.from_pretrained(outcome.bundle)

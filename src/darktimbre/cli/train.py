@@ -1,24 +1,30 @@
 """`darktimbre train`: corpus + recipe → run folder → bundle."""
 
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from darktimbre.cli.observing_pictures import PictureLooks
+from darktimbre.cli import console
+from darktimbre.notes.errors import UserError
+from darktimbre.training import dryrun, trainer
+from darktimbre.training.recipe import load
+from darktimbre.training.tasks import base
 
 MACHINE, START, LISTENING = "Machine", "How it begins", "Listening while it trains"
-RECIPES = (
-    "darkgan-small", "darkgan", "darkgan-baseline", "gansynth", "tagger", "inception",
-    "digits-dcgan", "digits-wgan-gp", "digits-conditional", "digits-classifier",
-    "oneshot-gan", "oneshot-classes", "oneshot-classes-if", "oneshot-classifier",
-)  # fmt: skip
-"""Those in the package; named here, for help imports no room."""
+
+
+def recipes() -> str:
+    """Names of the recipes in the package, by their files: help imports no room."""
+    folder = resources.files("darktimbre") / "training" / "recipes"
+    return ", ".join(
+        sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    )
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help=f"{', '.join(RECIPES)}, or a YAML file.")],
+    recipe: Annotated[str, typer.Argument(help=f"{recipes()}, or a YAML file.")],
     corpus: Annotated[Path | None, typer.Option(help="The corpus to learn from (needed but for a dry run).")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/NAME-OF-THE-RECIPE).")] = None,
     set_: Annotated[
@@ -83,59 +89,41 @@ def train(
     accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "auto",
 ) -> None:
     """Train an instrument by a recipe; Ctrl-C saves, --resume goes on exactly."""
-    from darktimbre.cli.console import INTERRUPTED, caution, say
-    from darktimbre.notes.attributes import CLASSES
-    from darktimbre.notes.errors import UserError
-    from darktimbre.training.reading import load_recipe, smoked
-
     if init and from_scratch:
         raise UserError("Choose either --init or --from-scratch.")
     overrides = [*(set_ or []), *([f"init={init}"] if init else []), *(["init=scratch"] if from_scratch else [])]
-    chosen = load_recipe(recipe, overrides)
-    if chosen.task != "gan" and (half or init):
-        raise UserError(f"{'--half' if half else '--init'} is for instruments: leave it out to train a {chosen.task}.")
-    if chosen.sees_pictures and (keep_best or weights):
-        raise UserError(
-            f"{'--keep-best' if keep_best else '--weights'} is for sounds: leave it out to train a {chosen.task}."
-        )
-    if (evaluate_every or keep_best) and chosen.task == "gan" and chosen.data.teacher == CLASSES:
-        raise UserError(
-            "No teacher listens to classes while they are learnt: leave out --evaluate-every and --keep-best, and let "
-            "a classifier judge the bundle (`darktimbre evaluate`)."
-        )
-    if classifier and chosen.task != "picture-gan":
-        raise UserError(f"--classifier judges the digits of a picture-gan: leave it out to train a {chosen.task}.")
+    chosen = load.load_recipe(recipe, overrides)
+    task = base.task_of(chosen)
+    given = {"--half": half, "--init": init, "--keep-best": keep_best, "--weights": weights, "--classifier": classifier}
+    task.check_flags(chosen, [flag for flag, value in {**given, "--evaluate-every": evaluate_every}.items() if value])
     if smoke:
-        chosen = smoked(chosen)
+        chosen = task.shrunk(chosen)
     if dry_run:
-        from darktimbre.training.dryrun import dry_run_report
-
-        say(dry_run_report(chosen, corpus, accelerator=accelerator))
+        console.say(dryrun.dry_run_report(chosen, corpus, accelerator=accelerator))
         return
     if corpus is None:
         raise UserError("Say what to learn from: --corpus FOLDER (made by `darktimbre render` or `darktimbre import`).")
     if devices != "auto" and not (devices.isdecimal() and int(devices) > 0):
         raise UserError(f"--devices is a number of processes, 1 or more, or auto, not {devices!r}.")
-    if chosen.task == "picture-gan" and (devices not in ("auto", "1") or nodes > 1):
+    if task.one_process and (devices not in ("auto", "1") or nodes > 1):
         raise UserError("GANs of digits train in one process, for their batch norms: leave out --devices and --nodes.")
 
     from darktimbre.cli.observing import observer_for
-    from darktimbre.training.loop import Options, train_recipe
+    from darktimbre.cli.observing_pictures import GRID, SCORES, looks_for
 
     folder = run or Path("runs") / chosen.name
-    looks: PictureLooks | None = None
-    if chosen.task == "picture-gan":
-        from darktimbre.cli.observing_pictures import looks_for
-
+    looks = observer = None
+    if task.evaluated_by == "classifier":
         looks = looks_for(
             chosen, corpus, every=evaluate_every, classifier=classifier, run=folder, smoke=smoke,
-            accelerator=accelerator, say=say,
+            accelerator=accelerator, say=console.say,
         )  # fmt: skip
-    observer = None if chosen.sees_pictures else observer_for(
-        chosen, corpus, every=evaluate_every, keep_best=keep_best, weights=weights, device=listening_on(accelerator),
-        half=half, say=say,
-    )  # fmt: skip
-    options = Options(
+    elif task.corpus_of == "sounds":
+        observer = observer_for(
+            chosen, corpus, every=evaluate_every, keep_best=keep_best, weights=weights,
+            device=listening_on(accelerator), half=half, say=console.say,
+        )  # fmt: skip
+    options = trainer.Options(
         corpus=corpus,
         run=folder,
         resume=resume,
@@ -145,25 +133,25 @@ def train(
         minutes=minutes,
         half=half,
     )
-    outcome = train_recipe(chosen, options, say=say, observer=looks or observer)
+    outcome = trainer.train_recipe(chosen, options, say=console.say, observer=looks or observer)
     for sentence in observer.closing(folder) if observer else ():
-        say(sentence)
+        console.say(sentence)
     if outcome.reason == "interrupted":
-        caution(f"Stopped after {outcome.notes_seen:,} notes; the same command with --resume goes on exactly there.")
-        raise typer.Exit(INTERRUPTED)
+        console.warn(
+            f"Stopped after {outcome.notes_seen:,} notes; the same command with --resume goes on exactly there."
+        )
+        raise typer.Exit(console.INTERRUPTED)
     if outcome.reason == "time":
-        say(f"The time is up after {outcome.notes_seen:,} notes; the same command with --resume goes on.")
+        console.say(f"The time is up after {outcome.notes_seen:,} notes; the same command with --resume goes on.")
     if outcome.bundle is not None and looks is not None:
-        from darktimbre.cli.observing_pictures import GRID, SCORES
-
         for row in looks.table(looks.close(folder, outcome.bundle)):
-            say(f"  {row['figure']}: {row['generated']} (real: {row['real']})")
-        say(f"The generator is in {outcome.bundle}, its digits in {folder / GRID}, the figures in {folder / SCORES}.")
-    elif outcome.bundle is not None and chosen.task == "gan":
-        say(f"The instrument is in {outcome.bundle}: play it with `darktimbre synth random {outcome.bundle} sounds`.")
-    elif outcome.bundle is not None:
-        what = "tagger" if chosen.task == "tagger" else "classifier"
-        say(f"The {what} is in {outcome.bundle}.")
+            console.say(f"  {row['figure']}: {row['generated']} (real: {row['real']})")
+        console.say(
+            f"The generator is in {outcome.bundle}, its digits in {folder / GRID}, the figures in {folder / SCORES}."
+        )
+    else:
+        for sentence in task.closing(outcome):
+            console.say(sentence)
 
 
 def listening_on(accelerator: str) -> str:

@@ -34,9 +34,9 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose, rank, read_attributes
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.teachers.tagger import Tagger
-from darktimbre.training.loop import ACCELERATORS
-from darktimbre.training.material import choose_attributes, gather
+from darktimbre.training.dataset import choose_attributes, note_dataset
 from darktimbre.training.progress import duration
+from darktimbre.training.trainer import ACCELERATORS
 
 RATE = 16_000  # Hz
 
@@ -343,7 +343,7 @@ def check_evaluation(
             attributes = choose_attributes(run.recipe.data, run.corpus)
             known.append(set(attributes.pitches))
             if not run.done:
-                gather(run.recipe.data, run.corpus, attributes)
+                note_dataset(run.recipe.data, run.corpus, attributes)
     pitched = [pitches for pitches in known if pitches]
     common = tuple(sorted(set.intersection(*pitched))) if pitched else ()
     if pitched and not common:

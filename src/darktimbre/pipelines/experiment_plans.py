@@ -11,8 +11,9 @@ from typing import Literal
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
-from darktimbre.training.reading import load_recipe
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.recipe.load import load_recipe
+from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.tasks.gan import GanRecipe
 
 SCALES = ("small", "paper")
 TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 5.0)
@@ -185,8 +186,8 @@ def mode_seeking(choices: Choices) -> Experiment:
     """
     name = choices.recipe or ("darkgan-small" if choices.scale == "small" else "darkgan")
     plain = load_recipe(name)
-    if plain.network is None:
-        raise UserError(f"mode-seeking is for GANs that make sound; {name} is of the task {plain.task}.")
+    if not isinstance(plain, GanRecipe):
+        raise UserError(f"mode-seeking is for GANs that make sound; {name} trains something else.")
     common = _condition(choices, plain)
     init_from = choices.start or ("start" if plain.warm_start else None)
     training = common + _adversarial(choices, plain, init_from is not None)
@@ -226,7 +227,7 @@ def mode_seeking(choices: Choices) -> Experiment:
     )
 
 
-def _condition(choices: Choices, plain: Recipe) -> tuple[str, ...]:
+def _condition(choices: Choices, plain: GanRecipe) -> tuple[str, ...]:
     """What all variants are conditioned on: by the teacher chosen, or as the bundle was that they start from."""
     if choices.start is None:
         by_tagger = plain.data.attributes and plain.data.teacher != CLASSES
@@ -246,7 +247,7 @@ def _condition(choices: Choices, plain: Recipe) -> tuple[str, ...]:
 ANOTHER = "give another --start"
 
 
-def _adversarial(choices: Choices, plain: Recipe, initialised: bool) -> tuple[str, ...]:
+def _adversarial(choices: Choices, plain: GanRecipe, initialised: bool) -> tuple[str, ...]:
     """The schedule of a variant, of `choices.notes` where that is given; no warm start where one was made."""
     total = sum(stage.notes for stage in plain.schedule)
     part = choices.notes / total if choices.notes else 1.0

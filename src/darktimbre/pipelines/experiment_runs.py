@@ -12,30 +12,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.weights import digest
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.surgery import with_pac, without_minibatch_stddev
-from darktimbre.notes.attributes import CLASSES, Attributes
+from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.experiment_plans import ANOTHER, Variant
 from darktimbre.pipelines.steps import recorded
-from darktimbre.representation.codec import codec_from_config
 from darktimbre.tagging.ranking import read_attributes
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint
-from darktimbre.training.estimate import estimate
-from darktimbre.training.loop import Options, Outcome, train_recipe
 from darktimbre.training.observer import View
-from darktimbre.training.plan import Plan, network_for
 from darktimbre.training.progress import duration
-from darktimbre.training.recipe import Recipe
-from darktimbre.training.runfolder import PLAN
+from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.run_folder import PLAN
 from darktimbre.training.schedule import Schedule
+from darktimbre.training.tasks.base import Plan, task_of
+from darktimbre.training.tasks.gan import GanRecipe
+from darktimbre.training.trainer import Options, Outcome, train_recipe
 
-CLASSIFIED = 150.0  # notes a second that a classifier is trained on by one core, for a first estimate
 CLOCK_CHECKS = 1000  # in a run
 FIRST, AGAIN = 600.0, 3600.0  # seconds until the time left is said, and said again
 
@@ -75,13 +71,12 @@ class Start:
         held = hashlib.sha256((bundle.digest + digest(bundle.discriminator)).encode()).hexdigest()
         return cls(Path(bundle.origin), held, bundle.network.minibatch_stddev, bundle.network.pac)
 
-    def fitted(self, recipe: Recipe, runs: Path) -> "Start":
+    def fitted(self, recipe: GanRecipe, runs: Path) -> "Start":
         """The same for a recipe's network: without the channel of the deviation, or with a layer for pac.
 
         Raises:
             UserError: the start lacks what the recipe has.
         """
-        assert recipe.network is not None
         stddev, pac = recipe.network.minibatch_stddev, recipe.network.pac
         if (stddev, pac) == (self.minibatch_stddev, self.pac):
             return self
@@ -188,7 +183,7 @@ class Run:
 
     def as_start(self) -> Start:
         """What its end is to those that are initialised from it; it need not have been reached."""
-        network = self.recipe.network
+        network = getattr(self.recipe, "network", None)
         return Start(
             self.bundle, self.digest, bool(network and network.minibatch_stddev), network.pac if network else 1
         )
@@ -295,16 +290,9 @@ def estimate_times(runs: Sequence[Run], device: str) -> None:
 
 
 def _parts(run: Run, device: str) -> list[tuple[int, int, float]]:
-    recipe, phases = run.recipe, Schedule(run.recipe).stretches
-    if run.variant.role == "classifier":
-        return [(phase.first, phase.stop, (phase.stop - phase.first) / CLASSIFIED) for phase in phases]
-    data, rate = recipe.data, run.corpus.sample_rate if run.corpus else 16_000
-    names = data.attributes if isinstance(data.attributes, tuple) else tuple(map(str, range(data.attributes)))
-    low, high = data.pitches or (0, -1)
-    attributes = Attributes(pitches=tuple(range(low, high + 1)), names=names)
-    codec = codec_from_config({**data.codec, "sample_rate": rate, "samples": round(data.seconds * rate)})
-    found = estimate(recipe, network_for(recipe, attributes, codec), torch.device(device))
-    return [(phase.first, phase.stop, cost) for phase, cost in zip(phases, found.seconds, strict=True)]
+    rate = run.corpus.sample_rate if run.corpus else 16_000
+    seconds = task_of(run.recipe).seconds(run.recipe, rate, device)
+    return [(part.first, part.stop, cost) for part, cost in zip(Schedule(run.recipe).phases, seconds, strict=True)]
 
 
 class TimeLeft:

@@ -34,9 +34,9 @@ from darktimbre.tagging.tag import tag_corpus
 from darktimbre.teachers.tagger import Tagger
 from darktimbre.teachers.weights import kept
 from darktimbre.training import checkpoint
-from darktimbre.training.loop import Options, train_recipe
-from darktimbre.training.reading import load_recipe
-from darktimbre.training.recipe import Recipe
+from darktimbre.training.recipe.load import load_recipe
+from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.trainer import Options, train_recipe
 
 BUILTIN = "built-in orchestra"
 """What renders the notes where there is no SoundFont."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.training.journal import read_journal
-from darktimbre.training.runfolder import JOURNAL
+from darktimbre.training.run_folder import JOURNAL
 
 PICTURE = "losses.png"
 _NOT_LOSSES = ("notes_seen", "step", "phase", "stage", "alpha")

@@ -12,7 +12,7 @@ from darktimbre.training.checkpoint import Snapshot
 from darktimbre.training.journal import Journal, Meter
 from darktimbre.training.observer import Observer, View, undisturbed
 from darktimbre.training.progress import Progress
-from darktimbre.training.schedule import StepState, Schedule
+from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.tasks.base import Task
 
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from darktimbre.training.journal import Meter
-from darktimbre.training.schedule import StepState, Schedule, Phase
+from darktimbre.training.schedule import Phase, Schedule, StepState
 
 REFRESH, PLAIN = 0.5, 15.0  # seconds between lines on a terminal, and elsewhere
 MEMORY = 20.0  # seconds over which the speed is averaged

@@ -14,8 +14,8 @@ except ImportError:  # Windows
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
-from darktimbre.training import checkpoint
 from darktimbre.tagging.store import Tags
+from darktimbre.training import checkpoint
 from darktimbre.training.recipe.load import difference, dump_recipe
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.tasks.base import Plan, task_of

@@ -61,7 +61,7 @@ class Plan:
     messages: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
-    def of(cls, recipe: Recipe, corpus: Corpus, attributes: Attributes | None = None, **choices: Any) -> "Plan":
+    def of(cls, requested: Recipe, corpus: Corpus, attributes: Attributes | None = None, **choices: Any) -> "Plan":
         """A plan for a corpus; `choices` are the other fields, where they differ from a task without any."""
         facts = {
             "name": corpus.name,
@@ -70,8 +70,16 @@ class Plan:
             "notes": len(corpus),
             "provenance": corpus.meta.get("provenance") or {},
         }
-        return cls(**{"requested": recipe, "recipe": recipe, "attributes": attributes or Attributes(), "codec": {},
-                      "corpus": facts, **choices})  # fmt: skip
+        return cls(
+            **{
+                "requested": requested,
+                "recipe": requested,
+                "attributes": attributes or Attributes(),
+                "codec": {},
+                "corpus": facts,
+                **choices,
+            }
+        )
 
     def save(self, path: Path) -> None:
         """Writes `run.json`."""

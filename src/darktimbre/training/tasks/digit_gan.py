@@ -10,7 +10,8 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from darktimbre import __version__
-from darktimbre.bundle.picture_gan import PictureGan, state_of
+from darktimbre.bundle.pictures import PictureGan
+from darktimbre.bundle.weights import state_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator, Normalisation, recalibrated
 from darktimbre.notes.errors import UserError

@@ -25,7 +25,7 @@ from darktimbre.representation.codec import SPAN, Codec, codec_from_config
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.training.augment import augmented
-from darktimbre.training.dataset import NoteDataset, choose_attributes, fit_codec, note_dataset
+from darktimbre.training.dataset import choose_attributes, fit_codec, note_dataset
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.schema import Data, PhaseKind, Section, Stage
