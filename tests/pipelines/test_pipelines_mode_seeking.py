@@ -291,7 +291,7 @@ def test_arms_and_what_is_refused(tmp_path) -> None:
     assert variant.resolved().objectives.mode_seeking == 0.5
     short = experiment_of("mode-seeking", choices("paper", notes=24_840)).variants[1].resolved()
     assert sum(stage.notes for stage in short.schedule) == pytest.approx(24_840, rel=0.001)
-    with pytest.raises(UserError, match="is of the task inception"):
+    with pytest.raises(UserError, match="inception trains something else"):
         experiment_of("mode-seeking", choices(recipe="inception"))
     assert numbers_of("0.5,0.05,0.5", "--mode-seeking", (1.0,)) == (0.05, 0.5)
     for text in ("", "0", "-1,2", "much", "inf"):

@@ -26,7 +26,7 @@ from darktimbre.training import checkpoint
 from darktimbre.training.observer import View
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.schema import Recipe
-from darktimbre.training.run_folder import PLAN
+from darktimbre.training.run_folder import PLAN, refuse_other
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Plan, task_of
 from darktimbre.training.tasks.gan import GanRecipe
@@ -238,7 +238,7 @@ def run_of(variant: Variant, corpus: Corpus | None, runs: Path, start: Start | N
         recipe = recipe.model_copy(update={"init": kept.requested.init if kept else str(start.place.resolve())})
     if kept is not None:
         try:
-            kept.refuse_other(recipe, corpus)
+            refuse_other(kept, recipe, corpus)
         except UserError as error:
             raise UserError(f"{folder} does not hold what its name says: move it away. {error}") from None
     return Run(variant, recipe, corpus, made_from, folder, start=start)
@@ -262,7 +262,7 @@ def digest_of(recipe: Recipe, corpus: Corpus) -> str:
     """SHA-256 over the resolved recipe, attributes by name, the corpus, and the tags where it is trained on them.
 
     Of the recipe counts what differs from the defaults: a key that a later version adds makes no run another. (Where a
-    default itself is changed, `Plan.refuse_other` says so.)
+    default itself is changed, `run_folder.refuse_other` says so.)
     """
     data, tags = recipe.data, ""
     if data.attributes and data.teacher != CLASSES:  # classes are part of the corpus

@@ -76,7 +76,7 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
     if there and not resume:
         raise UserError(f"{run} already holds a run: go on with --resume, or choose another folder.")
     if there:
-        _refuse_other(Plan.load(run / PLAN), recipe, corpus)
+        refuse_other(Plan.load(run / PLAN), recipe, corpus)
         snapshot, said = checkpoint.load_latest(run)
         for sentence in said:
             say(sentence)
@@ -103,7 +103,7 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
         raise UserError(f"{run} cannot be written: {error.strerror}.") from error
 
 
-def _refuse_other(plan: Plan, recipe: Recipe, corpus: Corpus) -> None:
+def refuse_other(plan: Plan, recipe: Recipe, corpus: Corpus) -> None:
     """Refuses to resume with another recipe or corpus, and says what differs."""
     same = recipe.model_copy(update={key: getattr(plan.requested, key) for key in FREE})
     if changes := difference(plan.requested, same):
