@@ -10,9 +10,9 @@ import pytest
 from tests.bundle.tiny import tiny_bundle
 from typer.testing import CliRunner
 
-from darktimbre.cli import runtime
 from darktimbre.cli.bench import cells_of
 from darktimbre.cli.main import app
+from darktimbre.export import runtime
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.synthesizer.timing import Spent
@@ -113,7 +113,7 @@ def test_auto_measures_once_keeps_it_and_tells(
     (kept,) = runtime.cache().glob("*.onnx")
     whole = kept.read_bytes()
     kept.write_bytes(b"torn")
-    monkeypatch.setattr(runtime, "_export", lambda _, path: path.write_bytes(whole))
+    monkeypatch.setattr(runtime, "export_onnx", lambda _, path, **rest: path.write_bytes(whole))
     assert runtime.open_instrument(bundle, runtime="onnx").runtime == "onnx"
 
 

@@ -25,6 +25,9 @@ from websockets.sync.client import connect
 from darktimbre import teachers
 from darktimbre.cli import play
 from darktimbre.cli.main import app
+from darktimbre.instrument import serving
+from darktimbre.instrument.admission import Admission, page_names
+from darktimbre.instrument.uploads import TaggedSounds
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 
@@ -143,10 +146,10 @@ def test_nothing_is_left_behind_however_it_is_ended(
 
 
 def test_the_archive_for_a_sampler_is_made_by_the_exporter(bundle: Path, tmp_path: Path) -> None:
-    from darktimbre.cli.runtime import open_instrument
+    from darktimbre.export.runtime import open_instrument
     from darktimbre.instrument.messages import ExportRequest
 
-    export = play._exporter(open_instrument(str(bundle), "cpu", "torch"), tmp_path)
+    export = play.exporter(open_instrument(str(bundle), "cpu", "torch"), tmp_path)
     paths = {export(ExportRequest(format=form, title="Both", loops=False, step=12)) for form in play.EXPORTS}
     assert len(paths) == len(play.EXPORTS)
     assert all(path.read_bytes()[:2] == b"PK" for path in paths)
@@ -182,9 +185,9 @@ def test_a_port_in_use_is_told_with_the_remedy(bundle: Path) -> None:
 
 def test_the_usual_port_gives_way_to_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        monkeypatch.setattr(play, "PORT", taken.getsockname()[1])
-        with play._bound("127.0.0.1", None) as other:
-            assert other.getsockname()[1] != play.PORT
+        monkeypatch.setattr(serving, "PORT", taken.getsockname()[1])
+        with serving.bind("127.0.0.1", None) as other:
+            assert other.getsockname()[1] != serving.PORT
 
 
 @pytest.mark.parametrize(
@@ -199,15 +202,12 @@ def test_the_usual_port_gives_way_to_any_other(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_the_list_of_names_is_exactly_what_was_told(host: str, allowed: list[str], names: list[str]) -> None:
-    assert play._names(host, True, allowed) == names
+    assert page_names(host, True, allowed) == names
 
 
 def test_an_allowed_network_holds_its_own_name_only(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from darktimbre.instrument import serving
-    from darktimbre.instrument.admission import Admission
-
     served: list[tuple[tuple[str, int], Admission]] = []
     monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path))
     monkeypatch.setattr(
@@ -223,19 +223,18 @@ def test_an_allowed_network_holds_its_own_name_only(
     assert "nothing is encrypted" in " ".join(ended.output.split())
 
 
-# --- who listens ---
+# --- the teacher ---
 
 
 class _Tagger:
-    """Hears the same in everything."""
+    """Predicts the same of every sound."""
 
     name, sample_rate, labels = "fake", 16000, (*NAMES, "Speech")
 
     def __init__(self, digest: str) -> None:
-        self.digest, self.asked = digest, 0
+        self.digest = digest
 
     def logits(self, waves: torch.Tensor) -> torch.Tensor:
-        self.asked += len(waves)
         return torch.tensor([[2.0, 0.0, -2.0, 9.0]]).repeat(len(waves), 1)
 
 
@@ -243,44 +242,56 @@ ATTRIBUTES = Attributes(pitches=(59, 60, 61), names=NAMES, teacher="yamnet", tea
 TONE = np.sin(np.arange(8000) * 2 * np.pi * 440 / 8000).astype(np.float32)
 
 
-def test_the_teacher_is_loaded_with_the_first_sound_and_told_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """What `teachers.load` was called with; it returns a teacher by other weights, `OWN` if asked for that file."""
     monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path))
-    loaded: list[str] = []
-    tagger = _Tagger("other")
-    monkeypatch.setattr(teachers, "load", lambda name, **rest: loaded.append(name) or tagger)
-    listener = play.Listener(ATTRIBUTES)
+    calls: list[tuple[str, dict[str, Any]]] = []
+
+    def load(name: str, **rest: Any) -> _Tagger:
+        calls.append((name, rest))
+        return _Tagger(DIGEST if rest["weights"] == OWN else "other")
+
+    monkeypatch.setattr(teachers, "load", load)
+    return calls
+
+
+OWN = Path("own.tflite")
+
+
+def _sounds(teacher: str | None = None, weights: Path | None = None) -> TaggedSounds:
+    name = play.teacher_name(ATTRIBUTES, teacher, weights)
+    return TaggedSounds(ATTRIBUTES, lambda: play.load_teacher(ATTRIBUTES, name, weights, "cpu"))
+
+
+def test_the_teacher_is_loaded_with_the_first_sound_and_warned_of_once(
+    loaded: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sounds = _sounds()
     assert loaded == []
-    heard = [listener(TONE, 8000) for _ in range(3)]
-    assert loaded == ["embedded"]  # yamnet's weights are not here
-    assert heard[0].pitch == pytest.approx(69, abs=0.02)
-    assert list(heard[0].levels.values()) == pytest.approx(
+    found = [sounds(TONE, 8000) for _ in range(3)]
+    assert [name for name, _ in loaded] == ["embedded"]  # yamnet's weights are not here
+    assert found[0].pitch == pytest.approx(69, abs=0.02)
+    assert list(found[0].levels.values()) == pytest.approx(
         [1 / (1 + np.exp(-x / 2)) for x in (2.0, 0.0, -2.0)], abs=1e-6
     )
-    said = capsys.readouterr().err
-    assert said.count("only resembles") == 1
-    assert "`darktimbre weights` gets yamnet" in " ".join(said.split())
-    assert listener(np.zeros(8000, np.float32), 8000).pitch is None
+    warned = capsys.readouterr().err
+    assert warned.count("cannot be compared exactly") == 1
+    assert "`darktimbre weights` gets yamnet" in " ".join(warned.split())
+    assert sounds(np.zeros(8000, np.float32), 8000).pitch is None
 
 
-def test_the_right_teacher_needs_no_caution(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path))
-    seen: list[Any] = []
-    monkeypatch.setattr(teachers, "load", lambda name, **rest: seen.append((name, rest)) or _Tagger(DIGEST))
-    play.Listener(ATTRIBUTES, None, Path("own.tflite"))(TONE, 8000)
-    assert seen == [("yamnet", {"device": "cpu", "weights": Path("own.tflite")})]
+def test_the_right_teacher_needs_no_warning(loaded: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    _sounds(weights=OWN)(TONE, 8000)
+    assert loaded == [("yamnet", {"device": "cpu", "weights": OWN})]
     assert capsys.readouterr().err == ""
 
 
-def test_a_teacher_that_lacks_a_label_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_teacher_that_lacks_a_label_is_refused_in_a_sentence() -> None:
     tagger = _Tagger(DIGEST)
     tagger.labels = ("Speech",)
-    monkeypatch.setattr(teachers, "load", lambda name, **rest: tagger)
     with pytest.raises(UserError, match="no label"):
-        play.Listener(ATTRIBUTES, "embedded")(TONE, 8000)
+        TaggedSounds(ATTRIBUTES, lambda: tagger)(TONE, 8000)
 
 
 def test_a_browser_is_opened_where_one_can_be_seen_and_other_users_never_see_the_token(
@@ -290,7 +301,7 @@ def test_a_browser_is_opened_where_one_can_be_seen_and_other_users_never_see_the
 
     opened, done = [], threading.Event()
     monkeypatch.setattr(webbrowser, "open", lambda link: (opened.append(link), done.set()))
-    play._open("http://127.0.0.1:1/#token=x", tmp_path)
+    serving.open_page("http://127.0.0.1:1/#token=x", tmp_path)
     assert done.wait(5)
     assert opened == [(tmp_path / "open.html").as_uri()]
     assert "http://127.0.0.1:1/#token=x" in (tmp_path / "open.html").read_text()
@@ -298,6 +309,6 @@ def test_a_browser_is_opened_where_one_can_be_seen_and_other_users_never_see_the
     if sys.platform == "linux":
         for name in ("DISPLAY", "WAYLAND_DISPLAY"):
             monkeypatch.delenv(name, raising=False)
-        assert not play._has_display()
+        assert not serving.has_display()
         monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
-        assert play._has_display()
+        assert serving.has_display()

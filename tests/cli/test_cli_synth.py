@@ -134,22 +134,22 @@ def test_a_midi_file_becomes_one_wav(bundle: Path, tmp_path: Path) -> None:
     assert 0 < np.abs(wave).max() <= 0.991
 
 
-class Ear:
-    """A teacher that hears fixed logits."""
+class FixedTagger:
+    """A teacher that predicts fixed logits."""
 
     name, sample_rate, digest = "fake", 16000, DIGEST
     labels = ("Noise", "Drum", "Singing bowl", "Trumpet")
 
     def logits(self, waves: torch.Tensor) -> torch.Tensor:
-        self.heard = waves
+        self.waves = waves
         return torch.tensor([[9.0, -2.0, 2.0, 0.0]]).expand(len(waves), -1)
 
 
 @pytest.fixture
-def ear(monkeypatch: pytest.MonkeyPatch) -> Ear:
-    ear = Ear()
-    monkeypatch.setattr(teachers, "load", lambda name, device, weights: ear)
-    return ear
+def tagger(monkeypatch: pytest.MonkeyPatch) -> FixedTagger:
+    tagger = FixedTagger()
+    monkeypatch.setattr(teachers, "load", lambda name, device, weights: tagger)
+    return tagger
 
 
 @pytest.fixture
@@ -160,10 +160,10 @@ def whistle(tmp_path: Path) -> Path:
 
 
 def test_like_takes_tags_at_the_instruments_temperature_and_pitch(
-    bundle: Path, ear: Ear, whistle: Path, tmp_path: Path
+    bundle: Path, tagger: FixedTagger, whistle: Path, tmp_path: Path
 ) -> None:
     told = _synth("like", bundle, tmp_path / "out", whistle, "--count", 2)
-    assert tuple(ear.heard.shape) == (1, 4000)  # the instrument's quarter of a second at the teacher's rate
+    assert tuple(tagger.waves.shape) == (1, 4000)  # the instrument's quarter of a second at the teacher's rate
     entries = _manifest(tmp_path / "out")
     assert list(entries) == ["like_whistle_00_60_C4.wav", "like_whistle_01_60_C4.wav"]
     sigmoid = {"Singing bowl": 1 / (1 + np.exp(-1)), "Trumpet": 0.5, "Drum": 1 / (1 + np.exp(1))}  # logit / T, T = 2
@@ -173,31 +173,31 @@ def test_like_takes_tags_at_the_instruments_temperature_and_pitch(
     assert "played at 60" in told
 
 
-def test_like_refuses_another_teacher(bundle: Path, ear: Ear, whistle: Path, tmp_path: Path) -> None:
-    ear.digest = "ff" * 32
-    assert "what they hear does not compare" in _refused("like", bundle, tmp_path / "out", whistle)
-    ear.digest, ear.labels = DIGEST, ("Noise", "Drum", "Singing bowl", "Flute")
+def test_like_refuses_another_teacher(bundle: Path, tagger: FixedTagger, whistle: Path, tmp_path: Path) -> None:
+    tagger.digest = "ff" * 32
+    assert "their labels cannot be compared" in _refused("like", bundle, tmp_path / "out", whistle)
+    tagger.digest, tagger.labels = DIGEST, ("Noise", "Drum", "Singing bowl", "Flute")
     assert "has no label 'Trumpet'" in _refused("like", bundle, tmp_path / "out", whistle)
     assert "has no label 'Trumpet'" in _refused("like", bundle, tmp_path / "out", whistle, "--teacher", "fake")
 
 
 def test_like_takes_a_teacher_that_is_named_with_a_caution(
-    bundle: Path, ear: Ear, whistle: Path, tmp_path: Path
+    bundle: Path, tagger: FixedTagger, whistle: Path, tmp_path: Path
 ) -> None:
-    ear.digest = "ff" * 32
+    tagger.digest = "ff" * 32
     assert "--teacher fake" in _refused("like", bundle, tmp_path / "out", whistle)
     told = _synth("like", bundle, tmp_path / "out", whistle, "--teacher", "fake", "--count", 1)
-    assert "does not compare exactly" in told
+    assert "cannot be compared exactly" in told
     assert "Singing bowl 0.73" in told
 
 
-def test_like_names_the_file_it_cannot_hear(bundle: Path, ear: Ear, tmp_path: Path) -> None:
+def test_like_names_the_file_it_cannot_read(bundle: Path, tagger: FixedTagger, tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("no sound")
     for name in ("text.wav", "gone.wav"):
-        assert f"{name} cannot be listened to" in _refused("like", bundle, tmp_path / "out", tmp_path / name)
+        assert f"{name} cannot be read as sound" in _refused("like", bundle, tmp_path / "out", tmp_path / name)
 
 
-def test_like_wants_a_pitch_where_none_is_heard(bundle: Path, ear: Ear, tmp_path: Path) -> None:
+def test_like_wants_a_pitch_where_none_is_found(bundle: Path, tagger: FixedTagger, tmp_path: Path) -> None:
     write(tmp_path / "noise.wav", 0.3 * np.random.default_rng(0).standard_normal(16000).clip(-3, 3), 16000)
     assert "--pitch C4" in _refused("like", bundle, tmp_path / "out", tmp_path / "noise.wav")
     _synth("like", bundle, tmp_path / "out", tmp_path / "noise.wav", "--pitch", "59.5", "--count", 1)
@@ -254,5 +254,5 @@ def test_pictures_without_phase_sound_by_the_inversion_asked_for(bundle: Path, t
     assert not np.allclose(sounds["phase-gradient"], sounds["griffin-lim"], atol=1e-2)
     assert "choose one of griffin-lim" in _refused(*asked, "--inversion", "fastest")
     refused = _refused("scale", bundle, tmp_path / "none", "--inversion", "phase-gradient")
-    assert "paints its phases itself" in refused
+    assert "generates its phases itself" in refused
     assert not (tmp_path / "none").exists()

@@ -174,7 +174,7 @@ def test_every_source_is_https_and_has_a_licence():
 def test_command_line(shared, home):
     run = CliRunner().invoke
     listed = "".join(run(app, ["list"], env={"COLUMNS": "80"}).output.split())
-    assert "shipsalong" in listed
+    assert "inthepackage" in listed
     assert all(source.address in listed for source in weights.SOURCES.values())
     assert "No weights are kept" in run(app, ["verify"]).output
     added = run(app, ["add", "yamnet", str(shared("teachers/yamnet.tflite"))])

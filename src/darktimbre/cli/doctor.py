@@ -1,19 +1,30 @@
 """`darktimbre doctor`: what is installed, on what machine, what is missing and what to do about it."""
 
+import ctypes
 import importlib
 import json
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import typer
+from rich.text import Text
 
+from darktimbre import __version__, teachers
+from darktimbre.bundle import bundle as bundles
+from darktimbre.bundle import where
+from darktimbre.cli import allocator
+from darktimbre.cli.console import console
+from darktimbre.cli.options import Json
+from darktimbre.corpus import fluid, soundfont
 from darktimbre.notes.errors import UserError
+from darktimbre.teachers import weights
+from darktimbre.training import distributed
 
 GOOD, MISSING, BROKEN = "good", "missing", "broken"
 OLDEST = (3, 11)
@@ -28,7 +39,7 @@ SOUND_FORMATS = ("WAV", "AIFF", "FLAC", "OGG", "MP3")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's.
+    """One line of the report.
 
     Attributes:
         what: what was looked at.
@@ -43,10 +54,10 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
-    """Tell what is installed, which device and which weights there are, what is missing and the remedy.
+def doctor(json_: Json = False) -> None:
+    """Print what is installed, which device and which weights there are, what is missing and the remedy.
 
-    Exit status 1 where something is broken without which nothing works; what is merely missing is said.
+    Exit status 1 where something is broken without which nothing works; what is merely missing is listed.
     """
     found = list(examine())
     broken = [one for one in found if one.state == BROKEN]
@@ -59,10 +70,6 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Print JSON instea
 
 
 def _print(found: list[Finding]) -> None:
-    from rich.text import Text
-
-    from darktimbre.cli.console import console
-
     marks = {GOOD: ("✓", "green"), MISSING: ("–", "yellow"), BROKEN: ("✗", "red")}
     width = max(len(one.what) for one in found)
     for one in found:
@@ -73,21 +80,17 @@ def _print(found: list[Finding]) -> None:
 
 
 def examine() -> Iterator[Finding]:
-    """All findings; a look that itself fails is one that is broken."""
-    for look in (_python, _libraries):
-        yield look()
-    for part in (
-        _torch, _devices, _allocator, _sound_files, _fluidsynth, _soundfonts, *_teachers(), _starter, _disk,
-    ):  # fmt: skip
-        yield _guarded(part)
-
-
-def _guarded(look: Callable[[], Finding]) -> Finding:
-    try:
-        return look()
-    except (ImportError, OSError) as error:
-        name = look.__name__.strip("_").replace("_", " ")
-        return Finding(name, BROKEN, f"{type(error).__name__}: {error}", "install darktimbre again: `make setup`")
+    """All findings; a check that itself fails is one that is broken."""
+    yield _python()
+    yield _libraries()
+    named = [partial(_teacher, name) for name in teachers.NAMES]
+    checks = (_torch, _devices, _allocator, _sound_files, _fluidsynth, _soundfonts, *named, _starter, _disk)
+    for check in checks:
+        try:
+            yield check()
+        except (ImportError, OSError) as error:
+            name = getattr(check, "__name__", "teacher").strip("_").replace("_", " ")
+            yield Finding(name, BROKEN, f"{type(error).__name__}: {error}", "install darktimbre again: `make setup`")
 
 
 def _python() -> Finding:
@@ -98,8 +101,6 @@ def _python() -> Finding:
 
 
 def _libraries() -> Finding:
-    from darktimbre.cli.console import version
-
     lacking = []
     for name in LIBRARIES:
         try:
@@ -109,17 +110,15 @@ def _libraries() -> Finding:
                 lacking.append(f"{name} ({type(error).__name__})")
     if lacking:
         return Finding(
-            "darktimbre", BROKEN, f"{version()}; without {', '.join(lacking)}", "install again: `make setup`"
+            "darktimbre", BROKEN, f"{__version__}; without {', '.join(lacking)}", "install again: `make setup`"
         )
-    return Finding("darktimbre", GOOD, f"{version()} with all its libraries ({Path(__file__).parents[1]})")
+    return Finding("darktimbre", GOOD, f"{__version__} with all its libraries ({Path(__file__).parents[1]})")
 
 
 def _torch() -> Finding:
     import torch
 
-    from darktimbre.training.distributed import computes_bf16
-
-    narrow = "bf16" if computes_bf16(torch.device("cpu")) else "no bf16"
+    narrow = "bf16" if distributed.computes_bf16(torch.device("cpu")) else "no bf16"
     cores = os.cpu_count() or 1
     return Finding("torch", GOOD, f"{torch.__version__}; {torch.get_num_threads()} threads on {cores} cores, {narrow}")
 
@@ -127,21 +126,17 @@ def _torch() -> Finding:
 def _devices() -> Finding:
     import torch
 
-    from darktimbre.training.distributed import computes_bf16
-
     if not torch.cuda.is_available():
         return Finding("device", GOOD, "cpu; no CUDA device, so training takes hours rather than minutes")
-    told = []
+    found = []
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
-        narrow = ", bf16" if computes_bf16(torch.device("cuda", index)) else ""
-        told.append(f"cuda:{index} {properties.name} ({properties.total_memory / 1e9:.0f} GB{narrow})")
-    return Finding("device", GOOD, "; ".join(told))
+        narrow = ", bf16" if distributed.computes_bf16(torch.device("cuda", index)) else ""
+        found.append(f"cuda:{index} {properties.name} ({properties.total_memory / 1e9:.0f} GB{narrow})")
+    return Finding("device", GOOD, "; ".join(found))
 
 
 def _allocator() -> Finding:
-    from darktimbre.cli import allocator
-
     if allocator.tune():
         return Finding("allocator", GOOD, "tuned for large tensors")
     return Finding("allocator", MISSING, "not glibc's: it is left as it is", "training may take longer; nothing to do")
@@ -158,23 +153,17 @@ def _sound_files() -> Finding:
 
 
 def _fluidsynth() -> Finding:
-    import ctypes
-
-    from darktimbre.corpus.fluid import load_library
-
     try:
-        library = load_library()
+        library = fluid.load_library()
     except UserError as error:
         return Finding("FluidSynth", MISSING, "not here", str(error))
-    told = library._fl.fluid_version_str
-    told.restype = ctypes.c_char_p
-    return Finding("FluidSynth", GOOD, told().decode())
+    version = library._fl.fluid_version_str
+    version.restype = ctypes.c_char_p
+    return Finding("FluidSynth", GOOD, version().decode())
 
 
 def _soundfonts() -> Finding:
-    from darktimbre.corpus.soundfont import installed_soundfonts
-
-    fonts = installed_soundfonts()
+    fonts = soundfont.installed_soundfonts()
     if fonts:
         return Finding("SoundFonts", GOOD, ", ".join(str(font) for font in fonts))
     return Finding(
@@ -182,48 +171,33 @@ def _soundfonts() -> Finding:
     )
 
 
-def _teachers() -> list[Callable[[], Finding]]:
-    from darktimbre.teachers.tagger import NAMES
-
-    def look(name: str) -> Finding:
-        what = f"teacher {name}"
-        if name == "embedded":
-            from darktimbre import teachers
-
-            try:
-                return Finding(what, GOOD, f"ships with darktimbre ({teachers.load(name).digest[:12]}…)")
-            except UserError as error:
-                return Finding(what, MISSING, "not here", str(error))
-        from darktimbre.teachers.weights import kept, locate
-
-        entry = kept(name)
-        if entry:
-            return Finding(what, GOOD, f"{locate(name)} ({entry['sha256'][:12]}…)")
-        remedy = f"`darktimbre weights fetch {name}`, or `darktimbre weights add {name} FILE`"
-        return Finding(what, MISSING, "no weights", remedy)
-
-    return [lambda name=name: look(name) for name in NAMES]  # type: ignore[misc]
+def _teacher(name: str) -> Finding:
+    what = f"teacher {name}"
+    if name == "embedded":
+        try:
+            return Finding(what, GOOD, f"ships with darktimbre ({teachers.load(name).digest[:12]}…)")
+        except UserError as error:
+            return Finding(what, MISSING, "not here", str(error))
+    entry = weights.kept(name)
+    if entry:
+        return Finding(what, GOOD, f"{weights.locate(name)} ({entry['sha256'][:12]}…)")
+    remedy = f"`darktimbre weights fetch {name}`, or `darktimbre weights add {name} FILE`"
+    return Finding(what, MISSING, "no weights", remedy)
 
 
 def _starter() -> Finding:
-    from darktimbre.bundle.bundle import Bundle
-    from darktimbre.bundle.where import has_starter
-
     remedy = "`darktimbre train darkgan-small --corpus CORPUS` makes an instrument"
-    if not has_starter():
+    if not where.has_starter():
         return Finding("starter", MISSING, "this installation ships no instrument", remedy)
     try:
-        bundle = Bundle.from_pretrained("starter", discriminator=True)
+        bundle = bundles.Bundle.from_pretrained("starter", discriminator=True)
         bundle.generator()
     except UserError as error:
         return Finding("starter", MISSING, str(error), "install darktimbre again: `make setup`")
     seen = bundle.config.get("provenance", {}).get("notes_seen", 0)
-    further = "" if bundle.discriminator is not None else "; for playing only"
-    return Finding(
-        "starter",
-        GOOD,
-        f"{bundle.digest[:12]}…, {len(bundle.attributes.names)} attributes, {seen:,} notes seen{further}",
-    )
+    playing = "" if bundle.discriminator is not None else "; for playing only"
+    found = f"{bundle.digest[:12]}…, {len(bundle.attributes.names)} attributes, {seen:,} notes seen{playing}"
+    return Finding("starter", GOOD, found)
 
 
 def _disk() -> Finding:

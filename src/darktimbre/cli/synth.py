@@ -1,28 +1,26 @@
 """`darktimbre synth`: plays an instrument into sound files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from darktimbre.cli import asking
-from darktimbre.cli.playing import (
-    BundleName,
-    Device,
-    Inversion,
-    Out,
-    Picture,
-    Pitch,
-    Runtime,
-    Seed,
-    Set,
-    finished,
-    spoken,
-)
-from darktimbre.cli.runtime import open_instrument
+from darktimbre import teachers
+from darktimbre.cli import options
+from darktimbre.cli.console import say, spoken_warnings, warn
+from darktimbre.cli.options import BundleName, Device, Inversion, Picture, Pitch, Runtime, Seed, Set, Teacher, Weights
+from darktimbre.export import runtime as runtimes
+from darktimbre.notes import attributes as controls
 from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer import midi as midi_files
+from darktimbre.synthesizer import sound_files, synthesizer, transfer
 
 app = typer.Typer(no_args_is_help=True)
+
+Out = Annotated[
+    Path, typer.Argument(metavar="OUT", help="Folder for the sounds and their manifest.json; made if need be.")
+]
 
 
 @app.callback()
@@ -30,8 +28,18 @@ def overview() -> None:
     """Play an instrument into sound files: `darktimbre synth VERB BUNDLE OUT …`.
 
     The verb comes first, then the instrument, then the folder for the sounds. Attributes that are not set take the
-    instrument's own middle. Every call writes a manifest.json that tells how each file was made.
+    instrument's own middle. Every call writes a manifest.json that records how each file was made.
     """
+
+
+def _open(bundle: str, device: str, runtime: str, inversion: str | None) -> "synthesizer.Synthesizer":
+    return runtimes.open_instrument(bundle, device, runtime, inversion, say)
+
+
+def _report(instrument: "synthesizer.Synthesizer", out: Path, paths: Sequence[Path], picture: Path | None) -> None:
+    say(f"{len(paths)} sound(s) of {instrument.seconds:.2g} s in {out}: {paths[0].name} …")
+    if picture is not None:
+        say(f"Spectrograms: {picture}")
 
 
 @app.command("random")
@@ -51,14 +59,12 @@ def random_(
 
     Attributes that are not set are those of a random example note of the training split, where the bundle holds some.
     """
-    from darktimbre.synthesizer.sound_files import render_random
-
-    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
-    with spoken():
-        paths = render_random(
-            instrument, out, count=count, pitch=asking.pitch(pitch), levels=levels, seed=seed, picture=picture
+    instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
+    with spoken_warnings():
+        paths = sound_files.render_random(
+            instrument, out, count=count, pitch=options.midi(pitch), levels=levels, seed=seed, picture=picture
         )
-    finished(instrument, out, paths, picture)
+    _report(instrument, out, paths, picture)
 
 
 @app.command()
@@ -80,13 +86,11 @@ def scale(
     inversion: Inversion = None,
 ) -> None:
     """One timbre on all its pitches, from low to high."""
-    from darktimbre.synthesizer.sound_files import render_scale
-
-    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
-    ends = {"low": asking.pitch(low), "high": asking.pitch(high)}
-    with spoken():
-        paths = render_scale(instrument, out, **ends, step=step, levels=levels, seed=seed, picture=picture)
-    finished(instrument, out, paths, picture)
+    instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
+    ends = {"low": options.midi(low), "high": options.midi(high)}
+    with spoken_warnings():
+        paths = sound_files.render_scale(instrument, out, **ends, step=step, levels=levels, seed=seed, picture=picture)
+    _report(instrument, out, paths, picture)
 
 
 @app.command()
@@ -106,24 +110,13 @@ def sweep(
     inversion: Inversion = None,
 ) -> None:
     """One note with one attribute going from low to high."""
-    from darktimbre.synthesizer.sound_files import render_sweep
-
-    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
-    given = asking.pitch(pitch)
-    with spoken():
-        paths = render_sweep(
-            instrument,
-            out,
-            attribute,
-            low=low,
-            high=high,
-            steps=steps,
-            pitch=given,
-            levels=levels,
-            seed=seed,
-            picture=picture,
+    instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
+    note = {"pitch": options.midi(pitch), "levels": levels, "seed": seed}
+    with spoken_warnings():
+        paths = sound_files.render_sweep(
+            instrument, out, attribute, low=low, high=high, steps=steps, **note, picture=picture
         )
-    finished(instrument, out, paths, picture)
+    _report(instrument, out, paths, picture)
 
 
 @app.command()
@@ -153,32 +146,14 @@ def interpolate(
     inversion: Inversion = None,
 ) -> None:
     """From one note to another: latents along a great circle (or straight), attributes and pitch straight."""
-    from darktimbre.synthesizer import walks
-    from darktimbre.synthesizer.sound_files import pitch_words, render_notes
-
-    instrument, common = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
-    controls, names = instrument.controls, instrument.attributes.names
-    at = walks.steps(steps)
-    with spoken():
-        ends = [controls.soft({**common, **asking.levels(own)})[0] for own in (from_, to)]
-    soft = walks.lerp(ends[0], ends[1], at)
-    first = asking.default_pitch(instrument, from_pitch)
-    last = first if to_pitch is None else asking.default_pitch(instrument, to_pitch)
-    pitches: list[float | None] = [None] * steps
-    if first is not None and last is not None:
-        exact = [first + (last - first) * float(one) for one in at]
-        pitches = [round(one, 4) if controls.between else float(round(one)) for one in exact]
-    drawn = instrument.latents([from_seed, to_seed], 2)
-    latent = (walks.lerp if linear else walks.slerp)(drawn[0], drawn[1], at)
-    per_note = [dict(zip(names, map(float, row), strict=True)) for row in soft]
-    stems = [("interpolate", f"{index:02d}", *pitch_words(one)) for index, one in enumerate(pitches)]
-    way = {"way": "linear" if linear else "spherical", "from_seed": from_seed, "to_seed": to_seed}
-    more = [{**way, "at": round(float(one), 4)} for one in at]
-    with spoken():
-        paths = render_notes(
-            instrument, out, "interpolate", stems, pitches, per_note, latent=latent, more=more, picture=picture
-        )
-    finished(instrument, out, paths, picture)
+    instrument, common = _open(bundle, device, runtime, inversion), options.levels(set_)
+    first, last = ({**common, **options.levels(own)} for own in (from_, to))
+    with spoken_warnings():
+        paths = sound_files.render_interpolation(
+            instrument, out, seeds=(from_seed, to_seed), levels=(first, last), steps=steps, linear=linear,
+            pitches=(options.midi(from_pitch), options.midi(to_pitch)), picture=picture,
+        )  # fmt: skip
+    _report(instrument, out, paths, picture)
 
 
 @app.command()
@@ -199,23 +174,15 @@ def midi(
     Notes outside the trained range are made of the nearest trained pitch by resampling. Drums, programs, pitch bends
     and controllers other than the sustain pedal are skipped and counted.
     """
-    from darktimbre.cli.console import say
-    from darktimbre.synthesizer.midi import play, read_score
-    from darktimbre.synthesizer.sound_files import SoundFile, file_stem, write_sounds
-
-    score = read_score(file)
-    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
-    with spoken():
-        played = play(instrument, score, attributes=levels, seed=seed, release=release)
-    counts = {
-        "notes": played.notes,
-        "rendered": played.rendered,
-        "repitched": played.repitched,
-        "rang_out": played.rang_out,
-    }
+    score = midi_files.read_score(file)
+    instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
+    with spoken_warnings():
+        played = midi_files.play(instrument, score, attributes=levels, seed=seed, release=release)
+    names = ("notes", "rendered", "repitched", "rang_out")
+    counts = {name: getattr(played, name) for name in names}
     how = {"midi": file.name, "attributes": levels, "seed": seed, **counts, "skipped": dict(played.skipped)}
-    made = [SoundFile(file_stem("midi", file.stem), file.name, how)]
-    (path,) = write_sounds(instrument, out, "midi", [played.samples], made, picture=picture)
+    sound = sound_files.SoundFile(sound_files.file_stem("midi", file.stem), file.name, how)
+    (path,) = sound_files.write_sounds(instrument, out, "midi", [played.samples], [sound], picture=picture)
     say(
         f"{path}: {played.notes} notes in {len(played.samples) / instrument.sample_rate:.1f} s, of {played.rendered} "
         f"rendered ones; {played.repitched} re-pitched, {played.rang_out} longer than the instrument's sound."
@@ -230,12 +197,8 @@ def like(
     out: Out,
     sound: Annotated[Path, typer.Argument(metavar="SOUND", help="A sound file of any format and rate.")],
     count: Annotated[int, typer.Option(min=1, help="How many notes.")] = 4,
-    teacher: Annotated[
-        str | None, typer.Option(help="Who listens; by default the teacher that the instrument learnt from.")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Its weights file, instead of the one kept by `weights`.")
-    ] = None,
+    teacher: Teacher = None,
+    weights: Weights = None,
     pitch: Annotated[str | None, typer.Option(metavar="NOTE", help="Pitch to play; that of the sound, by YIN.")] = None,
     set_: Set = None,
     seed: Seed = 0,
@@ -244,41 +207,40 @@ def like(
     runtime: Runtime = "torch",
     inversion: Inversion = None,
 ) -> None:
-    """Notes like a given sound: what the teacher hears in it, and its pitch, condition the notes (timbre transfer)."""
-    from darktimbre import teachers
-    from darktimbre.audio import files, shape
-    from darktimbre.cli.console import say
-    from darktimbre.cli.listening import heard_levels, heard_pitch
-    from darktimbre.synthesizer.sound_files import pitch_words, render_notes
-
-    instrument, levels = open_instrument(bundle, device, runtime, inversion), asking.levels(set_)
-    attributes = instrument.attributes
-    try:
-        recorded = files.read(sound, max_seconds=max(instrument.seconds, 1.0) + 1.0)
-    except files.UnreadableSound as error:
-        raise UserError(f"{sound} cannot be listened to ({error}): give another sound file.") from error
-    wave = shape.resample(shape.to_mono(recorded.samples), recorded.rate, instrument.sample_rate)
-    wave, _ = shape.fit_length(wave, instrument.samples, fade=instrument.sample_rate // 20)
-    soft = {}
+    """Notes like a given sound: its labels by the teacher, and its pitch, condition the notes (timbre transfer)."""
+    instrument, given = _open(bundle, device, runtime, inversion), options.levels(set_)
+    attributes, rate = instrument.attributes, instrument.sample_rate
+    wave = transfer.read_sound(sound, instrument)
+    levels = {}
     if attributes.names:
         tagger = teachers.load(teacher or attributes.teacher, device=device, weights=weights)
-        soft = heard_levels(wave, instrument.sample_rate, tagger, attributes, insist=teacher is not None)
-        top = sorted(soft.items(), key=lambda item: -item[1])[:5]
-        say(f"{tagger.name} hears " + ", ".join(f"{name} {value:.2f}" for name, value in top) + ".")
-    midi_note = None
+        _check_teacher(attributes, tagger, insist=teacher is not None)
+        levels = transfer.sound_levels(wave, rate, tagger, attributes)
+        top = sorted(levels.items(), key=lambda item: -item[1])[:5]
+        say(f"Labels by {tagger.name}: " + ", ".join(f"{name} {value:.2f}" for name, value in top) + ".")
+    note = options.midi(pitch)
     if attributes.pitches:
-        given = asking.pitch(pitch)
-        wanted = heard_pitch(wave, instrument.sample_rate) if given is None else given
-        fraction = instrument.controls.between and given is not None  # a heard fraction is vibrato or mistuning
-        midi_note = asking.into_range(wanted, attributes.pitches, between=fraction)
-        moved = f", played at {midi_note:g}" if midi_note != wanted else ""
-        say(f"Pitch: MIDI {wanted:.2f}{moved}.")
-    chosen = {**soft, **{attributes.resolve(name): value for name, value in levels.items()}}
-    seeds = [seed + index for index in range(count)]
-    stems = [("like", sound.stem, f"{index:02d}", *pitch_words(midi_note)) for index in range(count)]
-    more = [{"like": sound.name}] * count
-    with spoken():
-        paths = render_notes(
-            instrument, out, "like", stems, [midi_note] * count, [chosen] * count, seeds, more=more, picture=picture
+        wanted = transfer.sound_pitch(wave, rate) if note is None else note
+        if wanted is None:
+            raise UserError("No pitch was found in this sound: give one, such as --pitch C4.")
+        fraction = instrument.controls.between and note is not None  # a measured fraction is vibrato or mistuning
+        note = transfer.into_range(wanted, attributes.pitches, between=fraction)
+        say(f"Pitch: MIDI {wanted:.2f}{'' if note == wanted else f', played at {note:g}'}.")
+    else:
+        note = None
+    levels |= {attributes.resolve(name): value for name, value in given.items()}
+    with spoken_warnings():
+        paths = sound_files.render_copies(
+            instrument, out, sound, count=count, pitch=note, levels=levels, seed=seed, picture=picture
         )
-    finished(instrument, out, paths, picture)
+    _report(instrument, out, paths, picture)
+
+
+def _check_teacher(attributes: "controls.Attributes", tagger: "transfer.Tagger", *, insist: bool) -> None:
+    differs = controls.teacher_mismatch(
+        "This instrument was trained on labels by", attributes.labelled_by, "the teacher given is", tagger
+    )
+    if differs and not insist:
+        raise UserError(f"{differs}. Give the right --weights, or --teacher {tagger.name} to use it all the same.")
+    if differs:
+        warn(f"{differs} exactly.")

@@ -11,10 +11,13 @@ to prove that it comes from the page itself or from a script that was given the 
 """
 
 import hmac
+import ipaddress
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from darktimbre.notes.errors import UserError
 
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
 
@@ -147,6 +150,48 @@ class Admission:
         # The scheme's name is written in any letter case (RFC 9110 §11.1).
         same = hmac.compare_digest(given[len(prefix) :], self.token.encode())
         return same and given[: len(prefix)].lower() == prefix.lower()
+
+
+EXPOSURE = (
+    "anyone on the network who has the link can play, upload sounds and use this machine's processor; nothing is "
+    "encrypted; and browsers give a page from the network no AudioWorklet, no MIDI and no recording"
+)
+"""What it means to listen at an address that other machines can reach."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address.
+
+    Raises:
+        UserError: it is no address.
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        raise UserError(f"--host takes an address of this machine, such as 127.0.0.1, not {host!r}.") from None
+
+
+def page_names(host: str, allow_network: bool, allowed: list[str]) -> list[str]:
+    """What the page's address may be called, the one to print first.
+
+    Raises:
+        UserError: the address is open to the network and that was not allowed, or nobody knows what it is called.
+    """
+    if is_loopback(host):
+        if allowed:
+            raise UserError("--allow-host is for a --host that others can reach; leave it out.")
+        return ["127.0.0.1" if host == "localhost" else host, "localhost"]
+    if not allow_network:
+        raise UserError(f"--host {host} lets others in: {EXPOSURE}. Add --allow-network if you want that.")
+    if host in ("0.0.0.0", "::"):
+        if not allowed:
+            raise UserError(
+                f"With --host {host}, say by --allow-host what name or address others open, such as 192.168.1.20."
+            )
+        return allowed
+    return [host, *allowed]
 
 
 UNKNOWN = "The token is missing or is not this launch's: open the link that `darktimbre play` printed."

@@ -2,14 +2,18 @@
 
 import json
 import os
+import re
 import stat
 import threading
 from pathlib import Path
 from typing import Any
 
 from darktimbre.audio.atomic import atomic_file
+from darktimbre.instrument.describe import name_of
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.home import home
 from darktimbre.synthesizer.patch import Patch
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 MOST = 500
 LARGEST = 16 << 20  # bytes of the file
@@ -31,6 +35,13 @@ class Presets:
         """
         self._path, self._bundle = path, bundle
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, instrument: Synthesizer) -> "Presets":
+        """The presets that this machine keeps for an instrument."""
+        name = re.sub(r"[^\w.-]+", "-", name_of(instrument)).strip("-.")[:60] or "instrument"
+        digest = instrument.bundle.digest
+        return cls(home() / "presets" / f"{name}-{digest[:12]}.json", digest)
 
     def all(self) -> tuple[dict[str, Patch], int]:
         """Name → patch in the order they were first stored, and how many entries of the file are no patches.

@@ -336,6 +336,11 @@ class Renderer:
         assert request.wave is not None
         return request.wave
 
+    def warm_up(self) -> None:
+        """Renders one note: the first takes longer than all that follow, and whoever plays would wait for it."""
+        patch, middle = Patch(), self.sources[len(self.sources) // 2]
+        self.note(patch.key(self.instrument.bundle.digest), patch, middle, timeout=300.0)
+
     def statistics(self) -> dict[str, Any]:
         """How busy it is: notes rendered and cached so far, notes waited for, clients."""
         with self.changed:

@@ -1,9 +1,15 @@
 """The server's application → a port of this machine: uvicorn, with clocks for those who send or read nothing."""
 
 import asyncio
+import os
+import signal
 import socket
 import sys
-from contextlib import closing
+import threading
+import webbrowser
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -14,19 +20,26 @@ from darktimbre.instrument.admission import Admission, Limits
 from darktimbre.instrument.guard import App, Guard
 from darktimbre.notes.errors import UserError
 
+PORT = 8321  # the usual one
 FRAGMENTS = 1024  # of one live message
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int | None) -> socket.socket:
     """A listening socket.
 
     Args:
         host: an address of this machine.
-        port: 0 for any that is free.
+        port: 0 for any that is free; None for the usual one or, where that is taken, any.
 
     Raises:
         UserError: the address is not this machine's, or the port is in use.
     """
+    if port is None:
+        try:
+            return bind(host, PORT)
+        except UserError:
+            return bind(host, 0)
+    host = "127.0.0.1" if host == "localhost" else host
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     if sys.platform != "win32":  # there it would let two programs listen at one port
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -38,6 +51,36 @@ def bind(host: str, port: int) -> socket.socket:
         why = (error.strerror or str(error)).lower()
         raise UserError(f"{host} port {port} cannot be used ({why}): give another --port, or 0 for any.") from error
     return listening
+
+
+@contextmanager
+def ends_by_signals() -> Iterator[None]:
+    """Inside, SIGTERM, and a terminal that is closed, end the process as Ctrl-C does: by a KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def has_display() -> bool:
+    """Whether a browser could be seen here."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def open_page(link: str, folder: Path) -> None:
+    """Opens the page by way of a file that only this user can read: other users see what commands are given."""
+    way = folder / "open.html"
+    way.touch(mode=0o600)
+    way.write_text(f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={link}">\n')
+    # Some browsers' commands return only when the browser ends.
+    threading.Thread(target=webbrowser.open, args=(way.as_uri(),), daemon=True).start()
 
 
 def server(app: App, admission: Admission) -> uvicorn.Server:

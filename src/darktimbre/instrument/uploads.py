@@ -1,5 +1,7 @@
-"""An uploaded sound → a wave as long as the instrument's notes, decoded by a process that may crash without harm."""
+"""An uploaded sound → a wave as long as the instrument's notes, decoded by a process that may crash without harm; and
+what a teacher finds in it."""
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,13 +12,33 @@ from numpy.typing import NDArray
 from darktimbre.audio.guarded import guarded_map
 from darktimbre.audio.prepare import Prepared, Shape, prepare
 from darktimbre.instrument.messages import Heard
+from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.transfer import Tagger, sound_levels, sound_pitch
 
 if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
 Listener = Callable[[NDArray[Any], int], Heard]
 MEMORY = 1 << 30  # bytes of address space for decoding; the largest upload and its samples need a tenth
+
+
+class TaggedSounds:
+    """A `Listener` by a teacher that is loaded with the first sound; requests come from several threads."""
+
+    def __init__(self, attributes: Attributes, load: Callable[[], Tagger]) -> None:
+        self._attributes, self._load = attributes, load
+        self._lock = threading.Lock()
+        self._tagger: Tagger | None = None
+
+    def __call__(self, wave: NDArray[Any], rate: int) -> Heard:
+        """The levels and the pitch, if any, of a wave (sample,) at `rate` Hz."""
+        pitch = sound_pitch(wave, rate) if self._attributes.pitches else None
+        if not self._attributes.names:
+            return Heard({}, pitch, "")
+        with self._lock:
+            self._tagger = self._tagger or self._load()
+            return Heard(sound_levels(wave, rate, self._tagger, self._attributes), pitch, self._tagger.name)
 
 
 def heard(content: bytes, listener: Listener, instrument: "Synthesizer", seconds: float) -> Heard:

@@ -132,6 +132,57 @@ def render_sweep(
     return render_notes(synthesizer, out, "sweep", stems, [midi] * steps, each, [seed] * steps, picture=picture)
 
 
+def render_interpolation(
+    synthesizer: "Synthesizer",
+    out: Path,
+    *,
+    seeds: tuple[int, int],
+    levels: tuple[Levels, Levels],
+    pitches: tuple[float | None, float | None] = (None, None),
+    steps: int = 7,
+    linear: bool = False,
+    picture: Path | None = None,
+) -> list[Path]:
+    """From one note to another: latents along a great circle (or straight), attributes and pitch straight.
+
+    The first note's pitch is by default the trained one nearest to C4; the last note's, that of the first.
+    """
+    controls, attributes, at = synthesizer.controls, synthesizer.attributes, walks.steps(steps)
+    soft = walks.lerp(*(controls.soft(end)[0] for end in levels), at)
+    first = float(attributes.nearest_pitch(60)) if pitches[0] is None and attributes.pitches else pitches[0]
+    last = first if pitches[1] is None else pitches[1]
+    midi: list[float | None] = [None] * steps
+    if first is not None and last is not None:
+        exact = [first + (last - first) * float(one) for one in at]
+        midi = [round(one, 4) if controls.between else float(round(one)) for one in exact]
+    drawn = synthesizer.latents(seeds, 2)
+    latent = (walks.lerp if linear else walks.slerp)(drawn[0], drawn[1], at)
+    each = [dict(zip(attributes.names, map(float, row), strict=True)) for row in soft]
+    stems = [("interpolate", f"{index:02d}", *pitch_words(one)) for index, one in enumerate(midi)]
+    way = {"way": "linear" if linear else "spherical", "from_seed": seeds[0], "to_seed": seeds[1]}
+    more = [{**way, "at": round(float(one), 4)} for one in at]
+    return render_notes(synthesizer, out, "interpolate", stems, midi, each, latent=latent, more=more, picture=picture)
+
+
+def render_copies(
+    synthesizer: "Synthesizer",
+    out: Path,
+    sound: Path,
+    *,
+    count: int,
+    pitch: float | None,
+    levels: Levels,
+    seed: int = 0,
+    picture: Path | None = None,
+) -> list[Path]:
+    """Notes like the sound that `pitch` and `levels` were measured of (see `transfer`), each with a seed of its own."""
+    seeds = [seed + index for index in range(count)]
+    stems = [("like", sound.stem, f"{index:02d}", *pitch_words(pitch)) for index in range(count)]
+    more = [{"like": sound.name}] * count
+    pitches, each = [pitch] * count, [levels] * count
+    return render_notes(synthesizer, out, "like", stems, pitches, each, seeds, more=more, picture=picture)
+
+
 def render_notes(
     synthesizer: "Synthesizer",
     out: Path,

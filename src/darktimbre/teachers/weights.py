@@ -7,7 +7,6 @@ line in `weights.json`: the SHA-256 of what was given and of what is kept (YAMNe
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.home import home as data_folder
 from darktimbre.teachers.digest import sha256
 
 CHUNK = 1 << 20  # bytes
@@ -96,16 +96,8 @@ GIVEN = {
 
 
 def home() -> Path:
-    """The cache folder; it need not exist."""
-    if own := os.environ.get("DARKTIMBRE_HOME"):
-        return Path(own) / "weights"
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "darktimbre" / "weights"
+    """The folder of all kept weights; it need not exist."""
+    return data_folder() / "weights"
 
 
 def _entries() -> dict[str, Any]:

@@ -8,40 +8,46 @@ import hashlib
 import json
 import os
 import platform
+import statistics
 import time
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
+import torch
+
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.bundle.bundle import Bundle
+from darktimbre.export.onnx import GRAPH, export_onnx
 from darktimbre.notes.errors import UserError
-
-if TYPE_CHECKING:
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.notes.home import home
+from darktimbre.synthesizer.runtime import OnnxNetwork, has_onnxruntime, require_onnxruntime
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.timing import WARM_UP, Stopwatch
 
 RUNTIMES = ("auto", "torch", "onnx")
-HELP = "What computes: torch, onnx (onnxruntime), or auto: the faster one, measured once and kept."
 AT_LEAST, SECONDS = 5, 1.0  # rounds and seconds of a measurement
 GAIN = 0.95  # onnxruntime is taken where its note takes at most this share of torch's: torch is the reference
 
+Say = Callable[[str], None]
+
 
 def open_instrument(
-    name: str, device: str = "cpu", runtime: str = "auto", inversion: str | None = None
-) -> "Synthesizer":
-    """Loads an instrument; `Synthesizer.runtime` tells which runtime it plays by.
+    name: str, device: str = "cpu", runtime: str = "auto", inversion: str | None = None, say: Say = print
+) -> Synthesizer:
+    """Loads an instrument; `Synthesizer.runtime` is the runtime it plays by.
 
     Args:
         name: a bundle's folder, `starter`, or a Hugging Face id.
         device: a torch device; onnxruntime plays on the CPU alone.
         runtime: `torch`, `onnx` or `auto`, which says what it chose and why.
-        inversion: how its pictures become sound, if not as the bundle has it; see `Bundle.inverted_by`.
+        inversion: how its spectrograms become sound, if not as the bundle has it; see `Bundle.inverted_by`.
+        say: prints a sentence.
 
     Raises:
         UserError: no such bundle, device, runtime or inversion; or onnxruntime is wanted and not installed.
     """
-    from darktimbre.bundle.bundle import Bundle
-    from darktimbre.synthesizer.runtime import has_onnxruntime
-    from darktimbre.synthesizer.synthesizer import Synthesizer
-
     if runtime not in RUNTIMES:
         raise UserError(f"There is no runtime {runtime!r}; choose one of {', '.join(RUNTIMES)}.")
     bundle = Bundle.from_pretrained(name)
@@ -54,24 +60,23 @@ def open_instrument(
     if runtime == "torch" or not on_cpu:
         return instrument
     if runtime == "onnx":
-        return by_onnx(instrument)
-    if not has_onnxruntime():
-        return _told(instrument, "onnxruntime is not installed; `pip install 'darktimbre[onnx]'` may make it faster")
-    try:
-        return _faster(instrument)
-    except (UserError, OSError) as error:
-        return _told(instrument, f"{error}".rstrip("."))
+        return by_onnx(instrument, say=say)
+    why_not = "onnxruntime is not installed; `pip install 'darktimbre[onnx]'` may make it faster"
+    if has_onnxruntime():
+        try:
+            return _faster(instrument, say)
+        except (UserError, OSError) as error:
+            why_not = f"{error}".rstrip(".")
+    say(f"Plays by torch: {why_not}.")
+    return instrument
 
 
-def by_onnx(instrument: "Synthesizer", threads: int | None = None) -> "Synthesizer":
+def by_onnx(instrument: Synthesizer, threads: int | None = None, say: Say = print) -> Synthesizer:
     """The same instrument with its network in onnxruntime, exported at first and kept in `cache()`.
 
     Raises:
         UserError: onnxruntime is not installed, or the packages that export are not and nothing was kept.
     """
-    from darktimbre.synthesizer.runtime import OnnxNetwork, require_onnxruntime
-    from darktimbre.synthesizer.synthesizer import Synthesizer
-
     require_onnxruntime()
     path, digest = _kept_as(instrument), instrument.bundle.digest
     if path.is_file():
@@ -79,77 +84,58 @@ def by_onnx(instrument: "Synthesizer", threads: int | None = None) -> "Synthesiz
             return Synthesizer(instrument.bundle, network=OnnxNetwork(path, digest=digest, threads=threads))
         except UserError:
             path.unlink(missing_ok=True)  # damaged; it is only a copy
-    _export(instrument, path)
-    return Synthesizer(instrument.bundle, network=OnnxNetwork(path, digest=digest, threads=threads))
-
-
-def cache() -> Path:
-    """Where exported networks and measured choices are kept; deleting it costs a few seconds at the next launch."""
-    from darktimbre.teachers.weights import home
-
-    return home().parent / "runtime"
-
-
-def _export(instrument: "Synthesizer", path: Path) -> None:
-    from darktimbre.cli.console import say
-    from darktimbre.export.onnx import export_onnx
-
     say("Preparing this instrument for onnxruntime (once, some seconds) …")
     export_onnx(instrument, path, with_sound=False)
     for old in path.parent.glob(f"{path.stem.split('-')[0]}-*"):  # of other versions of the packages
         if old.stem != path.stem:
             old.unlink(missing_ok=True)
+    return Synthesizer(instrument.bundle, network=OnnxNetwork(path, digest=digest, threads=threads))
 
 
-def _kept_as(instrument: "Synthesizer") -> Path:
+def cache() -> Path:
+    """Where exported networks and measured choices are kept; deleting it costs a few seconds at the next launch."""
+    return home() / "runtime"
+
+
+def _kept_as(instrument: Synthesizer) -> Path:
     """The file of a network: named by its weights, and by all else that its graph or its bits follow from."""
-    from darktimbre.export.onnx import GRAPH
+
+    def installed(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return ""
 
     digest = instrument.bundle.digest
-    packages = {name: _version(name) for name in ("darktimbre", "torch", "onnxscript", "onnxruntime")}
-    said = json.dumps([GRAPH, digest, instrument.bundle.network.model_dump(mode="json"), packages], sort_keys=True)
-    return cache() / f"{digest[:16]}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.onnx"
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
+    packages = {name: installed(name) for name in ("darktimbre", "torch", "onnxscript", "onnxruntime")}
+    key = json.dumps([GRAPH, digest, instrument.bundle.network.model_dump(mode="json"), packages], sort_keys=True)
+    return cache() / f"{digest[:16]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.onnx"
 
 
 # ----------------------------------------------------------------------------
 # The choice
 
 
-def _faster(instrument: "Synthesizer") -> "Synthesizer":
+def _faster(instrument: Synthesizer, say: Say) -> Synthesizer:
     """Torch or onnxruntime, as measured here now or, for this bundle, machine and number of threads, at some time."""
-    import torch
-
-    from darktimbre.cli.console import say
-
     threads = torch.get_num_threads()
     found = _choices(instrument).get(_circumstances(threads))
     when, other = "as measured before", None
     if not _valid(found):
-        other = by_onnx(instrument)
+        other = by_onnx(instrument, say=say)
         measured = compare(instrument, other)
         found = _choices(instrument).get(_circumstances(threads))  # another process may have measured meanwhile
         if not _valid(found):
             found, when = measured, "measured now, and kept"
             keep_choice(instrument, threads, found)
-    chosen = instrument if found["runtime"] == "torch" else other or by_onnx(instrument)
+    chosen = instrument if found["runtime"] == "torch" else other or by_onnx(instrument, say=say)
     figures = f"torch {found['torch_ms']:.1f} ms a note, onnxruntime {found['onnx_ms']:.1f} ms"
     say(f"Plays by {'onnxruntime' if chosen.runtime == 'onnx' else 'torch'} ({when}: {figures}).")
     return chosen
 
 
-def compare(by_torch: "Synthesizer", by_onnx: "Synthesizer") -> dict[str, Any]:
+def compare(by_torch: Synthesizer, by_onnx: Synthesizer) -> dict[str, Any]:
     """Both take turns for about a second; the `choice` by the medians of a whole note."""
-    import statistics
-
-    from darktimbre.synthesizer.timing import WARM_UP, Stopwatch
-
     watches = (Stopwatch(by_torch), Stopwatch(by_onnx))
     taken: tuple[list[float], list[float]] = ([], [])
     turns = list(zip(watches, taken, strict=True))
@@ -168,16 +154,14 @@ def choice(torch_ms: float, onnx_ms: float) -> dict[str, Any]:
     return {"runtime": runtime, "torch_ms": round(torch_ms, 3), "onnx_ms": round(onnx_ms, 3)}
 
 
-def kept_choice(instrument: "Synthesizer", threads: int) -> str | None:
-    """The runtime that `auto` has chosen for this instrument on this machine; None where it was not yet asked."""
+def kept_choice(instrument: Synthesizer, threads: int) -> str | None:
+    """The runtime that `auto` has chosen for this instrument on this machine; None where it has not yet."""
     found = _choices(instrument).get(_circumstances(threads))
     return found["runtime"] if _valid(found) else None
 
 
-def keep_choice(instrument: "Synthesizer", threads: int, found: dict[str, Any]) -> None:
+def keep_choice(instrument: Synthesizer, threads: int, found: dict[str, Any]) -> None:
     """Lets `auto` go by a `choice` from now on."""
-    from darktimbre.audio.atomic import atomic_file
-
     path = _kept_as(instrument).with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
     choices = {**_choices(instrument), _circumstances(threads): found}
@@ -185,7 +169,7 @@ def keep_choice(instrument: "Synthesizer", threads: int, found: dict[str, Any]) 
         temporary.write_text(json.dumps(choices, indent=1), encoding="utf-8")
 
 
-def _choices(instrument: "Synthesizer") -> dict[str, Any]:
+def _choices(instrument: Synthesizer) -> dict[str, Any]:
     try:
         choices = json.loads(_kept_as(instrument).with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -206,10 +190,3 @@ def _circumstances(threads: int) -> str:
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     processor = model or platform.processor() or platform.machine()
     return f"{platform.node()}, {processor}, {os.cpu_count()} cores, {threads} threads"
-
-
-def _told(instrument: "Synthesizer", why: str) -> "Synthesizer":
-    from darktimbre.cli.console import say
-
-    say(f"Plays by torch: {why}.")
-    return instrument

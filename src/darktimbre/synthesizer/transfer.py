@@ -1,0 +1,96 @@
+"""A sound → the controls of notes like it (timbre transfer): a tagger's labels at the instrument's T, and the pitch."""
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from darktimbre.audio import files
+from darktimbre.audio.pitch import yin
+from darktimbre.audio.shape import fit_length, resample, to_mono
+from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.errors import UserError
+from darktimbre.notes.pitch import hz_to_midi
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from darktimbre.synthesizer.synthesizer import Synthesizer
+
+
+class Tagger(Protocol):
+    """What is needed of a teacher (`darktimbre.teachers`), which whoever plays is handed."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    def logits(self, waves: torch.Tensor) -> torch.Tensor: ...
+
+
+def read_sound(path: "Path", instrument: "Synthesizer") -> NDArray[np.float32]:
+    """(sample,) the beginning of a sound file, at the instrument's rate and as long as its notes.
+
+    Raises:
+        UserError: there is no sound in it.
+    """
+    try:
+        recorded = files.read(path, max_seconds=max(instrument.seconds, 1.0) + 1.0)
+    except files.UnreadableSound as error:
+        raise UserError(f"{path} cannot be read as sound ({error}): give another sound file.") from error
+    wave = resample(to_mono(recorded.samples), recorded.rate, instrument.sample_rate)
+    return fit_length(wave, instrument.samples, fade=instrument.sample_rate // 20)[0]
+
+
+def sound_levels(wave: NDArray[np.float32], rate: int, tagger: Tagger, attributes: Attributes) -> dict[str, float]:
+    """Name → σ(logit / T) (DarkGAN eq. 1) for every attribute of an instrument.
+
+    Args:
+        wave: (sample,) at `rate` Hz, as long as the instrument's notes.
+        rate: its sample rate.
+        tagger: the teacher; `notes.attributes.teacher_mismatch` says whether it is the instrument's own.
+        attributes: of the instrument.
+
+    Raises:
+        UserError: the teacher lacks a label.
+    """
+    lacking = [name for name in attributes.names if name not in tagger.labels]
+    if lacking:
+        raise UserError(
+            f"The teacher {tagger.name} has no label {lacking[0]!r}; this instrument was trained on labels by "
+            f"{attributes.teacher}."
+        )
+    logits = tagger.logits(torch.from_numpy(resample(wave, rate, tagger.sample_rate)[None])).float().cpu()[0]
+    columns = [tagger.labels.index(name) for name in attributes.names]
+    return dict(zip(attributes.names, (logits[columns] / attributes.temperature).sigmoid().tolist(), strict=True))
+
+
+def sound_pitch(wave: NDArray[np.float32], rate: int) -> float | None:
+    """MIDI pitch, with its fraction, of a sound (sample,) by YIN; None where there is none."""
+    frequency, confidence = yin(wave[None], rate, fmax=min(2500.0, rate / 2))
+    if not np.isfinite(frequency[0]) or confidence[0] < 0.1:
+        return None
+    return hz_to_midi(float(frequency[0]))
+
+
+def into_range(pitch: float, trained: tuple[int, ...], *, between: bool) -> float:
+    """The pitch to play for a measured one: moved by octaves into the trained range, else its nearer end.
+
+    Args:
+        pitch: MIDI number with its fraction.
+        trained: MIDI numbers of the pitch classes.
+        between: keep the fraction; otherwise the nearest pitch class.
+    """
+    low, high = min(trained), max(trained)
+    octaves = [pitch + 12 * shift for shift in range(-11, 12)]
+    inside = [one for one in octaves if low - 0.5 <= one <= high + 0.5]
+    played = min(inside or [low, high], key=lambda one: abs(one - pitch))
+    if between and low <= played <= high:
+        return played
+    return float(min(trained, key=lambda one: (abs(one - played), one)))
