@@ -46,7 +46,11 @@ def waves() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def magnitude(waves: torch.Tensor) -> torch.Tensor:
-    return stft.forward(waves, **SIZE).abs()
+    """The click's are equal at all frequencies: rounding, which differs from processor to processor, would choose
+    where a tree starts, and with it the click's one free phase, from -12 to -42 dB. Changes of 1e-6 choose it
+    here."""
+    drawn = torch.rand(len(waves), 32, 257, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return stft.forward(waves, **SIZE).abs() * (1 + 1e-6 * drawn)
 
 
 def convergence(magnitude: torch.Tensor, waves: torch.Tensor) -> np.ndarray:
@@ -216,7 +220,9 @@ def test_where_the_papers_heap_differs_it_took_the_weaker_neighbour() -> None:
 
 
 def test_the_tree_is_no_worse_than_the_heap_and_touches_each_point_once(magnitude: torch.Tensor, capsys) -> None:
-    errors, counted = {"tree": 0.0, "heap": 0.0}, []
+    """For each note. Both sum the same steps, of float64, in another order: where they take the same ways, as in the
+    click, they differ by rounding alone, far below 1e-6 dB."""
+    errors: dict[str, list[float]] = {"tree": [], "heap": []}
     sign = np.where(np.arange(257) % 2, -1, 1)
     for one in magnitude.numpy():
         points = np.flatnonzero(one > 1e-4 * one.max())
@@ -224,15 +230,16 @@ def test_the_tree_is_no_worse_than_the_heap_and_touches_each_point_once(magnitud
         phases = {"tree": by_tree(one, points, taken)}
         phases["heap"], operations = by_heap(one, points, taken, settle_late=False)
         assert operations == len(points)  # each point is pushed and popped once
-        counted.append(operations)
         for name, phase in phases.items():
             spectra = np.zeros(one.shape, complex)
             spectra.flat[points] = one.flat[points] * np.exp(1j * phase)
             made = sound(torch.from_numpy(spectra * sign)[None])
-            errors[name] += 20 * np.log10(convergence(torch.from_numpy(one)[None], made)[0]) / len(magnitude)
+            errors[name].append(20 * np.log10(convergence(torch.from_numpy(one)[None], made)[0]))
     with capsys.disabled():
-        print(f"\n  spectral convergence: tree {errors['tree']:.2f} dB, heap {errors['heap']:.2f} dB", end="")
-    assert errors["tree"] < errors["heap"] + 0.5
+        tree, heap = (" ".join(f"{decibels:.2f}" for decibels in errors[name]) for name in errors)
+        print(f"\n  spectral convergence, dB: tree {tree}, heap {heap}", end="")
+    for tree, heap in zip(*errors.values(), strict=True):
+        assert tree <= heap + 1e-6
 
 
 # ----------------------------------------------------------------------------
