@@ -8,8 +8,8 @@ from tests.training.digits import make_pictures
 from typer.testing import CliRunner
 
 from darktimbre.bundle.pictures import PictureClassifier, PictureGan
-from darktimbre.cli import observing_pictures
 from darktimbre.cli.main import app
+from darktimbre.pipelines import validation
 from darktimbre.training import checkpoint
 from darktimbre.training.recipe.load import load_recipe, recipe_names
 from darktimbre.training.tasks.base import task_of
@@ -24,8 +24,8 @@ GANS = [name for name in recipe_names() if load_recipe(name).task == "picture-ga
 
 @pytest.fixture(autouse=True)
 def _fewer_judged(monkeypatch):
-    monkeypatch.setattr(observing_pictures, "WHOLE", 500)
-    monkeypatch.setattr(observing_pictures, "GLANCE", 100)
+    monkeypatch.setattr(validation, "SCORED", 500)
+    monkeypatch.setattr(validation, "PREVIEWED", 100)
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +80,13 @@ def test_classifier_is_trained_once_beside_the_corpus(tmp_path, monkeypatch):
     short = shrunk(reading.load_recipe("digits-classifier"))
     original = reading.load_recipe
     monkeypatch.setattr(
-        reading, "load_recipe", lambda name, sets=(): short if name == "digits-classifier" else original(name, sets)
+        validation, "load_recipe", lambda name, sets=(): short if name == "digits-classifier" else original(name, sets)
     )
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(reading.dump_recipe(shrunk(original("digits-dcgan"))), encoding="utf-8")
     status, said = train(recipe, "--corpus", corpus, "--run", tmp_path / "a")
     assert status == 0, said
-    assert "First a classifier that can judge digits is trained" in said
+    assert "First a classifier of digits is trained" in said
     assert PictureClassifier.from_pretrained(corpus / "classifier" / "bundle").classes == ("0", "1", "2")
     status, said = train(recipe, "--corpus", corpus, "--run", tmp_path / "b")
     assert status == 0, said
@@ -96,7 +96,7 @@ def test_classifier_is_trained_once_beside_the_corpus(tmp_path, monkeypatch):
 def test_mistakes_are_told(corpus, classifier, tmp_path):
     other = make_pictures(tmp_path / "other", classes=2).path
     for arguments, sentence in (
-        (["digits-dcgan", "--corpus", other, "--classifier", classifier], "tells 0, 1, 2 apart, the corpus has 0, 1"),
+        (["digits-dcgan", "--corpus", other, "--classifier", classifier], "distinguishes 0, 1, 2, the corpus has 0, 1"),
         (["digits-dcgan", "--corpus", corpus, "--classifier", tmp_path], "There is no picture-classifier in"),
         (["digits-classifier", "--corpus", corpus, "--classifier", classifier], "--classifier scores the digits"),
         (["digits-dcgan", "--corpus", corpus, "--keep-best", "logit-correlation"], "--keep-best is for sounds"),

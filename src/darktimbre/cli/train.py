@@ -8,6 +8,7 @@ import typer
 
 from darktimbre.cli import console
 from darktimbre.notes.errors import UserError
+from darktimbre.pipelines import validation
 from darktimbre.training import dryrun, trainer
 from darktimbre.training.recipe import load
 from darktimbre.training.tasks import base
@@ -108,21 +109,11 @@ def train(
     if task.one_process and (devices not in ("auto", "1") or nodes > 1):
         raise UserError("GANs of digits train in one process, for their batch norms: leave out --devices and --nodes.")
 
-    from darktimbre.cli.observing import observer_for
-    from darktimbre.cli.observing_pictures import GRID, SCORES, looks_for
-
     folder = run or Path("runs") / chosen.name
-    looks = observer = None
-    if task.evaluated_by == "classifier":
-        looks = looks_for(
-            chosen, corpus, every=evaluate_every, classifier=classifier, run=folder, smoke=smoke,
-            accelerator=accelerator, say=console.say,
-        )  # fmt: skip
-    elif task.corpus_of == "sounds":
-        observer = observer_for(
-            chosen, corpus, every=evaluate_every, keep_best=keep_best, weights=weights,
-            device=listening_on(accelerator), half=half, say=console.say,
-        )  # fmt: skip
+    callback = validation.validation_for(
+        chosen, corpus, console, run=folder, every=evaluate_every, keep_best=keep_best, weights=weights,
+        classifier=classifier, half=half, smoke=smoke, accelerator=accelerator,
+    )  # fmt: skip
     options = trainer.Options(
         corpus=corpus,
         run=folder,
@@ -133,8 +124,8 @@ def train(
         minutes=minutes,
         half=half,
     )
-    outcome = trainer.train_recipe(chosen, options, say=console.say, observer=looks or observer)
-    for sentence in observer.closing(folder) if observer else ():
+    outcome = trainer.train_recipe(chosen, options, say=console.say, observer=callback)
+    for sentence in callback.closing(folder, outcome) if callback else ():
         console.say(sentence)
     if outcome.reason == "interrupted":
         console.warn(
@@ -143,19 +134,5 @@ def train(
         raise typer.Exit(console.INTERRUPTED)
     if outcome.reason == "time":
         console.say(f"The time is up after {outcome.notes_seen:,} notes; the same command with --resume goes on.")
-    if outcome.bundle is not None and looks is not None:
-        for row in looks.table(looks.close(folder, outcome.bundle)):
-            console.say(f"  {row['figure']}: {row['generated']} (real: {row['real']})")
-        console.say(
-            f"The generator is in {outcome.bundle}, its digits in {folder / GRID}, the figures in {folder / SCORES}."
-        )
-    else:
-        for sentence in task.closing(outcome):
-            console.say(sentence)
-
-
-def listening_on(accelerator: str) -> str:
-    """Where the teacher listens: on the GPU, where training may use one."""
-    import torch
-
-    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+    for sentence in task.closing(outcome):
+        console.say(sentence)

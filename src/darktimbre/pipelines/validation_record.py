@@ -1,15 +1,17 @@
-"""What a run's evaluations leave in its folder: a line each in `evaluations.jsonl`, and curves in `evaluations.png`."""
+"""What a run's validations leave in its folder: a line each in `evaluations.jsonl`, and curves in `evaluations.png`."""
 
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # no pyplot: no global state, no window
+from matplotlib.figure import Figure
 
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.notes.errors import UserError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from darktimbre.pipelines.steps import recorded
 
 LINES, PICTURE, BEST = "evaluations.jsonl", "evaluations.png", "best"
 MADE, REAL, UNTRAINED = "#1b6ca8", "#2e7d32", "#8a8a8a"  # colours of the curve and of the two levels
@@ -22,14 +24,15 @@ def in_words(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-class Lines:
-    """`evaluations.jsonl`: first what is judged and its levels, then one line an evaluation; no clock in it, so that a
-    resumed run's equals an uninterrupted one's.
+class Record:
+    """`evaluations.jsonl`: first what is measured on and its levels, then one line a validation.
+
+    There is no clock in it, so that a resumed run's equals an uninterrupted one's.
 
     Attributes:
         path: the file.
-        head: what is judged, with `levels`; None before it is known.
-        each: the evaluations, by notes seen.
+        head: what is measured on, with `levels`; None before it is known.
+        lines: the validations, by notes seen.
     """
 
     def __init__(self, run: Path) -> None:
@@ -40,34 +43,34 @@ class Lines:
         """
         self.path = run / LINES
         self.head: Line | None = None
-        self.each: list[Line] = []
+        self.lines: list[Line] = []
         if not self.path.exists():
             return
         try:
             read = [json.loads(line) for line in self.path.read_bytes().split(b"\n")[:-1] if line]
-            self.head, self.each = (read[0], read[1:]) if read else (None, [])
+            self.head, self.lines = (read[0], read[1:]) if read else (None, [])
             if self.head is not None:
                 self.head["levels"]
-            [line["notes_seen"] for line in self.each]
+            [line["notes_seen"] for line in self.lines]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{self.path} cannot be read ({error}): delete it, the run itself does not need it."
             ) from None
 
     def cut(self, notes_seen: int) -> None:
-        """Forgets what was seen later, for it will come again, and a last line that was cut short."""
-        self.each = [line for line in self.each if line["notes_seen"] <= notes_seen]
+        """Forgets later validations, for they will come again, and a last line that was cut short."""
+        self.lines = [line for line in self.lines if line["notes_seen"] <= notes_seen]
         if self.path.exists() and self.path.read_bytes() != self._whole():
             self._rewrite()
 
-    def begin(self, head: Line) -> None:
+    def start(self, head: Line) -> None:
         """Starts the file anew."""
-        self.head, self.each = head, []
+        self.head, self.lines = head, []
         self._rewrite()
 
     def add(self, line: Line) -> None:
-        """Appends an evaluation; on disk for certain."""
-        self.each.append(line)
+        """Appends a validation; on disk for certain."""
+        self.lines.append(line)
         with self.path.open("ab") as file:
             file.write(_bytes(line))
             file.flush()
@@ -79,49 +82,53 @@ class Lines:
             temporary.write_bytes(self._whole())
 
     def _whole(self) -> bytes:
-        return b"".join(map(_bytes, ([self.head] if self.head else []) + self.each))
+        return b"".join(map(_bytes, ([self.head] if self.head else []) + self.lines))
 
 
 def _bytes(line: Line) -> bytes:
     return json.dumps(line, ensure_ascii=False).encode() + b"\n"
 
 
-def draw(lines: Lines, metrics: tuple[str, ...], path: Path, *, name: str, best: tuple[str, int] | None) -> Path:
+def chosen_by(bundle: Path) -> Line | None:
+    """By what metric, its value and after how many notes a bundle was chosen; None where it was not."""
+    chosen = recorded(bundle / "config.json", "provenance", "chosen_by")
+    try:
+        return {key: kind(chosen[key]) for key, kind in (("metric", str), ("value", float), ("notes_seen", int))}
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def draw(record: Record, metrics: tuple[str, ...], path: Path, *, name: str, best: Line | None) -> Path:
     """Curves over notes seen, with the levels of real notes and of the untrained network.
 
     Args:
-        lines: what was found so far.
+        record: the validations so far.
         metrics: one panel each.
         path: the PNG.
         name: of the run, for the heading.
-        best: metric and notes of the checkpoint that is kept, marked by a ring.
+        best: by what the state that is kept was chosen (`chosen_by`), marked by a ring.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no pyplot: no global state, no window
-    from matplotlib.figure import Figure
-
-    assert lines.head is not None
+    assert record.head is not None
     figure = Figure(figsize=(0.6 + 3.8 * len(metrics), 3.4), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    canvas, head = FigureCanvasAgg(figure), record.head
     for axis, metric in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
-        _panel(axis, lines, metric, best[1] if best and best[0] == metric else None)
-    head = lines.head
+        _panel(axis, record, head["levels"], metric, best["notes_seen"] if best and best["metric"] == metric else None)
     figure.suptitle(f"{name}: {head['notes']} {head['split']} notes of {head['instruments']} instruments", fontsize=10)
     with atomic_file(path) as temporary:
         canvas.print_figure(temporary, format="png", dpi=110, metadata={"Software": None})
     return path
 
 
-def _panel(axis: "Axes", lines: Lines, metric: str, best: int | None) -> None:
-    assert lines.head is not None
+def _panel(axis: Axes, record: Record, levels: Line, metric: str, best: int | None) -> None:
     for level, colour in (("real", REAL), ("untrained", UNTRAINED)):
-        value = lines.head["levels"][level].get(metric)
+        value = levels[level].get(metric)
         if value is not None:
             axis.axhline(value, color=colour, linestyle="--", linewidth=1, label=f"{level} {value:.2f}")
-    points = [(line["notes_seen"] / 1000, line[metric]) for line in lines.each if line.get(metric) is not None]
-    axis.plot([x for x, _ in points], [y for _, y in points], color=MADE, marker="o", markersize=3, label="this run")
+    points = [(line["notes_seen"], line[metric]) for line in record.lines if line.get(metric) is not None]
+    axis.plot([x / 1000 for x, _ in points], [y for _, y in points], color=MADE, marker="o", markersize=3, label="run")
     for x, y in points:
-        if best is not None and x == best / 1000:
-            axis.plot([x], [y], "o", markersize=10, fillstyle="none", color=MADE, label=f"kept in {BEST}: {y:.2f}")
+        if x == best:
+            axis.plot([x / 1000], [y], "o", markersize=10, fillstyle="none", color=MADE, label=f"{BEST}: {y:.2f}")
     axis.set_title(in_words(metric), fontsize=9)
     axis.set_xlabel("thousand notes seen", fontsize=8)
     axis.tick_params(labelsize=7)

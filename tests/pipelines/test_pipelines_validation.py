@@ -9,22 +9,27 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from tests.training.tiny import NAMES, RATE, SAMPLES, Ear, tiny_recipe, warm_recipe
 from typer.testing import CliRunner, Result
 
 from darktimbre import teachers
 from darktimbre.bundle.bundle import Bundle
-from darktimbre.cli import observing, observing_ear
+from darktimbre.cli import console
 from darktimbre.cli.main import app
-from darktimbre.cli.observing_files import Lines
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.evaluation import validation
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
+from darktimbre.pipelines import validation as pipeline
+from darktimbre.pipelines.validation_record import Record
 from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.tagging.store import Tags
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe.load import dump_recipe
+from darktimbre.training.recipe.load import dump_recipe, load_recipe
+from darktimbre.training.tasks.gan import GanTask
 
 NOTES = 40
 
@@ -104,16 +109,16 @@ def test_training_is_the_same_with_and_without(watched, corpus, tmp_path):
 
 def test_lines_curves_picture_and_sentences(watched, corpus):
     warm, run, said = watched
-    lines = Lines(run)
-    assert [line["notes_seen"] for line in lines.each] == [0, 24, 48, 72]
-    assert [line["eligible"] for line in lines.each] == [warm or seen > 48 for seen in (0, 24, 48, 72)]
+    lines = Record(run)
+    assert [line["notes_seen"] for line in lines.lines] == [0, 24, 48, 72]
+    assert [line["eligible"] for line in lines.lines] == [warm or seen > 48 for seen in (0, 24, 48, 72)]
     assert lines.head is not None
     valid = Corpus.open(corpus).rows("valid")
     assert (lines.head["split"], lines.head["notes"]) == ("valid", len(valid))
     assert set(lines.head["levels"]) == {"untrained", "real"}
-    for found in (*lines.each, *lines.head["levels"].values()):
+    for found in (*lines.lines, *lines.head["levels"].values()):
         assert 0 <= found["pitch_accuracy"] <= 1
-        assert all(found[name] is None or -1 <= found[name] <= 1 for name in observing_ear.METRICS)
+        assert all(found[name] is None or -1 <= found[name] <= 1 for name in validation.METRICS)
     assert (run / "evaluations.png").read_bytes()[:4] == b"\x89PNG"
     assert "8 valid notes" in said
     assert "72 notes: attribute correlation" in said
@@ -131,7 +136,7 @@ def test_best_is_the_instrument_of_the_best_line_and_tells_how_it_was_chosen(wat
     warm, run, said = watched
     best = Bundle.from_pretrained(run / "best", discriminator=True)
     chosen = best.config["provenance"]["chosen_by"]
-    grown = [line for line in Lines(run).each if warm or line["notes_seen"] > 48]
+    grown = [line for line in Record(run).lines if warm or line["notes_seen"] > 48]
     top = max(grown, key=lambda line: (line["attribute_correlation"], -line["notes_seen"]))
     assert chosen == {
         "metric": "attribute_correlation", "value": top["attribute_correlation"], "split": "valid",
@@ -145,10 +150,8 @@ def test_best_is_the_instrument_of_the_best_line_and_tells_how_it_was_chosen(wat
 
 
 def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path, monkeypatch):
-    from darktimbre.training.tasks import gan
-
     warm, whole, _ = watched
-    original = gan.GanTask.step
+    original = GanTask.step
 
     def crash(self, moment):
         if moment.step >= 7:
@@ -157,11 +160,11 @@ def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path,
 
     recipe, run = recipe_file(tmp_path, warm=warm), tmp_path / "run"
     with monkeypatch.context() as patched:
-        patched.setattr(gan.GanTask, "step", crash)
+        patched.setattr(GanTask, "step", crash)
         arguments = ("train", recipe, "--corpus", corpus, "--run", run, "--accelerator", "cpu", *WATCHED)
         result = CliRunner().invoke(app, [str(word) for word in arguments])
     assert str(result.exception) == "the power is cut"
-    assert len(Lines(run).each) >= 2  # later than the checkpoint, or as late
+    assert len(Record(run).lines) >= 2  # later than the checkpoint, or as late
     result = train(recipe, corpus, run, "--resume", *WATCHED)
     assert result.exit_code == 0, result.output
     for name in ("evaluations.jsonl", "best/config.json", "best/model.safetensors", "evaluations.png"):
@@ -170,39 +173,39 @@ def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path,
 
 def test_after_an_interruption_only_what_could_be_kept_is_to_be_beaten(tmp_path):
     """`best/` of later notes goes; a look before full size, however good, does not count."""
-    watch = observing.Evaluations(None, None, 24, "pitch_accuracy", print)  # type: ignore[arg-type]
-    watch.lines = Lines(tmp_path)
-    watch.lines.begin({"levels": {}})
+    watch = pipeline.NoteValidation(None, None, 24, "pitch_accuracy", print)  # type: ignore[arg-type]
+    watch.record = Record(tmp_path)
+    watch.record.start({"levels": {}})
     for seen, eligible, value in ((24, False, 0.9), (48, True, 0.2), (72, True, 0.3)):
-        watch.lines.add({"notes_seen": seen, "eligible": eligible, "pitch_accuracy": value})
+        watch.record.add({"notes_seen": seen, "eligible": eligible, "pitch_accuracy": value})
 
     def resumed(at: int, best: int) -> float | None:
         (tmp_path / "best").mkdir(exist_ok=True)
         chosen = {"metric": "pitch_accuracy", "value": 0.5, "notes_seen": best}
         (tmp_path / "best/config.json").write_text(json.dumps({"provenance": {"chosen_by": chosen}}))
-        watch._recall(SimpleNamespace(run=tmp_path, notes_seen=at))  # type: ignore[arg-type]
+        watch._recall_best(SimpleNamespace(run=tmp_path, notes_seen=at))  # type: ignore[arg-type]
         return watch._best
 
     assert resumed(at=72, best=72) == 0.5
     assert (tmp_path / "best").is_dir()
     assert resumed(at=72, best=96) == 0.3
     assert not (tmp_path / "best").exists()
-    watch.lines.cut(24)
+    watch.record.cut(24)
     assert resumed(at=24, best=96) is None
 
 
 def test_torn_last_line_is_gone_for_good_after_resuming(tmp_path):
-    lines = Lines(tmp_path)
-    lines.begin({"levels": {}})
+    lines = Record(tmp_path)
+    lines.start({"levels": {}})
     lines.add({"notes_seen": 0})
     with lines.path.open("ab") as file:
         file.write(b'{"notes_se')
-    again = Lines(tmp_path)
+    again = Record(tmp_path)
     again.cut(0)
     again.add({"notes_seen": 24})
-    assert Lines(tmp_path).each == [{"notes_seen": 0}, {"notes_seen": 24}]
+    assert Record(tmp_path).lines == [{"notes_seen": 0}, {"notes_seen": 24}]
     before = lines.path.stat().st_mtime_ns
-    Lines(tmp_path).cut(24)  # nothing to forget, nothing written
+    Record(tmp_path).cut(24)  # nothing to forget, nothing written
     assert lines.path.stat().st_mtime_ns == before
 
 
@@ -211,7 +214,7 @@ def test_run_that_cannot_be_saved_is_told_of_writing_alone(where, corpus, tmp_pa
     def broken(*_, **__):
         raise OSError(errno.EIO, "Input/output error")
 
-    places = {"reading": (observing_ear.Ear, "judge"), "writing": (observing, "draw")}
+    places = {"reading": (validation.Validation, "trained"), "writing": (pipeline, "draw")}
     monkeypatch.setattr(*places[where], broken)
     call = ["train", recipe_file(tmp_path), "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu"]
     result = CliRunner().invoke(app, [str(word) for word in (*call, *WATCHED)])
@@ -223,26 +226,26 @@ def test_run_that_cannot_be_saved_is_told_of_writing_alone(where, corpus, tmp_pa
 def test_ctrl_c_breaks_an_evaluation_off_at_once_and_resuming_makes_up_for_it(watched, corpus, tmp_path, monkeypatch):
     warm, whole, _ = watched
     recipe, run, made = recipe_file(tmp_path, warm=warm), tmp_path / "run", 0
-    original = observing_ear.Ear._hear
-    monkeypatch.setattr(observing_ear, "BLOCK", 2)
+    original = validation.TeacherExtractor.extract
+    monkeypatch.setattr(validation, "BATCH", 2)
 
-    def hear(self, source, first, stop, pitched=None):
+    def extract(self, waves, rate):
         nonlocal made
         made += 1
-        if made == 17:  # two for the cost, four blocks each of two levels and of the first evaluation: in the second
+        if made == 17:  # two for the cost, four blocks each of two levels and of the first validation: in the second
             os.kill(os.getpid(), signal.SIGINT)
-        return original(self, source, first, stop, pitched)
+        return original(self, waves, rate)
 
     with monkeypatch.context() as patched:
-        patched.setattr(observing_ear.Ear, "_hear", hear)
+        patched.setattr(validation.TeacherExtractor, "extract", extract)
         result = train(recipe, corpus, run, *WATCHED)
     assert result.exit_code == 130
     assert made == 17
-    assert "broken off" in words(result)
+    assert "was interrupted" in words(result)
     assert checkpoint.load_latest(run)[0].notes_seen == 24
-    assert [line["notes_seen"] for line in Lines(run).each] == [0]
+    assert [line["notes_seen"] for line in Record(run).lines] == [0]
     assert train(recipe, corpus, run, "--resume", *WATCHED).exit_code == 0
-    assert [line["notes_seen"] for line in Lines(run).each] == [0, 24, 48, 72]
+    assert [line["notes_seen"] for line in Record(run).lines] == [0, 24, 48, 72]
     assert state(run) == state(whole)
 
 
@@ -250,7 +253,7 @@ def test_run_begun_without_can_be_resumed_with_evaluations(corpus, tmp_path):
     recipe, run = recipe_file(tmp_path), tmp_path / "run"
     assert train(recipe, corpus, run, "--minutes", 0).exit_code == 0
     assert train(recipe, corpus, run, "--resume", *WATCHED).exit_code == 0
-    assert [line["notes_seen"] for line in Lines(run).each] == [24, 48, 72]
+    assert [line["notes_seen"] for line in Record(run).lines] == [24, 48, 72]
 
 
 def test_baseline_without_attributes_needs_no_teacher(corpus, tmp_path, monkeypatch):
@@ -262,7 +265,7 @@ def test_baseline_without_attributes_needs_no_teacher(corpus, tmp_path, monkeypa
     recipe = recipe_file(tmp_path, data=data)
     result = train(recipe, corpus, tmp_path / "run", "--evaluate-every", 40)
     assert result.exit_code == 0, result.output
-    assert set(Lines(tmp_path / "run").each[0]) == {"notes_seen", "eligible", "pitch_accuracy"}
+    assert set(Record(tmp_path / "run").lines[0]) == {"notes_seen", "eligible", "pitch_accuracy"}
     result = train(recipe, corpus, tmp_path / "other", *WATCHED)
     assert result.exit_code == 2
     assert "--keep-best attribute-correlation: for this recipe there are pitch-accuracy." in words(result)
@@ -286,7 +289,7 @@ def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkey
         digest = "f" * 64
 
     monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Other())
-    assert "give the right --weights" in refused("--evaluate-every", 8)
+    assert "Give the right --weights" in refused("--evaluate-every", 8)
 
     def missing(name, device="cpu", weights=None):
         raise UserError("The weights of yamnet are not on this machine.")
@@ -296,14 +299,14 @@ def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkey
 
 
 @pytest.mark.parametrize("splits", [("train", "valid"), ("train", "valid", "test")])
-def test_choosing_where_nothing_is_left_to_judge_by_is_said(splits, tmp_path):
-    said: list[str] = []
-    found = observing.observer_for(
-        warm_recipe(), make_corpus(tmp_path / "corpus", splits), every=24, keep_best="pitch-accuracy", weights=None,
-        device="cpu", half=False, say=said.append,
-    )  # fmt: skip
+def test_choosing_where_nothing_is_left_to_evaluate_on_is_said(splits, tmp_path, capsys):
+    corpus = make_corpus(tmp_path / "corpus", splits)
+    found = pipeline.validation_for(
+        warm_recipe(), corpus, console, run=tmp_path, every=24, keep_best="pitch-accuracy", accelerator="cpu"
+    )
     assert found is not None
-    assert any("holds no test notes to judge it on" in sentence for sentence in said) == ("test" not in splits)
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("holds no test notes to evaluate it on" in said) == ("test" not in splits)
 
 
 def test_another_metric_is_refused_on_resuming(watched, corpus, tmp_path):
@@ -311,38 +314,26 @@ def test_another_metric_is_refused_on_resuming(watched, corpus, tmp_path):
     recipe = recipe_file(tmp_path, warm=warm)
     result = train(recipe, corpus, run, "--resume", "--evaluate-every", 24, "--keep-best", "pitch-accuracy")
     assert result.exit_code == 2
-    assert "was chosen by attribute correlation: go on with --keep-best attribute-correlation" in words(result)
+    assert "was chosen by attribute correlation: resume with --keep-best attribute-correlation" in words(result)
 
 
-def test_tasks_without_sound_are_trained_without_evaluations():
-    said: list[str] = []
-    from darktimbre.training.recipe.load import load_recipe
-
-    found = observing.observer_for(
-        load_recipe("tagger"), Path("nowhere"), every=10, keep_best=None, weights=None, device="cpu", half=False,
-        say=said.append,
-    )  # fmt: skip
-    assert found is None
-    assert "tagger makes no sound" in said[0]
+def test_tasks_without_sound_are_trained_without_validation(capsys):
+    assert pipeline.validation_for(load_recipe("tagger"), Path("nowhere"), console, run=Path("run"), every=10) is None
+    assert "tagger makes no sound" in capsys.readouterr().out
 
 
 def test_correlation_is_that_of_soft_labels_at_the_instruments_temperature(watched, corpus):
     """Against a plain computation from the instrument's own sounds."""
     _, run, _ = watched
     instrument = Synthesizer.from_pretrained(run / "bundle")
-    opened = Corpus.open(corpus)
-    ear = observing_ear.Ear.of(opened, instrument.attributes, Ear())
-    found = ear.judge(instrument, lambda: False)
-    import torch
-
-    from darktimbre.tagging.store import Tags
-
-    rows = ear.asked.rows
-    waves = instrument.waves(ear.asked.condition, instrument.latents(0, len(rows)))
-    heard = Ear().logits(torch.from_numpy(waves)).half().float()
-    asked = torch.from_numpy(Tags.open(corpus, "yamnet").logits(rows))
+    measured = validation.Validation.of_valid_notes(Corpus.open(corpus), instrument.attributes, Ear())
+    found = measured.trained(instrument).metrics()
+    rows = measured.target.rows
+    waves = instrument.waves(measured.target.condition, instrument.latents(0, len(rows)))
+    predicted = Ear().logits(torch.from_numpy(waves)).half().float()
+    target = torch.from_numpy(Tags.open(corpus, "yamnet").logits(rows))
     at = instrument.attributes.temperature
-    pairs = [((asked / at).sigmoid(), (heard / at).sigmoid()), (asked, heard)]
+    pairs = [((target / at).sigmoid(), (predicted / at).sigmoid()), (target, predicted)]
     for (x, y), name in zip(pairs, ("attribute_correlation", "logit_correlation"), strict=True):
         each = [float(np.corrcoef(x[:, i].numpy(), y[:, i].numpy())[0, 1]) for i in range(len(NAMES))]
         assert found[name] == pytest.approx(np.mean(each), abs=1e-3)

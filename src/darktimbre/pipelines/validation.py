@@ -1,0 +1,480 @@
+"""Validation while a run trains (`darktimbre train --evaluate-every`), as training callbacks.
+
+Training hands in a view of the run, evaluation measures; only here both are known. Of instruments, a few notes of the
+valid split go into `evaluations.jsonl`, `evaluations.png` and TensorBoard, and the best state by a metric is kept as a
+bundle in `best/`. Of GANs of digits, a classifier's figures go there too, and into `previews/` and `losses.png`; at the
+end into `digits.png`, `scores.json` and the card.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from darktimbre import teachers
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.bundle.pictures import PictureClassifier, PictureGan
+from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.picture_plots import COLUMNS, draw_rows
+from darktimbre.evaluation.pictures import Scores, draw_classes, judge_real, scores_of
+from darktimbre.evaluation.validation import NOTES, SPLIT, Validation, metrics_of
+from darktimbre.measures.classes import classes_covered
+from darktimbre.notes.attributes import teacher_mismatch
+from darktimbre.notes.errors import UserError
+from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded
+from darktimbre.pipelines.validation_record import BEST, LINES, PICTURE, Record, chosen_by, draw, in_words
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.tagging.store import Tags
+from darktimbre.teachers.tagger import Tagger
+from darktimbre.training import checkpoint
+from darktimbre.training.curves import draw_losses
+from darktimbre.training.dataset import picture_dataset, picture_labels
+from darktimbre.training.observer import Observer, View
+from darktimbre.training.progress import duration
+from darktimbre.training.recipe.load import load_recipe
+from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.run_folder import BUNDLE, PLAN
+from darktimbre.training.schedule import Schedule
+from darktimbre.training.tasks.base import Outcome, task_of
+from darktimbre.training.trainer import Options, train_recipe
+
+ELIGIBLE = "eligible"  # in a line: whether the network had its full size, so that the state could be kept
+GRID, PREVIEWS, SCORES, CLASSIFIER = "digits.png", "previews", "scores.json", "classifier"
+PREVIEWED, SCORED = 2_000, 10_000  # pictures scored now and then, and at the end
+SEED = 20210  # of what is drawn: the same latents in every run and at every validation
+
+
+class Interrupted(Exception):
+    """The user does not want to wait for the rest of a validation."""
+
+
+class RunValidation(Observer, Protocol):
+    """A training callback with something to say at the end."""
+
+    def closing(self, run: Path, outcome: Outcome) -> list[str]:
+        """What was found, in sentences."""
+        ...
+
+
+# ----------------------------------------------------------------------------
+# Instruments
+
+
+class NoteValidation:
+    """Validates an instrument on fixed notes of the valid split (a training callback).
+
+    Attributes:
+        every: notes between validations.
+        keep_best: metric by which `best/` is chosen; None keeps none.
+        record: what was found so far; set when the run starts.
+    """
+
+    record: Record
+    validation: Validation
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        tagger: Tagger | None,
+        every: int,
+        keep_best: str | None,
+        say: Callable[[str], None],
+        *,
+        half: bool = False,
+        notes: int = NOTES,
+    ) -> None:
+        self.corpus, self.tagger, self.every, self.keep_best = corpus, tagger, every, keep_best
+        self.say, self.half, self.notes = say, half, notes
+        self.interrupted = False
+        self._best: float | None = None
+
+    def begin(self, view: View) -> None:
+        """Forgets what was seen after `view.notes_seen`, measures a new run's levels, and validates if that is due."""
+        instrument = _instrument(view)
+        self.validation = Validation.of_valid_notes(self.corpus, instrument.attributes, self.tagger, self.notes)
+        self.record = Record(view.run)
+        with checkpoint.told(view.run):
+            self.record.cut(view.notes_seen)
+            self._recall_best(view)
+        missing = view.due and not any(line["notes_seen"] == view.notes_seen for line in self.record.lines)
+        notes, seconds = len(self.validation.target.rows), self.validation.seconds(instrument)
+        ahead = view.total // self.every - view.notes_seen // self.every + (view.total % self.every > 0)
+        self.say(
+            f"A validation takes {notes} {SPLIT} notes and about {duration(seconds)}; every {self.every:,} notes, that "
+            f"is {ahead} of them, about {duration(seconds * ahead)} in all."
+        )
+        try:
+            self._measure_levels(view, instrument)
+            if missing:
+                self._validate(view, instrument)
+        except Interrupted:
+            self.interrupted = True
+
+    def look(self, view: View) -> None:
+        """Validates the run as it stands."""
+        try:
+            self._validate(view, _instrument(view))
+        except Interrupted:
+            self.interrupted = True
+
+    def closing(self, run: Path, outcome: Outcome) -> list[str]:
+        """Which of `bundle` and `best` is which, in the end."""
+        sentences = []
+        if self.interrupted:
+            sentences.append("The validation under way was interrupted; --resume makes up for it.")
+        if not self.record.lines:
+            return sentences
+        sentences.append(f"{len(self.record.lines)} evaluations: {run / LINES}, drawn in {run / PICTURE}.")
+        chosen = chosen_by(run / BEST)
+        if chosen is None or self.keep_best is None:
+            return sentences
+        metric, last = chosen["metric"], self.record.lines[-1]
+        if (run / "bundle" / "config.json").is_file() and last["notes_seen"] == chosen["notes_seen"]:
+            sentences.append(f"bundle and best are the same state: the last one is the best by {in_words(metric)}.")
+            return sentences
+        sentences.append(
+            f"best is the state after {chosen['notes_seen']:,} notes, the best by {in_words(metric)} "
+            f"({chosen['value']:.3f}) on {len(self.validation.target.rows)} {SPLIT} notes; bundle is the state at the "
+            f"end ({_number(last.get(metric))} when last validated, after {last['notes_seen']:,} notes). As best was "
+            f"chosen on the {SPLIT} split, only the test split can evaluate it fairly."
+        )
+        return sentences
+
+    def _measure_levels(self, view: View, instrument: Synthesizer) -> None:
+        """What the untrained network and real notes reach; measured once a run."""
+        facts, head = self.validation.facts(), self.record.head
+        if head is not None and {key: head.get(key) for key in facts} == facts:
+            return
+        if head is not None:
+            self.say(f"{self.record.path} is of other notes or another teacher: it is started anew.")
+        levels = {
+            name: measure(instrument, _stop_of(view)).metrics()
+            for name, measure in (("untrained", self.validation.untrained), ("real", self.validation.real))
+        }
+        with checkpoint.told(view.run):
+            self.record.start({**facts, "levels": levels})
+        for name, found in levels.items():
+            self.say(f"{name}: {_in_short(found)}")
+
+    def _validate(self, view: View, instrument: Synthesizer) -> None:
+        found = self.validation.trained(instrument, _stop_of(view)).metrics()
+        eligible = view.moment.scale >= instrument.bundle.network.last  # a growing network is no instrument before
+        with checkpoint.told(view.run):
+            better = eligible and self._keep_best(view, instrument, found)
+            self.record.add({"notes_seen": view.notes_seen, ELIGIBLE: eligible, **found})
+        levels = self.record.head["levels"] if self.record.head else {}
+        curves = {f"evaluation/{in_words(name)}": value for name, value in found.items()}
+        for level, those in levels.items():
+            curves |= {f"evaluation/{in_words(name)} ({level})": value for name, value in those.items()}
+        view.curves({name: value for name, value in curves.items() if value is not None})
+        best = chosen_by(view.run / BEST) if self.keep_best else None
+        with checkpoint.told(view.run):
+            draw(self.record, tuple(found), view.run / PICTURE, name=view.run.name, best=best)
+        self.say(f"{view.notes_seen:,} notes: {_in_short(found)}{'; the best so far, kept in best' if better else ''}")
+
+    def _keep_best(self, view: View, instrument: Synthesizer, found: dict[str, float | None]) -> bool:
+        """Writes `best/` where this is the best so far."""
+        metric = self.keep_best
+        if metric is None or (value := found.get(metric)) is None:
+            return False
+        if self._best is not None and value <= self._best:
+            return False
+        self._best = value
+        config, seen = instrument.bundle.config, view.notes_seen
+        chosen = {"metric": metric, "value": value, "split": SPLIT, "notes_seen": seen}
+        config["provenance"] |= {"notes_seen": seen, "chosen_by": chosen}
+        figures = {"notes": len(self.validation.target.rows), **found}
+        config["metrics"] = {**config.get("metrics", {}), f"{SPLIT} notes": figures}
+        instrument.bundle.save_pretrained(view.run / BEST, half=self.half)
+        return True
+
+    def _recall_best(self, view: View) -> None:
+        """What is to be beaten, after an interruption: `best/`; where that is of later notes, it is removed, for it
+        will come again, and the best of the lines that could have been kept counts."""
+        metric, chosen = self.keep_best, chosen_by(view.run / BEST)
+        if metric is None or chosen is None:
+            return
+        if chosen["metric"] != metric:
+            raise UserError(
+                f"{view.run / BEST} was chosen by {in_words(chosen['metric'])}: resume with --keep-best "
+                f"{chosen['metric'].replace('_', '-')}, or move that folder away."
+            )
+        if chosen["notes_seen"] <= view.notes_seen:
+            self._best = chosen["value"]
+            return
+        shutil.rmtree(view.run / BEST)
+        values = [line[metric] for line in self.record.lines if line.get(ELIGIBLE) and line.get(metric) is not None]
+        self._best = max(values, default=None)
+
+
+def _instrument(view: View) -> Synthesizer:
+    instrument = view.training.preview(view.moment)
+    assert instrument is not None  # `validation_for` lets no other task through
+    weights = instrument.bundle.weights
+    for name, tensor in weights.items():  # in training they lie channels-last; from here on as in a file
+        weights[name] = tensor.detach().clone(memory_format=torch.contiguous_format)
+    return instrument
+
+
+def _stop_of(view: View) -> Callable[[int], None]:
+    def stop(notes: int) -> None:
+        if view.stopping():
+            raise Interrupted
+
+    return stop
+
+
+def _in_short(found: dict[str, float | None]) -> str:
+    return ", ".join(f"{in_words(name)} {_number(value)}" for name, value in found.items())
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+# ----------------------------------------------------------------------------
+# GANs of digits
+
+
+class DigitValidation:
+    """Draws digits by class and scores them by a classifier of real ones (a training callback).
+
+    Attributes:
+        every: pictures seen between validations.
+        classifier: what names the digits.
+        real: held-out real pictures as it names them.
+    """
+
+    def __init__(self, corpus: Corpus, classifier: PictureClassifier, every: int) -> None:
+        self.every, self.classifier = every, classifier
+        split, rows = next((split, rows) for split in ("test", "valid", "train") if len(rows := corpus.rows(split)))
+        label = picture_labels(corpus, rows, classifier.classes)
+        rows, label = rows[label >= 0][:SCORED], label[label >= 0][:SCORED]
+        self.split, self.count = split, len(rows)
+        self.real = judge_real(classifier, corpus.pictures(rows), label)
+
+    def begin(self, view: View) -> None:
+        """Forgets what was seen after `view.notes_seen`; of a new run, writes down by what it is scored."""
+        record = Record(view.run)
+        with checkpoint.told(view.run):
+            record.cut(view.notes_seen)
+            if record.head is None:
+                levels = {"real": {"accuracy": self.real.accuracy, "inception_score": self.real.inception_score}}
+                record.start({"judge": self.classifier.digest, "split": self.split, "levels": levels})
+
+    def look(self, view: View) -> None:
+        """Draws and scores the generator as it stands."""
+        training: Any = view.training
+        scores, rows = self._scored(training.model(view.notes_seen, {}), PREVIEWED)
+        line, name = scores.to_json(), training.plan.recipe.name
+        with checkpoint.told(view.run):
+            Record(view.run).add({"notes_seen": view.notes_seen, **line})
+            view.curves({f"judged/{key}": float(value) for key, value in line.items() if not isinstance(value, str)})
+            heading = f"{name} after {view.notes_seen:,} pictures: {scores_in_short(scores)}"
+            draw_rows(rows, view.run / PREVIEWS / f"{view.notes_seen:09d}.png", heading=heading)
+            draw_losses(view.run, heading=name, unit="pictures")
+
+    def closing(self, run: Path, outcome: Outcome) -> list[str]:
+        """Scores what was trained on more pictures: `digits.png`, `scores.json`, and the figures in its card."""
+        if outcome.bundle is None:
+            return []
+        model = PictureGan.from_pretrained(outcome.bundle)
+        scores, rows = self._scored(model, SCORED)
+        name, table = model.config["recipe"]["name"], self.table(scores)
+        real = {
+            "split": self.split,
+            "pictures": self.count,
+            "accuracy": round(self.real.accuracy, 4),
+            "inception_score": round(self.real.inception_score, 3),
+            "judge": self.classifier.digest,
+        }
+        shares = dict(zip(model.classes, (round(share, 4) for share in scores.shares), strict=True))
+        with checkpoint.told(run):
+            draw_losses(run, heading=name, unit="pictures")
+            draw_rows(rows, run / GRID, heading=f"{name}: {scores_in_short(scores)}")
+            with atomic_file(run / SCORES) as temporary:
+                report = {"real": real, "generated": scores.to_json(), "shares": shares}
+                temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            model.with_metrics({"judged": table, "judge": self.method()}).save_pretrained(outcome.bundle)
+        return [
+            *(f"  {row['figure']}: {row['generated']} (real: {row['real']})" for row in table),
+            f"Its digits are drawn in {run / GRID}, the figures are in {run / SCORES}.",
+        ]
+
+    def table(self, scores: Scores) -> list[dict[str, str]]:
+        """The figures in words, generated beside real."""
+        real, rows = self.real, []
+        if scores.accuracy is not None:
+            lowest = min(scores.class_accuracy)
+            rows.append(("accuracy", f"{scores.accuracy:.1%} (lowest class {lowest:.1%})", f"{real.accuracy:.1%}"))
+        score = f"{scores.inception_score:.2f} ± {scores.inception_score_error:.2f}"
+        rows += [
+            ("inception score", score, f"{real.inception_score:.2f}"),
+            ("classes covered", f"{scores.covered} of {len(scores.shares)}", f"{classes_covered(real.shares)}"),
+            ("smallest class", f"{min(scores.shares):.1%}", f"{min(real.shares):.1%}"),
+            ("variety within a class", f"{scores.mean_variety:.2f} (lowest {min(scores.variety):.2f})", "1"),
+            ("collapse", scores.collapsed or "none", "none"),
+        ]
+        return [{"figure": figure, "generated": made, "real": truth} for figure, made, truth in rows]
+
+    def method(self) -> str:
+        """How the scores came about, and how far the classifier can be trusted."""
+        return (
+            f"Scored on {SCORED:,} generated and {self.count:,} real pictures of the {self.split} split by a "
+            f"classifier ({self.classifier.digest[:12]}) that was trained on real pictures alone and names "
+            f"{self.real.accuracy:.2%} of those right. A class is covered where it has at least a tenth of an equal "
+            "share; variety is the mean distance of two pictures of a class in the classifier's embedding, by that of "
+            "real ones; a collapse is fewer than eight tenths of the classes, or less than half of the real pictures' "
+            "inception score."
+        )
+
+    def _scored(self, model: PictureGan, count: int) -> tuple[Scores, list[tuple[str, np.ndarray]]]:
+        """Scores, and a row of pictures of each class: as conditioned, or else as the classifier names them."""
+        target = draw_classes(model, count)
+        pictures = model.pictures(model.latents(SEED, count), target)
+        predicted = self.classifier.judge(pictures)
+        scores = scores_of(predicted, target, self.real)
+        named = target if len(target) else predicted.probabilities.argmax(1)
+        word = "right" if scores.class_accuracy else "of all"
+        figures = scores.class_accuracy or scores.shares
+        rows = [
+            (f"{name} ({figures[place]:.0%} {word})", pictures[named == place][:COLUMNS])
+            for place, name in enumerate(model.classes)
+        ]
+        return scores, rows
+
+
+def scores_in_short(scores: Scores) -> str:
+    """The figures in a line."""
+    right = f"accuracy {scores.accuracy:.1%}, " if scores.accuracy is not None else ""
+    return (
+        f"{right}inception score {scores.inception_score:.2f}, {scores.covered} of {len(scores.shares)} classes, "
+        f"variety {scores.mean_variety:.2f}"
+    )
+
+
+# ----------------------------------------------------------------------------
+# Which validation a run has
+
+
+def validation_for(
+    recipe: Recipe,
+    corpus: Path,
+    reporter: Reporter,
+    *,
+    run: Path,
+    every: int | None = None,
+    keep_best: str | None = None,
+    weights: Path | None = None,
+    classifier: Path | None = None,
+    half: bool = False,
+    smoke: bool = False,
+    accelerator: str = "auto",
+) -> RunValidation | None:
+    """The callback that the options of `train` ask for; what is missing is said before training starts.
+
+    Args:
+        recipe: what is trained.
+        corpus: what it is trained on.
+        reporter: where messages go.
+        run: folder of the run.
+        every: notes between validations.
+        keep_best: metric by which the best state is kept.
+        weights: weights file of the teacher.
+        classifier: folder of the digits' classifier; by default the one beside the corpus, trained if need be.
+        half: whether the best state is stored in float16.
+        smoke: whether this is a smoke test.
+        accelerator: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        UserError: there is no such metric; the teacher's weights are missing or not those that tagged the corpus; the
+            corpus has no valid notes; the classifier has other classes.
+    """
+    task = task_of(recipe)
+    if task.evaluated_by == "classifier":
+        opened = Corpus.open(corpus, of="pictures")
+        chosen = _digit_classifier(recipe, opened, classifier, run, smoke, accelerator, reporter)
+        return DigitValidation(opened, chosen, every or recipe.preview_every or Schedule(recipe).total)
+    if keep_best and every is None:
+        raise UserError("--keep-best chooses among evaluations: say how often with --evaluate-every NOTES.")
+    if every is None:
+        return None
+    if task.evaluated_by is None:
+        reporter.say(f"A {task.name} makes no sound to validate: --evaluate-every is ignored.")
+        return None
+    metrics = metrics_of(bool(recipe.data.attributes), bool(recipe.data.pitches))
+    metric = keep_best.replace("-", "_") if keep_best else None
+    if not metrics:
+        raise UserError("The recipe has neither attributes nor pitch: there is no condition to validate.")
+    if metric is not None and metric not in metrics:
+        known = ", ".join(name.replace("_", "-") for name in metrics)
+        raise UserError(f"--keep-best {keep_best}: for this recipe there are {known}.")
+    opened = Corpus.open(corpus)
+    if not len(opened.rows(SPLIT)):
+        raise UserError(
+            f"{corpus} has no note in its {SPLIT} split to validate on: make the corpus of more instruments, or leave "
+            "out --evaluate-every."
+        )
+    if metric is not None and not len(opened.rows("test")):
+        reporter.say(
+            f"The checkpoint will be chosen on {SPLIT} notes and the corpus holds no test notes to evaluate it on: how "
+            "good it is in the end will look better than it is."
+        )
+    device = "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+    tagger = None
+    if recipe.data.attributes:
+        tagger = teachers.load(recipe.data.teacher, device=device, weights=weights)
+        tags = Tags.open(corpus, recipe.data.teacher)
+        if differs := teacher_mismatch(f"The tags of {corpus} are by", tags, "the teacher given is", tagger):
+            raise UserError(f"{differs}. Give the right --weights, or tag the corpus again.")
+    return NoteValidation(opened, tagger, every, metric, reporter.say, half=half)
+
+
+def _digit_classifier(
+    recipe: Recipe,
+    corpus: Corpus,
+    given: Path | None,
+    run: Path,
+    smoke: bool,
+    accelerator: str,
+    reporter: Reporter,
+) -> PictureClassifier:
+    """The classifier that is given, or lies beside the corpus; trained on its real pictures where there is none yet."""
+    # One of a smoke test is worth nothing to others: it lies beside the run.
+    home = run.with_name(f"{run.name}-{CLASSIFIER}") if smoke else corpus.path / CLASSIFIER
+
+    def find() -> PictureClassifier | None:
+        if not (home / BUNDLE / "config.json").is_file():
+            return None
+        if recorded(home / BUNDLE / "config.json", "provenance", "corpus", "digest") != corpus.digest:
+            raise UserError(
+                f"The classifier in {home} was trained on another corpus: delete that folder, or give --classifier."
+            )
+        return PictureClassifier.from_pretrained(home / BUNDLE)
+
+    def make() -> PictureClassifier:
+        reporter.say(f"First a classifier of digits is trained, once for this corpus: {home}.")
+        own = load_recipe("digits-classifier")
+        options = Options(corpus=corpus.path, run=home, resume=(home / PLAN).is_file(), accelerator=accelerator)
+        outcome = train_recipe(task_of(own).shrunk(own) if smoke else own, options, say=reporter.say)
+        if outcome.bundle is None:
+            raise KeyboardInterrupt  # the classifier is resumed by the same command
+        trained = PictureClassifier.from_pretrained(outcome.bundle)
+        if trained.accuracy is not None:
+            reporter.say(f"It names {trained.accuracy:.2%} of held-out digits right.")
+        return trained
+
+    classes = picture_dataset(recipe.data, corpus).classes
+    found = (
+        PictureClassifier.from_pretrained(given) if given else make_or_reuse(Step("classifier", find, make), reporter)
+    )
+    if found.classes != classes:
+        raise UserError(
+            f"{found.origin} distinguishes {', '.join(found.classes)}, the corpus has {', '.join(classes)}: train one "
+            f"with `darktimbre train digits-classifier --corpus {corpus.path}`."
+        )
+    return found
