@@ -37,7 +37,7 @@ def run(quick: bool) -> list[Row]:
 
 def notes(count: int, rate: int = RATE, samples: int = SAMPLES) -> Waves:
     """Notes of the built-in orchestra, (note, sample)."""
-    from darktimbre.corpus.orchestra import ORCHESTRA, play
+    from darktimbre.corpus.builtin import ORCHESTRA, play
 
     members = [ORCHESTRA[number % len(ORCHESTRA)] for number in range(count)]
     return np.stack([play(who, 44 + i % 26, 60 + i % 60, samples, rate) for i, who in enumerate(members)])

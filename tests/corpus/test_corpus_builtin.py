@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from darktimbre.audio.pitch import yin
-from darktimbre.corpus.builtin import render_builtin
-from darktimbre.corpus.orchestra import ORCHESTRA, play
+from darktimbre.corpus.builtin import ORCHESTRA, play, render_builtin
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import FAMILIES
 from darktimbre.notes.pitch import midi_to_hz

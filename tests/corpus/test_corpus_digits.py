@@ -9,8 +9,7 @@ from typer.testing import CliRunner
 
 from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.digits import import_digits
-from darktimbre.corpus.idx import read_idx
+from darktimbre.corpus.digits import import_digits, read_idx
 from darktimbre.corpus.mnist import DIGESTS, _is_right, fetch_mnist
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError

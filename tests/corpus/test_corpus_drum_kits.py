@@ -8,8 +8,7 @@ from tests.corpus.test_corpus_soundfont import write_soundfont
 
 from darktimbre.corpus import fluid
 from darktimbre.corpus.general_midi import DRUM_CLASSES, DRUMS, drum
-from darktimbre.corpus.hydra import recordings
-from darktimbre.corpus.presets import read_tables
+from darktimbre.corpus.presets import read_tables, recordings
 from darktimbre.corpus.soundfont import installed_soundfonts, render_kits
 from darktimbre.notes.errors import UserError
 

@@ -1,16 +1,311 @@
 """A small orchestra in numpy → corpus: for machines without FluidSynth, and for tests that need notes at once."""
 
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.orchestra import ORCHESTRA, play
 from darktimbre.corpus.plan import plan
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
+from darktimbre.notes.pitch import midi_to_hz
 
+Array = NDArray[np.float64]
+
+_FADE_SECONDS = 0.01
 VELOCITIES = (40, 65, 90, 105, 120)
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One note to be played: fundamental in Hz, force 0–1, times in seconds (sample,), rate in Hz, its own noise."""
+
+    hz: float
+    force: float
+    time: Array
+    rate: int
+    noise: np.random.Generator
+
+
+def _partials(
+    strike: Strike, ratios: Array, levels: Array, *, decay: Array | None = None, detune: float = 0.0
+) -> Array:
+    """Sum of sines below the Nyquist frequency.
+
+    Args:
+        strike: the note.
+        ratios: (partial,) frequencies over the fundamental.
+        levels: (partial,) amplitudes.
+        decay: (partial,) seconds to fall by 60 dB; they do not fall without it.
+        detune: spread in cents of random detuning.
+    """
+    hz = strike.hz * ratios * 2.0 ** (strike.noise.normal(0.0, 1.0, len(ratios)) * detune / 1200.0)
+    phases = strike.noise.uniform(0.0, 2 * np.pi, len(ratios))
+    keep = hz < 0.46 * strike.rate
+    waves = np.sin(2 * np.pi * hz[keep, None] * strike.time + phases[keep, None]) * levels[keep, None]
+    if decay is not None:
+        waves *= 10.0 ** (-3.0 * strike.time / np.maximum(decay[keep, None], 1e-3))
+    return np.asarray(waves.sum(axis=0))
+
+
+def _harmonics(strike: Strike, levels: Array, *, cents: float, vibrato: tuple[float, float]) -> Array:
+    """Harmonics 1, 2, 3, … below the Nyquist frequency, `cents` beside the note's pitch.
+
+    `vibrato` is its depth in cents and its rate in Hz; it sets in during the first 0.4 s.
+    """
+    hz = strike.hz * 2.0 ** (cents / 1200.0)
+    depth, speed = vibrato
+    bend = 2.0 ** (depth / 1200.0 * np.clip(strike.time / 0.4, 0.0, 1.0) * np.sin(2 * np.pi * speed * strike.time))
+    wheel = np.exp(2j * np.pi * hz * np.cumsum(bend) / strike.rate)
+    phases = np.exp(2j * np.pi * strike.noise.uniform(0.0, 1.0, len(levels)))
+    coefficients = (levels * phases)[: int(0.46 * strike.rate / hz)]
+    sound = np.zeros(len(strike.time), dtype=np.complex128)
+    for coefficient in coefficients[::-1]:  # Horner's scheme: a polynomial in the turning wheel, no sine per harmonic
+        sound += coefficient
+        sound *= wheel
+    return np.asarray(sound.imag)
+
+
+def _swell(strike: Strike, attack: float) -> Array:
+    """Envelope that rises within `attack` seconds and stays."""
+    return 1.0 - np.exp(-strike.time * 5.0 / attack)
+
+
+def _hiss(strike: Strike, low: float, high: float) -> Array:
+    """Noise between two frequencies in Hz, of unit RMS."""
+    size = len(strike.time)
+    spectrum = np.fft.rfft(strike.noise.normal(0.0, 1.0, size))
+    hz = np.fft.rfftfreq(size, 1.0 / strike.rate)
+    spectrum *= np.exp(
+        -0.5 * (np.log2(np.maximum(hz, 1.0) / np.sqrt(low * high)) / max(np.log2(high / low), 0.1) * 2.0) ** 2
+    )
+    sound = np.fft.irfft(spectrum, size)
+    return np.asarray(sound / max(float(np.sqrt(np.mean(sound**2))), 1e-9))
+
+
+def plucked(*, ring: float, bright: float, place: float) -> Callable[[Strike], Array]:
+    """Plucked string (Karplus & Strong 1983) with a fractional delay; `ring` s to −60 dB, plucked at `place` of it."""
+
+    def play(strike: Strike) -> Array:
+        from scipy.signal import lfilter
+
+        period = strike.rate / strike.hz
+        soft = (1.0 - bright) * 0.25
+        whole = int(period - 1.0)
+        part = period - 1.0 - whole
+        loop = 10.0 ** (-3.0 / (ring * strike.hz)) * np.convolve([soft, 1.0 - 2.0 * soft, soft], [1.0 - part, part])
+        burst = np.zeros(len(strike.time))
+        burst[: whole + 1] = strike.noise.uniform(-1.0, 1.0, whole + 1)
+        colour = np.exp(-2.5 * (1.0 - bright * strike.force))
+        burst = lfilter([colour], [1.0, colour - 1.0], burst)
+        comb = np.zeros(max(2, round(place * period)) + 1)
+        comb[0], comb[-1] = 1.0, -1.0
+        # The loop's filter is as long as a period, so the whole string is one recursive filter.
+        return np.asarray(lfilter(comb, np.concatenate([[1.0], np.zeros(whole - 1), -loop]), burst))
+
+    return play
+
+
+def struck(*, ring: float, stiffness: float = 0.0, tilt: float = 1.0, knock: float = 0.1) -> Callable[[Strike], Array]:
+    """Stiff string under a hammer: partials n·√(1 + stiffness·n²), the high ones dying first."""
+
+    def play(strike: Strike) -> Array:
+        n = np.arange(1, 41, dtype=np.float64)
+        ratios = n * np.sqrt(1.0 + stiffness * n**2) / np.sqrt(1.0 + stiffness)
+        levels = n ** -(tilt + 1.2 * (1.0 - strike.force)) * np.abs(np.sin(np.pi * n / 7.3))
+        decay = ring * (220.0 / strike.hz) ** 0.5 / (1.0 + 0.12 * n)
+        hammer = knock * _hiss(strike, 200.0, 2500.0) * np.exp(-strike.time / 0.012)
+        return _partials(strike, ratios, levels, decay=decay, detune=0.6) * _swell(strike, 0.004) + hammer
+
+    return play
+
+
+def bars(
+    *, ratios: Sequence[float], levels: Sequence[float], ring: float, knock: float = 0.1
+) -> Callable[[Strike], Array]:
+    """Struck bar, plate or bell: few partials at the ratios of its modes."""
+
+    def play(strike: Strike) -> Array:
+        modes = np.asarray(ratios, dtype=np.float64)
+        heights = np.asarray(levels, dtype=np.float64) * strike.force ** (0.8 * np.arange(len(modes)))
+        decay = ring * (440.0 / strike.hz) ** 0.5 / modes**0.7
+        click = knock * _hiss(strike, 800.0, 5000.0) * np.exp(-strike.time / 0.006)
+        return _partials(strike, modes, heights, decay=decay) * _swell(strike, 0.002) + click
+
+    return play
+
+
+def modulated(
+    *, ratio: float, index: float, ring: float, body: float, attack: float = 0.003
+) -> Callable[[Strike], Array]:
+    """Frequency modulation (Chowning 1973), modulator at `ratio`; `index` falls in `ring` s, the tone in `body` s."""
+
+    def play(strike: Strike) -> Array:
+        time, hz = strike.time, strike.hz
+        # Side bands reach about (index + 1)·ratio above the carrier; they must stay below the Nyquist frequency.
+        room = max(0.0, (0.45 * strike.rate / hz - 1.0) / ratio - 1.0)
+        depth = min(index * strike.force, room) * np.exp(-time * 6.9 / ring)
+        tone = np.sin(2 * np.pi * hz * time + depth * np.sin(2 * np.pi * hz * ratio * time))
+        return np.asarray(tone * np.exp(-time * 6.9 / body) * _swell(strike, attack))
+
+    return play
+
+
+def sustained(
+    *,
+    tilt: float,
+    attack: float,
+    odd: float = 1.0,
+    formants: Sequence[tuple[float, float]] = (),
+    breath: float = 0.0,
+    vibrato: tuple[float, float] = (0.0, 5.0),
+    voices: int = 1,
+) -> Callable[[Strike], Array]:
+    """Blown, bowed or sung: harmonics that fall by `tilt`, even ones scaled by `odd`, resonances, breath noise.
+
+    `formants` are (centre in Hz, width in Hz); `voices` sound together a few cents apart.
+    """
+
+    def play(strike: Strike) -> Array:
+        n = np.arange(1, 61, dtype=np.float64)
+        levels = n ** -(tilt + 0.8 * (1.0 - strike.force)) * np.where(n % 2 == 0, odd, 1.0)
+        if formants:
+            hz = strike.hz * n
+            levels *= 0.03 + sum(np.exp(-0.5 * ((hz - centre) / width) ** 2) for centre, width in formants)
+        sound = np.zeros(len(strike.time))
+        for voice in range(voices):
+            cents = 9.0 * (voice - (voices - 1) / 2.0)
+            sound += _harmonics(strike, levels, cents=cents, vibrato=(vibrato[0], vibrato[1] * (1 + 0.07 * voice)))
+        loudness = float(np.sqrt(np.mean(sound**2)))
+        air = breath * loudness * _hiss(strike, strike.hz * 1.5, min(strike.hz * 12.0, 0.4 * strike.rate))
+        return (sound + air * (1.0 + 2.0 * np.exp(-strike.time / 0.04))) * _swell(strike, attack)
+
+    return play
+
+
+def drawbars(levels: Sequence[float], *, click: float, tremolo: float) -> Callable[[Strike], Array]:
+    """Organ of nine drawbars at the Hammond's ratios, with key click and tremolo."""
+
+    def play(strike: Strike) -> Array:
+        ratios = np.array([0.5, 1.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0])
+        pulse = 1.0 + tremolo * np.sin(2 * np.pi * 6.2 * strike.time)
+        start = click * _hiss(strike, 1000.0, 4000.0) * np.exp(-strike.time / 0.005)
+        return _partials(strike, ratios, np.asarray(levels, dtype=np.float64)) * pulse * _swell(strike, 0.01) + start
+
+    return play
+
+
+def skin(*, drop: float, ring: float, rattle: float, low: float, high: float) -> Callable[[Strike], Array]:
+    """Drum: a sine whose pitch drops by `drop` octaves onto its own, and noise between `low` and `high` Hz."""
+
+    def play(strike: Strike) -> Array:
+        hz = strike.hz * 0.5 * 2.0 ** (drop * np.exp(-strike.time / 0.03))
+        tone = np.sin(2 * np.pi * np.cumsum(hz) / strike.rate) * np.exp(-strike.time * 6.9 / ring)
+        noise = (
+            rattle * (0.4 + 0.6 * strike.force) * _hiss(strike, low, high) * np.exp(-strike.time * 6.9 / (0.7 * ring))
+        )
+        return np.asarray((1.0 - rattle) * tone + noise)
+
+    return play
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One member of the orchestra: what it is called, where NSynth would file it, how it sounds."""
+
+    name: str
+    family: str | None
+    source: str
+    play: Callable[[Strike], Array]
+
+
+_A, _E, _S = "acoustic", "electronic", "synthetic"
+
+ORCHESTRA: tuple[Instrument, ...] = (
+    Instrument("upright piano", "keyboard", _A, struck(ring=3.0, stiffness=4e-4, tilt=0.9, knock=0.15)),
+    Instrument("toy piano", "keyboard", _A, struck(ring=1.0, stiffness=4e-3, tilt=0.6, knock=0.3)),
+    Instrument("electric piano", "keyboard", _E, modulated(ratio=1.0, index=2.2, ring=1.2, body=3.0)),
+    Instrument("harpsichord", "keyboard", _A, plucked(ring=1.6, bright=0.95, place=0.08)),
+    Instrument("nylon guitar", "guitar", _A, plucked(ring=1.5, bright=0.55, place=0.28)),
+    Instrument("steel guitar", "guitar", _A, plucked(ring=3.0, bright=0.85, place=0.15)),
+    Instrument("banjo", "guitar", _A, plucked(ring=0.5, bright=0.9, place=0.1)),
+    Instrument("plucked bass", "bass", _A, plucked(ring=1.8, bright=0.35, place=0.3)),
+    Instrument("synth bass", "bass", _S, modulated(ratio=2.0, index=4.0, ring=0.35, body=2.0)),
+    Instrument("marimba", "mallet", _A, bars(ratios=(1, 3.93, 9.54), levels=(1, 0.35, 0.15), ring=0.6)),
+    Instrument(
+        "glockenspiel", "mallet", _A, bars(ratios=(1, 2.76, 5.4, 8.93), levels=(1, 0.5, 0.3, 0.2), ring=2.5, knock=0.05)
+    ),
+    Instrument(
+        "singing bowl",
+        "mallet",
+        _A,
+        bars(ratios=(1, 1.006, 2.71, 5.15, 8.1), levels=(1, 0.9, 0.7, 0.3, 0.1), ring=6.0, knock=0.01),
+    ),
+    Instrument("fm bell", "mallet", _S, modulated(ratio=1.41, index=5.0, ring=2.0, body=4.0)),
+    Instrument(
+        "drawbar organ", "organ", _E, drawbars((0.15, 0.2, 1, 0.7, 0.5, 0.4, 0.2, 0.2, 0.3), click=0.2, tremolo=0.1)
+    ),
+    Instrument(
+        "flute organ", "organ", _A, drawbars((0.0, 0.0, 1, 0.4, 0.05, 0.1, 0, 0, 0.02), click=0.02, tremolo=0.0)
+    ),
+    Instrument("flute", "flute", _A, sustained(tilt=2.2, attack=0.09, breath=0.15, vibrato=(14, 5.2))),
+    Instrument("pan flute", "flute", _A, sustained(tilt=2.6, attack=0.05, odd=0.2, breath=0.2)),
+    Instrument("clarinet", "reed", _A, sustained(tilt=1.2, attack=0.05, odd=0.08, breath=0.03)),
+    Instrument(
+        "oboe",
+        "reed",
+        _A,
+        sustained(tilt=0.4, attack=0.04, formants=((1100, 350), (2900, 700)), breath=0.02, vibrato=(10, 5.5)),
+    ),
+    Instrument(
+        "trumpet", "brass", _A, sustained(tilt=0.7, attack=0.05, formants=((900, 600), (1800, 900)), vibrato=(5, 5.0))
+    ),
+    Instrument("horn", "brass", _A, sustained(tilt=1.3, attack=0.1, formants=((450, 350),))),
+    Instrument(
+        "violin",
+        "string",
+        _A,
+        sustained(tilt=0.9, attack=0.12, formants=((500, 250), (2600, 900)), breath=0.04, vibrato=(22, 6.0)),
+    ),
+    Instrument(
+        "string section", "string", _A, sustained(tilt=1.0, attack=0.25, voices=3, breath=0.03, vibrato=(12, 5.3))
+    ),
+    Instrument(
+        "choir",
+        "vocal",
+        _A,
+        sustained(
+            tilt=0.6,
+            attack=0.18,
+            formants=((700, 130), (1150, 150), (2800, 250)),
+            voices=3,
+            breath=0.05,
+            vibrato=(25, 5.6),
+        ),
+    ),
+    Instrument("saw lead", "synth_lead", _S, sustained(tilt=1.0, attack=0.008, voices=2)),
+    Instrument("square lead", "synth_lead", _S, sustained(tilt=1.0, attack=0.006, odd=0.0)),
+    Instrument("tom", None, _A, skin(drop=0.6, ring=0.5, rattle=0.25, low=150.0, high=1200.0)),
+    Instrument("snare", None, _A, skin(drop=0.4, ring=0.25, rattle=0.8, low=900.0, high=6000.0)),
+)
+"""The instruments; those without a family are drums, whose notes have no pitch."""
+
+
+def play(instrument: Instrument, pitch: int, velocity: int, samples: int, rate: int) -> NDArray[np.float32]:
+    """One note, (sample,) in [-1, 1]; the same arguments always give the same samples."""
+    seed = hashlib.blake2b(f"{instrument.name}:{pitch}:{velocity}".encode(), digest_size=8).digest()
+    time = np.arange(samples, dtype=np.float64) / rate
+    strike = Strike(midi_to_hz(pitch), velocity / 127.0, time, rate, np.random.default_rng(int.from_bytes(seed, "big")))
+    sound = instrument.play(strike)
+    sound *= 0.8 * (velocity / 127.0) ** 1.3 / max(float(np.abs(sound).max()), 1e-9)
+    if fade := min(samples, round(_FADE_SECONDS * rate)):
+        sound[-fade:] *= np.cos(np.linspace(0.0, np.pi / 2, fade)) ** 2
+    return sound.astype(np.float32)
 
 
 def render_builtin(

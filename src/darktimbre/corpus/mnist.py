@@ -2,12 +2,11 @@
 
 import hashlib
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from darktimbre.audio.atomic import atomic_file
-from darktimbre.corpus.idx import read_idx
+from darktimbre.audio.download import Unreachable, download
+from darktimbre.corpus.digits import read_idx
 from darktimbre.notes.errors import UserError
 
 MIRRORS = (
@@ -56,28 +55,12 @@ def _is_right(path: Path, name: str) -> bool:
 
 def _download(name: str, target: Path) -> None:
     """From the first mirror that answers."""
-    from http.client import HTTPException
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-    class OnlyHttps(HTTPRedirectHandler):
-        def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-            if not newurl.startswith("https://"):
-                raise UserError(f"{req.full_url} sends on to {newurl}, which is not HTTPS; nothing was fetched.")
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
     reasons = []
     for mirror in MIRRORS:
-        request = Request(mirror + name, headers={"User-Agent": "darktimbre"})
         try:
-            with closing(build_opener(OnlyHttps).open(request, timeout=30)) as answer:
-                contents = answer.read(LIMIT + 1)
-        except (OSError, HTTPException) as error:  # URLError and time-outs are among the former
-            reasons.append(f"{mirror}: {getattr(error, 'reason', error)}")
-            continue
-        if len(contents) > LIMIT:
-            raise UserError(f"{mirror}{name} sends more than {LIMIT >> 20} MB: that is not MNIST.")
-        target.write_bytes(contents)
-        return
+            return download(mirror + name, target, limit=LIMIT, what="MNIST")
+        except Unreachable as reason:
+            reasons.append(f"{mirror}: {reason}")
     raise UserError(
         f"{name} can't be reached ({'; '.join(reasons)}). Fetch the four files where you are online and give their "
         "folder with --from, or leave --fetch out: scikit-learn's digits need no network."

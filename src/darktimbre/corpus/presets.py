@@ -1,15 +1,23 @@
-"""What a SoundFont offers, read from its own tables without loading a sample: presets, name, copyright."""
+"""What a SoundFont offers, read from its own tables without loading a sample: presets, name, copyright, and which
+recordings the keys of its drum kits play."""
 
 import struct
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+from darktimbre.corpus.general_midi import DRUM_BANK
 from darktimbre.notes.errors import UserError
 
-_RECORD = 38  # bytes of a preset header (SoundFont 2.04 specification, §7.2)
 _LARGEST = 1 << 24  # no honest table of names is larger; a header may claim anything
+
+# Records of the "hydra" (SoundFont 2.04 specification, §7), little-endian.
+_PRESET, _BAG, _GENERATOR = struct.Struct("<20sHHHIII"), struct.Struct("<HH"), struct.Struct("<HH")
+_INSTRUMENT, _SAMPLE = struct.Struct("<20sH"), struct.Struct("<20s26x")
+_INSTRUMENT_OF, _KEYS, _SAMPLE_OF = 41, 43, 53  # generators `instrument`, `keyRange`, `sampleID` (§8.1.2)
 
 _TABLES = (b"phdr", b"pbag", b"pgen", b"inst", b"ibag", b"igen", b"shdr")
 
@@ -44,6 +52,59 @@ class Table:
     copyright: str
 
 
+def read_table(path: Path) -> Table:
+    """Reads the presets of a SoundFont (`.sf2`, `.sf3`) and what it says of itself.
+
+    Raises:
+        UserError: the file is missing, is no SoundFont, or is cut short.
+    """
+    found = _read(path)
+    raw = found.get(b"phdr", b"")
+    whole = len(raw) // _PRESET.size - 1  # the last record only ends the list
+    records = _PRESET.iter_unpack(raw[: max(whole, 0) * _PRESET.size])
+    presets = sorted({Preset(bank, program, _text(title)) for title, program, bank, *_ in records})
+    if not presets:
+        raise UserError(f"The SoundFont {path} lists no presets.")
+    title = _text(found[b"INAM"]) if b"INAM" in found else path.stem
+    return Table(tuple(presets), title, _text(found.get(b"ICOP", b"")))
+
+
+def read_tables(path: Path) -> dict[bytes, bytes]:
+    """The tables of presets, instruments and samples of a SoundFont, by their four letters, as they stand.
+
+    Raises:
+        UserError: the file is missing, is no SoundFont, or lacks one of them.
+    """
+    found = _read(path)
+    if lacking := [name for name in _TABLES if name not in found]:
+        raise UserError(f"{path} is not a SoundFont that can be read: it lacks the table {lacking[0].decode()}.")
+    return found
+
+
+def _read(path: Path) -> dict[bytes, bytes]:
+    """The chunks of a SoundFont's lists INFO and pdta, whose names are all different."""
+    found: dict[bytes, bytes] = {}
+    try:
+        with path.open("rb") as file:
+            length = file.seek(0, 2)
+            file.seek(0)
+            if (head := file.read(12))[:4] != b"RIFF" or head[8:] != b"sfbk":
+                raise ValueError("it does not begin as a SoundFont does")
+            for name, start, size in _chunks(file, length):
+                file.seek(start)
+                if name != b"LIST" or file.read(4) not in (b"INFO", b"pdta"):
+                    continue
+                for part, place, bytes_ in _chunks(file, start + size):
+                    if bytes_ <= _LARGEST:
+                        file.seek(place)
+                        found[part] = file.read(bytes_)
+    except OSError as error:
+        raise UserError(f"The SoundFont {path} cannot be opened: {error.strerror or error}.") from None
+    except (ValueError, struct.error) as error:
+        raise UserError(f"{path} is not a SoundFont that can be read: {error}.") from None
+    return found
+
+
 def _chunks(file: BinaryIO, end: int) -> Iterator[tuple[bytes, int, int]]:
     """(name, position, size) of each chunk from here to `end`; the file is left anywhere."""
     while file.tell() + 8 <= end:
@@ -57,75 +118,6 @@ def _chunks(file: BinaryIO, end: int) -> Iterator[tuple[bytes, int, int]]:
 
 def _text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("latin-1").strip()
-
-
-def read_table(path: Path) -> Table:
-    """Reads the tables of a SoundFont (`.sf2`, `.sf3`).
-
-    Raises:
-        UserError: the file is missing, is no SoundFont, or is cut short.
-    """
-    presets: set[Preset] = set()
-    info: dict[bytes, str] = {}
-    try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            length = file.tell()
-            file.seek(0)
-            if (head := file.read(12))[:4] != b"RIFF" or head[8:] != b"sfbk":
-                raise ValueError("it does not begin as a SoundFont does")
-            for name, start, size in _chunks(file, length):
-                file.seek(start)
-                kind = file.read(4) if name == b"LIST" else b""
-                if kind not in (b"INFO", b"pdta"):
-                    continue
-                for part, place, bytes_ in _chunks(file, start + size):
-                    if bytes_ <= _LARGEST and (part == b"phdr" or kind == b"INFO"):
-                        file.seek(place)
-                        raw = file.read(bytes_)
-                        if part == b"phdr":
-                            for at in range(
-                                0, len(raw) - 2 * _RECORD + 1, _RECORD
-                            ):  # the last record only ends the list
-                                title, program, bank = struct.unpack_from("<20sHH", raw, at)
-                                presets.add(Preset(bank, program, _text(title)))
-                        else:
-                            info[part] = _text(raw)
-    except OSError as error:
-        raise UserError(f"The SoundFont {path} cannot be opened: {error.strerror or error}.") from None
-    except (ValueError, struct.error) as error:
-        raise UserError(f"{path} is not a SoundFont that can be read: {error}.") from None
-    if not presets:
-        raise UserError(f"The SoundFont {path} lists no presets.")
-    return Table(tuple(sorted(presets)), info.get(b"INAM", path.stem), info.get(b"ICOP", ""))
-
-
-def read_tables(path: Path) -> dict[bytes, bytes]:
-    """The tables of presets, instruments and samples of a SoundFont, by their four letters, as they stand.
-
-    Raises:
-        UserError: the file is missing, is no SoundFont, or lacks one of them.
-    """
-    found: dict[bytes, bytes] = {}
-    try:
-        with path.open("rb") as file:
-            length = file.seek(0, 2)
-            file.seek(12)
-            for name, start, size in _chunks(file, length):
-                file.seek(start)
-                if name != b"LIST" or file.read(4) != b"pdta":
-                    continue
-                for part, place, bytes_ in _chunks(file, start + size):
-                    if bytes_ <= _LARGEST:
-                        file.seek(place)
-                        found[part] = file.read(bytes_)
-    except OSError as error:
-        raise UserError(f"The SoundFont {path} cannot be opened: {error.strerror or error}.") from None
-    except (ValueError, struct.error) as error:
-        raise UserError(f"{path} is not a SoundFont that can be read: {error}.") from None
-    if lacking := [name for name in _TABLES if name not in found]:
-        raise UserError(f"{path} is not a SoundFont that can be read: it lacks the table {lacking[0].decode()}.")
-    return found
 
 
 def list_presets(path: Path | str) -> tuple[Preset, ...]:
@@ -152,3 +144,79 @@ def licence_of(path: Path, table: Table) -> str:
     """The terms of a SoundFont as far as they are known: a licence, its copyright line, or "unknown"."""
     stem = path.stem.lower()
     return next((terms for start, terms in _LICENCES.items() if stem.startswith(start)), table.copyright or "unknown")
+
+
+# ----------------------------------------------------------------------------
+# Drum kits share most of their recordings: a bank of thirty kits is not thirty kits' worth of sounds. Whoever holds out
+# a sound must hold out every key of every kit that plays the same recording, and for that has to know which do.
+
+Zone = dict[int, int]
+
+
+def recordings(files: Sequence[Path]) -> dict[tuple[str, int, int], str]:
+    """(SoundFont, program, key) of every drum kit → name of the recording it plays, equal for keys that share one.
+
+    Keys that play several recordings (layers, left and right) tie these together: all keys that hang together so have
+    one name, that of the first recording in the alphabet. Kits that are not rendered count too, so that the name does
+    not depend on what is asked for. Recordings of the same name in two SoundFonts are taken for one: banks share
+    ancestors.
+
+    Raises:
+        UserError: a file is no SoundFont, or its tables contradict each other.
+    """
+    played: dict[tuple[str, int, int], set[str]] = {}
+    for path in files:
+        try:
+            played |= {(path.stem, *place): names for place, names in _played(read_tables(path)).items()}
+        except (IndexError, struct.error):
+            raise UserError(f"{path} is not a SoundFont that can be read: its tables contradict each other.") from None
+    leader: dict[str, str] = {}
+
+    def lead(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            name = leader[name]
+        return name
+
+    for names in played.values():
+        first, *others = sorted(names)
+        for other in others:
+            one, two = sorted((lead(first), lead(other)))
+            leader[two] = one
+    return {place: lead(min(names)) for place, names in played.items()}
+
+
+def _played(tables: dict[bytes, bytes]) -> dict[tuple[int, int], set[str]]:
+    """(program, key) of every drum kit → names of the samples that may sound there, whatever the velocity."""
+    presets, instruments = list(_PRESET.iter_unpack(tables[b"phdr"])), list(_INSTRUMENT.iter_unpack(tables[b"inst"]))
+    names = [_text(name) for (name,) in _SAMPLE.iter_unpack(tables[b"shdr"])]
+    found: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for preset, following in pairwise(presets):
+        _, program, bank, bag, *_ = preset
+        if bank != DRUM_BANK:
+            continue
+        for outer in _zones(tables[b"pbag"], tables[b"pgen"], bag, following[3], _INSTRUMENT_OF):
+            chosen = outer[_INSTRUMENT_OF]
+            bags = instruments[chosen][1], instruments[chosen + 1][1]
+            for inner in _zones(tables[b"ibag"], tables[b"igen"], *bags, _SAMPLE_OF):
+                (low, high), (lowest, highest) = _span(outer), _span(inner)
+                for key in range(max(low, lowest), min(high, highest) + 1):
+                    found[program, key].add(names[inner[_SAMPLE_OF]])
+    return dict(found)
+
+
+def _zones(bags: bytes, generators: bytes, first: int, stop: int, ends_in: int) -> Iterator[Zone]:
+    """Generators of each zone; a first zone without its last generator holds for all others (§7.3, §7.7)."""
+    shared: Zone = {}
+    for place in range(first, stop):
+        begin, end = (_BAG.unpack_from(bags, _BAG.size * (place + step))[0] for step in (0, 1))
+        zone: Zone = dict(_GENERATOR.unpack_from(generators, _GENERATOR.size * row) for row in range(begin, end))
+        if ends_in in zone:
+            yield {**shared, **zone}
+        elif place == first:
+            shared = zone
+
+
+def _span(zone: Zone) -> tuple[int, int]:
+    """Lowest and highest key of a zone, which its two bytes are."""
+    span = zone.get(_KEYS, 127 << 8)
+    return span & 255, span >> 8

@@ -15,9 +15,15 @@ from darktimbre.audio.guarded import processors
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.fluid import Played, Player, Take, load_library
 from darktimbre.corpus.general_midi import DRUM_BANK, DRUM_CLASSES, DRUMS, PROGRAMS, drum
-from darktimbre.corpus.hydra import recordings
 from darktimbre.corpus.plan import plan
-from darktimbre.corpus.presets import Preset, installed_soundfonts, licence_of, list_presets, read_table
+from darktimbre.corpus.presets import (
+    Preset,
+    installed_soundfonts,
+    licence_of,
+    list_presets,
+    read_table,
+    recordings,
+)
 from darktimbre.corpus.writer import CorpusWriter, check_destination
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
@@ -91,7 +97,7 @@ def _played(jobs: Sequence[_Job], take: Take, workers: int) -> Iterator[tuple[_J
 
 
 def _describe(stem: str, preset: Preset, key: int, velocity: int, seconds: float, recording: str | None) -> Note:
-    """`recording`: what a drum kit plays on the key (see `hydra`); None for all that is no drum kit."""
+    """`recording`: what a drum kit plays on the key (see `presets.recordings`); None for all that is no drum kit."""
     bank, program = preset.bank, preset.program
     common: dict[str, Any] = {
         "id": f"{stem}_{bank:03d}-{program:03d}-{key:03d}-{velocity:03d}",

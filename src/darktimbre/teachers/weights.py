@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.download import Unreachable, download
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.home import home as data_folder
 from darktimbre.teachers.digest import sha256
-
-CHUNK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,55 +220,23 @@ def fetch(
     wanted = (sha256_wanted or source.sha256).strip().lower()
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
-    # The download keeps the suffix that readers go by, and goes away whatever happens.
-    download = folder / f".{name}.{os.getpid()}.download"
+    # The file keeps the suffix that readers go by, and goes away whatever happens.
+    fetched = folder / f".{name}.{os.getpid()}.download"
     try:
-        _download(source, download, progress)
-        if (found := sha256(download)) != wanted:
+        download(source.address, fetched, limit=source.limit, what=name, progress=progress)
+        if (found := sha256(fetched)) != wanted:
             raise UserError(
                 f"The file from {source.address} has SHA-256 {found}, not {wanted}; it was thrown away. Try again, or "
                 f"give --sha256 where you know that the official file has changed."
             )
-        return add(name, download)
-    finally:
-        download.unlink(missing_ok=True)
-
-
-def _download(source: Source, target: Path, progress: Callable[[int, int | None], None] | None) -> None:
-    """Streams an address to a file."""
-    from urllib.error import URLError
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
-
-    if not source.address.startswith("https://"):
-        raise UserError(f"{source.address} is not an HTTPS address.")
-
-    class OnlyHttps(HTTPRedirectHandler):
-        def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-            if not newurl.startswith("https://"):
-                raise UserError(f"{source.address} sends on to {newurl}, which is not HTTPS; nothing was fetched.")
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    done = 0
-    try:
-        request = Request(source.address, headers={"User-Agent": "darktimbre"})
-        with build_opener(OnlyHttps).open(request, timeout=30) as answer, target.open("wb") as file:
-            length = answer.headers.get("Content-Length")
-            whole = int(length) if length and length.isdigit() else None
-            while block := answer.read(CHUNK):
-                done += len(block)
-                if done > source.limit:
-                    raise UserError(f"{source.address} sends more than {source.limit >> 20} MB: not {source.teacher}.")
-                file.write(block)
-                if progress is not None:
-                    progress(done, whole)
-    except (URLError, TimeoutError, OSError) as error:
-        reason = getattr(error, "reason", error)
+        return add(name, fetched)
+    except Unreachable as reason:
         raise UserError(
             f"{source.address} can't be reached ({reason}). Fetch it where you are online, copy it here, and run "
-            f"`darktimbre weights add {source.teacher} FILE`; or use `--teacher embedded`, which ships with darktimbre."
+            f"`darktimbre weights add {name} FILE`; or use `--teacher embedded`, which ships with darktimbre."
         ) from None
-    if whole is not None and done != whole:
-        raise UserError(f"The download of {source.address} broke off at {done} of {whole} bytes: try again.")
+    finally:
+        fetched.unlink(missing_ok=True)
 
 
 def verify() -> dict[str, str]:
