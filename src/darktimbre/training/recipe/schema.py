@@ -1,6 +1,7 @@
 """The recipe: one run, described; what all tasks share of it. Each task adds its own sections in `training/tasks/`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -171,6 +172,13 @@ class Recipe(Section):
     seed: NonNegativeInt = 0
 
     phase: ClassVar[PhaseKind] = "distil"
+
+    @staticmethod
+    def load(name: str | Path, overrides: Sequence[str] = ()) -> "Recipe":
+        """The recipe of a name in the package or of a YAML file; see `recipe.load.load_recipe`."""
+        from darktimbre.training.recipe.load import load_recipe  # which imports this file
+
+        return load_recipe(name, overrides)
 
     @property
     def pac(self) -> int:
