@@ -179,3 +179,104 @@ def class_logits(corpus: Corpus, rows: NDArray[np.int64], names: tuple[str, ...]
     """Logits (note, name) of a perfect teacher of the corpus's classes and subclasses."""
     named = np.array([class_of(corpus, rows), leaf_of(corpus, rows)])
     return np.where((named[:, :, None] == np.array(names)).any(axis=0), CERTAIN, -CERTAIN).astype(np.float32)
+
+
+# ── conditions by class ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class ClassConditions:
+    """Real notes of the train split, some of each class at each of some pitches.
+
+    Attributes:
+        kind: what a class is: `class` (a leaf of the class tree), `category`, `family` or `strongest attribute`.
+        names: of the classes.
+        rows: of the corpus (condition,), class by class, pitch by pitch.
+        classes: number of each condition's class (condition,).
+        together: places of the conditions of one class and pitch, of two or more.
+        groups: number of each condition's instrument (condition,).
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    rows: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    together: tuple[NDArray[np.int64], ...]
+    groups: NDArray[np.int64]
+
+    @property
+    def first(self) -> list[int]:
+        """Place of the first condition of each class."""
+        return [int(np.flatnonzero(self.classes == number)[0]) for number in range(len(self.names))]
+
+    @classmethod
+    def chosen(
+        cls, corpus: Corpus, attributes: Attributes, *, conditions: int, pitches: int, seed: int = 0
+    ) -> "ClassConditions":
+        """At most so many notes of each class at each of its fullest pitches, of as many instruments as there are.
+
+        Raises:
+            UserError: there are no classes in the train split at the instrument's pitches.
+        """
+        kind, names, each = class_names(corpus, attributes)
+        train = known_rows(corpus, ("train",), attributes.pitches)
+        pitch = corpus.column("pitch") if attributes.pitches else np.zeros(len(corpus))
+        instrument = corpus.column("instrument")
+        shuffled = np.random.default_rng(seed).permutation(train)
+        parts: list[NDArray[np.int64]] = []  # of one class and pitch each
+        classes: list[int] = []
+        kept: list[str] = []
+        for number, name in enumerate(names):
+            mine = shuffled[each[shuffled] == number]
+            values, counts = np.unique(pitch[mine], return_counts=True)
+            for one in np.sort(values[np.argsort(-counts, kind="stable")][:pitches]):
+                parts.append(_one_an_instrument(mine[pitch[mine] == one], instrument)[:conditions])
+                classes += [len(kept)] * len(parts[-1])
+            if len(mine):
+                kept.append(name)
+        if not parts:
+            raise UserError(
+                f"{corpus.path} has no note of a known {kind} in its train split at the instrument's pitches: give a "
+                "corpus of its pitches."
+            )
+        rows, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
+        places = np.split(np.arange(len(rows)), ends[:-1])
+        together = tuple(part for part in places if len(part) > 1)
+        groups = np.unique(instrument[rows], return_inverse=True)[1]
+        return cls(kind, tuple(kept), rows, np.array(classes, np.int64), together, groups)
+
+
+def class_names(corpus: Corpus, attributes: Attributes) -> tuple[str, tuple[str, ...], NDArray[np.int64]]:
+    """(what a class is, names, class of each note of the corpus (note,), −1 without one).
+
+    Of an instrument that is steered by classes, their leaves, which are its conditions. Else the corpus's categories,
+    where two are named; else its instrument families; else the attribute whose logit is furthest above its mean.
+
+    Raises:
+        UserError: there is none of them.
+    """
+    named = {one: np.array([name or "" for name in corpus.column(one)]) for one in ("category", "family")}
+    if attributes.teacher == CLASSES:
+        named = {"class": np.array(leaf_of(corpus, np.arange(len(corpus))))}
+    for column, each in named.items():
+        names = tuple(name for name in np.unique(each).tolist() if name)
+        if len(names) > 1:
+            place = {name: number for number, name in enumerate(names)}
+            return column, names, np.array([place.get(one, -1) for one in each.tolist()], np.int64)
+    if not attributes.labelled_by:
+        raise UserError(
+            f"{corpus.path} names neither categories nor families, and the instrument has no attributes: there are no "
+            "classes whose diversity could be compared."
+        )
+    tags = Tags.open(corpus.path, attributes.teacher)
+    logits = tags.logits(np.arange(len(corpus)))[:, tags.columns(attributes.names)]
+    most = (logits - logits.mean(axis=0)).argmax(axis=1)
+    there, each = np.unique(most, return_inverse=True)
+    return "strongest attribute", tuple(attributes.names[one] for one in there), each.astype(np.int64)
+
+
+def _one_an_instrument(rows: NDArray[np.int64], instrument: NDArray[np.object_]) -> NDArray[np.int64]:
+    """The rows with the first of each instrument before all second ones."""
+    _, first = np.unique(instrument[rows], return_index=True)
+    first = np.sort(first)
+    return np.concatenate([rows[first], np.delete(rows, first)])

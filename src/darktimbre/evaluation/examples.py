@@ -1,27 +1,65 @@
-"""Some held-out notes and every instrument's answer to them → wavs to listen to beside the figures."""
+"""Sounds and spectrograms to accompany the figures: real notes, and what instruments generate from their conditions."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.audio.files import write
+from darktimbre.audio.pictures import spectrogram_grid
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.conditions import Conditions
-from darktimbre.evaluation.pairing import Instrument
 from darktimbre.evaluation.results import Sound
+from darktimbre.evaluation.systems import Instrument
 from darktimbre.extractors.sources import generated_source
 from darktimbre.measures.spectral import log_spectral_distance
 from darktimbre.notes.pitch import note_name
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
-RAISED = (0.0, 0.5, 1.0)  # what is added to an attribute, to hear it
+RAISED = (0.0, 0.5, 1.0)  # increments of an attribute whose effect is demonstrated
 FOLDER = "sounds"
 WINDOW = 1024  # samples
+TOP_HZ = 6000.0  # of spectrograms; above it notes of these pitches have little
+
+
+def titles(corpus: Corpus, rows: NDArray[np.int64], length: int = 32) -> list[tuple[str, str]]:
+    """(sound, pitch) of each note; the pitch is "" where it has none."""
+    notes = [corpus.note(int(row)) for row in rows]
+    return [
+        (
+            (note.tags[0] if note.tags else note.subcategory or note.instrument)[:length],
+            "" if note.pitch is None else f", {note_name(note.pitch)}",
+        )
+        for note in notes
+    ]
+
+
+def write_sounds(
+    folder: Path,
+    place: str,
+    files: Sequence[str],
+    waves: NDArray[np.float32],
+    rate: int,
+    titles: Sequence[str],
+    groups: Sequence[str],
+) -> tuple[Sound, ...]:
+    """Writes waves (note, sample) as `sounds/PLACE/FILE.wav` below `folder`, each with a title and a group."""
+    (folder / FOLDER / place).mkdir(parents=True, exist_ok=True)
+    sounds = [Sound(f"{FOLDER}/{place}/{file}.wav", *of) for file, *of in zip(files, titles, groups, strict=True)]
+    for sound, wave in zip(sounds, waves, strict=True):
+        write(folder / sound.file, wave, rate)
+    return tuple(sounds)
+
+
+def file_name(name: str) -> str:
+    """A row's name in lower-case letters, digits, dots and hyphens."""
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "instrument"
 
 
 class Examples:
-    """The notes that every row of the tables is listened to by."""
+    """The notes that every row of the tables is illustrated by."""
 
     def __init__(self, folder: Path, corpus: Corpus, rows: NDArray[np.int64], *, count: int, seed: int) -> None:
         """Chooses `count` of the rows, each of another instrument as long as there are."""
@@ -32,67 +70,81 @@ class Examples:
         self.folder, self.corpus = folder, corpus
         self.taken: set[str] = set()
 
-    def titles(self) -> list[str]:
-        """What each note is: sound and pitch."""
-        notes = [self.corpus.note(int(row)) for row in self.rows]
-        called = [(note.tags[0] if note.tags else note.subcategory or note.instrument)[:32] for note in notes]
-        return [
-            name if note.pitch is None else f"{name}, {note_name(note.pitch)}"
-            for name, note in zip(called, notes, strict=True)
-        ]
-
     def real(self, name: str) -> tuple[Sound, ...]:
         """The notes themselves."""
-        return self._kept(name, self.corpus.waves(self.rows), [f"asked: {title}" for title in self.titles()])
-
-    def answers(self, name: str, waves: NDArray[np.float32]) -> tuple[Sound, ...]:
-        """An instrument's answers (note, sample) to the notes' pitch and attributes, in the order of `rows`."""
-        return self._kept(name, waves, [f"asked: {title}" for title in self.titles()])
+        return self.write(name, self.corpus.waves(self.rows))
 
     def of(self, one: Instrument, seed: int) -> tuple[Sound, ...]:
-        """An instrument's answers to the notes' pitch and attributes."""
-        asked = Conditions.of(self.corpus, self.rows, one.attributes)
+        """What an instrument generates from the notes' pitch and attributes."""
+        target = Conditions.of(self.corpus, self.rows, one.attributes)
         latent = one.synthesizer.latents(seed, len(self.rows))
-        return self.answers(one.name, self._made(one, asked.condition, latent))
+        return self.write(one.name, self._generated(one, target.condition, latent))
 
     def raised(self, one: Instrument, attribute: str, seed: int) -> tuple[Sound, ...]:
-        """An instrument's answer to the first note, and with an attribute raised by `RAISED`."""
-        asked = Conditions.of(self.corpus, self.rows[:1], one.attributes)
-        condition = asked.condition.repeat(len(RAISED), axis=0)
+        """What an instrument generates from the first note's condition, with an attribute raised by `RAISED`."""
+        target = Conditions.of(self.corpus, self.rows[:1], one.attributes)
+        condition = target.condition.repeat(len(RAISED), axis=0)
         column = len(one.attributes.pitches) + one.attributes.names.index(attribute)
         condition[:, column] += np.asarray(RAISED, np.float32)
-        waves = self._made(one, condition, one.synthesizer.latents(seed).repeat(len(RAISED), axis=0))
-        titles = [f"{attribute} {increment:+g}" for increment in RAISED]
-        return self._kept(f"{one.name}, {attribute}", waves, [f"{one.name}: {attribute} raised"] * len(RAISED), titles)
+        waves = self._generated(one, condition, one.synthesizer.latents(seed).repeat(len(RAISED), axis=0))
+        each = [f"{attribute} {increment:+g}" for increment in RAISED]
+        return self.write(f"{one.name}, {attribute}", waves, each, [f"{one.name}: {attribute} raised"] * len(RAISED))
 
-    def _made(
-        self, one: Instrument, condition: NDArray[np.float32], latent: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        return generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples).waves(
-            0, len(condition)
-        )
-
-    def _kept(
-        self, name: str, waves: NDArray[np.float32], groups: list[str], titles: list[str] | None = None
+    def write(
+        self, name: str, waves: NDArray[np.float32], each: list[str] | None = None, groups: list[str] | None = None
     ) -> tuple[Sound, ...]:
-        place = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "instrument"
+        """Keeps sounds (note, sample) of a row, by default one for each of `rows`."""
+        place = file_name(name)
         while place in self.taken:  # names may differ in what is no part of a file's name
             place += "-"
         self.taken.add(place)
-        (self.folder / FOLDER / place).mkdir(parents=True, exist_ok=True)
-        kept = []
-        for number, (wave, group) in enumerate(zip(waves, groups, strict=True), start=1):
-            file = f"{FOLDER}/{place}/{number:02d}.wav"
-            write(self.folder / file, wave, self.corpus.sample_rate)
-            kept.append(Sound(file, titles[number - 1] if titles else name, group))
-        return tuple(kept)
+        groups = groups or [f"target: {sound}{pitch}" for sound, pitch in titles(self.corpus, self.rows)]
+        files = [f"{number:02d}" for number in range(1, len(waves) + 1)]
+        rate = self.corpus.sample_rate
+        return write_sounds(self.folder, place, files, waves, rate, each or [name] * len(waves), groups)
+
+    def _generated(
+        self, one: Instrument, condition: NDArray[np.float32], latent: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        source = generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
+        return source.waves(0, source.count)
 
 
-def spectral_distances(real: NDArray[np.float32], made: NDArray[np.float32]) -> NDArray[np.float64]:
+def beside_real(
+    synthesizer: Synthesizer, corpus: Corpus, path: Path, *, rows: NDArray[np.int64], columns: int = 6, seed: int = 0
+) -> Path:
+    """Draws spectrograms of notes of different instruments above generated ones of the same conditions.
+
+    Args:
+        synthesizer: the instrument.
+        corpus: tagged by its teacher.
+        path: the PNG.
+        rows: held-out rows to choose from.
+        columns: how many notes at most.
+        seed: of the latents.
+    """
+    _, first = np.unique(corpus.column("instrument")[rows], return_index=True)  # one note an instrument
+    firsts = first if len(first) > 1 else np.arange(len(rows))
+    chosen = rows[firsts[np.unique(np.linspace(0, len(firsts) - 1, columns).round().astype(int))]]
+    target = Conditions.of(corpus, chosen, synthesizer.attributes)
+    generated = synthesizer.waves(target.condition, synthesizer.latents(seed, len(chosen)))
+    named = titles(corpus, chosen, 22)
+    return spectrogram_grid(
+        [*target.waves(), *generated],
+        synthesizer.sample_rate,
+        [f"real: {sound}{pitch}" for sound, pitch in named] + [f"made{pitch}" for _, pitch in named],
+        path,
+        columns=len(chosen),
+        heading="held-out notes above, generated from their pitch and attributes below",
+        top_hz=min(TOP_HZ, synthesizer.sample_rate / 2),
+    )
+
+
+def spectral_distances(real: NDArray[np.float32], generated: NDArray[np.float32]) -> NDArray[np.float64]:
     """Log-spectral distance in dB of pairs of sounds (note, sample) → (note,); Hann windows, a quarter apart."""
 
     def magnitudes(waves: NDArray[np.float32]) -> NDArray[np.float64]:
         frames = np.lib.stride_tricks.sliding_window_view(waves, WINDOW, axis=1)[:, :: WINDOW // 4]
         return np.abs(np.fft.rfft(frames * np.hanning(WINDOW))).swapaxes(1, 2)
 
-    return log_spectral_distance(magnitudes(real), magnitudes(made))
+    return log_spectral_distance(magnitudes(real), magnitudes(generated))

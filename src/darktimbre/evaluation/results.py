@@ -1,15 +1,19 @@
-"""What an evaluation finds, as plain values: composed by `study`, written and drawn by `report`; JSON and back."""
+"""What an evaluation finds, as plain values: computed by `study`, written and drawn by `report`; JSON and back."""
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BeforeValidator, TypeAdapter
 
 from darktimbre.report.estimates import MISSING, Estimate
 
 Kind = Literal["real", "untrained", "baseline", "gansynth", "darkgan"]
 """What a row of the tables is; `darkgan` is any instrument steered by attributes, `baseline` one without."""
+
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""A figure that may be NaN, which JSON holds as null."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,10 @@ class Scores:
         notes: how many sounds.
         pitch_inception, family_inception: PIS and IIS; higher is better, at most the number of classes.
         kid: kernel inception distance to the reference over all notes, plain (not times 10⁴).
-        kid_subsets: its mean and deviation over random subsets, as the literature tells it.
+        kid_subsets: its mean and deviation over random subsets, as usual in the literature.
         fad, fad_infinity: Fréchet distance to the reference, and extrapolated to infinitely many notes.
         precision, recall, density, coverage: fidelity (first, third) and diversity (second, fourth).
-        pitch_by_classifier, pitch_by_f0: share of notes heard at the pitch asked for.
+        pitch_by_classifier, pitch_by_f0: share of notes at the target pitch.
     """
 
     notes: int
@@ -43,7 +47,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class AttributeScore:
-    """Control of one attribute: correlation of what was asked and heard, of soft labels and of logits."""
+    """Control of one attribute: correlation of target and prediction, of soft labels and of logits."""
 
     name: str
     correlation: Estimate
@@ -55,9 +59,9 @@ class Control:
     """Attribute correlation (DarkGAN §4.4.2, test 1; table 2).
 
     Attributes:
-        notes, instruments: sounds that were asked for, and real instruments that their conditions come from.
+        notes, instruments: how many sounds, and real instruments that their conditions come from.
         mean, logit_mean: over the attributes where it is defined.
-        constant: attributes where it is not, for one side does not vary.
+        constant: attributes where it is not, because one side does not vary.
         attributes: each, in the order of the vocabulary.
     """
 
@@ -80,9 +84,9 @@ class Curve:
     """
 
     increment: tuple[float, ...]
-    mean: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    mean: tuple[Number, ...]
+    low: tuple[Number, ...]
+    high: tuple[Number, ...]
     attributes: int
     notes: int
 
@@ -100,11 +104,11 @@ class Variation:
         latents, conditions, pitches: how many of each were crossed.
     """
 
-    latent: float
-    attributes: float
-    both: float
-    diversity: float
-    real_diversity: float
+    latent: Number
+    attributes: Number
+    both: Number
+    diversity: Number
+    real_diversity: Number
     latents: int
     conditions: int
     pitches: int
@@ -129,7 +133,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound to listen to: a file below the report's folder, and what was asked for."""
+    """A sound to listen to: a file below the report's folder, and what it is conditioned on."""
 
     file: str
     title: str
@@ -144,8 +148,8 @@ class System:
         name: heading of the row.
         kind: what it is.
         digest: of the bundle's weights; empty for real notes.
-        temperature: T of the soft labels it learnt; None without.
-        facts: further things to tell (notes_seen, parameters, recipe, corpus digest it learnt from, …).
+        temperature: T of the soft labels it was trained on; None without.
+        facts: notes_seen, parameters, recipe, corpus it was trained on, ….
         scores: by where the conditions came from, `train` and `held-out`.
         control: the same.
         out_of_distribution, increments: figures 2 and 3.
@@ -175,7 +179,7 @@ class Evaluation:
         facts: corpus, teacher, classifier and embeddings with digests, splits, versions of libraries, seed.
         counts: how many notes there were: `scored` in every row of table 1, `reference`, `other_real_notes`,
             `held_out_notes`, `held_out_instruments`.
-        asked: what the profile asked for.
+        asked: counts of the profile.
         reduced: sentences on what is less than in the paper.
         left_out: sentences on what could not be measured, and why.
         cautions: sentences on what a reader must keep in mind of these figures.
@@ -191,16 +195,17 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain types; what is not finite becomes null."""
-        told = plain(asdict(self))
-        assert isinstance(told, dict)
-        return told
+        found: dict[str, Any] = plain(asdict(self))
+        return found
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Evaluation":
-        """Inverse of `to_json`."""
-        systems = tuple(_system(one) for one in data["systems"])
-        sentences = {key: tuple(data[key]) for key in ("reduced", "left_out", "cautions")}
-        return cls(systems, data["facts"], data["counts"], data["asked"], **sentences)
+        """Inverse of `to_json`.
+
+        Raises:
+            pydantic.ValidationError: it is no evaluation.
+        """
+        return TypeAdapter(cls).validate_python(data)
 
 
 def plain(value: Any) -> Any:
@@ -212,37 +217,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return plain(value.item())
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _system(data: dict[str, Any]) -> System:
-    def curve(one: dict[str, Any] | None) -> Curve | None:
-        lists = ("increment", "mean", "low", "high")
-        nan = float("nan")
-        filled = {key: tuple(nan if v is None else v for v in one[key]) for key in lists} if one else {}
-        return Curve(**{**one, **filled}) if one else None
-
-    return System(
-        **{key: data[key] for key in ("name", "kind", "digest", "temperature", "facts")},
-        scores={key: _scores(one) for key, one in data["scores"].items()},
-        control={key: _control(one) for key, one in data["control"].items()},
-        out_of_distribution=curve(data["out_of_distribution"]),
-        increments=curve(data["increments"]),
-        variation=Variation(**data["variation"]) if data["variation"] else None,
-        timing=Timing(**data["timing"]) if data["timing"] else None,
-        sounds=tuple(Sound(**one) for one in data["sounds"]),
-    )
-
-
-def _scores(data: dict[str, Any]) -> Scores:
-    return Scores(data["notes"], **{key: Estimate(**one) for key, one in data.items() if key != "notes"})
-
-
-def _control(data: dict[str, Any]) -> Control:
-    each = tuple(
-        AttributeScore(one["name"], Estimate(**one["correlation"]), Estimate(**one["logit_correlation"]))
-        for one in data["attributes"]
-    )
-    means = {key: Estimate(**data[key]) for key in ("mean", "logit_mean")}
-    return Control(
-        notes=data["notes"], instruments=data["instruments"], constant=data["constant"], attributes=each, **means
-    )

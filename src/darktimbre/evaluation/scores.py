@@ -1,4 +1,4 @@
-"""What listeners heard in some sounds and in real notes → the figures of table 1."""
+"""Features of some sounds and of real notes → the figures of table 1."""
 
 import math
 from functools import cached_property
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from darktimbre.evaluation.profile import Profile
 from darktimbre.evaluation.results import MISSING, Estimate, Scores
+from darktimbre.extractors.extractors import Features
 from darktimbre.measures.frechet import (
     Moments,
     ReferenceParts,
@@ -25,27 +26,27 @@ from darktimbre.measures.pitch import interval_cents
 
 CENTS = 50.0  # a note counts as in tune within a quarter tone
 
-Features = dict[str, dict[str, NDArray[np.float32]]]
-"""By listener (`embedder`, `classifier`, `fundamental`, `teacher`) and by what it tells, each (note, …)."""
+RoleFeatures = dict[str, Features]
+"""By the extractor's role (`embedder`, `classifier`, `fundamental`, `teacher`) and the feature's name."""
 
 
 class Reference:
-    """What was heard in the real notes that all sounds are compared with; what follows from it is computed once.
+    """Features of the real notes that all sounds are compared with; what follows from them is computed once.
 
     Attributes:
-        heard: by each listener.
+        features: by role.
         neighbours: k of precision, recall, density and coverage.
         groups: the instrument of each note (note,).
     """
 
-    def __init__(self, heard: Features, neighbours: int, groups: NDArray[np.int64]) -> None:
-        self.heard, self.neighbours, self.groups = heard, neighbours, groups
+    def __init__(self, features: RoleFeatures, neighbours: int, groups: NDArray[np.int64]) -> None:
+        self.features, self.neighbours, self.groups = features, neighbours, groups
         self._parts: dict[int, ReferenceParts] = {}
 
     @property
     def embedding(self) -> NDArray[np.float32]:
         """(note, dimension)."""
-        return self.heard["embedder"]["embedding"]
+        return self.features["embedder"]["embedding"]
 
     @cached_property
     def moments(self) -> Moments:
@@ -70,7 +71,7 @@ def full_rank(notes: int, dimension: int) -> bool:
 
 
 def score(
-    heard: Features,
+    features: RoleFeatures,
     reference: Reference,
     *,
     hertz: NDArray[np.float64],
@@ -83,34 +84,38 @@ def score(
     """The figures of one set of sounds; the spread of each is its standard error, of notes grouped by instrument.
 
     Args:
-        heard: of the sounds.
+        features: of the sounds.
         reference: of the real notes they are compared with.
-        hertz: pitch asked for in Hz (note,); empty without pitch.
-        pitch_classes: the same as columns of the classifier's answer; −1 where it has none.
+        hertz: target pitch in Hz (note,); empty without pitch.
+        pitch_classes: the same as columns of the classifier's logits; −1 where it has none.
         groups: the real instrument each condition comes from (note,), for the intervals.
         profile: subsets, neighbours, resamples.
         seed: of subsets and resamples.
-        notes: how many of the sounds, the first, all figures are taken over but FAD∞, which does not hang on it; by
+        notes: how many of the sounds, the first, all figures are taken over but FAD∞, which does not depend on it; by
             default all.
     """
-    infinite = _frechet_infinity(heard["embedder"]["embedding"], reference, groups, seed)
-    heard = {role: {name: table[:notes] for name, table in tables.items()} for role, tables in heard.items()}
+    infinite = _frechet_infinity(features["embedder"]["embedding"], reference, groups, seed)
+    features = {role: {name: table[:notes] for name, table in tables.items()} for role, tables in features.items()}
     hertz, pitch_classes, groups = hertz[:notes], pitch_classes[:notes], groups[:notes]
-    mine = heard["embedder"]["embedding"]
+    mine = features["embedder"]["embedding"]
     near = fidelity_and_diversity(
         reference.embedding, mine, k=reference.neighbours, real_radii=reference.radii,
         real_groups=reference.groups, fake_groups=groups,
     )  # fmt: skip
-    space = "classifier" if "classifier" in heard else "embedder"
+    space = "classifier" if "classifier" in features else "embedder"
     kernel = kernel_distance(
-        reference.heard[space]["embedding"], heard[space]["embedding"],
+        reference.features[space]["embedding"], features[space]["embedding"],
         subsets=profile.subsets, subset_size=profile.subset_size, groups=groups, seed=seed,
     )  # fmt: skip
-    judged = heard.get("classifier", {})
+    logits = features.get("classifier", {})
+
+    def share(hits: NDArray[np.float64] | None) -> Estimate:
+        return MISSING if hits is None else mean_estimate(hits, groups, profile.resamples, seed, spread=True)
+
     return Scores(
         notes=len(mine),
-        pitch_inception=_inception(judged.get("pitch"), groups),
-        family_inception=_inception(judged.get("family"), groups),
+        pitch_inception=_inception(logits.get("pitch"), groups),
+        family_inception=_inception(logits.get("family"), groups),
         kid=_estimate(kernel.value, kernel.standard_error),
         kid_subsets=_estimate(kernel.mean, kernel.std),
         fad=_frechet(mine, reference, groups),
@@ -119,8 +124,8 @@ def score(
         recall=_estimate(near.recall, near.errors.recall),
         density=_estimate(near.density, near.errors.density),
         coverage=_estimate(near.coverage, near.errors.coverage),
-        pitch_by_classifier=_share(_classified(judged.get("pitch"), pitch_classes), groups, profile, seed),
-        pitch_by_f0=_share(in_tune(heard["fundamental"]["f0"], hertz), groups, profile, seed),
+        pitch_by_classifier=share(_classified(logits.get("pitch"), pitch_classes)),
+        pitch_by_f0=share(in_tune(features["fundamental"]["f0"], hertz)),
     )
 
 
@@ -141,7 +146,7 @@ def _frechet_infinity(
 
 
 def _estimate(value: float, error: float) -> Estimate:
-    """A figure with its standard error, where there is one: a single instrument tells nothing of others."""
+    """A figure with its standard error, where there is one: a single instrument says nothing about others."""
     return Estimate(value, spread=error if math.isfinite(error) else None)
 
 
@@ -154,7 +159,7 @@ def _inception(logits: NDArray[np.float32] | None, groups: NDArray[np.int64]) ->
 
 
 def _classified(logits: NDArray[np.float32] | None, classes: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """1 where the classifier says the pitch asked for; None without a classifier that knows all those pitches."""
+    """1 where the classifier predicts the target pitch; None without a classifier that knows all those pitches."""
     if logits is None or not len(classes) or (classes < 0).any():
         return None
     return (logits.argmax(axis=1) == classes).astype(np.float64)
@@ -167,10 +172,11 @@ def in_tune(f0: NDArray[np.float32], hertz: NDArray[np.float64]) -> NDArray[np.f
     return (np.abs(interval_cents(f0, hertz)) <= CENTS).astype(np.float64)
 
 
-def _share(hits: NDArray[np.float64] | None, groups: NDArray[np.int64], profile: Profile, seed: int) -> Estimate:
-    if hits is None:
-        return MISSING
-    mean = bootstrap_mean(hits, groups, resamples=profile.resamples, seed=seed)
+def mean_estimate(
+    values: NDArray[np.float64], groups: NDArray[np.int64] | None, resamples: int, seed: int, *, spread: bool = False
+) -> Estimate:
+    """The mean of values (note,) with its bootstrap interval over groups, where it has one, and its standard error."""
+    mean = bootstrap_mean(values, groups, resamples=resamples, seed=seed)
     if not (math.isfinite(mean.low) and math.isfinite(mean.high)):
         return Estimate(mean.value)
-    return Estimate(mean.value, mean.low, mean.high, mean_error(hits, groups))
+    return Estimate(*mean, mean_error(values, groups) if spread else None)

@@ -1,15 +1,22 @@
-"""Instruments × corpus × judges → all that the paper reports of them, beside real notes and an untrained network."""
+"""Systems × conditions × extractors → measures: all that the paper reports, as one `Evaluation`.
 
-from collections.abc import Iterator, Sequence
+Systems are real notes, the codec's round trip of real notes, an untrained network, and the instruments. Each is
+conditioned on notes of the train split and on held-out notes; extractors describe its sounds; `scores` and `control`
+turn features into figures.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation import facts, timing
+from darktimbre.evaluation import systems
 from darktimbre.evaluation.conditions import Conditions, RealNotes, draw_rows
 from darktimbre.evaluation.control import (
     Finding,
@@ -22,27 +29,51 @@ from darktimbre.evaluation.control import (
     shifts,
 )
 from darktimbre.evaluation.examples import Examples, spectral_distances
-from darktimbre.evaluation.hearing import Ear, Progress
-from darktimbre.evaluation.pairing import Instrument, Judges, common_pitches, refuse_few_notes, refuse_wrong_pairings
 from darktimbre.evaluation.profile import Profile
-from darktimbre.evaluation.results import Control, Evaluation, Scores, System, Variation
-from darktimbre.evaluation.scores import Features, Reference, full_rank, score
+from darktimbre.evaluation.results import Control, Evaluation, Scores, System, Timing, Variation
+from darktimbre.evaluation.scores import Reference, RoleFeatures, full_rank, score
+from darktimbre.evaluation.systems import Evaluators, Instrument
 from darktimbre.evaluation.variation import variation
-from darktimbre.extractors.sources import ROUND_TRIP, generated_source, real_source, round_trip_source, untrained
+from darktimbre.extractors.extract import extract
+from darktimbre.extractors.extractors import (
+    ClassifierExtractor,
+    EmbeddingExtractor,
+    Extractor,
+    PitchExtractor,
+    TeacherExtractor,
+)
+from darktimbre.extractors.sources import (
+    ROUND_TRIP,
+    Source,
+    generated_source,
+    real_source,
+    round_trip_source,
+    untrained,
+)
 from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.pitch import midi_to_hz
+from darktimbre.synthesizer import timing
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 TRAIN, HELD_OUT = "train", "held-out"
 """Where conditions come from, as the report names it."""
 
+Floats = NDArray[np.float32]
+Progress = Callable[[str, int], None]
+"""Called with what is being described, and how many notes of it were since the last call."""
+
+Responses = dict[str, tuple[Conditions, RoleFeatures]]
+"""By where conditions come from: the conditions, and the features of the sounds generated from them."""
+
 
 class Study:
-    """One evaluation; everything in it follows from instruments, corpus, judges, profile and seed."""
+    """One evaluation; everything in it follows from instruments, corpus, evaluators, profile and seed."""
 
     def __init__(
         self,
         instruments: Sequence[Instrument],
         corpus: Corpus,
-        judges: Judges,
+        evaluators: Evaluators,
         folder: Path,
         *,
         profile: Profile,
@@ -50,87 +81,102 @@ class Study:
         fad: bool = True,
         progress: Progress = lambda stage, notes: None,
     ) -> None:
-        """Checks that everything goes together; hears nothing yet.
+        """Checks that everything goes together; renders nothing yet.
 
         Args:
             instruments: rows of the tables, at least one.
-            corpus: tagged by the judges' teacher where an instrument has attributes.
-            judges: who listens.
-            folder: of the report; what was heard is kept in `cache/` below it.
+            corpus: tagged by the evaluators' teacher where an instrument has attributes.
+            evaluators: the models that describe sounds.
+            folder: of the report; features are kept in `cache/` below it.
             profile: how many notes.
             seed: of the choice of notes, of latents, subsets and resamples.
             fad: whether notes too few for the Fréchet distance are refused; else it is left out.
-            progress: called as notes are heard.
+            progress: called as notes are described.
 
         Raises:
             UserError: they do not go together, or the notes are too few.
         """
-        refuse_wrong_pairings(instruments, corpus, judges)
-        self.instruments, self.corpus, self.judges = tuple(instruments), corpus, judges
-        self.folder, self.profile, self.seed = folder, profile, seed
-        self.splits = facts.held_out_splits(instruments)
+        systems.refuse_mismatches(instruments, corpus, evaluators)
+        self.instruments, self.corpus, self.evaluators = tuple(instruments), corpus, evaluators
+        self.folder, self.profile, self.seed, self.progress = folder, profile, seed, progress
+        self.splits = systems.held_out_splits(instruments)
         steered = [one for one in self.instruments if one.attributes.names]
-        self.first = (steered or self.instruments)[0]  # whose vocabulary real notes are told in
-        self.vocabulary = replace(self.first.attributes, pitches=common_pitches(instruments))
+        self.first = (steered or self.instruments)[0]  # whose vocabulary real notes are described in
+        self.vocabulary = replace(self.first.attributes, pitches=systems.common_pitches(instruments))
         self.real = RealNotes.chosen(corpus, self.vocabulary.pitches, self.splits, count=profile.reference, seed=seed)
-        cache = folder / "cache" / facts.environment(self.first.synthesizer.device.type)[:16]
-        self.ear = Ear(judges, corpus, cache, progress, self.vocabulary.pitches)
+        self.cache = folder / "cache" / systems.environment(self.first.synthesizer.device.type)[:16]
+        self.extractors = self._extractors()
+        self.dimension = systems.embedding_dimension(evaluators.embedder, corpus)
         self.left_out: list[str] = []
         if fad:
-            refuse_few_notes(profile.notes, len(self.real.reference), judges.embedder, self.ear.dimension)
-        elif not full_rank(min(profile.notes, len(self.real.reference)), self.ear.dimension):
+            systems.refuse_few_notes(profile.notes, len(self.real.reference), evaluators.embedder, self.dimension)
+        elif not full_rank(min(profile.notes, len(self.real.reference)), self.dimension):
             self.left_out.append(
-                f"FAD: too few notes for the {self.ear.dimension:,} dimensions of {judges.embedder.name}."
+                f"FAD: too few notes for the {self.dimension:,} dimensions of {evaluators.embedder.name}."
             )
-        if judges.classifier is None:
+        if evaluators.classifier is None:
             self.left_out.append(
                 "PIS, IIS and pitch accuracy by classifier: no --classifier was given (`darktimbre train inception`); "
-                f"KID is taken in the embedding of {judges.embedder.name} instead."
+                f"KID is taken in the embedding of {evaluators.embedder.name} instead."
             )
 
     def run(self) -> Evaluation:
-        """Listens to everything, real notes first."""
-        heard = self.ear.hear("reference", real_source(self.corpus, self.real.reference))
-        groups = self._told(self.real.reference).groups
-        self.reference = Reference(heard, self.profile.neighbours, groups)
-        self.held_out = self.ear.hear("held-out notes", real_source(self.corpus, self.real.held_out))
+        """Renders, extracts and measures everything, real notes first."""
+        self.reference = self._reference()
+        self.held_out = self.features("held-out notes", real_source(self.corpus, self.real.held_out))
         self.examples = Examples(
             self.folder, self.corpus, self.real.held_out, count=self.profile.sounds, seed=self.seed
         )
-        systems = (*self._real_systems(), self._untrained(), *(self._system(one) for one in self.instruments))
-        return Evaluation(
-            systems=systems,
+        vocabulary = self.vocabulary
+        return self._evaluation(
+            (*self._real_systems(), self._untrained(), *map(self._system, self.instruments)),
             facts={
-                "corpus": facts.of_corpus(self.corpus),
-                **facts.of_judges(self.judges, self.ear.dimension),
                 "held_out": " and ".join(self.splits),
-                "vocabulary": list(self.vocabulary.names),
-                "vocabulary_temperature": self.vocabulary.temperature if self.vocabulary.names else None,
-                "seed": self.seed,
-                "versions": facts.versions(),
+                "vocabulary": list(vocabulary.names),
+                "vocabulary_temperature": vocabulary.temperature if vocabulary.names else None,
             },
             counts={
-                "scored": self.scored,
-                "reference": len(self.real.reference),
                 "other_real_notes": len(self.real.others),
                 "held_out_notes": len(self.real.held_out),
-                "held_out_instruments": len(np.unique(self._told(self.real.held_out).groups)),
+                "held_out_instruments": len(np.unique(self._conditions(self.real.held_out).groups)),
             },
-            asked=vars(self.profile),
             reduced=(*self.profile.reduced(), *self._short_of()),
+        )
+
+    def _evaluation(
+        self,
+        rows: Sequence[System],
+        *,
+        facts: dict[str, Any],
+        counts: dict[str, int],
+        reduced: tuple[str, ...] = (),
+        cautions: tuple[str, ...] = (),
+    ) -> Evaluation:
+        return Evaluation(
+            systems=tuple(rows),
+            facts={
+                "corpus": systems.corpus_facts(self.corpus),
+                **self.evaluators.facts(self.dimension),
+                **facts,
+                "seed": self.seed,
+                "versions": systems.versions(),
+            },
+            counts={"scored": self.scored, "reference": len(self.real.reference), **counts},
+            asked=vars(self.profile),
+            reduced=reduced,
             left_out=tuple(dict.fromkeys(self.left_out)),
-            cautions=facts.cautions(self.instruments, self.corpus, self.judges),
+            cautions=(*systems.cautions(self.instruments, self.corpus, self.evaluators), *cautions),
         )
 
     @property
     def scored(self) -> int:
-        """Notes that every row of table 1 is scored over: much of it hangs on how many there are."""
+        """Notes that every row of table 1 is scored over: much of it depends on how many there are."""
         return min(self.profile.notes, *(len(rows) for rows in vars(self.real).values()))
 
     def _short_of(self) -> Iterator[str]:
         """What the corpus has too few notes for."""
         if self.scored < self.profile.notes:
-            yield f"table 1: {self.scored:,} notes of each row, for there are no more real ones"
+            yield f"table 1: {self.scored:,} notes of each row, because there are no more real ones"
         if len(self.real.reference) < self.profile.reference:
             yield f"reference: {len(self.real.reference):,} real notes, half of the train split"
         held_out = len(np.unique(draw_rows(self.corpus, self.vocabulary, self.splits, self.profile.notes, self.seed)))
@@ -138,125 +184,157 @@ class Study:
             yield f"the {self.profile.notes:,} held-out conditions are repeated draws of {held_out:,} notes"
 
     def workload(self) -> int:
-        """Notes that `run` will hear, at most: for a progress bar."""
-        real = len(self.real.reference) + len(self.real.others) + 2 * len(self.real.held_out)
-        return real + 2 * self.profile.notes + sum(self._load(one) for one in self.instruments)
+        """Notes that `run` will describe, at most: for a progress bar."""
+        p = self.profile
+        whole = len(self.real.reference) + len(self.real.others) + 2 * len(self.real.held_out) + 2 * p.notes
+        for attributes in (one.attributes for one in self.instruments):
+            whole += 2 * p.notes + p.latents * p.conditions * max(1, min(p.pitches, len(attributes.pitches)))
+            if count := len(attributes.names):
+                whole += min(p.shift_attributes, count) * (p.shift_steps + 1) * min(p.shift_notes, p.notes)
+                whole += min(p.increment_attributes, count) * (p.increment_steps + 1) * min(p.increment_notes, p.notes)
+        return whole
 
-    def _load(self, one: Instrument) -> int:
-        p, count = self.profile, len(one.attributes.names)
-        crossed = p.latents * p.conditions * max(1, min(p.pitches, len(one.attributes.pitches)))
-        if not count:
-            return 2 * p.notes + crossed
-        shifts = min(p.shift_attributes, count) * (p.shift_steps + 1) * min(p.shift_notes, p.notes)
-        raises = min(p.increment_attributes, count) * (p.increment_steps + 1) * min(p.increment_notes, p.notes)
-        return 2 * p.notes + crossed + shifts + raises
+    # ── features ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _extractors(self) -> dict[str, Extractor]:
+        """By role; the teacher is also the embedder where they are the same."""
+        evaluators, pitches = self.evaluators, self.vocabulary.pitches
+        teacher = TeacherExtractor(evaluators.teacher, None)
+        own = evaluators.embedder.digest == evaluators.teacher.digest
+        found: dict[str, Extractor] = {
+            "teacher": teacher,
+            "embedder": teacher if own else EmbeddingExtractor(evaluators.embedder),
+            "fundamental": PitchExtractor(
+                self.corpus.sample_rate, np.array([midi_to_hz(float(pitch)) for pitch in pitches])
+            ),
+        }
+        if evaluators.classifier is not None:
+            found["classifier"] = ClassifierExtractor(evaluators.classifier)
+        return found
+
+    def features(self, stage: str, source: Source) -> RoleFeatures:
+        """By the role of the extractor."""
+        each = list(dict.fromkeys(self.extractors.values()))
+        found = extract(source, each, cache=self.cache, progress=partial(self.progress, stage))
+        return {role: found[one.name] for role, one in self.extractors.items()}
+
+    def embedding(self, stage: str, source: Source) -> Floats:
+        """The embedding (note, dimension) alone."""
+        one = EmbeddingExtractor(self.evaluators.embedder)
+        return extract(source, [one], cache=self.cache, progress=partial(self.progress, stage))[one.name]["embedding"]
+
+    def logits(self, stage: str, source: Source, names: tuple[str, ...]) -> Floats:
+        """The teacher's logits (note, label) of some attributes alone."""
+        one = TeacherExtractor(self.evaluators.teacher, names)
+        return extract(source, [one], cache=self.cache, progress=partial(self.progress, stage))[one.name]["logits"]
+
+    def generated(self, one: Instrument, condition: Floats, latent: Floats) -> Source:
+        """Notes of an instrument, as long as those of the corpus."""
+        return generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
+
+    def _reference(self) -> Reference:
+        rows = self.real.reference
+        features = self.features("reference", real_source(self.corpus, rows))
+        return Reference(features, self.profile.neighbours, self._conditions(rows).groups)
 
     # ── real notes, and a network before training ─────────────────────────────────────────────────────────────────────
 
     def _real_systems(self) -> Iterator[System]:
-        """The other half of the real notes; notes that were held out; and these as the picture gives them back."""
+        """The other half of the real notes; held-out notes; and these after the codec's round trip."""
         rows = self.real.others
-        heard = self.ear.hear("real notes", real_source(self.corpus, rows))
-        yield System("real notes", "real", scores={TRAIN: self._score(heard, self._told(rows))})
+        features = self.features("real notes", real_source(self.corpus, rows))
+        yield System("real notes", "real", scores={TRAIN: self._score(features, self._conditions(rows))})
 
-        asked, heard = self._told(self.real.held_out), self.held_out
+        target = self._conditions(self.real.held_out)
+        common = {"resamples": self.profile.resamples, "seed": self.seed}
+        same = same_instrument_correlation(target, self.vocabulary, **common) if self.vocabulary.names else None
         yield System(
-            "held-out notes", "real", scores={HELD_OUT: self._score(heard, asked)},
-            control=self._same_instrument(asked),
+            "held-out notes",
+            "real",
+            scores={HELD_OUT: self._score(self.held_out, target)},
+            control={HELD_OUT: same} if same else {},
             sounds=self.examples.real("held-out notes"),
-        )  # fmt: skip
+        )
 
-        name = ROUND_TRIP
         fitting = [one.synthesizer for one in self.instruments if one.synthesizer.samples == self.corpus.samples]
         if not fitting:
-            self.left_out.append(f"held-out notes {name}: those of all instruments are longer than the corpus's.")
+            self.left_out.append(f"{ROUND_TRIP}: the notes of all instruments are longer than those of the corpus.")
             return
-        heard = self.ear.hear(name, round_trip_source(fitting[0], self.corpus, asked.rows))
-        shown = round_trip_source(fitting[0], self.corpus, self.examples.rows).waves(0, len(self.examples.rows))
-        apart = spectral_distances(self.corpus.waves(self.examples.rows), shown)
+        features = self.features(ROUND_TRIP, round_trip_source(fitting[0], self.corpus, target.rows))
+        copies = round_trip_source(fitting[0], self.corpus, self.examples.rows).waves(0, len(self.examples.rows))
+        distances = spectral_distances(self.corpus.waves(self.examples.rows), copies)
         yield System(
-            name, "real", scores={HELD_OUT: self._score(heard, asked)},
-            facts={"log_spectral_distance_db": round(float(np.median(apart)), 3)},
-            control=self._controls({HELD_OUT: (asked, heard)}), sounds=self.examples.answers(name, shown),
-        )  # fmt: skip
-
-    def _same_instrument(self, asked: Conditions) -> dict[str, Control]:
-        """How far a note's attributes are those of another note of its instrument."""
-        found = (
-            same_instrument_correlation(asked, self.vocabulary, resamples=self.profile.resamples, seed=self.seed)
-            if self.vocabulary.names
-            else None
+            ROUND_TRIP,
+            "real",
+            scores={HELD_OUT: self._score(features, target)},
+            facts={"log_spectral_distance_db": round(float(np.median(distances)), 3)},
+            control=self._controls({HELD_OUT: (target, features)}),
+            sounds=self.examples.write(ROUND_TRIP, copies),
         )
-        return {HELD_OUT: found} if found else {}
 
     def _untrained(self) -> System:
         fresh = replace(self.first, name="untrained", synthesizer=untrained(self.first.synthesizer, self.seed))
-        heard = self._conditions(fresh)
+        responses = self._responses(fresh)
         return System(
-            fresh.name, "untrained",
+            fresh.name,
+            "untrained",
             temperature=fresh.attributes.temperature if fresh.attributes.names else None,
-            facts={"network": f"as {self.first.name}, with the weights that training begins with"},
-            scores=self._scores(fresh, heard),
-            control=self._controls(heard),
+            facts={"network": f"as {self.first.name}, with initial weights"},
+            scores=self._scores(fresh, responses),
+            control=self._controls(responses),
             sounds=self.examples.of(fresh, self.seed),
-        )  # fmt: skip
+        )
 
     # ── instruments ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _system(self, one: Instrument) -> System:
-        player, steered = one.synthesizer, bool(one.attributes.names)
-        heard = self._conditions(one)
+        responses, steered = self._responses(one), bool(one.attributes.names)
         system = System(
             name=one.name,
-            kind=facts.kind(one, self.corpus),
-            digest=player.bundle.digest,
+            kind=one.kind(self.corpus),
+            digest=one.synthesizer.bundle.digest,
             temperature=one.attributes.temperature if steered else None,
-            facts=facts.of_instrument(one, self.corpus),
-            scores=self._scores(one, heard),
-            control=self._controls(heard, one.attributes),
+            facts=one.facts(self.corpus),
+            scores=self._scores(one, responses),
+            control=self._controls(responses, one.attributes),
             variation=self._variation(one),
-            timing=timing.measure(player, self.profile.repeats),
+            timing=_timing(one.synthesizer, self.profile.repeats),
             sounds=self.examples.of(one, self.seed),
         )
-        return self._with_increments(system, one, *heard[HELD_OUT]) if steered else system
+        return self._with_increments(system, one, *responses[HELD_OUT]) if steered else system
 
-    def _with_increments(self, system: System, one: Instrument, asked: Conditions, heard: Features) -> System:
-        """Figures 2 and 3 on held-out notes, of attributes that answer on notes of the train split; the best to hear.
+    def _with_increments(self, system: System, one: Instrument, target: Conditions, features: RoleFeatures) -> System:
+        """Figures 2 and 3 on held-out notes, of attributes that correlate on notes of the train split.
 
-        Chosen on the notes that are told of, some would be there by chance.
+        Chosen on the notes that are reported, some would be there by chance.
         """
-        p, follows, rows = self.profile, followed(system.control[TRAIN]), asked.rows
-        some = np.sort(np.random.default_rng(self.seed).permutation(len(follows))[: p.shift_attributes])
+        p, names, rows = self.profile, followed(system.control[TRAIN]), target.rows
+        some = np.sort(np.random.default_rng(self.seed).permutation(len(names))[: p.shift_attributes])
 
-        def hear(
-            stage: str, condition: NDArray[np.float32], latent: NDArray[np.float32], names: tuple[str, ...]
-        ) -> NDArray[np.float32]:
-            source = generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
-            return self.ear.attributes(f"{one.name}, {stage}", source, names)
+        def predict(stage: str, condition: Floats, latent: Floats, names: tuple[str, ...]) -> Floats:
+            return self.logits(f"{one.name}, {stage}", self.generated(one, condition, latent), names)
 
+        common = {"resamples": p.resamples, "seed": self.seed}
         shifted = out_of_distribution(
             one.synthesizer, Conditions.of(self.corpus, rows[: p.shift_notes], one.attributes),
-            [follows[place] for place in some], shifts(p.shift_steps), partial(hear, "figure 2"),
-            resamples=p.resamples, seed=self.seed,
+            [names[place] for place in some], shifts(p.shift_steps), partial(predict, "figure 2"), **common,
         )  # fmt: skip
         raised = increment_consistency(
             one.synthesizer, Conditions.of(self.corpus, rows[: p.increment_notes], one.attributes),
-            follows[: p.increment_attributes], even_steps(p.increment_steps), partial(hear, "figure 3"),
-            unraised=heard["teacher"]["logits"][:, self._columns(one.attributes)],
-            resamples=p.resamples, seed=self.seed,
+            names[: p.increment_attributes], even_steps(p.increment_steps), partial(predict, "figure 3"),
+            unraised=features["teacher"]["logits"][:, self._columns(one.attributes)], **common,
         )  # fmt: skip
-        self._tell(f"{one.name}, figure 2", shifted)
-        self._tell(f"{one.name}, figure 3", raised)
-        sounds = (*system.sounds, *(self.examples.raised(one, follows[0], self.seed) if follows else ()))
+        self._remark(f"{one.name}, figure 2", shifted)
+        self._remark(f"{one.name}, figure 3", raised)
+        sounds = (*system.sounds, *(self.examples.raised(one, names[0], self.seed) if names else ()))
         return replace(system, out_of_distribution=shifted.curve, increments=raised.curve, sounds=sounds)
 
-    def _tell(self, what: str, finding: Finding) -> None:
-        self.left_out += [f"{what}: {sentence}" for sentence in finding.remarks]
+    def _remark(self, figure: str, finding: Finding) -> None:
+        self.left_out += [f"{figure}: {sentence}" for sentence in finding.remarks]
 
     def _variation(self, one: Instrument) -> Variation:
-        def embed(condition: NDArray[np.float32], latent: NDArray[np.float32]) -> NDArray[np.float32]:
-            source = generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
-            return self.ear.embedding(f"{one.name}, latents × conditions", source)
+        def embed(condition: Floats, latent: Floats) -> Floats:
+            return self.embedding(f"{one.name}, latents × conditions", self.generated(one, condition, latent))
 
         p = self.profile
         return variation(
@@ -267,59 +345,58 @@ class Study:
 
     # ── what all rows share ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _told(self, rows: NDArray[np.int64]) -> Conditions:
-        """Real notes in the words of the vocabulary."""
+    def _conditions(self, rows: NDArray[np.int64]) -> Conditions:
+        """Real notes in the terms of the vocabulary."""
         return Conditions.of(self.corpus, rows, self.vocabulary)
 
-    def _asked(self, one: Instrument, splits: tuple[str, ...]) -> Conditions:
-        """The conditions of one instrument; the same notes for all. One without attributes is judged on others'."""
+    def _drawn(self, one: Instrument, splits: tuple[str, ...]) -> Conditions:
+        """The conditions of one instrument, of the same notes for all; one without attributes gets others' targets."""
         rows = draw_rows(self.corpus, self.vocabulary, splits, self.profile.notes, self.seed)
-        asked = Conditions.of(self.corpus, rows, one.attributes)
-        return asked if one.attributes.names else replace(asked, logits=self._told(rows).logits)
+        drawn = Conditions.of(self.corpus, rows, one.attributes)
+        return drawn if one.attributes.names else replace(drawn, logits=self._conditions(rows).logits)
 
-    def _conditions(self, one: Instrument) -> dict[str, tuple[Conditions, Features]]:
-        """What an instrument is asked for, by where that comes from, and what is heard in its answers."""
-        heard = {}
+    def _responses(self, one: Instrument) -> Responses:
+        found = {}
         for name, splits in ((TRAIN, ("train",)), (HELD_OUT, self.splits)):
-            asked = self._asked(one, splits)
-            latent = one.synthesizer.latents(self.seed, len(asked.rows))
-            source = generated_source(one.synthesizer, asked.condition, latent, samples=self.corpus.samples)
-            heard[name] = asked, self.ear.hear(f"{one.name}, {name} conditions", source)
-        return heard
+            target = self._drawn(one, splits)
+            source = self.generated(one, target.condition, one.synthesizer.latents(self.seed, len(target.rows)))
+            found[name] = target, self.features(f"{one.name}, {name} conditions", source)
+        return found
 
-    def _scores(self, one: Instrument, heard: dict[str, tuple[Conditions, Features]]) -> dict[str, Scores]:
+    def _scores(self, one: Instrument, responses: Responses) -> dict[str, Scores]:
         pitched = bool(one.attributes.pitches)
-        return {name: self._score(features, asked, pitched) for name, (asked, features) in heard.items()}
+        return {name: self._score(features, target, pitched) for name, (target, features) in responses.items()}
 
-    def _score(self, heard: Features, asked: Conditions, pitched: bool = True) -> Scores:
-        classes = self._classes(asked.rows) if pitched else np.zeros(0, np.int64)
+    def _score(self, features: RoleFeatures, target: Conditions, pitched: bool = True) -> Scores:
+        classes = np.zeros(0, np.int64)  # columns of the classifier's logits for the pitch of each row; −1: unknown
+        if self.evaluators.classifier and self.vocabulary.pitches and pitched:
+            places = {pitch: place for place, pitch in enumerate(self.evaluators.classifier.pitches)}
+            classes = np.array([places.get(int(pitch), -1) for pitch in self.corpus.column("pitch")[target.rows]])
         return score(
-            heard, self.reference, hertz=asked.hertz, pitch_classes=classes, groups=asked.groups,
+            features, self.reference, hertz=target.hertz, pitch_classes=classes, groups=target.groups,
             profile=self.profile, seed=self.seed, notes=self.scored,
         )  # fmt: skip
 
-    def _classes(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Columns of the classifier's answer for the pitch of each row; −1 where it does not know it."""
-        if self.judges.classifier is None or not self.vocabulary.pitches:
-            return np.zeros(0, np.int64)
-        places = {pitch: place for place, pitch in enumerate(self.judges.classifier.pitches)}
-        return np.array([places.get(int(pitch), -1) for pitch in self.corpus.column("pitch")[rows]])
-
-    def _controls(
-        self, heard: dict[str, tuple[Conditions, Features]], attributes: Attributes | None = None
-    ) -> dict[str, Control]:
+    def _controls(self, responses: Responses, attributes: Attributes | None = None) -> dict[str, Control]:
         """Attribute correlations, by where the conditions come from."""
-        judged = attributes if attributes and attributes.names else self.vocabulary
-        columns = self._columns(judged)
+        compared = attributes if attributes and attributes.names else self.vocabulary
+        columns = self._columns(compared)
         return {
             name: attribute_correlation(
-                asked, features["teacher"]["logits"][:, columns], judged,
+                target, features["teacher"]["logits"][:, columns], compared,
                 resamples=self.profile.resamples, seed=self.seed,
             )
-            for name, (asked, features) in heard.items()
+            for name, (target, features) in responses.items()
             if columns
         }  # fmt: skip
 
     def _columns(self, attributes: Attributes) -> list[int]:
-        """Of the teacher's answer, for some attributes."""
-        return [self.judges.teacher.labels.index(name) for name in attributes.names]
+        """Of the teacher's labels, for some attributes."""
+        return [self.evaluators.teacher.labels.index(name) for name in attributes.names]
+
+
+def _timing(synthesizer: Synthesizer, repeats: int) -> Timing:
+    """Renders one note after another and measures the time; see `darktimbre.synthesizer.timing.measure`."""
+    spent, device = timing.measure(synthesizer, repeats), synthesizer.device
+    name = f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+    return Timing(*spent, sound=synthesizer.seconds, threads=torch.get_num_threads(), device=name)

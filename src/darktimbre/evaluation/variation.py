@@ -1,8 +1,8 @@
-"""Synthesizer → embedding: what moves the sound, the latent or the attributes, and how much (DarkGAN §5.3, in figures).
+"""Synthesizer → embedding: how much latent and attributes change the sound (DarkGAN §5.3, in figures).
 
 At each of some pitches every one of Z latents is crossed with every one of A attribute vectors of real notes of that
 pitch. Distances are in units of the real notes' total deviation, √(mean of ‖x − mean‖²): one scale for the whole
-embedding. (Dividing each dimension by its own deviation would let those that real notes hardly use decide.)
+embedding. (Dividing each dimension by its own deviation would give those that real notes hardly use the most weight.)
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 Floats = NDArray[np.float32]
 Embed = Callable[[Floats, Floats], Floats]
-"""Conditions (note, size) and latents (note, latent) → embeddings (note, dimension)."""
+"""Conditions (note, size) and latents (note, latent) → embeddings (note, dimension) of the sounds."""
 
 
 def variation(
     synthesizer: Synthesizer,
-    asked: Conditions,
+    target: Conditions,
     real_embedding: Floats,
     embed: Embed,
     *,
@@ -31,16 +31,16 @@ def variation(
     pitches: int = 8,
     seed: int = 0,
 ) -> Variation:
-    """Crosses latents and conditions, listens, and tells shares of the variance and distances.
+    """Crosses latents and conditions, and takes shares of the variance and distances.
 
     By chance alone z and the attributes would take (Z − 1) / (Z·A − 1) and (A − 1) / (Z·A − 1) of the variance. An
     instrument without attributes has one condition a pitch, and all its variance is the latent's.
 
     Args:
         synthesizer: the instrument.
-        asked: real notes, told as to this instrument.
+        target: real notes, as conditions of this instrument.
         real_embedding: (note, dimension) of those notes themselves.
-        embed: makes sounds and listens; called once, pitch by pitch, latent by latent, condition by condition.
+        embed: called once, pitch by pitch, latent by latent, condition by condition.
         latents: Z.
         conditions: A, at most as many as there are notes of a pitch.
         pitches: at most so many, the ones with most notes, lowest first; an instrument without pitch counts as one.
@@ -51,39 +51,38 @@ def variation(
         has two.
     """
     pitched = len(synthesizer.attributes.pitches)
-    labels = asked.condition[:, :pitched].argmax(axis=1) if pitched else np.zeros(len(asked.condition), np.int64)
-    _, first = np.unique(asked.rows, return_index=True)  # a draw may hold a note twice
+    labels = target.condition[:, :pitched].argmax(axis=1) if pitched else np.zeros(len(target.condition), np.int64)
+    _, first = np.unique(target.rows, return_index=True)  # a draw may hold a note twice
     notes = np.random.default_rng(seed).permutation(first)
     by_pitch = [notes[labels[notes] == one] for one in np.unique(labels[notes])]
     fullest = sorted(range(len(by_pitch)), key=lambda index: (-len(by_pitch[index]), index))[:pitches]
     taken = [by_pitch[index] for index in sorted(fullest)]
     many = 1 if not synthesizer.attributes.names else min(conditions, *(len(one) for one in taken))
 
-    crossed = np.stack([np.tile(asked.condition[one[:many]], (latents, 1)) for one in taken])
+    crossed = np.stack([np.tile(target.condition[one[:many]], (latents, 1)) for one in taken])
     drawn = np.repeat(synthesizer.latents(seed, latents), many, axis=0)
-    heard = embed(crossed.reshape(-1, crossed.shape[2]), np.tile(drawn, (len(taken), 1)))
+    embedded = embed(crossed.reshape(-1, crossed.shape[2]), np.tile(drawn, (len(taken), 1)))
+    spread = np.asarray(embedded, np.float64).reshape(len(taken), latents, many, -1)
     real = np.asarray(real_embedding, np.float64)
-    scale = np.sqrt(real[first].var(axis=0).sum())
-    scale = scale if scale > 0 else np.nan
-    spread = np.asarray(heard, np.float64).reshape(len(taken), latents, many, -1)
+    scale = np.sqrt(real[first].var(axis=0).sum()) or np.nan
 
-    shares = np.array([crossed_variance(one) for one in spread])
+    latent, attributes, both = map(float, _mean([crossed_variance(one) for one in spread]))
     moved = [mean_distance(one[:, index]) for one in spread for index in range(many)]
     apart = [mean_distance(real[one]) for one in taken if len(one) > 1]
-    latent, attributes, both = _mean(shares)
     return Variation(
-        latent=float(latent),
-        attributes=float(attributes),
-        both=float(both),
-        diversity=float(_mean(np.array(moved)) / scale),
-        real_diversity=float(_mean(np.array(apart)) / scale),
+        latent,
+        attributes,
+        both,
+        diversity=float(_mean(moved) / scale),
+        real_diversity=float(_mean(apart) / scale),
         latents=latents,
         conditions=many,
         pitches=len(taken),
     )
 
 
-def _mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _mean(values: object) -> NDArray[np.float64]:
     """Mean over the first axis of what is defined; NaN where nothing is."""
+    rows = np.array(values)
     defined = rows[np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))]
     return np.asarray(defined.mean(axis=0) if len(defined) else np.full(rows.shape[1:], np.nan))
