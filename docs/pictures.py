@@ -10,7 +10,7 @@ from pathlib import Path
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.conditions import held_out_rows
-from darktimbre.evaluation.picture import beside_real
+from darktimbre.evaluation.examples import beside_real
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 

@@ -48,7 +48,7 @@ def test_a_report_and_the_cards_are_written(corpus: Path, tmp_path: Path) -> Non
         assert (tmp_path / "out" / name).exists()
     told = json.loads((tmp_path / "out" / "report.json").read_text())
     rows = [system["name"] for system in told["systems"]]
-    assert rows == ["real notes", "held-out notes", "through the picture", "untrained", "first"]
+    assert rows == ["real notes", "held-out notes", "codec round trip", "untrained", "first"]
     sounds = [sound["file"] for system in told["systems"] for sound in system["sounds"]]
     assert len(sounds) >= 8
     assert all((tmp_path / "out" / file).is_file() for file in sounds)

@@ -52,7 +52,7 @@ def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -
     common = ("--corpus", corpus, "--out", tmp_path / "out", "--set", "notes=5")
     ended = evaluate(f"mine={bundle}", *common, "--classifier", ear(corpus, tmp_path / "ear"))
     assert ended.exit_code == 0, ended.output
-    assert "learnt from another corpus" not in ended.output
+    assert "was trained on another corpus" not in ended.output
     told = json.loads((tmp_path / "out" / "classes.json").read_text(), parse_constant=pytest.fail)["mine"]
     rows = {row["name"]: row for row in told["rows"]}
     assert list(rows) == ["drums", "drums/kick", "drums/snare"]
@@ -74,7 +74,7 @@ def test_a_classifier_of_another_corpus_is_cautioned_of(corpus: Path, tmp_path: 
     other = ear(corpus, tmp_path / "ear", digest="ab" * 32)
     ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", "--quick", "--classifier", other)
     assert ended.exit_code == 0, ended.output
-    assert "learnt from another corpus" in " ".join(ended.output.split())
+    assert "was trained on another corpus" in " ".join(ended.output.split())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from darktimbre.bundle.pictures import Judgement
-from darktimbre.evaluation.pictures import Real, Scores, collapse, scores_of, within_classes
+from darktimbre.evaluation.pictures import Scores, collapse, scores_of, within_classes
 
 CLASSES = 10
 
@@ -16,14 +16,8 @@ def seen_as(named: np.ndarray, embedding: np.ndarray | None = None) -> Judgement
     return Judgement(np.eye(CLASSES, dtype=np.float32)[named], embedding)
 
 
-def real(named: np.ndarray) -> Real:
-    seen = seen_as(named)
-    return Real(
-        accuracy=1.0,
-        inception_score=10.0,
-        shares=np.full(CLASSES, 0.1),
-        distance=within_classes(seen.embedding, named, CLASSES),
-    )
+def real(named: np.ndarray) -> Scores:
+    return scores_of(seen_as(named), named)
 
 
 def test_perfect_pictures_score_as_real_ones_do():

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from darktimbre.evaluation.profile import QUICK
 from darktimbre.evaluation.results import MISSING, Estimate, Scores
-from darktimbre.evaluation.scores import Features, Reference, full_rank, score
+from darktimbre.evaluation.scores import Reference, RoleFeatures, full_rank, score
 from darktimbre.measures.frechet import Moments, frechet_distance, frechet_infinity, frechet_standard_error
 from darktimbre.measures.interval import bootstrap_mean
 from darktimbre.measures.kernel import kernel_distance, polynomial_mmd
@@ -26,11 +26,11 @@ def certain(classes: NDArray[np.int64], count: int) -> NDArray[np.float32]:
     return np.where(np.arange(count) == classes[:, None], 200.0, 0.0).astype(np.float32)
 
 
-def heard(seed: int, *, classifier: bool = True, shift: float = 0.0) -> Features:
+def heard(seed: int, *, classifier: bool = True, shift: float = 0.0) -> RoleFeatures:
     """What is heard in notes of instruments that differ, all at their pitch, families 0, 1, 0, 1 …"""
     random = np.random.default_rng(seed)
     level = shift + random.normal(size=(INSTRUMENTS, DIMENSION))[GROUPS]
-    found: Features = {
+    found: RoleFeatures = {
         "embedder": {"embedding": (level + 0.3 * random.normal(size=(NOTES, DIMENSION))).astype(np.float32)},
         "fundamental": {"f0": HERTZ.astype(np.float32)},
     }
@@ -44,8 +44,8 @@ def heard(seed: int, *, classifier: bool = True, shift: float = 0.0) -> Features
 
 
 def scored(
-    sounds: Features,
-    real: Features,
+    sounds: RoleFeatures,
+    real: RoleFeatures,
     *,
     hertz: NDArray[np.float64] = HERTZ,
     classes: NDArray[np.int64] = PITCH,

@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
 from tests.evaluation.band_tones import DEAF, SAMPLES, Ear, band_tones
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.card import card_metrics
-from darktimbre.evaluation.pairing import Instrument, Judges
 from darktimbre.evaluation.profile import PAPER, QUICK, Profile
 from darktimbre.evaluation.results import Evaluation
 from darktimbre.evaluation.study import HELD_OUT, TRAIN, Study
+from darktimbre.evaluation.systems import Evaluators, Instrument
 from darktimbre.models.progressive import Generator
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
@@ -65,11 +66,11 @@ def pitch_alone() -> Synthesizer:
 
 
 def study(corpus: Corpus, folder: Path, *instruments: Instrument, **changes: Any) -> Study:
-    settings = {"profile": SMALL, "judges": Judges(Ear(), Ear()), **changes}
+    settings = {"profile": SMALL, "evaluators": Evaluators(Ear(), Ear()), **changes}
     return Study(
         instruments or (Instrument("tiny", Synthesizer(tiny_bundle())),),
         corpus,
-        settings.pop("judges"),
+        settings.pop("evaluators"),
         folder,
         **settings,
     )
@@ -92,7 +93,7 @@ def plain(evaluation: Evaluation) -> dict[str, Any]:
 def test_rows_are_real_notes_first_then_no_training_then_the_instruments(found: Evaluation) -> None:
     rows = [(system.name, system.kind) for system in found.systems]
     assert rows == [
-        ("real notes", "real"), ("held-out notes", "real"), ("through the picture", "real"), ("untrained", "untrained"),
+        ("real notes", "real"), ("held-out notes", "real"), ("codec round trip", "real"), ("untrained", "untrained"),
         ("perfect", "darkgan"), ("alone", "baseline"),
     ]  # fmt: skip
     by_name = {system.name: system for system in found.systems}
@@ -101,6 +102,10 @@ def test_rows_are_real_notes_first_then_no_training_then_the_instruments(found: 
     assert by_name["alone"].temperature is None
     assert by_name["alone"].out_of_distribution is None
     assert by_name["perfect"].temperature == 2.0
+    timing = by_name["perfect"].timing
+    assert timing.sound == pytest.approx(0.25)
+    assert timing.real_time_factor == pytest.approx(timing.total / 0.25)
+    assert (timing.threads, timing.device) == (torch.get_num_threads(), "cpu")
 
 
 def test_an_instrument_that_plays_real_notes_scores_as_they_do(found: Evaluation) -> None:
@@ -147,8 +152,8 @@ def test_the_report_knows_its_judges_and_what_was_reduced(found: Evaluation, cor
     }  # fmt: skip
     assert found.asked["reference"] == SMALL.reference
     assert all(s.notes == 18 for system in found.systems for s in system.scores.values())
-    assert any("judge and party" in sentence for sentence in found.cautions)
-    assert sum("learnt from another corpus" in sentence for sentence in found.cautions) == 2
+    assert any("is evaluator and teacher" in sentence for sentence in found.cautions)
+    assert sum("was trained on another corpus" in sentence for sentence in found.cautions) == 2
     json.dumps(found.to_json(), allow_nan=False)
     assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))).to_json() == found.to_json()
 
@@ -181,12 +186,12 @@ def test_a_seed_decides_everything_and_a_cache_nothing(corpus: Corpus, tmp_path:
 
 
 def test_progress_ends_at_most_at_the_workload_told_before(corpus: Corpus, tmp_path: Path) -> None:
-    heard: list[tuple[str, int]] = []
-    one = study(corpus, tmp_path, progress=lambda stage, notes: heard.append((stage, notes)))
+    calls: list[tuple[int, int, str]] = []
+    one = study(corpus, tmp_path, update=lambda *at: calls.append(at))
     one.run()
-    done = sum(notes for _, notes in heard)
-    assert 0.5 * one.workload() < done <= one.workload()
-    assert next(stage for stage, _ in heard) == "reference"
+    done, whole, _ = calls[-1]
+    assert 0.5 * whole < done <= whole == one.workload
+    assert calls[0][1:] == (whole, "reference")
 
 
 def test_a_checkpoint_chosen_by_valid_notes_is_reported_on_the_others(corpus: Corpus, tmp_path: Path) -> None:
@@ -208,7 +213,7 @@ def test_cards_tell_the_figures_and_name_what_answers_first(found: Evaluation) -
 
 
 class Stranger(Ear):
-    name = "stranger"
+    name, digest = "stranger", "1" * 64
 
 
 class Retrained(Ear):
@@ -217,12 +222,15 @@ class Retrained(Ear):
 
 def test_wrong_pairings_are_refused_in_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
     tiny = Synthesizer(tiny_bundle())
-    for judges, sentence in (
-        (Judges(Stranger(), Ear()), "learnt the vocabulary of fake, which stranger cannot judge"),
-        (Judges(Retrained(), Ear()), "give the right --weights"),
+    for evaluators, sentence in (
+        (
+            Evaluators(Stranger(), Ear()),
+            "trained on labels by fake .* the teacher given is stranger .* Give --teacher fake",
+        ),
+        (Evaluators(Retrained(), Ear()), "with the right --weights"),
     ):
         with pytest.raises(UserError, match=sentence):
-            study(corpus, tmp_path, judges=judges)
+            study(corpus, tmp_path, evaluators=evaluators)
     with pytest.raises(UserError, match="Two instruments are called 'a'"):
         study(corpus, tmp_path, Instrument("a", tiny), Instrument("a", tiny))
     with pytest.raises(UserError, match=r"needs at least 5 notes on either side .* there are 3 generated ones"):

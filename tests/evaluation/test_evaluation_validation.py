@@ -12,7 +12,7 @@ from tests.evaluation.tones import RATE, SAMPLES, Ear, tone_corpus
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.evaluation.conditions import Conditions, held_out_rows
-from darktimbre.evaluation.picture import beside_real
+from darktimbre.evaluation.examples import beside_real
 from darktimbre.evaluation.scores import in_tune
 from darktimbre.evaluation.validation import METRICS, Validation, metrics_of, quick_report
 from darktimbre.extractors.extractors import PitchExtractor
@@ -156,16 +156,16 @@ def test_in_tune_is_within_a_quarter_tone() -> None:
 
 
 def test_the_picture_shows_as_many_generated_notes_as_real_ones(corpus: Corpus, tmp_path: Path, monkeypatch) -> None:
-    from darktimbre.evaluation import picture
+    from darktimbre.evaluation import examples
 
     drawn: dict[str, list[str]] = {}
-    original = picture.spectrogram_grid
+    original = examples.spectrogram_grid
 
     def grid(waves, rate, titles, path, **more):
         drawn["titles"] = list(titles)
         return original(waves, rate, titles, path, **more)
 
-    monkeypatch.setattr(picture, "spectrogram_grid", grid)
+    monkeypatch.setattr(examples, "spectrogram_grid", grid)
     rows = held_out_rows(corpus, tiny_bundle().attributes)
     path = beside_real(Synthesizer(tiny_bundle()), corpus, tmp_path / "p.png", rows=rows, columns=3)
     assert path.read_bytes().startswith(b"\x89PNG")

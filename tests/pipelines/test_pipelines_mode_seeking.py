@@ -19,13 +19,12 @@ from darktimbre.bundle.classifier import Classifier
 from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
-from darktimbre.evaluation.conditions import Conditions
+from darktimbre.evaluation.conditions import ClassConditions, Conditions, class_names
 from darktimbre.evaluation.diversity import Diversity, DiversityStudy
 from darktimbre.evaluation.diversity_report import AT_CONDITION, TRADE, compare, summary
-from darktimbre.evaluation.pairing import Instrument, Judges
 from darktimbre.evaluation.profile import QUICK
 from darktimbre.evaluation.results import Estimate, Evaluation
-from darktimbre.evaluation.sounding import ask, class_names
+from darktimbre.evaluation.systems import Evaluators, Instrument
 from darktimbre.models.inception import InceptionConfig
 from darktimbre.models.surgery import with_pac, without_minibatch_stddev
 from darktimbre.notes.errors import UserError
@@ -216,7 +215,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Diversity:
 
     variants = [player(0.0, 1, WITHOUT), player(1.0, 64, "varied"), player(0.0, 1, AGAIN)]
     profile = replace(QUICK, notes=48, reference=36, latents=8, conditions=3, pitches=2, subset_size=12, neighbours=3)
-    study = DiversityStudy(variants, corpus, Judges(Ear(), Ear()), folder / "out", profile=profile, fad=False)
+    study = DiversityStudy(variants, corpus, Evaluators(Ear(), Ear()), folder / "out", profile=profile, fad=False)
     return study.compare(AGAIN)
 
 
@@ -327,7 +326,7 @@ def test_classes_are_categories_then_families_then_what_is_heard_most(tmp_path) 
     kind, names, each = class_names(corpus, attributes)
     assert (kind, names) == ("family", FAMILIES)
     assert (np.array(names)[each] == corpus.column("family")).all()
-    asked = ask(corpus, attributes, conditions=3, pitches=2, seed=1)
+    asked = ClassConditions.chosen(corpus, attributes, conditions=3, pitches=2, seed=1)
     assert all(len(np.unique(corpus.column("pitch")[asked.rows[places]])) == 1 for places in asked.together)
     assert all(len(np.unique(asked.classes[places])) == 1 for places in asked.together)
     assert set(asked.rows) <= set(corpus.rows("train"))

@@ -8,6 +8,7 @@ All variants have the same conditions, so that they are compared condition by co
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,7 @@ class DiversityStudy(Study):
         )
         return Diversity(evaluation, varieties, again)
 
+    @cached_property
     def workload(self) -> int:
         """Notes that `compare` will describe, at most: for a progress bar."""
         p = self.profile

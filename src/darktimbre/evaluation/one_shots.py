@@ -1,34 +1,52 @@
-"""An instrument of one-shots judged by a classifier trained on real ones: is a kick that was asked for a kick?"""
+"""An instrument of one-shots evaluated by a classifier of real ones: is a sound conditioned on "kick" a kick?"""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.files import write
 from darktimbre.audio.loudness import rms_dbfs
+from darktimbre.audio.pictures import spectrogram_grid
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.systems import Instrument
+from darktimbre.extractors.extract import extract
+from darktimbre.extractors.extractors import ClassifierExtractor
+from darktimbre.extractors.sources import real_source, round_trip_source
 from darktimbre.measures.classes import class_shares, classes_covered
 from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes, is_leaf
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
-AT_ONCE = 64  # notes the classifier hears at once
 ANYTHING = "anything"
+TABLE, FIGURES = "classes.md", "classes.json"
+NOTES, QUICK = 64, 16  # generated for each class and subclass
+SHOWN = 4  # generated sounds of each class among the spectrograms, and as files
+HEAD = ("class", "held out", "real", "round trip", "generated", "its class", "kinds", "mostly named", "dBFS (real)")
+LEGEND = (
+    "held out: real notes the classifier was not trained on; real: how often it names them rightly; round trip: the "
+    "same after the instrument's codec; generated, its class: how often the class a sound is conditioned on, or at "
+    "least the class above it, is named; kinds: leaves with a tenth of an even share or more. How accurate the "
+    "classifier is for leaves without held-out notes is not known."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A class, or a subclass, asked for.
+    """A class, or a subclass.
 
     Attributes:
-        name: "drums" or "drums/kick"; `ANYTHING` where nothing is asked for.
+        name: "drums" or "drums/kick"; `ANYTHING` where the instrument has no classes.
         finest: whether nothing lies below it in the tree: a leaf.
-        held_out: real notes of it that the classifier did not learn from.
+        held_out: real notes of it that the classifier was not trained on.
         real: how often it names them rightly (a subclass exactly, a class by any of its subclasses); None without any.
-        coded: the same after the instrument's picture and back, the best that any network could sound like.
+        coded: the same after the round trip of the instrument's codec: the upper bound for any network.
         generated: how often it names generated ones so; None for `ANYTHING`, and for what it knows no name for.
         generated_class: of a subclass, how often at least its class is named; None else.
         kinds: leaves of the tree with a tenth of an even share or more among what it names.
@@ -51,24 +69,6 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneShots:
-    """What is found of an instrument: its rows, and means over the leaves of the tree, each counting the same.
-
-    Attributes:
-        notes: generated for each row.
-        rows: classes, subclasses.
-        leaves: means over all leaves.
-        proven: means over the leaves with real notes held out: of these it is known how far the classifier is to be
-            believed.
-    """
-
-    notes: int
-    rows: tuple[Row, ...]
-    leaves: "Means"
-    proven: "Means"
-
-
-@dataclass(frozen=True, kw_only=True)
 class Means:
     """Means over some rows, of those that have the figure; the fields are those of `Row`."""
 
@@ -78,9 +78,35 @@ class Means:
     generated: float | None
     generated_class: float | None
 
+    @classmethod
+    def over(cls, rows: Sequence[Row]) -> "Means":
+        """The means over these rows."""
+        found: dict[str, float | None] = {}
+        for name in ("real", "coded", "generated", "generated_class"):
+            known = [figure for row in rows if (figure := getattr(row, name)) is not None]
+            found[name] = float(np.mean(known)) if known else None
+        return cls(rows=len(rows), **found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneShots:
+    """The figures of an instrument: its rows, and means over the leaves of the tree, each counting the same.
+
+    Attributes:
+        notes: generated for each row.
+        rows: classes, subclasses.
+        leaves: means over all leaves.
+        proven: means over the leaves with real notes held out, whose accuracy on real notes is known.
+    """
+
+    notes: int
+    rows: tuple[Row, ...]
+    leaves: Means
+    proven: Means
+
 
 def controls_for(names: tuple[str, ...], wanted: str) -> dict[str, float]:
-    """The controls that ask for a class or a subclass: itself, and the class above it."""
+    """The controls of a class or a subclass: itself, and the class above it."""
     if wanted == ANYTHING:
         return {}
     return {name: 1.0 for name in (wanted.split(BETWEEN)[0], wanted) if name in names}
@@ -92,98 +118,68 @@ def is_of_one_shots(attributes: Attributes) -> bool:
 
 
 def judge(
-    player: Synthesizer,
-    classifier: Classifier,
-    corpus: Corpus,
-    *,
-    notes: int = 64,
-    seed: int = 0,
+    synthesizer: Synthesizer, classifier: Classifier, corpus: Corpus, *, notes: int = NOTES, seed: int = 0
 ) -> tuple[OneShots, dict[str, NDArray[np.float32]]]:
-    """Asks the instrument for every class and subclass, and the classifier for what it hears.
+    """Generates notes of every class and subclass, and classifies them.
 
     Args:
-        player: the instrument.
+        synthesizer: the instrument.
         classifier: names leaves of the same corpus's class tree.
         corpus: its held-out notes are what is compared with.
         notes: generated for each class and subclass.
         seed: of the generated notes.
 
     Returns:
-        What is found, and the generated sounds (note, sample) of each row by its name.
+        The figures, and the generated sounds (note, sample) of each row by its name.
 
     Raises:
-        UserError: the classifier names something else, or listens to other sounds.
+        UserError: the classifier names something else, or takes other sounds.
     """
-    leaves = classifier.families
-    rows = np.concatenate([corpus.rows("valid"), corpus.rows("test")])
+    leaves, extractor = classifier.families, ClassifierExtractor(classifier)
     if not set(leaf_of(corpus, corpus.rows())) & set(leaves) or not leaves:
         raise UserError(
             f"The classifier names {', '.join(leaves) or 'no families'}, none of the classes of {corpus.path}: train "
             f"one with `darktimbre train oneshot-classifier --corpus {corpus.path}`."
         )
-    if (classifier.sample_rate, classifier.samples) != (player.sample_rate, player.samples):
-        raise UserError("The classifier listens to sounds of another length or rate than the instrument's.")
-    waves = corpus.waves(rows)
-    real, coded = named(classifier, waves), named(classifier, through(player, waves))
-    names = player.attributes.names or (ANYTHING,)
-    made, kept = [], {}
+    if (classifier.sample_rate, classifier.samples) != (synthesizer.sample_rate, synthesizer.samples):
+        raise UserError("The classifier takes sounds of another length or rate than the instrument's.")
+    rows = np.concatenate([corpus.rows("valid"), corpus.rows("test")])
+    real, coded = (
+        extract(source, [extractor])[extractor.name]["family"].argmax(axis=1) if len(rows) else rows
+        for source in (real_source(corpus, rows), round_trip_source(synthesizer, corpus, rows))
+    )
+    names = synthesizer.attributes.names or (ANYTHING,)
+    found, kept = [], {}
     for name in names:
-        sounds = player.render(attributes=controls_for(names, name), seed=np.arange(notes) + seed)
+        sounds = synthesizer.render(attributes=controls_for(names, name), seed=np.arange(notes) + seed)
         kept[name] = sounds
-        mine = np.flatnonzero(np.isin(rows, _of(corpus, name))) if name != ANYTHING else np.arange(0)
-        answer = named(classifier, sounds)
-        shares = class_shares(answer, len(leaves))
-        there = corpus.column("rms_db")[_of(corpus, name)]
+        of_class = _rows_of(corpus, name)
+        mine = np.isin(rows, of_class) & (name != ANYTHING)
+        predicted = extractor.extract(sounds, synthesizer.sample_rate)["family"].argmax(axis=1)
+        shares = class_shares(predicted, len(leaves))
+        levels = corpus.column("rms_db")[of_class]
         known = any(name in (leaf, leaf.split(BETWEEN)[0]) for leaf in leaves)
-        made.append(
+        found.append(
             Row(
                 name=name,
                 finest=is_leaf(name, names),
-                held_out=len(mine),
+                held_out=int(mine.sum()),
                 real=_share(leaves, real[mine], name),
                 coded=_share(leaves, coded[mine], name),
-                generated=_share(leaves, answer, name) if known else None,
-                generated_class=_share(leaves, answer, name.split(BETWEEN)[0]) if BETWEEN in name else None,
+                generated=_share(leaves, predicted, name) if known else None,
+                generated_class=_share(leaves, predicted, name.split(BETWEEN)[0]) if BETWEEN in name else None,
                 kinds=classes_covered(shares),
                 most=(leaves[int(shares.argmax())], float(shares.max())),
                 level=float(rms_dbfs(sounds).mean()),
-                real_level=float(there.mean()) if len(there) else None,
+                real_level=float(levels.mean()) if len(levels) else None,
             )
         )
-    return _summed(notes, made), kept
+    finest = [row for row in found if row.finest]
+    proven = Means.over([row for row in finest if row.held_out])
+    return OneShots(notes=notes, rows=tuple(found), leaves=Means.over(finest), proven=proven), kept
 
 
-def _summed(notes: int, made: list[Row]) -> OneShots:
-    leaves = [row for row in made if row.finest]
-    return OneShots(
-        notes=notes, rows=tuple(made), leaves=_means(leaves), proven=_means([row for row in leaves if row.held_out])
-    )
-
-
-def _means(rows: list[Row]) -> Means:
-    return Means(
-        rows=len(rows),
-        real=_mean([row.real for row in rows]),
-        coded=_mean([row.coded for row in rows]),
-        generated=_mean([row.generated for row in rows]),
-        generated_class=_mean([row.generated_class for row in rows]),
-    )
-
-
-def named(classifier: Classifier, waves: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Place of the leaf that is heard in each wave (note, sample) → (note,)."""
-    parts = [waves[first : first + AT_ONCE] for first in range(0, len(waves), AT_ONCE)]
-    found = [classifier.hear(torch.from_numpy(part)).family.argmax(1).numpy() for part in parts]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
-
-
-def through(player: Synthesizer, waves: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Waves (note, sample) through the instrument's picture and back."""
-    with torch.inference_mode():
-        return player.codec.decode(player.codec.encode(torch.from_numpy(waves))).numpy()
-
-
-def _of(corpus: Corpus, name: str) -> NDArray[np.int64]:
+def _rows_of(corpus: Corpus, name: str) -> NDArray[np.int64]:
     """Rows of a class, of a subclass, or of `ANYTHING`."""
     rows = corpus.rows()
     if name == ANYTHING:
@@ -191,12 +187,88 @@ def _of(corpus: Corpus, name: str) -> NDArray[np.int64]:
     return rows[(leaf_of if BETWEEN in name else class_of)(corpus, rows) == name]
 
 
-def _share(leaves: tuple[str, ...], answer: NDArray[np.int64], wanted: str) -> float | None:
-    """How often the leaf named (note,) is the one wanted, or lies in the class wanted."""
+def _share(leaves: tuple[str, ...], predicted: NDArray[np.int64], wanted: str) -> float | None:
+    """How often the leaf predicted (note,) is the one wanted, or lies in the class wanted."""
     right = np.array([wanted in (leaf, leaf.split(BETWEEN)[0]) for leaf in leaves])
-    return float(right[answer].mean()) if len(answer) else None
+    return float(right[predicted].mean()) if len(predicted) else None
 
 
-def _mean(figures: list[float | None]) -> float | None:
-    known = [figure for figure in figures if figure is not None]
-    return float(np.mean(known)) if known else None
+# ── the report ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def evaluate_one_shots(
+    instruments: Sequence[Instrument],
+    corpus: Path,
+    out: Path,
+    *,
+    classifier: Path | None,
+    counts: Mapping[str, int],
+    quick: bool = False,
+    seed: int = 0,
+    say: Callable[[str], object] = print,
+    warn: Callable[[str], object] = print,
+) -> None:
+    """Evaluates instruments and writes a table, the figures, spectrograms and sounds into `out`.
+
+    Raises:
+        UserError: there is no classifier, or it does not go with the corpus; a count that is not there.
+    """
+    if classifier is None:
+        raise UserError(
+            "One-shots are evaluated by a classifier of their classes: train one with `darktimbre train "
+            f"oneshot-classifier --corpus {corpus}` and name its bundle with --classifier."
+        )
+    if unknown := [name for name in counts if name != "notes"]:
+        raise UserError(f"One-shots have no count {unknown[0]!r}: --set notes={NOTES} says how many of each class.")
+    notes = counts.get("notes", QUICK if quick else NOTES)
+    network, real = Classifier.from_pretrained(classifier), Corpus.open(corpus)
+    trained_on = (network.config.get("provenance") or {}).get("corpus") or {}
+    if trained_on.get("digest") not in (None, real.digest):
+        warn(
+            f"{classifier} was trained on another corpus than {corpus}: notes that are held out here may be among its "
+            "training data, and `real` be too good."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    tables, figures = [], {}
+    for one in instruments:
+        say(f"{one.name}: {notes} sounds of each class")
+        found, sounds = judge(one.synthesizer, network, real, notes=notes, seed=seed)
+        figures[one.name] = asdict(found)
+        tables.append(f"## {one.name}\n\n{table(found)}\n")
+        _write_sounds(out / one.name, sounds, one.synthesizer.sample_rate, one.name)
+    text = f"# One-shots by class\n\n{LEGEND}\n\n" + "\n".join(tables)
+    for name, content in ((TABLE, text), (FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")):
+        with atomic_file(out / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    say("\n".join(tables))
+    say(f"The table is in {out / TABLE}; sounds and their spectrograms lie beside it.")
+
+
+def table(found: OneShots) -> str:
+    """The rows as Markdown, and their means over leaves."""
+
+    def share(figure: float | None) -> str:
+        return "" if figure is None else f"{figure:.2f}"
+
+    lines = [HEAD, ["---"] * len(HEAD)]
+    for row in found.rows:
+        levels = f"{row.level:.0f}" + ("" if row.real_level is None else f" ({row.real_level:.0f})")
+        shares = map(share, (row.real, row.coded, row.generated, row.generated_class))
+        most = f"{row.most[0]} {share(row.most[1])}"
+        lines.append([row.name, str(row.held_out), *shares, str(row.kinds), most, levels])
+    for title, mean in (("mean of leaves with held-out notes", found.proven), ("mean of all leaves", found.leaves)):
+        if mean.generated is not None:
+            shares = map(share, (mean.real, mean.coded, mean.generated, mean.generated_class))
+            lines.append([f"**{title}**", f"{mean.rows} leaves", *shares, "", "", ""])
+    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", f"{found.notes} generated sounds a row."])
+
+
+def _write_sounds(folder: Path, sounds: dict[str, NDArray[np.float32]], rate: int, heading: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    waves, titles = [], []
+    for name, each in sounds.items():
+        for number, wave in enumerate(each[:SHOWN], start=1):
+            write(folder / f"{name.replace('/', ' - ')} {number}.wav", wave, rate)
+            waves.append(wave)
+            titles.append(name if number == 1 else "")
+    spectrogram_grid(waves, rate, titles, folder / "spectrograms.png", columns=2 * SHOWN, heading=heading)

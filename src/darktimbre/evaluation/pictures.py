@@ -1,12 +1,13 @@
-"""A generator of digits judged by a classifier that was trained on real ones: class, spread over classes, variety."""
+"""Generated digits evaluated by a classifier that was trained on real ones: class, spread over classes, diversity."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import recall_score
 
-from darktimbre.bundle.pictures import Judgement, PictureClassifier, PictureGan
+from darktimbre.bundle.pictures import Judgement, PictureGan
 from darktimbre.measures.classes import class_shares, classes_covered
 from darktimbre.measures.inception import inception_score, inception_score_error
 from darktimbre.measures.variation import mean_distance
@@ -18,34 +19,18 @@ PAIRED = 200  # pictures of a class whose distances to each other are measured
 
 
 @dataclass(frozen=True, kw_only=True)
-class Real:
-    """Held-out real pictures as the classifier sees them: what generated ones are compared with.
-
-    Attributes:
-        accuracy: how often the classifier names their class.
-        inception_score: of their probabilities.
-        shares: (class,) of the classes they are named.
-        distance: (class,) mean distance of the embeddings of two of a class; NaN where there are not two.
-    """
-
-    accuracy: float
-    inception_score: float
-    shares: NDArray[np.float64]
-    distance: NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What is found of a generator; shares and variety in the order of the classes.
+    """The figures of generated or real pictures; shares, distance and variety in the order of the classes.
 
     Attributes:
-        pictures: how many were judged.
-        accuracy: how often the class asked for is named; None where none can be asked for.
+        pictures: how many there were.
+        accuracy: how often the target class is predicted; None where there is none.
         class_accuracy: the same of each class.
         inception_score, inception_score_error: of the classifier's probabilities; its standard error.
-        shares: of the classes named.
+        shares: of the classes predicted.
         covered: classes with at least a tenth of an equal share.
-        variety: mean distance of two pictures of a class, by that of real ones; 0 where a class has not two.
+        distance: mean distance of the embeddings of two pictures of a class; NaN where there are not two.
+        variety: that, divided by that of real ones; 0 where a class has not two.
         collapsed: why this counts as a collapse; empty where it does not.
     """
 
@@ -56,6 +41,7 @@ class Scores:
     inception_score_error: float
     shares: tuple[float, ...]
     covered: int
+    distance: tuple[float, ...]
     variety: tuple[float, ...]
     collapsed: str
 
@@ -82,52 +68,46 @@ class Scores:
         }
 
 
-def judge_real(classifier: PictureClassifier, pictures: NDArray[np.float32], label: NDArray[np.int64]) -> Real:
-    """The same figures of real pictures (picture, channel, height, width) of known classes (picture,)."""
-    seen = classifier.judge(pictures)
-    return Real(
-        accuracy=float((seen.probabilities.argmax(1) == label).mean()),
-        inception_score=inception_score(seen.probabilities),
-        shares=class_shares(seen.probabilities.argmax(1), len(classifier.classes)),
-        distance=within_classes(seen.embedding, label, len(classifier.classes)),
-    )
-
-
 def draw_classes(model: PictureGan, count: int) -> NDArray[np.int64]:
-    """Classes to ask for, all equally often, in turn (count,); empty where none can be asked for."""
+    """Target classes, all equally often, in turn (count,); empty for an unconditional generator."""
     return np.arange(count if model.conditional else 0, dtype=np.int64) % max(1, len(model.classes))
 
 
-def judge_generator(model: PictureGan, classifier: PictureClassifier, real: Real, *, count: int, seed: int) -> Scores:
-    """Draws `count` pictures and judges them."""
-    asked = draw_classes(model, count)
-    return scores_of(classifier.judge(model.pictures(model.latents(seed, count), asked)), asked, real)
+def scores_of(predicted: Judgement, target: NDArray[np.int64], real: Scores | None = None) -> Scores:
+    """The scores of pictures.
 
-
-def scores_of(seen: Judgement, asked: NDArray[np.int64], real: Real) -> Scores:
-    """The scores of pictures that were seen so; `asked` (picture,) or empty."""
-    count, classes = seen.probabilities.shape
-    named = seen.probabilities.argmax(1)
+    Args:
+        predicted: by the classifier.
+        target: class of each picture (picture,), or empty.
+        real: scores of held-out real pictures that these are compared with; None for those themselves.
+    """
+    count, classes = predicted.probabilities.shape
+    named = predicted.probabilities.argmax(1)
     shares = class_shares(named, classes)
-    distance = within_classes(seen.embedding, asked if len(asked) else named, classes)
-    score, covered = inception_score(seen.probabilities), classes_covered(shares)
-    right = named == asked if len(asked) else None
+    score, covered = inception_score(predicted.probabilities), classes_covered(shares)
+    distance = within_classes(predicted.embedding, target if len(target) else named, classes)
+    ratio = np.ones(classes) if real is None else distance / np.array(real.distance)
+    real_score = score if real is None else real.inception_score
+    of_class = np.zeros(0)
+    if len(target):
+        of_class = recall_score(target, named, labels=range(classes), average=None, zero_division=np.nan)
     return Scores(
         pictures=count,
-        accuracy=None if right is None else float(right.mean()),
-        class_accuracy=() if right is None else tuple(float(right[asked == k].mean()) for k in range(classes)),
+        accuracy=float((named == target).mean()) if len(target) else None,
+        class_accuracy=tuple(of_class.tolist()),
         inception_score=score,
-        inception_score_error=inception_score_error(seen.probabilities),
+        inception_score_error=inception_score_error(predicted.probabilities),
         shares=tuple(shares.tolist()),
         covered=covered,
-        variety=tuple(np.nan_to_num(distance / real.distance).tolist()),
-        collapsed=collapse(covered, classes, score, real.inception_score, float(np.nanmean(distance / real.distance))),
+        distance=tuple(distance.tolist()),
+        variety=tuple(np.nan_to_num(ratio).tolist()),
+        collapsed=collapse(covered, classes, score, real_score, float(np.nanmean(ratio))),
     )
 
 
 def collapse(covered: int, classes: int, score: float, real_score: float, variety: float) -> str:
     """Why a generator counts as collapsed: too few classes, an inception score far below the real pictures', or
-    pictures of a class that are all alike, which neither of the two sees."""
+    pictures of a class that are all alike, which neither of the two detects."""
     if covered < FEWEST_CLASSES * classes:
         return f"{covered} of {classes} classes are covered"
     if score < LEAST_SCORE * real_score:

@@ -7,7 +7,7 @@ turn features into figures.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,8 @@ TRAIN, HELD_OUT = "train", "held-out"
 """Where conditions come from, as the report names it."""
 
 Floats = NDArray[np.float32]
-Progress = Callable[[str, int], None]
-"""Called with what is being described, and how many notes of it were since the last call."""
+Update = Callable[[int, int, str], object]
+"""Called with notes done, notes in all at most, and what is being described."""
 
 Responses = dict[str, tuple[Conditions, RoleFeatures]]
 """By where conditions come from: the conditions, and the features of the sounds generated from them."""
@@ -79,7 +79,7 @@ class Study:
         profile: Profile,
         seed: int = 0,
         fad: bool = True,
-        progress: Progress = lambda stage, notes: None,
+        update: Update = lambda done, whole, stage: None,
     ) -> None:
         """Checks that everything goes together; renders nothing yet.
 
@@ -91,14 +91,14 @@ class Study:
             profile: how many notes.
             seed: of the choice of notes, of latents, subsets and resamples.
             fad: whether notes too few for the Fréchet distance are refused; else it is left out.
-            progress: called as notes are described.
+            update: called as notes are described.
 
         Raises:
             UserError: they do not go together, or the notes are too few.
         """
         systems.refuse_mismatches(instruments, corpus, evaluators)
         self.instruments, self.corpus, self.evaluators = tuple(instruments), corpus, evaluators
-        self.folder, self.profile, self.seed, self.progress = folder, profile, seed, progress
+        self.folder, self.profile, self.seed, self.update, self.done = folder, profile, seed, update, 0
         self.splits = systems.held_out_splits(instruments)
         steered = [one for one in self.instruments if one.attributes.names]
         self.first = (steered or self.instruments)[0]  # whose vocabulary real notes are described in
@@ -183,6 +183,7 @@ class Study:
         if held_out < self.profile.notes:
             yield f"the {self.profile.notes:,} held-out conditions are repeated draws of {held_out:,} notes"
 
+    @cached_property
     def workload(self) -> int:
         """Notes that `run` will describe, at most: for a progress bar."""
         p = self.profile
@@ -214,19 +215,25 @@ class Study:
 
     def features(self, stage: str, source: Source) -> RoleFeatures:
         """By the role of the extractor."""
-        each = list(dict.fromkeys(self.extractors.values()))
-        found = extract(source, each, cache=self.cache, progress=partial(self.progress, stage))
+        found = self._extract(stage, source, list(dict.fromkeys(self.extractors.values())))
         return {role: found[one.name] for role, one in self.extractors.items()}
 
     def embedding(self, stage: str, source: Source) -> Floats:
         """The embedding (note, dimension) alone."""
         one = EmbeddingExtractor(self.evaluators.embedder)
-        return extract(source, [one], cache=self.cache, progress=partial(self.progress, stage))[one.name]["embedding"]
+        return self._extract(stage, source, [one])[one.name]["embedding"]
 
     def logits(self, stage: str, source: Source, names: tuple[str, ...]) -> Floats:
         """The teacher's logits (note, label) of some attributes alone."""
         one = TeacherExtractor(self.evaluators.teacher, names)
-        return extract(source, [one], cache=self.cache, progress=partial(self.progress, stage))[one.name]["logits"]
+        return self._extract(stage, source, [one])[one.name]["logits"]
+
+    def _extract(self, stage: str, source: Source, extractors: Sequence[Extractor]) -> RoleFeatures:
+        def progress(notes: int) -> None:
+            self.done += notes
+            self.update(self.done, self.workload, stage)
+
+        return extract(source, extractors, cache=self.cache, progress=progress)
 
     def generated(self, one: Instrument, condition: Floats, latent: Floats) -> Source:
         """Notes of an instrument, as long as those of the corpus."""

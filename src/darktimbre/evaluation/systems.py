@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from darktimbre import teachers
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.results import Kind
@@ -92,6 +93,27 @@ class Evaluators:
     teacher: Tagger
     embedder: Embedder
     classifier: Classifier | None = None
+
+    @classmethod
+    def load(
+        cls,
+        teacher: str,
+        weights: Path | None = None,
+        embedding: str | None = None,
+        embedding_weights: Path | None = None,
+        classifier: Path | None = None,
+        device: str = "cpu",
+    ) -> "Evaluators":
+        """By name, or by the folder of the classifier; the embedding is by default the teacher's.
+
+        Raises:
+            UserError: one of them is missing, or cannot be read.
+        """
+        tagger = teachers.load(teacher, device=device, weights=weights)
+        embedder: Embedder = tagger
+        if embedding is not None and embedding != teacher:
+            embedder = teachers.load_embedder(embedding, device=device, weights=embedding_weights)
+        return cls(tagger, embedder, Classifier.from_pretrained(classifier) if classifier else None)
 
     def facts(self, dimension: int) -> dict[str, Any]:
         """Which they are, by digest; `dimension` is that of the embedding."""

@@ -25,7 +25,7 @@ from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 PORTION = 8  # notes a thread renders at a time
-ROUND_TRIP = "through the picture"  # name of the codec's round trip, as reports on disk have it
+ROUND_TRIP = "codec round trip"
 
 
 @dataclass(frozen=True)

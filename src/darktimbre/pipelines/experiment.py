@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from darktimbre import teachers
@@ -17,20 +16,24 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus, is_corpus
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
-from darktimbre.evaluation import facts
 from darktimbre.evaluation.conditions import RealNotes
 from darktimbre.evaluation.diversity import DiversityStudy
 from darktimbre.evaluation.diversity_report import summary
 from darktimbre.evaluation.diversity_report import write as write_diversity
-from darktimbre.evaluation.pairing import Instrument, Judges, refuse_few_notes, refuse_wrong_pairings
 from darktimbre.evaluation.profile import PAPER, QUICK, Profile
-from darktimbre.extractors.extractors import EmbeddingExtractor
+from darktimbre.evaluation.systems import (
+    Evaluators,
+    Instrument,
+    embedding_dimension,
+    held_out_splits,
+    refuse_few_notes,
+    refuse_mismatches,
+)
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.experiment_plans import AGAIN, Choices, Experiment, Sounds, Variant, experiment_of
 from darktimbre.pipelines.experiment_runs import Run, TimeLeft, digest_of, estimate_times, recipe_on, runs_of
 from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse
-from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose, rank, read_attributes
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.teachers.tagger import Tagger
@@ -333,9 +336,9 @@ def check_evaluation(
     """
     guests = []
     if choices.gansynth:
-        guests = [Instrument("GANSynth", Synthesizer.from_pretrained(choices.gansynth), choices.gansynth)]
+        guests = [Instrument.load("GANSynth", choices.gansynth)]
     classifier = Classifier.from_pretrained(choices.classifier) if choices.classifier else None
-    refuse_wrong_pairings(guests, corpus, Judges(tagger, tagger, classifier))
+    refuse_mismatches(guests, corpus, Evaluators(tagger, tagger, classifier))
     known = [set(one.attributes.pitches) for one in guests]
     for run in runs:
         if run.variant.role == "instrument":
@@ -348,11 +351,9 @@ def check_evaluation(
     common = tuple(sorted(set.intersection(*pitched))) if pitched else ()
     if pitched and not common:
         raise UserError("The instruments have no pitch in common: leave --gansynth out, and evaluate it by itself.")
-    real = RealNotes.chosen(corpus, common, facts.held_out_splits(guests), count=profile.reference, seed=seed)
+    real = RealNotes.chosen(corpus, common, held_out_splits(guests), count=profile.reference, seed=seed)
     if fad:
-        silence = np.zeros((1, corpus.samples), np.float32)
-        embedding = EmbeddingExtractor(tagger).extract(silence, corpus.sample_rate)["embedding"]
-        refuse_few_notes(profile.notes, len(real.reference), tagger, embedding.shape[1])
+        refuse_few_notes(profile.notes, len(real.reference), tagger, embedding_dimension(tagger, corpus))
 
 
 # ----------------------------------------------------------------------------
@@ -435,30 +436,20 @@ def compare(
     Raises:
         UserError: they do not go together; the sentence says what to do.
     """
-    instruments = [
-        Instrument(title, Synthesizer.from_pretrained(place, device=request.device), place) for title, place in rows
-    ]
-    judges = Judges(tagger, tagger, Classifier.from_pretrained(classifier) if classifier else None)
+    instruments = [Instrument.load(title, place, request.device) for title, place in rows]
+    evaluators = Evaluators(tagger, tagger, Classifier.from_pretrained(classifier) if classifier else None)
     request.out.mkdir(parents=True, exist_ok=True)
-    done = 0
     with reporter.progress("preparing") as update:
-
-        def progress(stage: str, notes: int) -> None:
-            nonlocal done
-            done += notes
-            update(done, total, stage)
-
         study = DiversityStudy(
             instruments,
             corpus,
-            judges,
+            evaluators,
             request.out,
             profile=request.profile,
             seed=request.seed,
             fad=request.fad,
-            progress=progress,
+            update=update,
         )
-        total = study.workload()
         found = study.compare(AGAIN if AGAIN in dict(rows) else "")
     games = {run.variant.title: {"folder": str(run.folder), "notes": run.total} for run in runs}
     evaluation = replace(

@@ -23,7 +23,7 @@ from darktimbre.corpus.corpus import Corpus, is_corpus
 from darktimbre.corpus.fluid import load_library
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
 from darktimbre.evaluation.conditions import held_out_rows
-from darktimbre.evaluation.picture import beside_real
+from darktimbre.evaluation.examples import beside_real
 from darktimbre.evaluation.validation import quick_report
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded

@@ -20,7 +20,7 @@ from darktimbre.audio.atomic import atomic_file
 from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.picture_plots import COLUMNS, draw_rows
-from darktimbre.evaluation.pictures import Scores, draw_classes, judge_real, scores_of
+from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
 from darktimbre.evaluation.validation import NOTES, SPLIT, Validation, metrics_of
 from darktimbre.measures.classes import classes_covered
 from darktimbre.notes.attributes import teacher_mismatch
@@ -255,7 +255,7 @@ class DigitValidation:
         label = picture_labels(corpus, rows, classifier.classes)
         rows, label = rows[label >= 0][:SCORED], label[label >= 0][:SCORED]
         self.split, self.count = split, len(rows)
-        self.real = judge_real(classifier, corpus.pictures(rows), label)
+        self.real = scores_of(classifier.predict(corpus.pictures(rows)), label)
 
     def begin(self, view: View) -> None:
         """Forgets what was seen after `view.notes_seen`; of a new run, writes down by what it is scored."""

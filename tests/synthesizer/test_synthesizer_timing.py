@@ -7,9 +7,9 @@ import pytest
 import torch
 from tests.bundle.tiny import tiny_bundle
 
-from darktimbre.evaluation.timing import measure
 from darktimbre.synthesizer import timing
 from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.timing import measure
 
 
 def test_parts_add_up_to_no_more_than_the_whole() -> None:
@@ -18,9 +18,6 @@ def test_parts_add_up_to_no_more_than_the_whole() -> None:
     assert found.network > 0
     assert found.inversion > 0
     assert found.network + found.inversion <= found.total
-    assert found.sound == pytest.approx(0.25)
-    assert found.real_time_factor == pytest.approx(found.total / 0.25)
-    assert (found.threads, found.device) == (torch.get_num_threads(), "cpu")
 
 
 def test_time_is_put_down_to_what_took_it(monkeypatch: pytest.MonkeyPatch) -> None:
