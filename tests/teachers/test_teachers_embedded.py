@@ -108,7 +108,7 @@ def test_other_files_are_refused(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"stem.weight": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match="other names or shapes"):
+    with pytest.raises(UserError, match="is not the embedded teacher"):
         EmbeddedTagger.load(tmp_path / "other.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"no")
     with pytest.raises(UserError, match="can't be read"):

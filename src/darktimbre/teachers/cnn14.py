@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darktimbre.notes.errors import UserError
-from darktimbre.teachers.digest import sha256
+from darktimbre.teachers.frozen import Frozen, fitting, sha256, unpickled
 from darktimbre.teachers.vocabulary import cnn14_labels
 
 CLASSES = 527
@@ -171,27 +171,16 @@ def read_checkpoint(path: Path, name: str) -> dict[str, Tensor]:
     Raises:
         UserError: the file is damaged, of another network, or of another front end.
     """
-    try:
-        with torch.serialization.safe_globals(_arrays()):
-            document = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises anything from EOFError to UnpicklingError on damaged files
-        raise UserError(
-            f"{path} can't be read as a PANNs checkpoint: it is damaged, cut short or something else; get it again."
-        ) from error
+    document = unpickled(path, "PANNs", _arrays())
     weights = document.get("model") if isinstance(document, dict) else None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise UserError(f"{path} is not a PANNs checkpoint: it holds no dictionary of tensors under 'model'.")
     front = FRONT_ENDS[name]
-    with torch.device("meta"):
-        expected = {key: tuple(value.shape) for key, value in Cnn14(front).state_dict().items()}
-    if missing := sorted(expected.keys() - weights.keys()):
-        raise UserError(f"{path} is not {name}: {len(missing)} tensors are missing, first {missing[0]}.")
-    if extra := sorted(weights.keys() - expected.keys()):
-        raise UserError(f"{path} is not {name}: it has {len(extra)} tensors too many, first {extra[0]}.")
-    for key, shape in expected.items():
-        if tuple(weights[key].shape) != shape:
-            other = "; is it the checkpoint of the other sample rate?" if "extractor" in key else "."
-            raise UserError(f"{path} is not {name}: {key} is {tuple(weights[key].shape)} instead of {shape}{other}")
+
+    def hint(key: str) -> str:
+        return "; is it the checkpoint of the other sample rate?" if "extractor" in key else "."
+
+    weights = fitting(path, name, weights, lambda: Cnn14(front), hint=hint)
     for part, matrix in zip(("conv_real", "conv_imag"), dft_matrices(front), strict=True):
         if not torch.allclose(weights[f"spectrogram_extractor.stft.{part}.weight"], matrix, atol=1e-4):
             raise UserError(
@@ -200,17 +189,15 @@ def read_checkpoint(path: Path, name: str) -> dict[str, Tensor]:
     return weights
 
 
-class Cnn14Tagger:
+class Cnn14Tagger(Frozen[Cnn14]):
     """Cnn14 as a `Tagger`. A sound is heard whole, as in training; one shorter than a second is padded with silence."""
 
     def __init__(self, network: Cnn14, name: str, digest: str, device: str = "cpu") -> None:
         network.eval().requires_grad_(False)
         network.fold()
-        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        super().__init__(network, digest, device)
         self.name = name
-        self.digest = digest
         self.sample_rate = network.front.rate
-        self.device = torch.device(device)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers import logmel
-from darktimbre.teachers.digest import sha256
+from darktimbre.teachers.frozen import Frozen, fitting, sha256
 from darktimbre.teachers.vocabulary import yamnet_labels
 from darktimbre.teachers.yamnet import CACHED, CLASSES, EMBEDDING, SEPARABLE, SameConv, Separable
 
@@ -112,17 +112,11 @@ def save(path: Path, network: EmbeddedNetwork, metadata: dict[str, str]) -> None
         temporary.chmod(0o644)  # safetensors writes for its owner alone
 
 
-class EmbeddedTagger:
+class EmbeddedTagger(Frozen[EmbeddedNetwork]):
     """The embedded network as a `Tagger`; a sound longer than a patch has the mean of its patches' logits."""
 
     name = "embedded"
     sample_rate = logmel.RATE
-
-    def __init__(self, network: EmbeddedNetwork, digest: str, device: str = "cpu") -> None:
-        network.eval().requires_grad_(False)
-        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.digest = digest
-        self.device = torch.device(device)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -148,10 +142,7 @@ class EmbeddedTagger:
         except Exception as error:
             raise UserError(f"{path} can't be read as safetensors ({error}).") from error
         network = EmbeddedNetwork()
-        expected = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-        if expected != {key: tuple(value.shape) for key, value in weights.items()}:
-            raise UserError(f"{path} does not hold the embedded teacher: its tensors have other names or shapes.")
-        network.load_state_dict({key: value.float() for key, value in weights.items()})
+        network.load_state_dict(fitting(path, "the embedded teacher", weights, EmbeddedNetwork))
         return cls(network, sha256(path), device)
 
     @torch.inference_mode()
@@ -162,8 +153,5 @@ class EmbeddedTagger:
     @torch.inference_mode()
     def embed(self, waves: Tensor) -> Tensor:
         """(batch, sample) → (batch, 64): the mean over patches."""
-        patches = logmel.patches(waves.to(self.device, torch.float32))
-        batch, count = patches.shape[:2]
-        chunk = CACHED if self.device.type == "cpu" else batch * count
-        found = [self.network.embed(part) for part in patches.flatten(0, 1).split(chunk)]
-        return torch.cat(found).view(batch, count, HEAD_RANK).mean(1)
+        at_once = CACHED if self.device.type == "cpu" else None
+        return logmel.mean_over_patches(self.network.embed, waves.to(self.device, torch.float32), at_once)

@@ -5,6 +5,7 @@ patches of 96 frames every 48. YAMNet's official code does the same; the TensorF
 matrix, which distorts quiet bands and is therefore not used. VGGish's is log(x + 0.01), in patches that do not overlap.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -70,3 +71,19 @@ def patches(waves: Tensor, *, offset: float = OFFSET, hop: int = PATCH_HOP) -> T
     magnitude = torch.fft.rfft(frames, n=FFT).abs()  # (batch, frame, 257)
     mel = magnitude @ torch.from_numpy(mel_matrix()).to(magnitude)
     return (mel + offset).log().unfold(1, PATCH_FRAMES, hop // HOP).transpose(2, 3)
+
+
+def mean_over_patches(
+    network: Callable[[Tensor], Tensor], waves: Tensor, at_once: int | None = None, **options: float
+) -> Tensor:
+    """A network's mean answer over the patches of each sound, (batch, dimension).
+
+    Args:
+        network: (patch, 96 frames, 64 bands) → (patch, dimension).
+        waves: as `patches` takes them, with its `options`.
+        at_once: patches of one call; None: all.
+    """
+    parts = patches(waves, **options)  # type: ignore[arg-type]
+    flat = parts.flatten(0, 1)
+    answers = torch.cat([network(part) for part in flat.split(at_once or len(flat))])
+    return answers.unflatten(0, parts.shape[:2]).mean(1)

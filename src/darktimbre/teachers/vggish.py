@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers import logmel
-from darktimbre.teachers.digest import sha256
+from darktimbre.teachers.frozen import Frozen, fitting, sha256, unpickled
 
 PLAN = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)
 """Maps of each 3 × 3 convolution; 0 is max pooling by 2."""
@@ -63,40 +63,18 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: the file is damaged or of another network.
     """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises anything from EOFError to UnpicklingError on damaged files
-        raise UserError(
-            f"{path} can't be read as a VGGish checkpoint: it is damaged, cut short or something else; get it again."
-        ) from error
+    weights = unpickled(path, "VGGish")
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise UserError(f"{path} is not a VGGish checkpoint: it holds no dictionary of tensors.")
-    with torch.device("meta"):
-        expected = {key: tuple(value.shape) for key, value in Vggish().state_dict().items()}
-    if missing := sorted(expected.keys() - weights.keys()):
-        raise UserError(f"{path} is not VGGish: {len(missing)} tensors are missing, first {missing[0]}.")
     # Some copies of the port keep the AudioSet release's rotation beside the network; it is not used.
-    if extra := sorted(key for key in weights.keys() - expected.keys() if not key.startswith("pproc.")):
-        raise UserError(f"{path} is not VGGish: it has {len(extra)} tensors too many, first {extra[0]}.")
-    for key, shape in expected.items():
-        if tuple(weights[key].shape) != shape:
-            raise UserError(f"{path} is not VGGish: {key} is {tuple(weights[key].shape)} instead of {shape}.")
-        if not bool(torch.isfinite(weights[key]).all()):
-            raise UserError(f"{path} is damaged: {key} holds values that are no numbers; get it again.")
-    return {key: weights[key].float() for key in expected}
+    return fitting(path, "VGGish", weights, Vggish, spare="pproc.")
 
 
-class VggishEmbedder:
+class VggishEmbedder(Frozen[Vggish]):
     """VGGish as an `Embedder`; a sound longer than a patch of 0.96 s has the mean of its patches' embeddings."""
 
     name = "vggish"
     sample_rate = logmel.RATE
-
-    def __init__(self, network: Vggish, digest: str, device: str = "cpu") -> None:
-        network.eval().requires_grad_(False)
-        self.network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.digest = digest
-        self.device = torch.device(device)
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> "VggishEmbedder":
@@ -114,7 +92,5 @@ class VggishEmbedder:
     @torch.inference_mode()
     def embed(self, waves: Tensor) -> Tensor:
         """(batch, sample) in [-1, 1] at 16 kHz → (batch, 128)."""
-        patches = logmel.patches(waves.to(self.device, torch.float32), offset=OFFSET, hop=PATCH_HOP)
-        batch, count = patches.shape[:2]
-        found = [self.network(part) for part in patches.flatten(0, 1).split(AT_ONCE)]
-        return torch.cat(found).view(batch, count, DIMENSION).mean(1)
+        waves = waves.to(self.device, torch.float32)
+        return logmel.mean_over_patches(self.network, waves, AT_ONCE, offset=OFFSET, hop=PATCH_HOP)

@@ -16,7 +16,7 @@ from darktimbre.audio.atomic import atomic_file
 from darktimbre.audio.download import Unreachable, download
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.home import home as data_folder
-from darktimbre.teachers.digest import sha256
+from darktimbre.teachers.frozen import sha256
 
 
 @dataclass(frozen=True, slots=True)

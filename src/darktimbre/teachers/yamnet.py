@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darktimbre.notes.errors import UserError
 from darktimbre.teachers import logmel
+from darktimbre.teachers.frozen import Frozen, fitting
 from darktimbre.teachers.vocabulary import yamnet_labels
 
 SEPARABLE = (
@@ -76,16 +76,16 @@ class YamnetBody(nn.Module):
         return logits
 
 
-class YamnetTagger:
+class YamnetTagger(Frozen[YamnetBody]):
     """YAMNet as a `Tagger`."""
 
     name = "yamnet"
     sample_rate = logmel.RATE
 
-    def __init__(self, body: YamnetBody, digest: str, device: str = "cpu") -> None:
-        self.body = body.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
-        self.digest = digest
-        self.device = torch.device(device)
+    @property
+    def body(self) -> YamnetBody:
+        """The network behind the front end."""
+        return self.network
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -102,14 +102,7 @@ class YamnetTagger:
 
         weights, digest = read(path)
         body = YamnetBody()
-        expected = {key: tuple(value.shape) for key, value in body.state_dict().items()}
-        found = {key: tuple(value.shape) for key, value in weights.items()}
-        if found != expected:
-            wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-            raise UserError(
-                f"{path} is not a YAMNet: {len(wrong)} tensors are missing or of another shape, first {wrong[0]}."
-            )
-        body.load_state_dict(weights)
+        body.load_state_dict(fitting(path, "YAMNet", weights, YamnetBody))
         return cls(body, digest, device)
 
     @torch.inference_mode()
@@ -120,8 +113,5 @@ class YamnetTagger:
     @torch.inference_mode()
     def embed(self, waves: Tensor) -> Tensor:
         """(batch, sample) → (batch, 1024): the mean over patches."""
-        patches = logmel.patches(waves.to(self.device, torch.float32))
-        batch, count = patches.shape[:2]
-        chunk = CACHED if self.device.type == "cpu" else batch * count
-        found = [self.body.embed(part) for part in patches.flatten(0, 1).split(chunk)]
-        return torch.cat(found).view(batch, count, EMBEDDING).mean(1)
+        at_once = CACHED if self.device.type == "cpu" else None
+        return logmel.mean_over_patches(self.body.embed, waves.to(self.device, torch.float32), at_once)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.notes.errors import UserError
-from darktimbre.teachers.digest import sha256
+from darktimbre.teachers.frozen import sha256
 
 LAYERS = 14
 EPSILON = 1e-4  # of the batch norms in the official release
