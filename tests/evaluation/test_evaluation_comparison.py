@@ -1,6 +1,8 @@
 """The verdicts at the top of a report, in cases made by hand; above all that they do not flatter."""
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,7 +18,6 @@ from darktimbre.evaluation.results import (
     Timing,
 )
 from darktimbre.evaluation.tables import control_table
-from darktimbre.report.document import Bullets, Fold, Table
 from darktimbre.report.estimates import MISSING, Estimate
 
 
@@ -34,22 +35,19 @@ def _near(value: float, half: float) -> Estimate:
 
 def _rows(*systems: System, fold: bool = False) -> dict[tuple[str, str, str], list[str]]:
     """(quantity, A, B) → [value of A, value of B, A − B, verdict] of the table at the top, or of the folded one."""
-    blocks = report.verdicts(Compared(Evaluation(systems, {}, {})))
-    if fold:
-        blocks = [inner for block in blocks if isinstance(block, Fold) for inner in block.blocks]
-    tables = [block for block in blocks if isinstance(block, Table)]
+    table = report.in_short(Compared(Evaluation(systems, {}, {})))["all_verdicts" if fold else "verdicts"]
     return {
         (quantity, cells[0].text, cells[2].text): [
             *(f"{one.text} {one.interval}".strip() for one in (cells[1], cells[3], cells[4])), cells[5].text
         ]
-        for table in tables
         for _, quantity, _, cells in table.rows
     }  # fmt: skip
 
 
 def _said(*systems: System) -> str:
-    blocks = report.verdicts(Compared(Evaluation(systems, {}, {})))
-    return "\n".join(item for block in blocks if isinstance(block, Bullets) for item in block.items)
+    with TemporaryDirectory() as folder:
+        report.write(Evaluation(systems, {}, {}), Path(folder))
+        return (Path(folder) / "report.md").read_text(encoding="utf-8").split("## What is compared")[0]
 
 
 def _real(name: str, condition: str, fad: Estimate, control: dict[str, Control] | None = None) -> System:
@@ -237,12 +235,9 @@ def test_the_slowest_says_whether_it_can_be_played_live() -> None:
 
 
 def test_one_training_run_is_always_called_that() -> None:
-    told = Evaluation((BASELINE,), {}, {}, cautions=("The teacher also evaluates.",))
-    assert report.cautions(told)[0] == "The teacher also evaluates."
-    assert "Each instrument is one training run" in report.cautions(told)[1]
-    nothing = Evaluation((System("real", "real"),), {}, {})
-    assert report.verdicts(Compared(nothing)) == []
-    assert report.cautions(nothing) == ()
+    assert "Each instrument is one training run" in _said(BASELINE).split("## Keep in mind")[1]
+    assert "Keep in mind" not in _said(System("real", "real"))
+    assert _rows(System("real", "real")) == {}
 
 
 def test_kid_names_its_embedding_and_distances_decide_nothing_on_held_out_conditions() -> None:

@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 import pytest
 
 from darktimbre.evaluation import report
-from darktimbre.evaluation.report import settings
 from darktimbre.evaluation.results import (
     AttributeScore,
     Control,
@@ -201,7 +200,7 @@ def test_what_is_missing_is_a_dash_with_its_reason(written: Path) -> None:
     assert "FAD: no reason" in marked
 
 
-def test_what_there_was_stands_beside_what_the_profile_wanted(written: Path) -> None:
+def test_what_there_was_stands_beside_what_the_profile_wanted(written: Path, tmp_path: Path) -> None:
     marked = (written / "report.md").read_text(encoding="utf-8")
     assert "| scored | 300 | 400 |" in marked
     assert "| shift attributes |  | 2 |" in marked
@@ -209,11 +208,16 @@ def test_what_there_was_stands_beside_what_the_profile_wanted(written: Path) -> 
     assert "Nothing was reduced" not in marked
     assert "Here only 2 of S are raised, drawn at random." in marked
     full = Evaluation((), {}, {"scored": 10_000, "reference": 10_000})
-    assert "Nothing was reduced" in str(settings(full))
-    assert "table 1 is scored over: 1,248 instead of 10,000" in str(settings(replace(full, counts={"scored": 1_248})))
-    told = replace(full, counts={"scored": 1_248}, reduced=("table 1: 1,248 notes of each row",))
-    assert "instead of" not in str(settings(told))
-    assert "Nothing was reduced" not in str(settings(replace(full, counts={})))
+
+    def says(evaluation: Evaluation) -> str:
+        report.write(evaluation, tmp_path)
+        return (tmp_path / "report.md").read_text(encoding="utf-8")
+
+    assert "Nothing was reduced" in says(full)
+    assert "table 1 is scored over: 1,248 instead of 10,000" in says(replace(full, counts={"scored": 1_248}))
+    reduced = replace(full, counts={"scored": 1_248}, reduced=("table 1: 1,248 notes of each row",))
+    assert "instead of" not in says(reduced)
+    assert "Nothing was reduced" not in says(replace(full, counts={}))
 
 
 def escaped_back(text: str) -> str:

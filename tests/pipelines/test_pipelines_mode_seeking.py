@@ -239,7 +239,9 @@ def _verdicts(found: Diversity, name: str) -> dict[str, str]:
 
 def test_the_verdict_on_diversity_is_clear_of_what_another_run_does(studied) -> None:
     assert _verdicts(studied, "varied")[AT_CONDITION] == "better"
-    assert summary(studied)[-1].startswith("varied: more diverse")
+    assert "More diverse at no loss of quality that could be measured: varied" in summary(studied) or (
+        "More diverse, but worse in quality: varied" in summary(studied)
+    )
     real, first, other, again = studied.varieties
 
     def says(gain: Estimate, chance: Estimate) -> str:
@@ -248,14 +250,14 @@ def test_the_verdict_on_diversity_is_clear_of_what_another_run_does(studied) -> 
 
     same = replace(studied, varieties=(real, first, replace(other, gain=again.gain), again))
     assert _verdicts(same, "varied")[AT_CONDITION] == "undecided"
-    assert summary(same)[-1].startswith("No setting made the sounds of one condition more diverse")
+    assert "No setting made the sounds of one condition more diverse" in summary(same)
     # Clear of 0, but no further than the same recipe trained again: chance of training may have done it.
     twice = Estimate(0.3, 0.2, 0.4)
     assert says(Estimate(0.25, 0.2, 0.3), twice) == "undecided"
     assert says(Estimate(0.6, 0.55, 0.65), twice) == "undecided"  # no further from that run
     assert says(Estimate(0.7, 0.65, 0.75), twice) == "better"
     assert says(Estimate(-0.4, -0.45, -0.35), twice) == "worse"
-    assert "No variant was trained twice" in summary(replace(studied, again=""))[1]
+    assert "No variant was trained twice" in summary(replace(studied, again=""))
 
 
 def test_quality_is_worse_only_beyond_the_intervals_and_beyond_what_another_run_does(studied) -> None:

@@ -4,13 +4,13 @@ Soft labels of different temperatures are different quantities, and so are means
 reference is of train instruments, so that distances to it decide nothing on held-out conditions.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from darktimbre.evaluation.results import Control, Curve, Evaluation, System
-from darktimbre.report.document import Comparison
 from darktimbre.report.estimates import MISSING, Better, Estimate
+from darktimbre.report.tables import Comparison
 
 TRAIN, HELD_OUT = "train", "held-out"  # where conditions come from
 REAL = {TRAIN: "real notes", HELD_OUT: "held-out notes"}
@@ -163,120 +163,103 @@ class Compared:
         return (known or any(one.logit_mean.known for one in controls)) and self.mean(systems) != "mean"
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Verdicts on control
-# ---------------------------------------------------------------------------------------------------------------------
+# ── verdicts on control ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def control(compared: Compared) -> list[Comparison]:
     """Which instrument follows its attributes best; and against pitch alone, an untrained network, real notes, none."""
     known = [(one, held) for one in compared.of_kind("darkgan") if (held := compared.control(one))]
-    which, found = compared.mean([one for one, _ in known]), []
-    if which:
-        quantity, order = f"{MEAN[which]}, {compared.control_on}", lambda pair: -float(pair[1])
-        means = sorted(((s.name, e) for s, c in known if (e := getattr(c, which)).known), key=order)
-        found += [
-            Comparison(quantity, means[0], one, 1, PLACES, group="the highest against the other instruments")
-            for one in means[1:]
-        ]
+    found = []
+    if which := compared.mean([one for one, _ in known]):
+        means = [(one.name, e) for one, held in known if (e := getattr(held, which)).known]
+        means.sort(key=lambda pair: -float(pair[1]))
+        group, quantity = "the highest against the other instruments", f"{MEAN[which]}, {compared.control_on}"
+        found += [Comparison(group, quantity, means[0], one, 1, PLACES) for one in means[1:]]
     quantity = f"{MEAN['logit_mean']}, {compared.control_on}"
-    for rival, group in _rivals(compared):
+    for rival, group in rivals(compared):
         theirs = compared.control(rival)
-        for one, held in known:
-            if theirs and compared.one_vocabulary([one, rival]) and held.logit_mean.known and theirs.logit_mean.known:
-                pair = (one.name, held.logit_mean), (rival.name, theirs.logit_mean)
-                found.append(Comparison(quantity, *pair, 1, PLACES, group=group))
+        found += [
+            Comparison(group, quantity, (one.name, held.logit_mean), (rival.name, theirs.logit_mean), 1, PLACES)
+            for one, held in known
+            if theirs and compared.one_vocabulary([one, rival])
+        ]
     quantity, zero = f"{MEAN['mean']}, {compared.control_on}", ("none", Estimate(0.0))
     found += [
-        Comparison(quantity, (one.name, held.mean), zero, 1, PLACES, paired=held.mean, group="against no correlation")
+        Comparison("against no correlation", quantity, (one.name, held.mean), zero, 1, PLACES, paired=held.mean)
         for one, held in known
-        if held.mean.known
     ]
-    return found
+    return [one for one in found if one.known]
 
 
-def _rivals(compared: Compared) -> Iterator[tuple[System, str]]:
-    """What correlates without attributes."""
-    for one in compared.of_kind("baseline", "gansynth"):
-        yield one, "against what pitch alone explains"
-    for one in compared.of_kind("untrained"):
-        yield one, "against a network before training"
-    for one in compared.of_kind("real"):
-        if one.name == REAL[HELD_OUT] and HELD_OUT in one.control:
-            yield one, "against another note of the same instrument"
+def rivals(compared: Compared) -> list[tuple[System, str]]:
+    """What correlates without attributes, and what that shows."""
+    groups = dict.fromkeys(("baseline", "gansynth"), "against what pitch alone explains")
+    groups["untrained"] = "against a network before training"
+    notes = [one for one in compared.of_kind("real") if one.name == REAL[HELD_OUT] and HELD_OUT in one.control]
+    made = [(one, groups[one.kind]) for kind in groups for one in compared.of_kind(kind)]
+    return made + [(one, "against another note of the same instrument") for one in notes]
 
 
 def unranked(compared: Compared) -> list[str]:
-    """Instruments whose means are over other attributes than those of the first system they were to compare with."""
-    rivals = [rival for rival, _ in _rivals(compared)] or compared.of_kind("darkgan")[:1]
+    """Instruments whose means are over other attributes than those of a system they were to compare with."""
     mine = [one for one in compared.of_kind("darkgan") if one.control]
-    return [one.name for one in mine if not all(compared.one_vocabulary([one, rival]) for rival in rivals)]
+    others = [rival for rival, _ in rivals(compared)] or mine[:1]
+    return [one.name for one in mine if not all(compared.one_vocabulary([one, rival]) for rival in others)]
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Verdicts on fidelity and pitch
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def against(
-    compared: Compared, kinds: Sequence[str], rivals: str, group: str, measures: Iterable[Measure]
-) -> list[Comparison]:
-    """Scores of every system of some kinds against every one of another, where both are known and decide."""
-    condition = compared.fidelity_on
-    return [
-        Comparison(f"{measure.name}, {condition}", (one.name, mine), (rival.name, theirs), measure.better,
-            measure.decimals, group=group)
-        for rival in compared.of_kind(rivals)
-        for one in compared.of_kind(*kinds)
-        for measure in measures
-        if measure.decides(condition)
-        and (mine := measure.of(one, condition)).known
-        and (theirs := measure.of(rival, condition)).known
-    ]  # fmt: skip
+# ── verdicts on fidelity and pitch ───────────────────────────────────────────────────────────────────────────────────
 
 
 def to_baseline(compared: Compared, measures: Iterable[Measure]) -> list[Comparison]:
     """What attributes cost, or bring, in fidelity."""
-    return against(compared, ("darkgan",), "baseline", "against training without attributes", measures)
+    return _against(compared, ("darkgan",), "baseline", "against training without attributes", measures)
 
 
 def to_untrained(compared: Compared, measures: Iterable[Measure]) -> list[Comparison]:
     """Whether training was good for anything."""
-    return against(compared, MADE, "untrained", "against a network before training", measures)
+    return _against(compared, MADE, "untrained", "against a network before training", measures)
+
+
+def _against(
+    compared: Compared, kinds: Sequence[str], other: str, group: str, measures: Iterable[Measure]
+) -> list[Comparison]:
+    where, deciding = compared.fidelity_on, [one for one in measures if one.decides(compared.fidelity_on)]
+    every = [
+        Comparison(group, f"{m.name}, {where}", *((s.name, m.of(s, where)) for s in pair), m.better, m.decimals)
+        for pair in ((one, rival) for rival in compared.of_kind(other) for one in compared.of_kind(*kinds))
+        for m in deciding
+    ]
+    return [one for one in every if one.known]
 
 
 def to_real(compared: Compared) -> list[Comparison]:
-    """The instrument that is nearest to real notes, and the one that plays the target pitch least often."""
-    condition, made = compared.fidelity_on, compared.of_kind(*MADE)
-    held_out = any(HELD_OUT in one.scores for one in made)
-    distances = [MEASURES[key] for key in DISTANCES]
+    """The instrument that is nearest to real notes, and the one that has the target pitch least often."""
+    condition, distances = compared.fidelity_on, [MEASURES[key] for key in DISTANCES]
+    held_out = any(HELD_OUT in one.scores for one in compared.of_kind(*MADE))
     left = "the distance that is left: the nearest instrument against real notes"
     pitch = "target pitch: the least accurate instrument against real notes"
     aim = "held-out conditions: the instrument closest to held-out notes, whose distance a perfect one would have"
-    return [
-        *(row for one in distances if condition != HELD_OUT for row in _extreme(compared, one, condition, left)),
-        *(row for one in PITCH_MEASURES for row in _extreme(compared, one, HELD_OUT if held_out else condition, pitch)),
-        *(row for one in distances for row in _extreme(compared, one, HELD_OUT, aim)),
+    every = [
+        *(_lowest(compared, one, condition, left) for one in distances if condition != HELD_OUT),
+        *(_lowest(compared, one, HELD_OUT if held_out else condition, pitch) for one in PITCH_MEASURES),
+        *(_lowest(compared, one, HELD_OUT, aim) for one in distances),
     ]
+    return [one for one in every if one and one.known]
 
 
-def _extreme(compared: Compared, measure: Measure, condition: str, group: str) -> list[Comparison]:
+def _lowest(compared: Compared, measure: Measure, condition: str, group: str) -> Comparison | None:
     """The instrument with the lowest figure, or the one closest to real notes where lower is no better."""
     real = compared.real(condition)
-    truth = measure.of(real, condition) if real else MISSING
     known = [(one.name, e) for one in compared.of_kind(*MADE) if (e := measure.of(one, condition)).known]
-    if not real or not truth.known or not known:
-        return []
-    better: Literal[1, 0, -1] = measure.better if measure.decides(condition) else 0
+    if not real or not known:
+        return None
+    truth, better = measure.of(real, condition), measure.better if measure.decides(condition) else 0
     chosen = min(known, key=lambda pair: float(pair[1]) if better else abs(float(pair[1]) - float(truth)))
-    return [
-        Comparison(f"{measure.name}, {condition}", chosen, (real.name, truth), better, measure.decimals, group=group)
-    ]
+    quantity = f"{measure.name}, {condition}"
+    return Comparison(group, quantity, chosen, (real.name, truth), better, measure.decimals)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Verdicts on figures 2 and 3
-# ---------------------------------------------------------------------------------------------------------------------
+# ── verdicts on figures 2 and 3 ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def points(curve: Curve | None) -> list[tuple[float, Estimate]]:
@@ -285,25 +268,22 @@ def points(curve: Curve | None) -> list[tuple[float, Estimate]]:
     return [(x, e) for x, *figure in every if (e := Estimate(*figure)).known]
 
 
-def nearest(curve: Curve | None, increment: float) -> tuple[float, Estimate] | None:
-    """The point of a curve that is nearest to an increment; None where the curve has none."""
-    return min(points(curve), key=lambda point: abs(point[0] - increment), default=None)
-
-
 def curves(compared: Compared) -> list[Comparison]:
     """Whether correlation survives where an attribute is raised by δ = 1, and whether the prediction rises at all."""
+
+    def near(curve: Curve | None, increment: float) -> tuple[float, Estimate]:
+        return min(points(curve), key=lambda point: abs(point[0] - increment), default=(0.0, MISSING))
+
     fall, rise = [], []
     for one in compared.of_kind("darkgan"):
-        first, last = nearest(one.out_of_distribution, 0.0), nearest(one.out_of_distribution, 1.0)
-        if first and last and first != last:
-            pair = [(f"{one.name}, δ = {x:.2g}", e) for x, e in (last, first)]
-            group = "figure 2: correlation after an attribute is raised by δ"
-            fall.append(Comparison("mean correlation", pair[0], pair[1], 1, PLACES, group=group))
-        if found := nearest(one.increments, 1.0):
-            mine, none = (f"{one.name}, δ = {found[0]:.2g}", found[1]), ("no effect", Estimate(0.0))
-            group = "figure 3: rise of the prediction when an attribute is raised by δ, in standard deviations"
-            rise.append(Comparison("mean rise", mine, none, 1, PLACES, paired=found[1], group=group))
-    return fall + rise
+        a, b = ((f"{one.name}, δ = {x:.2g}", e) for x, e in (near(one.out_of_distribution, x) for x in (1.0, 0.0)))
+        group = "figure 2: correlation after an attribute is raised by δ"
+        fall += [Comparison(group, "mean correlation", a, b, 1, PLACES)] if a != b else []
+        x, e = near(one.increments, 1.0)
+        mine, none = (f"{one.name}, δ = {x:.2g}", e), ("no effect", Estimate(0.0))
+        group = "figure 3: rise of the prediction when an attribute is raised by δ, in standard deviations"
+        rise.append(Comparison(group, "mean rise", mine, none, 1, PLACES, paired=e))
+    return [one for one in fall + rise if one.known]
 
 
 def halved(compared: Compared) -> list[tuple[str, float]]:
@@ -312,6 +292,5 @@ def halved(compared: Compared) -> list[tuple[str, float]]:
     for one in compared.of_kind("darkgan"):
         along = points(one.out_of_distribution)
         below = [x for x, e in along if 2 * float(e) < float(along[0][1])]
-        if below and float(along[0][1]) > 0:
-            found.append((one.name, min(below)))
+        found += [(one.name, min(below))] if below and float(along[0][1]) > 0 else []
     return found

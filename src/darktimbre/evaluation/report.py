@@ -1,49 +1,26 @@
-"""An evaluation → `report.md`, `report.html`, `report.json` and `figures/`: verdicts, tables, figures and sounds."""
+"""An evaluation → `report.md`, `report.html`, `report.json` and `figures/`: verdicts, tables, figures and sounds.
+
+What is said around them, in which order, is `templates/evaluation.jinja`.
+"""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from darktimbre.evaluation import figures
-from darktimbre.evaluation.comparison import (
-    FURTHER_MEASURES,
-    MEASURES,
-    PAPER_MEASURES,
-    PITCH_MEASURES,
-    Compared,
-    control,
-    curves,
-    embedder,
-    halved,
-    kid_space,
-    to_baseline,
-    to_real,
-    to_untrained,
-    unranked,
-)
+from darktimbre.evaluation import comparison, figures, tables
+from darktimbre.evaluation.comparison import FURTHER_MEASURES, MEASURES, PAPER_MEASURES, PITCH_MEASURES, REAL, Compared
 from darktimbre.evaluation.results import Evaluation, Sound
-from darktimbre.evaluation.tables import (
-    all_attributes_table,
-    attribute_table,
-    caption,
-    control_table,
-    counts_table,
-    curve_table,
-    facts_table,
-    published_attributes_table,
-    score_table,
-    systems_table,
-    timing_table,
-    unmarked,
-    variation_table,
-)
-from darktimbre.report.document import Block, Bullets, Fold, Section, Sounds, Text, comparison_table
-from darktimbre.report.estimates import DASH
+from darktimbre.report.estimates import written
+from darktimbre.report.tables import Comparison, Table, comparison_table, facts_table
 from darktimbre.report.write import sound_address
 from darktimbre.report.write import write as write_report
 
-TITLE = "Evaluation"
-PAPER_COUNTS = {"scored": 10_000, "reference": 10_000}
+PACKAGE = "darktimbre.evaluation"  # of the templates
+PAPER_COUNTS = {
+    "scored": (10_000, "notes that every row of table 1 is scored over"),
+    "reference": (10_000, "real notes to compare with"),
+}
 """DarkGAN §4.4: notes of each set of sounds; here of real ones as well."""
 
 
@@ -58,164 +35,117 @@ def write(evaluation: Evaluation, folder: Path) -> None:
             left out.
         folder: made if need be.
     """
-    files = dict.fromkeys(sound.file for one in evaluation.systems for sound in one.sounds)
-    missing = [f"The sound {file} is not in the report's folder." for file in files if not sound_address(folder, file)]
-    shown = replace(evaluation, left_out=(*evaluation.left_out, *missing))
-    write_report(folder, TITLE, sections(shown), evaluation.to_json())
-
-
-def sections(evaluation: Evaluation) -> tuple[Section, ...]:
-    """The report's sections, in the order they are read; what has no numbers has no section."""
     compared = Compared(evaluation)
-    timed = any(one.timing for one in evaluation.systems)
-    varied = any(one.variation for one in evaluation.systems)
-    every: list[tuple[str, str, list[Block]]] = [
-        ("verdicts", "In short", verdicts(compared)),
-        ("cautions", "Keep in mind", [Bullets(items)] if (items := cautions(evaluation)) else []),
-        ("systems", "What is compared", [systems_table(evaluation)]),
-        ("fidelity", "Fidelity", _fidelity(compared)),
-        ("control", "Attribute control", _control(compared)),
-        ("increments", "Beyond the conditions of real notes", _increments(compared)),
-        ("trade", "Fidelity against control", _shown(figures.trade(compared))),
-        (
-            "variation",
-            "What moves the sound",
-            [*_shown(figures.variation(compared)), variation_table(evaluation)] if varied else [],
-        ),
-        ("time", "Computing time", [timing_table(evaluation)] if timed else []),
-        ("sounds", "Sounds", sounds((one.name, sound) for one in evaluation.systems for sound in one.sounds)),
-        ("measured", "How it was measured", settings(evaluation)),
-    ]
-    return tuple(Section(name, heading, tuple(blocks)) for name, heading, blocks in every if blocks)
+    found = {
+        "evaluation": evaluation, "compared": compared, "written": written,
+        **in_short(compared), **_tables(compared), **_figures(compared), **settings(evaluation, folder),
+        "sounds": sounds((one.name, sound) for one in evaluation.systems for sound in one.sounds),
+    }  # fmt: skip
+    drawn = figures.draw(compared)
+    write_report(folder, "evaluation.jinja", evaluation.to_json(), package=PACKAGE, figures=drawn, **found)
 
 
-def _shown(figure: Block | None) -> list[Block]:
-    return [figure] if figure else []
-
-
-# ── in short ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def verdicts(compared: Compared) -> list[Block]:
-    """What leads, and above all what does not: rows, and sentences on what has no row."""
-    sentences = _sentences(compared)
-    untrained = to_untrained(compared, MEASURES.values())
-    beaten = [one for one in untrained if one.verdict != "better"]
-    every = (*to_baseline(compared, MEASURES.values()), *untrained)
-    rows = (
-        *control(compared), *to_baseline(compared, PAPER_MEASURES), *beaten, *to_real(compared),
-        *curves(compared),
-    )  # fmt: skip
-    notes = [caption("untrained_rows")] if len(beaten) < len(untrained) else []
-    notes += [caption("no_verdict")] if any(one.verdict == DASH for one in rows) else []
-    blocks: list[Block] = [comparison_table("verdicts", caption("verdicts"), rows, notes)] if rows else []
-    if every:
-        table = comparison_table("all-verdicts", caption("verdicts"), every)
-        blocks.append(Fold("Every score against the baseline and against a network before training", (table,)))
-    return [*([Bullets(sentences)] if sentences else []), *blocks]
-
-
-def _sentences(compared: Compared) -> tuple[str, ...]:
+def in_short(compared: Compared) -> dict[str, Any]:
+    """What leads, and above all what does not: rows, and what has no row."""
     steered, baselines = compared.of_kind("darkgan"), compared.of_kind("baseline")
-    shared = {one.a[0] for one in to_baseline(compared, MEASURES.values())}
-    alone = [one.name for one in steered if baselines and one.name not in shared]
-    varied = [(one.name, one.variation) for one in steered if one.variation]
+    baseline = comparison.to_baseline(compared, MEASURES.values())
+    untrained = comparison.to_untrained(compared, MEASURES.values())
+    rows: list[Comparison] = [
+        *comparison.control(compared), *comparison.to_baseline(compared, PAPER_MEASURES),
+        *(one for one in untrained if one.verdict != "better"), *comparison.to_real(compared),
+        *comparison.curves(compared),
+    ]  # fmt: skip
     timed = [(one.timing.real_time_factor, one.name, one.timing) for one in compared.systems if one.timing]
-    said = []
-    if steered and not baselines:
-        said.append(caption("no_baseline"))
-    lists = {"nothing_shared": alone, "unranked": unranked(compared), "halved": halved(compared), "shares": varied}
-    said += [caption(name, found) for name, found in lists.items() if found]
-    if timed:
-        _, name, slow = max(timed, key=lambda one: one[0])
-        said.append(caption("slowest", name, slow, len(timed)))
-    return tuple(said)
+    shared = {one.a[0] for one in baseline}
+    return {
+        "verdicts": comparison_table("verdicts", rows),
+        "all_verdicts": comparison_table("all-verdicts", baseline + untrained),
+        "no_baseline": steered and not baselines,
+        "alone": [one.name for one in steered if baselines and one.name not in shared],
+        "unranked": comparison.unranked(compared),
+        "halved": comparison.halved(compared),
+        "slowest": max(timed, key=lambda one: one[0])[1:] if timed else None,
+        "trained": any(one.kind not in ("real", "untrained") for one in compared.systems),
+    }
 
 
-def cautions(evaluation: Evaluation) -> tuple[str, ...]:
-    """What those verdicts do not say of themselves."""
-    trained = any(one.kind not in ("real", "untrained") for one in evaluation.systems)
-    return (*evaluation.cautions, *([caption("one_run")] if trained else []))
+def _tables(compared: Compared) -> dict[str, Any]:
+    """Every table, and what the notes below them name."""
+    evaluation, systems = compared.evaluation, compared.systems
+    steered, made = compared.steered, [one for one in compared.steered if one.kind != "real"]
+    others = [one for one in systems if one.kind != "real"]
+    passed = [(one.name, one.facts["log_spectral_distance_db"]) for one in systems if
+        isinstance(one.facts.get("log_spectral_distance_db"), float | int)]  # fmt: skip
+    return {
+        "systems": tables.systems_table(evaluation),
+        "table_1": tables.score_table(compared, PAPER_MEASURES, "table-1", paper=True),
+        "further": tables.score_table(compared, FURTHER_MEASURES, "further"),
+        "pitch": tables.score_table(compared, PITCH_MEASURES, "pitch"),
+        "paper_measures": PAPER_MEASURES, "further_measures": FURTHER_MEASURES, "pitch_measures": PITCH_MEASURES,
+        "gaps_of": partial(tables.gaps, compared),
+        "unmarked": tables.unmarked(compared),
+        "kid_space": comparison.kid_space(evaluation.facts), "embedder": comparison.embedder(evaluation.facts),
+        "round_trips": passed,
+        "control": tables.control_table(compared),
+        "table_2": tables.attribute_table(compared),
+        "all_attributes": tables.all_attributes_table(compared),
+        "published_attributes": tables.published_attributes_table(),
+        "constant": tables.constant_attributes(compared),
+        "other_note_row": any(one.kind == "real" and one.name == REAL["held-out"] for one in steered),
+        "one_vocabulary": compared.one_vocabulary(made), "one_temperature": compared.one_temperature(made),
+        "variation": tables.variation_table(evaluation),
+        "timing": tables.timing_table(evaluation),
+        "unsteered": [one.name for one in systems if not one.control],
+        "unvaried": [one.name for one in others if not one.variation],
+        "untimed": [one.name for one in others if not one.timing],
+    }  # fmt: skip
 
 
-# ── tables with their figures ────────────────────────────────────────────────────────────────────────────────────────
+def _figures(compared: Compared) -> dict[str, Any]:
+    """What the captions of figures say."""
+    shifted = [(one.name, curve) for one in compared.systems if (curve := one.out_of_distribution)]
+    raised = [(one.name, curve) for one in compared.systems if (curve := one.increments)]
+    most = compared.evaluation.asked.get("shift_attributes")
+    known = max((len(c.attributes) for one in compared.systems for c in one.control.values()), default=0)
+    measure = figures.trade_measure(compared)
+    traded = figures.traded(compared, measure)
+    shown = [one for one, _, _ in traded]
+    return {
+        "shifted": shifted, "numbers_2": tables.curve_table("numbers-figure-2", shifted),
+        "raised": raised, "numbers_3": tables.curve_table("numbers-figure-3", raised),
+        "fewer_shifted": most if most is not None and most < known else None,  # of S, where that may be fewer than all
+        "by_logits": compared.by_logits(compared.steered),
+        "trade_measure": measure, "traded": traded, "trade_by_logits": compared.by_logits(shown),
+        "trade_of_one_vocabulary": compared.one_vocabulary(shown),
+    }  # fmt: skip
 
 
-def _fidelity(compared: Compared) -> list[Block]:
-    if not compared.scored_on:
-        return []
-    space, others = kid_space(compared.evaluation.facts), embedder(compared.evaluation.facts)
-    return [
-        Text(caption("marks", unmarked(compared))),
-        score_table(compared, PAPER_MEASURES, "table-1", caption("table_1", space, others), paper=True),
-        *_shown(figures.scores(compared)),
-        score_table(compared, FURTHER_MEASURES, "further", caption("further", others)),
-        score_table(compared, PITCH_MEASURES, "pitch", caption("pitch")),
-    ]
-
-
-def _control(compared: Compared) -> list[Block]:
-    if not compared.steered:
-        return []
-    blocks: list[Block] = [control_table(compared)]
-    if (table := attribute_table(compared)).headings:
-        blocks += [
-            table,
-            *_shown(figures.attributes(compared)),
-            Fold("Every attribute", (all_attributes_table(compared),)),
-            Fold("Table 2 as published", (published_attributes_table(),)),
-        ]
-    return blocks
-
-
-def _increments(compared: Compared) -> list[Block]:
-    blocks: list[Block] = []
-    for draw, read in ((figures.figure_2, figures.shifted), (figures.figure_3, figures.raised)):
-        if figure := draw(compared):
-            rows = [(one.name, curve) for one in compared.systems if (curve := read(one))]
-            text = caption("curve_numbers", rows)
-            numbers = curve_table(compared.evaluation, read, f"numbers-{figure.name}", text)
-            blocks += [figure, Fold("The numbers of this figure", (numbers,))]
-    return blocks
-
-
-def sounds(every: Iterable[tuple[str, Sound]]) -> list[Block]:
-    """Sounds of the same target side by side, by group and title in the order they came in."""
+def sounds(every: Iterable[tuple[str, Sound]]) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """{group: {title: [(label, file)]}}: sounds of the same target side by side, in the order they came in."""
     groups: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for label, sound in every:
         groups.setdefault(sound.group, {}).setdefault(sound.title, []).append((label, sound.file))
-    return [
-        Sounds(group, tuple((title, tuple(those)) for title, those in lines.items())) for group, lines in groups.items()
-    ]
+    return groups
 
 
-# ── how it was measured ──────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def settings(evaluation: Evaluation) -> list[Block]:
-    """What is less than in the paper, how many there were, and every digest."""
-    counts, blocks = evaluation.counts, list[Block]()
+def settings(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
+    """How it was measured: what is less than in the paper, how many there were, and every digest."""
+    counts, files = evaluation.counts, dict.fromkeys(s.file for one in evaluation.systems for s in one.sounds)
+    missing = [f"The sound {file} is not in the report's folder." for file in files if not sound_address(folder, file)]
     fewer = [
-        caption("fewer", key, counts[key], paper)
-        for key, paper in PAPER_COUNTS.items()
+        f"{what}: {counts[key]:,} instead of {paper:,}"
+        for key, (paper, what) in PAPER_COUNTS.items()
         if counts.get(key, paper) < paper
         and not any(f"{counts[key]:,}" in sentence for sentence in evaluation.reduced)  # said already
     ]
-    if reduced := (*evaluation.reduced, *fewer):
-        blocks += [Text("Reduced against the paper:"), Bullets(reduced)]
-    elif set(PAPER_COUNTS) <= set(counts):
-        blocks.append(Text("Nothing was reduced against the paper's counts."))
-    if evaluation.left_out:
-        blocks += [Text("Left out, and why:"), Bullets(evaluation.left_out)]
-    else:
-        blocks.append(Text("Nothing was left out."))
-    if evaluation.facts:
-        text = "Corpus, teacher, classifier, embeddings, libraries and seed."
-        blocks.append(facts_table("facts", text, evaluation.facts))
-    if counts or evaluation.asked:
-        blocks.append(counts_table(evaluation))
-    for place, system in enumerate(evaluation.systems):
-        if entries := {**({"digest": system.digest} if system.digest else {}), **system.facts}:
-            table = facts_table(f"facts-{place}", f"Everything known about {system.name}.", entries)
-            blocks.append(Fold(f"{system.name}: particulars", (table,)))
-    return blocks
+    particulars: list[tuple[str, Table]] = []
+    for place, one in enumerate(evaluation.systems):
+        if facts := {**({"digest": one.digest} if one.digest else {}), **one.facts}:
+            particulars.append((one.name, facts_table(f"facts-{place}", facts)))
+    return {
+        "reduced": [*evaluation.reduced, *fewer],
+        "left_out": [*evaluation.left_out, *missing],
+        "facts": facts_table("facts", evaluation.facts),
+        "counts": tables.counts_table(evaluation),
+        "particulars": particulars,
+    }

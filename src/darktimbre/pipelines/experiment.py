@@ -459,6 +459,6 @@ def compare(
     )
     found = replace(found, evaluation=evaluation)
     write_diversity(found, request.out)
-    reporter.say("\n".join(summary(found)))
+    reporter.say(summary(found))
     out = request.out
     reporter.say(f"The report is in {out / 'report.html'}; the same as {out / 'report.md'} and {out / 'report.json'}.")

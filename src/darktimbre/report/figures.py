@@ -6,7 +6,7 @@ A chart is as readable in grey print (markers and dashes differ) and on a dark p
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -213,13 +213,13 @@ def log_axis(axes: "Axes") -> None:
     axes.set_xlim(left, right)
 
 
-def shares(labels: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]], across: str) -> "Figure":
+def shares(labels: Sequence[str], parts: Mapping[str, Sequence[float]], across: str) -> "Figure":
     """Bars of up to three parts that add up to 1, told apart by shade, hatching and their numbers."""
     figure = canvas(1.3 + 0.42 * len(labels))
     axes = figure.add_subplot()
     left = np.zeros(len(labels))
     looks = ((COLOURS[0], PAPER, ""), (GRID, INK, "//"), (PAPER, INK, ""))
-    for (label, values), (colour, ink, hatch) in zip(parts, looks, strict=True):
+    for (label, values), (colour, ink, hatch) in zip(parts.items(), looks, strict=True):
         axes.barh(
             range(len(labels)), values, left=left, height=0.62, color=colour, edgecolor=FAINT, linewidth=0.8,
             hatch=hatch, label=label,

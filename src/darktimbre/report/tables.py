@@ -1,16 +1,10 @@
-"""What a report is made of, before it is Markdown or HTML: sections of text, tables, figures and sounds.
+"""Tables as data: cells of any values, columns in which the best are marked, comparisons as rows with a verdict."""
 
-All strings are plain text; the templates escape them.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from darktimbre.report.estimates import DASH, Better, Estimate, Mark, marks, rounded, verdict
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Drawing
+from darktimbre.report.estimates import DASH, MISSING, Better, Estimate, Mark, marks, rounded, verdict
 
 
 @dataclass(frozen=True)
@@ -44,8 +38,6 @@ def plain(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
         return ", ".join(map(plain, value)) or DASH
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {plain(one)}" for key, one in value.items()) or DASH
     return str(value)
 
 
@@ -63,23 +55,14 @@ class Column:
 def column(
     heading: str, values: Sequence[Any], *, group: str = "", decimals: int | None = None, words: bool = False
 ) -> Column:
-    """A column of any values, unmarked."""
+    """A column of any values."""
     return Column(heading, tuple(cell(one, decimals) for one in values), group, words)
 
 
-def ranked(
-    heading: str,
-    values: Sequence[Estimate],
-    better: Better,
-    *,
-    among: Sequence[bool],
-    group: str = "",
-    decimals: int | None = None,
-) -> Column:
-    """A column in which the best are marked among the rows that take part."""
-    part = marks([one if mine else Estimate(None) for one, mine in zip(values, among, strict=True)], better)
-    cells = tuple(cell(one, decimals, mark) for one, mark in zip(values, part, strict=True))
-    return Column(heading, cells, group)
+def ranked(values: Sequence[Estimate], better: Better, among: Sequence[bool], decimals: int | None) -> tuple[Cell, ...]:
+    """Cells of figures, the best marked among those that take part."""
+    part = marks([one if mine else MISSING for one, mine in zip(values, among, strict=True)], better)
+    return tuple(cell(one, decimals, mark) for one, mark in zip(values, part, strict=True))
 
 
 @dataclass(frozen=True)
@@ -90,22 +73,35 @@ class Table:
     """
 
     name: str
-    caption: str
     corner: str
-    headings: tuple[str, ...]
-    columns: tuple[Column, ...]
-    notes: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    headings: Sequence[str]
+    columns: Sequence[Column]
+    groups: Sequence[str] = ()
 
     @property
     def rows(self) -> list[tuple[str, str, bool, tuple[Cell, ...]]]:
         """(group, heading, whether grey, cells) of every row."""
         cells = list(zip(*(one.cells for one in self.columns), strict=True)) or [()] * len(self.headings)
-        groups = self.groups or ("",) * len(self.headings)
+        groups = self.groups or [""] * len(self.headings)
         return [
             (group, heading, bool(row) and all(one.grey for one in row), row)
             for group, heading, row in zip(groups, self.headings, cells, strict=True)
         ]
+
+
+def facts_table(name: str, facts: dict[str, Any]) -> Table:
+    """Anything known, one fact a row; facts in facts are flattened."""
+
+    def flat(entries: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+        each = [(f"{before}{key}".replace("_", " "), value) for key, value in entries.items()]
+        return [
+            row
+            for key, value in each
+            for row in (flat(value, f"{key}: ") if isinstance(value, dict) else [(key, value)])
+        ]
+
+    rows = flat(facts)
+    return Table(name, "what", [key for key, _ in rows], [column("value", [one for _, one in rows], words=True)])
 
 
 @dataclass(frozen=True)
@@ -113,15 +109,16 @@ class Comparison:
     """One quantity of A and of B, as a row: both figures, their difference, and whether A is better.
 
     Attributes:
+        group: heading over such rows.
         quantity: what is compared, with its conditions.
         a, b: (name, figure).
         better: 1 where higher is better, −1 where lower is; 0 where neither is: then there is no verdict.
         decimals: places after the point; by default as many as the uncertainty warrants.
         paired: the difference, where it was measured pair by pair; else it follows from the two.
         decided: the verdict, where another rule than the interval of the difference gives it.
-        group: heading over such rows.
     """
 
+    group: str
     quantity: str
     a: tuple[str, Estimate]
     b: tuple[str, Estimate]
@@ -129,7 +126,11 @@ class Comparison:
     decimals: int | None = None
     paired: Estimate | None = None
     decided: str | None = None
-    group: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there are both figures."""
+        return self.a[1].known and self.b[1].known
 
     @property
     def difference(self) -> Estimate:
@@ -139,76 +140,23 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """Of A against B: better, worse or undecided."""
-        if self.decided is not None or not self.better:
+        if self.decided or not self.better:
             return self.decided or DASH
         return verdict(self.difference, self.better) or DASH
 
 
-def comparison_table(name: str, caption: str, compared: Sequence[Comparison], notes: Sequence[str] = ()) -> Table:
+def comparison_table(name: str, compared: Sequence[Comparison]) -> Table:
     """Comparisons as rows."""
-    pairs = [(one, one.decimals) for one in compared]
-    return Table(
-        name, caption, "quantity", tuple(one.quantity for one in compared),
-        (
-            column("A", [one.a[0] for one in compared], words=True),
-            Column("value of A", tuple(cell(one.a[1], places) for one, places in pairs)),
-            column("B", [one.b[0] for one in compared], words=True),
-            Column("value of B", tuple(cell(one.b[1], places) for one, places in pairs)),
-            Column("A − B", tuple(cell(one.difference, places) for one, places in pairs)),
-            column("A is", [one.verdict for one in compared], words=True),
-        ),
-        tuple(notes), tuple(one.group for one in compared),
-    )  # fmt: skip
 
+    def figures(heading: str, values: Sequence[Estimate]) -> Column:
+        return Column(heading, tuple(cell(e, one.decimals) for e, one in zip(values, compared, strict=True)))
 
-@dataclass(frozen=True)
-class Text:
-    """A paragraph."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Bullets:
-    """A list."""
-
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure: `name` is its file's, `alt` what it shows in words, `caption` what it means."""
-
-    name: str
-    title: str
-    alt: str
-    caption: str
-    draw: Callable[[], "Drawing"]
-
-
-@dataclass(frozen=True)
-class Sounds:
-    """Sounds side by side under a heading: (title, ((label, file below the report's folder), …)) of each line."""
-
-    heading: str
-    lines: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-
-
-@dataclass(frozen=True)
-class Fold:
-    """What is shown on request."""
-
-    summary: str
-    blocks: tuple["Block", ...]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report under a heading; `name` is its anchor."""
-
-    name: str
-    heading: str
-    blocks: tuple["Block", ...]
-
-
-Block = Text | Bullets | Table | Figure | Sounds | Fold
+    columns = (
+        column("A", [one.a[0] for one in compared], words=True),
+        figures("value of A", [one.a[1] for one in compared]),
+        column("B", [one.b[0] for one in compared], words=True),
+        figures("value of B", [one.b[1] for one in compared]),
+        figures("A − B", [one.difference for one in compared]),
+        column("A is", [one.verdict for one in compared], words=True),
+    )
+    return Table(name, "quantity", [one.quantity for one in compared], columns, [one.group for one in compared])
