@@ -1,16 +1,19 @@
 """A small orchestra in numpy → corpus: for machines without FluidSynth, and for tests that need notes at once."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.plan import plan
-from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.corpus.writer import CorpusWriter, Writing
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.notes.pitch import midi_to_hz
@@ -224,75 +227,16 @@ class Instrument:
     play: Callable[[Strike], Array]
 
 
-_A, _E, _S = "acoustic", "electronic", "synthetic"
+_SOUNDS = {one.__name__: one for one in (plucked, struck, bars, modulated, sustained, drawbars, skin)}
 
-ORCHESTRA: tuple[Instrument, ...] = (
-    Instrument("upright piano", "keyboard", _A, struck(ring=3.0, stiffness=4e-4, tilt=0.9, knock=0.15)),
-    Instrument("toy piano", "keyboard", _A, struck(ring=1.0, stiffness=4e-3, tilt=0.6, knock=0.3)),
-    Instrument("electric piano", "keyboard", _E, modulated(ratio=1.0, index=2.2, ring=1.2, body=3.0)),
-    Instrument("harpsichord", "keyboard", _A, plucked(ring=1.6, bright=0.95, place=0.08)),
-    Instrument("nylon guitar", "guitar", _A, plucked(ring=1.5, bright=0.55, place=0.28)),
-    Instrument("steel guitar", "guitar", _A, plucked(ring=3.0, bright=0.85, place=0.15)),
-    Instrument("banjo", "guitar", _A, plucked(ring=0.5, bright=0.9, place=0.1)),
-    Instrument("plucked bass", "bass", _A, plucked(ring=1.8, bright=0.35, place=0.3)),
-    Instrument("synth bass", "bass", _S, modulated(ratio=2.0, index=4.0, ring=0.35, body=2.0)),
-    Instrument("marimba", "mallet", _A, bars(ratios=(1, 3.93, 9.54), levels=(1, 0.35, 0.15), ring=0.6)),
-    Instrument(
-        "glockenspiel", "mallet", _A, bars(ratios=(1, 2.76, 5.4, 8.93), levels=(1, 0.5, 0.3, 0.2), ring=2.5, knock=0.05)
-    ),
-    Instrument(
-        "singing bowl",
-        "mallet",
-        _A,
-        bars(ratios=(1, 1.006, 2.71, 5.15, 8.1), levels=(1, 0.9, 0.7, 0.3, 0.1), ring=6.0, knock=0.01),
-    ),
-    Instrument("fm bell", "mallet", _S, modulated(ratio=1.41, index=5.0, ring=2.0, body=4.0)),
-    Instrument(
-        "drawbar organ", "organ", _E, drawbars((0.15, 0.2, 1, 0.7, 0.5, 0.4, 0.2, 0.2, 0.3), click=0.2, tremolo=0.1)
-    ),
-    Instrument(
-        "flute organ", "organ", _A, drawbars((0.0, 0.0, 1, 0.4, 0.05, 0.1, 0, 0, 0.02), click=0.02, tremolo=0.0)
-    ),
-    Instrument("flute", "flute", _A, sustained(tilt=2.2, attack=0.09, breath=0.15, vibrato=(14, 5.2))),
-    Instrument("pan flute", "flute", _A, sustained(tilt=2.6, attack=0.05, odd=0.2, breath=0.2)),
-    Instrument("clarinet", "reed", _A, sustained(tilt=1.2, attack=0.05, odd=0.08, breath=0.03)),
-    Instrument(
-        "oboe",
-        "reed",
-        _A,
-        sustained(tilt=0.4, attack=0.04, formants=((1100, 350), (2900, 700)), breath=0.02, vibrato=(10, 5.5)),
-    ),
-    Instrument(
-        "trumpet", "brass", _A, sustained(tilt=0.7, attack=0.05, formants=((900, 600), (1800, 900)), vibrato=(5, 5.0))
-    ),
-    Instrument("horn", "brass", _A, sustained(tilt=1.3, attack=0.1, formants=((450, 350),))),
-    Instrument(
-        "violin",
-        "string",
-        _A,
-        sustained(tilt=0.9, attack=0.12, formants=((500, 250), (2600, 900)), breath=0.04, vibrato=(22, 6.0)),
-    ),
-    Instrument(
-        "string section", "string", _A, sustained(tilt=1.0, attack=0.25, voices=3, breath=0.03, vibrato=(12, 5.3))
-    ),
-    Instrument(
-        "choir",
-        "vocal",
-        _A,
-        sustained(
-            tilt=0.6,
-            attack=0.18,
-            formants=((700, 130), (1150, 150), (2800, 250)),
-            voices=3,
-            breath=0.05,
-            vibrato=(25, 5.6),
-        ),
-    ),
-    Instrument("saw lead", "synth_lead", _S, sustained(tilt=1.0, attack=0.008, voices=2)),
-    Instrument("square lead", "synth_lead", _S, sustained(tilt=1.0, attack=0.006, odd=0.0)),
-    Instrument("tom", None, _A, skin(drop=0.6, ring=0.5, rattle=0.25, low=150.0, high=1200.0)),
-    Instrument("snare", None, _A, skin(drop=0.4, ring=0.25, rattle=0.8, low=900.0, high=6000.0)),
-)
+
+def _instruments() -> Iterator[Instrument]:
+    text = files("darktimbre.corpus").joinpath("data/orchestra.toml").read_text(encoding="utf-8")
+    for name, one in tomllib.loads(text).items():
+        yield Instrument(name, one.get("family"), one["source"], _SOUNDS[one["sound"]](**one["given"]))
+
+
+ORCHESTRA = tuple(_instruments())
 """The instruments; those without a family are drums, whose notes have no pitch."""
 
 
@@ -316,11 +260,8 @@ def render_builtin(
     seconds: float = 1.0,
     sample_rate: int = 16_000,
     limit: int | None = None,
-    split: str = "instrument",
-    seed: int = 0,
-    name: str = "",
-    overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    **writing: Unpack[Writing],
 ) -> Corpus:
     """Plays the built-in orchestra into a corpus; arguments as `soundfont.render_soundfont`.
 
@@ -341,15 +282,7 @@ def render_builtin(
         "pitches": sorted(set(pitches)), "velocities": sorted(set(velocities)), "limit": limit,
     }  # fmt: skip
     with CorpusWriter(
-        out,
-        sample_rate=sample_rate,
-        samples=samples,
-        name=name,
-        licence="MIT",
-        provenance=provenance,
-        split=split,
-        seed=seed,
-        overwrite=overwrite,
+        out, sample_rate=sample_rate, samples=samples, licence="MIT", provenance=provenance, **writing
     ) as writer:
         for instrument, keys in zip(ORCHESTRA, plans, strict=True):
             drum = instrument.family is None

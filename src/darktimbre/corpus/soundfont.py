@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from darktimbre.audio.guarded import processors
 from darktimbre.corpus.corpus import Corpus
@@ -24,7 +24,7 @@ from darktimbre.corpus.presets import (
     read_table,
     recordings,
 )
-from darktimbre.corpus.writer import CorpusWriter, check_destination
+from darktimbre.corpus.writer import CorpusWriter, Writing, check_destination
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 
@@ -167,14 +167,11 @@ def render_soundfont(
     hold: float | None = None,
     gain: float = DEFAULT_GAIN,
     limit: int | None = None,
-    split: str = "instrument",
-    seed: int = 0,
-    name: str = "",
     licence: str | None = None,
     workers: int | None = None,
     distinct: bool = False,
-    overwrite: bool = False,
     progress: Progress | None = None,
+    **writing: Unpack[Writing],
 ) -> Corpus:
     """Plays the presets of SoundFonts into a corpus; the same arguments always give the same digest.
 
@@ -190,14 +187,11 @@ def render_soundfont(
         hold: seconds before the key is let go; by default it is held to the end.
         gain: FluidSynth's master gain. Levels of notes keep their relation; one louder than full scale is turned down.
         limit: at most so many notes, evenly over presets, pitches and velocities (`plan.plan`).
-        split: a policy of `splits.POLICIES`.
-        seed: of the split.
-        name: of the corpus.
         licence: terms of the sounds; by default what is known of the SoundFonts.
         workers: processes; by default one a core.
         distinct: keep of notes that are equal to the last bit the first alone.
-        overwrite: replace a corpus that is already at `out`.
         progress: called with (notes done, notes in all).
+        writing: as `CorpusWriter` takes it.
 
     Returns:
         The finished corpus. `meta["counts"]` says how many notes were "silent" or "twins" (listed in the quarantine,
@@ -216,7 +210,7 @@ def render_soundfont(
         )
     if hold is not None and hold <= 0:
         raise UserError(f"A note cannot be held for {hold} seconds.")
-    check_destination(out, overwrite)
+    check_destination(out, writing.get("overwrite", False))
     chosen = _choose(files, banks, programs)
     load_library()  # said now rather than by every worker
     samples = round(seconds * sample_rate)
@@ -237,15 +231,7 @@ def render_soundfont(
     terms = licence or "; ".join(sorted({licence_of(file, read_table(file)) for file in files}))
     workers = workers or max(1, min(processors(), len(jobs)))
     with CorpusWriter(
-        out,
-        sample_rate=sample_rate,
-        samples=samples,
-        name=name,
-        licence=terms,
-        provenance=provenance,
-        split=split,
-        seed=seed,
-        overwrite=overwrite,
+        out, sample_rate=sample_rate, samples=samples, licence=terms, provenance=provenance, **writing
     ) as writer:
         for job, played in _played(jobs, take, workers):
             stem = Path(job.file).stem

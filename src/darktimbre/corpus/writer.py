@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +58,15 @@ def check_destination(path: Path, overwrite: bool) -> None:
         raise UserError(f"{path} exists and is no corpus, so it is left alone: name another folder.")
     if not overwrite:
         raise UserError(f"{path} already holds a corpus: name another folder, or add --force to replace it.")
+
+
+class Writing(TypedDict, total=False):
+    """Arguments of `CorpusWriter` that renderers hand on as they are."""
+
+    name: str
+    split: str
+    seed: int
+    overwrite: bool
 
 
 class CorpusWriter:

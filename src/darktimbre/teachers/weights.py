@@ -7,8 +7,10 @@ line in `weights.json`: the SHA-256 of what was given and of what is kept (YAMNe
 import json
 import os
 import shutil
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,9 @@ from darktimbre.teachers.frozen import sha256
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An official file.
+    """An official file, by the teacher's name in `SOURCES`.
 
     Attributes:
-        teacher: which teacher it is for.
         address: official HTTPS address.
         megabytes: rounded size, for people.
         limit: bytes after which a download is cut off as not being this file.
@@ -32,43 +33,11 @@ class Source:
         sha256: of the file. Neither host publishes one; these are what many independent projects pin.
     """
 
-    teacher: str
     address: str
     megabytes: int
     limit: int
     licence: str
     sha256: str
-
-
-SOURCES = {
-    source.teacher: source
-    for source in (
-        Source(
-            teacher="yamnet",
-            address="https://storage.googleapis.com/audioset/yamnet.h5",
-            megabytes=15,
-            limit=64 << 20,
-            licence="Apache-2.0",
-            sha256="13c3308955bbfaef262f175ac9c40e47b134573a93984f009220dd7cc12a1744",
-        ),
-        Source(
-            teacher="cnn14",
-            address="https://zenodo.org/record/3987831/files/Cnn14_mAP%3D0.431.pth?download=1",
-            megabytes=327,
-            limit=512 << 20,
-            licence="CC-BY-4.0",
-            sha256="0dc499e40e9761ef5ea061ffc77697697f277f6a960894903df3ada000e34b31",
-        ),
-        Source(
-            teacher="cnn14-16k",
-            address="https://zenodo.org/record/3987831/files/Cnn14_16k_mAP%3D0.438.pth?download=1",
-            megabytes=359,
-            limit=512 << 20,
-            licence="CC-BY-4.0",
-            sha256="e2ee543a27919542c2ea03eabaa70b24dcd4e6c8e05621de6b67a94e4c5058e6",
-        ),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +56,9 @@ class Given:
     limit: int
 
 
-GIVEN = {
-    "vggish": Given(
-        file="vggish-10086976.pth", project="harritaylor/torchvggish on GitHub", megabytes=289, limit=512 << 20
-    )
-}
+_TABLES = tomllib.loads(files("darktimbre.teachers").joinpath("data/weights.toml").read_text(encoding="utf-8"))
+SOURCES = {name: Source(**table) for name, table in _TABLES["fetched"].items()}
+GIVEN = {name: Given(**table) for name, table in _TABLES["given"].items()}
 
 
 def home() -> Path:
