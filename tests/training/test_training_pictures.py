@@ -16,7 +16,6 @@ from darktimbre.training import checkpoint
 from darktimbre.training.curves import draw_losses
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.journal import read_journal
-from darktimbre.training.picture_classifier import shifted
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.digit_gan import DigitGanTask
@@ -187,37 +186,6 @@ def test_generator_on_disk_draws_what_was_trained_whatever_the_batch(corpus, tmp
     (tmp_path / "run" / "bundle" / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match="has the shape"):
         PictureGan.from_pretrained(tmp_path / "run" / "bundle")
-
-
-# ----------------------------------------------------------------------------
-# The classifier
-
-
-def test_classifier_learns_bars_and_tells_how_often_it_is_right(corpus, tmp_path):
-    recipe = digit_recipe(
-        task="picture-classifier",
-        classifier={"widths": [4, 8], "embedding": 8, "dropout": 0.1, "shift": 1},
-        schedule=[{"notes": 960, "batch": 12}],
-        optimiser={"lr": 0.01, "betas": [0.9, 0.99]},
-    )
-    assert trained(recipe, corpus, tmp_path / "run") == "done"
-    classifier = PictureClassifier.from_pretrained(tmp_path / "run" / "bundle")
-    assert classifier.accuracy is not None
-    assert classifier.accuracy > 0.9
-    metrics = classifier.config["metrics"]
-    assert [metrics[split]["pictures"] for split in ("train", "valid", "test")] == [36, 12, 12]
-    opened = Corpus.open(corpus, of="pictures")
-    seen = classifier.judge(opened.pictures(opened.rows("test")))
-    right = seen.probabilities.argmax(1) == opened.column("category")[opened.rows("test")].astype(int)
-    assert right.mean() == pytest.approx(metrics["test"]["accuracy"])
-    np.testing.assert_allclose(seen.probabilities.sum(1), 1, rtol=1e-5)
-
-
-def test_a_picture_moves_down_and_right_and_black_comes_in():
-    picture = torch.arange(12.0).reshape(1, 1, 3, 4).repeat(2, 1, 1, 1)
-    moved = shifted(picture, torch.tensor([[1, -1], [0, 0]]))
-    assert moved[0, 0].tolist() == [[-1, -1, -1, -1], [1, 2, 3, -1], [5, 6, 7, -1]]
-    torch.testing.assert_close(moved[1], picture[1])
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,17 @@ import torch
 from pydantic import ValidationError
 from tests.training.tiny import RATE, SAMPLES, tiny_recipe
 
+from darktimbre.corpus.classes import class_indices, family_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.representation.codec import codec_from_config
-from darktimbre.training.classes import families_of, family_classes
 from darktimbre.training.dataset import choose_attributes, note_dataset
 from darktimbre.training.recipe.schema import Data
 from darktimbre.training.tasks.gan import GanTask, network_config
+from darktimbre.training.tasks.note_classifier import families_of
 from darktimbre.training.tree import label_mask
 
 PLACES = [("drums", "kick"), ("drums", "kick"), ("drums", "snare"), ("synths", None), ("drums", "clap"), ("fx", "kick")]
@@ -136,7 +137,7 @@ def test_families_of_a_classifier_may_be_classes_or_leaves(tmp_path):
     leaves = families_of(data(families="subcategory"), corpus)
     assert leaves == ("drums/clap", "drums/kick", "drums/snare", "fx/kick", "synths")
     rows = np.arange(len(corpus))
-    assert family_classes(corpus, rows, leaves, "subcategory").tolist() == [1, 1, 2, 4, 0, 3]
+    assert class_indices(family_of(corpus, rows, "subcategory"), leaves).tolist() == [1, 1, 2, 4, 0, 3]
     assert families_of(data(), corpus) == ()  # no NSynth family is known of any
 
 

@@ -142,6 +142,9 @@ def read_attributes(corpus_path: Path | str, teacher: str) -> tuple[str, ...]:
         document = json.loads((tags / "attributes.json").read_text(encoding="utf-8"))
         names = tuple(item["name"] for item in document["attributes"])
     except FileNotFoundError:
+        if read_meta(tags) is None:
+            makers = "`darktimbre tag` and `darktimbre attributes` make them"
+            raise UserError(f"{corpus_path} has no tags of {teacher} ({makers}).") from None
         raise UserError(f"No attributes are chosen for {corpus_path} yet: run `{command}`.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{tags / 'attributes.json'} cannot be read ({error}): run `{command}` again.") from None

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from darktimbre.corpus.classes import class_indices
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
@@ -117,10 +118,8 @@ def note_dataset(data: Data, corpus: Corpus, attributes: Attributes) -> NoteData
     rows = corpus.rows(data.split)
     pitch_class = np.zeros(0, np.int64)
     if attributes.pitches:
-        pitch = corpus.column("pitch")
-        rows = rows[np.isin(pitch[rows], attributes.pitches)]
-        order = {midi: index for index, midi in enumerate(attributes.pitches)}
-        pitch_class = np.array([order[int(midi)] for midi in pitch[rows]], dtype=np.int64)
+        pitch_class = class_indices(corpus.column("pitch")[rows], attributes.pitches)
+        rows, pitch_class = rows[pitch_class >= 0], pitch_class[pitch_class >= 0]
     if not len(rows):
         span = (
             f" with a pitch from {min(attributes.pitches)} to {max(attributes.pitches)}" if attributes.pitches else ""
@@ -203,10 +202,4 @@ def picture_dataset(data: Data, corpus: Corpus) -> PictureDataset:
         raise UserError(
             f"All pictures of {corpus.path} are of one class, {classes[0]!r}: there is nothing to tell apart."
         )
-    return PictureDataset(corpus, rows, classes, picture_labels(corpus, rows, classes))
-
-
-def picture_labels(corpus: Corpus, rows: NDArray[np.int64], classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """Place of each row's class among `classes` (picture,); −1 where it is none of them."""
-    place = {name: index for index, name in enumerate(classes)}
-    return np.array([place.get(str(name), -1) for name in corpus.column("category")[rows]], dtype=np.int64)
+    return PictureDataset(corpus, rows, classes, class_indices(corpus.column("category")[rows], classes))

@@ -13,6 +13,9 @@ from darktimbre.notes.errors import UserError
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.tasks.base import recipe_from, task_named
 
+ALIASES = {"note-classifier": "inception", "digit-classifier": "digits-classifier"}
+"""Plainer names of recipes."""
+
 
 def recipe_names() -> list[str]:
     """Names of the recipes in the package."""
@@ -68,7 +71,7 @@ def _text(name: str | Path) -> str:
             return path.read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"The recipe {path} cannot be read: {error.strerror}.") from None
-    known = recipe_names()
+    known, name = recipe_names(), ALIASES.get(str(name), name)
     if str(name) not in known:
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.3)
         hint = f" Did you mean {near[0]!r}?" if near else ""

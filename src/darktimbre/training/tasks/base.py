@@ -123,6 +123,7 @@ class Task(ABC):
     Attributes:
         Recipe: its recipe, whose field `task` is a `Literal` of the task's name.
         name: that name.
+        aliases: further names that recipes may give.
         plan, recipe, corpus, context: of this run.
         corpus_of: what its corpora hold.
         accepts: which of `FLAGS` it takes.
@@ -132,6 +133,7 @@ class Task(ABC):
 
     Recipe: ClassVar[type[schema.Recipe]]
     name: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
     corpus_of: ClassVar[Literal["sounds", "pictures"]] = "sounds"
     accepts: ClassVar[frozenset[str]] = frozenset({"--keep-best", "--weights"})
     evaluated_by: ClassVar[Literal["teacher", "classifier"] | None] = None
@@ -286,9 +288,10 @@ def recipe_from(data: Mapping[str, Any]) -> Recipe:
     Raises:
         ValueError: there is no such task, an unknown key, or a value that is not allowed (pydantic's ValidationError).
     """
-    own = task_named(data).Recipe
-    foreign = {key for task in tasks().values() for key in task.Recipe.model_fields} - own.model_fields.keys()
-    return own.model_validate({key: value for key, value in data.items() if key not in foreign})
+    task = task_named(data)
+    foreign = {key for other in tasks().values() for key in other.Recipe.model_fields} - task.Recipe.model_fields.keys()
+    own = {key: value for key, value in data.items() if key not in foreign}
+    return task.Recipe.model_validate(own | {"task": task.name})
 
 
 def task_named(data: Mapping[str, Any]) -> type[Task]:
@@ -298,7 +301,8 @@ def task_named(data: Mapping[str, Any]) -> type[Task]:
         ValueError: there is no such task.
     """
     known, name = tasks(), data.get("task", DEFAULT)
-    if name not in known:
-        *first, last = (repr(one) for one in known)
-        raise ValueError(f"task is {name!r}; it should be {', '.join(first)} or {last}")
-    return known[name]
+    for task in known.values():
+        if name in (task.name, *task.aliases):
+            return task
+    *first, last = (repr(one) for one in known)
+    raise ValueError(f"task is {name!r}; it should be {', '.join(first)} or {last}")

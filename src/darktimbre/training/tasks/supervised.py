@@ -1,135 +1,166 @@
-"""The tagger and the classifiers."""
+"""Supervised training: one network, AdamW, and labels that the corpus holds. A tagger or classifier is a subclass."""
 
+from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
-from pydantic import model_validator
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from darktimbre import __version__
+from darktimbre.bundle.model_folder import ModelFolder
+from darktimbre.bundle.weights import state_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.training import inception, picture_classifier, tagger
-from darktimbre.training.classes import choose_classes, gather_classes
-from darktimbre.training.dataset import choose_attributes, note_dataset, picture_dataset
+from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.listeners import Classifier, Inception, Tagger
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.sampling import RowSampler, uniform
 from darktimbre.training.schedule import Schedule, StepState
-from darktimbre.training.tasks.base import Outcome, Plan, Task, shrunk_widths
+from darktimbre.training.tasks.base import Outcome, Plan, Task
 
 
-class TaggerRecipe(Recipe):
-    """Distils a teacher into the embedded one."""
+class SupervisedTask(Task):
+    """One network and its optimiser; a subclass names the dataset, the network, the losses and what is saved.
 
-    task: Literal["tagger"]
-    tagger: Tagger = Tagger()
+    Attributes:
+        key: section of the recipe with the network's settings; prefix of the network's tensors in a checkpoint.
+        noun, unit: what is trained, and on what, in messages.
+        draws: which random numbers augment an example (see `sampling.PURPOSES`), and how many of them.
+        heads: fields of the network's configuration that count classes.
+        model: what is saved.
+        recorded: keys of the recipe that are saved with it, beside the section.
+        settings: the recipe's section.
+        dataset: the examples; `rows` are theirs in the corpus.
+        network: the network.
+    """
 
+    key: ClassVar[str]
+    noun: ClassVar[str] = "classifier"
+    unit: ClassVar[str] = "notes"
+    draws: ClassVar[tuple[str, int]]
+    heads: ClassVar[tuple[str, ...]] = ()
+    model: ClassVar[type[ModelFolder[Any, Any]]]
+    recorded: ClassVar[tuple[str, ...]] = ("name", "task", "data", "optimiser", "schedule", "seed")
+    dataset: Any
+    network: Any
 
-class NoteClassifierRecipe(Recipe):
-    """The classifier that evaluation measures by."""
+    @classmethod
+    @abstractmethod
+    def build_dataset(cls, plan: Plan, corpus: Corpus) -> Any:
+        """The examples of a corpus."""
 
-    task: Literal["inception"]
-    inception: Inception = Inception()
+    @classmethod
+    @abstractmethod
+    def build_network(cls, settings: Any, dataset: Any) -> Any:
+        """The network for a dataset, with random weights; for None, with as many classes as are usual."""
 
+    @abstractmethod
+    def losses(self, index: NDArray[np.int64], draws: Tensor) -> dict[str, Tensor]:
+        """Unweighted losses by name, scalars; a setting of the same name is the weight.
 
-class DigitClassifierRecipe(Recipe):
-    """The classifier of digits."""
+        Args:
+            index: (batch,) places within the dataset's rows.
+            draws: (batch, number) in [0, 1): how each example is augmented.
+        """
 
-    task: Literal["picture-classifier"]
-    classifier: Classifier = Classifier()
+    def labels(self) -> dict[str, Any]:
+        """What the network predicts, as the saved configuration names it."""
+        raise NotImplementedError
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "DigitClassifierRecipe":
-        if self.init != "scratch" or any(stage.fade or stage.scale for stage in self.schedule):
-            raise ValueError("a picture-classifier has no init, and no stage that fades in or has a scale")
-        return self
+    def metrics(self, model: Any) -> dict[str, Any]:
+        """How accurate the saved model is, by split."""
+        raise NotImplementedError
 
+    def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
+        super().__init__(plan, corpus, context)
+        self.settings = getattr(self.recipe, self.key)
+        self.dataset = self.build_dataset(plan, corpus)
+        self.sampler = RowSampler(len(self.dataset.rows), self.recipe.seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed)
+            self.network = self.build_network(self.settings, self.dataset)
+        self.network.to(context.device, memory_format=torch.channels_last)
+        self.adam = torch.optim.AdamW(
+            self.network.parameters(), weight_decay=self.settings.weight_decay, betas=self.recipe.optimiser.betas
+        )
 
-class _Adapter(Task):
-    training: Any
-
+    # ------------------------------------------------------------------------
+    # A step:  w ← AdamW(w, ∇ Σ weight · loss(network(augmented example), answer))
+    # ------------------------------------------------------------------------
     def step(self, state: StepState) -> dict[str, Tensor]:
-        return self.training.step(state)
+        """One step on examples that are changed a little; returns the unweighted losses."""
+        recipe, context = self.recipe, self.context
+        part = context.rank_slice(state.batch)
+        index = self.sampler.rows(state.notes_seen, state.batch)[part]
+        purpose, count = self.draws
+        draws = uniform(recipe.seed, purpose, state.notes_seen, (state.batch, count))[part]
+        for group in self.adam.param_groups:
+            group["lr"] = recipe.optimiser.lr * state.rate
+        self.network.train()
+        with torch.random.fork_rng(devices=context.rng_devices):
+            torch.manual_seed(recipe.seed + 1 + state.step)  # dropout depends on the step alone, so that runs resume
+            losses = self.losses(index, draws)
+        torch.stack([getattr(self.settings, name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
+        context.average_gradients(self.network)
+        context.average([buffer for name, buffer in self.network.named_buffers() if "running_" in name])
+        self.adam.step()
+        self.adam.zero_grad(set_to_none=True)
+        return losses
 
     def tensors(self) -> dict[str, Tensor]:
-        return self.training.tensors()
+        """Everything that a step reads or writes."""
+        optimiser = optimiser_tensors(f"adam-{self.key}", self.adam, self.network)
+        return module_tensors(self.key, self.network) | optimiser
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        self.training.restore(tensors)
+        """Inverse of `tensors`."""
+        restore_module(self.key, self.network, tensors)
+        restore_optimiser(f"adam-{self.key}", self.adam, self.network, tensors)
 
-    def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path | None:
-        return self.training.save(folder, state, losses, half=half)
-
-    @classmethod
-    def closing(cls, outcome: Outcome) -> list[str]:
-        return [f"The classifier is in {outcome.bundle}."] if outcome.bundle else []
-
-
-class TaggerTask(_Adapter):
-    Recipe = TaggerRecipe
-
-    def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
-        super().__init__(plan, corpus, context)
-        self.training = tagger.TaggerTraining(plan, note_dataset(plan.recipe.data, corpus, plan.attributes), context)
+    # ------------------------------------------------------------------------
+    # Before and after a run
 
     @classmethod
-    def make_plan(cls, recipe: TaggerRecipe, corpus: Corpus) -> Plan:
-        return Plan.of(recipe, corpus, choose_attributes(recipe.data, corpus))
-
-    @classmethod
-    def dry_run(cls, recipe: TaggerRecipe, corpus: Corpus | None, accelerator: str) -> list[str]:
-        lines = []
+    def dry_run(cls, recipe: Any, corpus: Corpus | None, accelerator: str) -> list[str]:
+        """What would be trained on, and the size of the network."""
+        lines, dataset = [], None
         if corpus is not None:
-            rows = note_dataset(recipe.data, corpus, choose_attributes(recipe.data, corpus)).rows
-            lines.append(f"corpus: {len(rows):,} of {len(corpus):,} notes of {corpus.name} are trained on")
-        return [*lines, f"{Schedule(recipe).total:,} notes in {Schedule(recipe).steps:,} steps"]
+            plan = cls.make_plan(recipe, corpus)
+            dataset = cls.build_dataset(plan, corpus)
+            count = f"{len(dataset.rows):,} of {len(corpus):,} {cls.unit}"
+            lines += [*plan.messages, f"corpus: {count} of {corpus.name} are trained on"]
+        with torch.device("meta"):
+            network = cls.build_network(getattr(recipe, cls.key), dataset)
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        schedule = Schedule(recipe)
+        heads = [", ".join(f"{getattr(network.config, head)} {head}" for head in cls.heads)] if cls.heads else []
+        run = f"{schedule.total:,} {cls.unit} in {schedule.steps:,} steps"
+        return [*lines, *heads, f"network: {parameters:,} parameters", run]
 
-    @classmethod
-    def shrunk(cls, recipe: TaggerRecipe, **sections: Any) -> Any:
-        return super().shrunk(recipe, tagger=recipe.tagger.model_copy(update={"start": "scratch"}), **sections)
+    def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path:
+        """Writes the network, with how accurate it is on each split."""
+        config = {
+            "network": self.network.config.model_dump(mode="json"),
+            **self.labels(),
+            "recipe": self.recipe.model_dump(mode="json", include=set(self.recorded) | {self.key}),
+            "provenance": self.provenance(state, losses),
+        }
+        model = self.model(config, state_of(self.network))
+        return replace(model, config=config | {"metrics": self.metrics(model)}).save_pretrained(folder)
+
+    def provenance(self, state: StepState, losses: dict[str, float]) -> dict[str, Any]:
+        """What the network was trained on, and how long."""
+        return {
+            "corpus": self.plan.corpus,
+            "trained on": f"the {self.recipe.data.split} split: {len(self.dataset.rows):,} {self.unit}",
+            "notes_seen": state.notes_seen,
+            "darktimbre": __version__,
+            "losses": losses,
+        }
 
     @classmethod
     def closing(cls, outcome: Outcome) -> list[str]:
-        return [f"The tagger is in {outcome.bundle}."] if outcome.bundle else []
-
-
-class NoteClassifierTask(_Adapter):
-    Recipe = NoteClassifierRecipe
-
-    def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
-        super().__init__(plan, corpus, context)
-        dataset = gather_classes(plan.recipe.data, corpus, plan.attributes)
-        self.training = inception.InceptionTraining(plan, dataset, context)
-
-    @classmethod
-    def make_plan(cls, recipe: NoteClassifierRecipe, corpus: Corpus) -> Plan:
-        classes, messages = choose_classes(recipe.data, corpus)
-        return Plan.of(recipe, corpus, classes, messages=messages)
-
-    @classmethod
-    def dry_run(cls, recipe: NoteClassifierRecipe, corpus: Corpus | None, accelerator: str) -> list[str]:
-        return inception.dry_run_lines(recipe, corpus)
-
-
-class DigitClassifierTask(_Adapter):
-    Recipe = DigitClassifierRecipe
-    corpus_of = "pictures"
-    accepts = frozenset()
-
-    def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
-        super().__init__(plan, corpus, context)
-        dataset = picture_dataset(plan.recipe.data, corpus)
-        self.training = picture_classifier.PictureClassifierTraining(plan, dataset, context)
-
-    @classmethod
-    def make_plan(cls, recipe: DigitClassifierRecipe, corpus: Corpus) -> Plan:
-        picture_dataset(recipe.data, corpus)
-        return Plan.of(recipe, corpus)
-
-    @classmethod
-    def dry_run(cls, recipe: DigitClassifierRecipe, corpus: Corpus | None, accelerator: str) -> list[str]:
-        return picture_classifier.dry_run_lines(recipe, corpus)
-
-    @classmethod
-    def shrunk(cls, recipe: DigitClassifierRecipe, **sections: Any) -> Any:
-        narrow = recipe.classifier.model_copy(update={"widths": shrunk_widths(recipe.classifier.widths)})
-        return super().shrunk(recipe, classifier=narrow, **sections)
+        """Where the network is."""
+        return [f"The {cls.noun} is in {outcome.bundle}."] if outcome.bundle else []

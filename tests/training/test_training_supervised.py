@@ -1,4 +1,4 @@
-"""The classifier in training: what counts for what, moved notes, exact resume, a card that tells who was held out."""
+"""Supervised tasks: which labels count, augmentation, exact resume, the accuracies that are saved with a classifier."""
 
 import json
 from pathlib import Path
@@ -7,22 +7,25 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.training.digits import digit_recipe, make_pictures
 from tests.training.tiny import Ear
 from typer.testing import CliRunner
 
 from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.pictures import PictureClassifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
-from darktimbre.models.inception import Inception, InceptionConfig
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
-from darktimbre.training.classes import choose_classes, family_classes, gather_classes, pitch_classes
-from darktimbre.training.listeners import Inception as Choices
+from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.recipe.load import load_recipe
 from darktimbre.training.recipe.schema import Data, Recipe
-from darktimbre.training.steps.inception import Lesson, inception_step, moved_class, shifted, tilted, transposed
+from darktimbre.training.schedule import Schedule
+from darktimbre.training.tasks import digit_classifier, note_classifier
 from darktimbre.training.tasks.base import recipe_from
+from darktimbre.training.tasks.note_classifier import LabelledNotes, NoteClassifierTask, choose_classes
 from darktimbre.training.trainer import Options, train_recipe
 
 RATE, SAMPLES = 8000, 1000
@@ -59,9 +62,9 @@ def make(path: Path, *, pitched: bool = True, families: tuple[str, ...] = tuple(
 
 
 def recipe(**changes: Any) -> Recipe:
-    """A narrow network, a step a moment."""
+    """A narrow note classifier; `changes` replace whole sections."""
     small: dict[str, Any] = {
-        "name": "listening",
+        "name": "notes",
         "task": "inception",
         "data": {"pitches": None, "attributes": list(NAMES)},
         "inception": {"stem": 6, "widths": [16, 16], "embedding": 16, "semitones": 0, "dropout": 0.1},
@@ -75,9 +78,24 @@ def recipe(**changes: Any) -> Recipe:
     return recipe_from(small | changes)
 
 
+def bars(**changes: Any) -> Recipe:
+    """A narrow digit classifier."""
+    return digit_recipe(
+        task="picture-classifier",
+        classifier={"widths": [4, 8], "embedding": 8, "dropout": 0.1, "shift": 1},
+        optimiser={"lr": 0.01, "betas": [0.9, 0.99]},
+        **changes,
+    )
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return make(tmp_path_factory.mktemp("corpora") / "three")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return make_pictures(tmp_path_factory.mktemp("pictures") / "bars")
 
 
 def run(chosen: Recipe, corpus: Corpus, folder: Path, **options: Any) -> tuple[Path | None, list[str]]:
@@ -89,26 +107,27 @@ def run(chosen: Recipe, corpus: Corpus, folder: Path, **options: Any) -> tuple[P
 
 
 # ----------------------------------------------------------------------------
-# What is learnt
+# Labels of a corpus
 
 
-def test_classes_are_read_from_the_corpus_and_what_lacks_one_is_said(corpus):
+def test_classes_are_read_from_the_corpus_and_notes_without_one_are_reported(corpus):
     attributes, said = choose_classes(Data(pitches=None, attributes=NAMES), corpus)
     assert attributes.pitches == PITCHES
     assert attributes.names == NAMES
     assert "3 of 36 notes have none of the 3 pitch classes: they count for their family alone." in said
     assert "12 of 36 notes have no known family: they are the family 'other'." in said
-    material = gather_classes(Data(pitches=None), corpus, attributes)
-    assert (len(material.rows), int((material.pitch_class < 0).sum())) == (36, 3)
-    families = family_classes(corpus, material.rows, ("other", "pipe", "reed"))
-    assert np.bincount(families).tolist() == [12, 12, 12]
+    notes = LabelledNotes.of(Data(pitches=None), corpus, attributes, corpus.rows("train"))
+    assert (len(notes.rows), int((notes.pitch_class < 0).sum())) == (36, 3)
+    assert notes.families == ("other", "pipe", "reed")
+    assert np.bincount(notes.family).tolist() == [12, 12, 12]
 
 
 def test_a_range_of_pitches_leaves_the_others_to_their_family(corpus):
     attributes, said = choose_classes(Data(pitches=(58, 70), attributes=0), corpus)
     assert attributes.pitches == (60, 64)
     assert any("15 of 36 notes" in sentence for sentence in said)
-    assert pitch_classes(corpus, corpus.rows("train"), (60, 64))[:3].tolist() == [-1, -1, 1]
+    notes = LabelledNotes.of(Data(), corpus, attributes, corpus.rows("train"))
+    assert notes.pitch_class[:3].tolist() == [-1, -1, 1]
 
 
 def test_without_tags_it_is_trained_without_soft_labels(tmp_path):
@@ -122,22 +141,22 @@ def test_without_tags_it_is_trained_without_soft_labels(tmp_path):
     assert Classifier.from_pretrained(bundle).predict(torch.zeros(1, SAMPLES)).attributes.shape == (1, 0)
 
 
-def test_tags_without_a_ranking_are_said(corpus):
+def test_tags_without_a_ranking_are_reported(corpus):
     attributes, said = choose_classes(Data(pitches=None, attributes=128), corpus)
     assert attributes.names == ()
     assert any("without soft labels: " in sentence and "darktimbre attributes" in sentence for sentence in said)
 
 
-def test_it_learns_what_there_is(tmp_path):
+def test_it_is_trained_on_the_labels_there_are(tmp_path):
     one_family = make(tmp_path / "pitch", families=("pipe",), tags=False)
     bundle, said = run(recipe(data={"pitches": None, "attributes": 0}), one_family, tmp_path / "a")
-    assert any("learns pitch alone" in sentence for sentence in said)
+    assert any("trained on pitch alone" in sentence for sentence in said)
     assert any("1 of 12 notes have none of the 3 pitch classes: they are left out" in sentence for sentence in said)
     assert bundle is not None
     assert Classifier.from_pretrained(bundle).families == ()
     unpitched = make(tmp_path / "family", pitched=False, tags=False)
     bundle, said = run(recipe(data={"pitches": None, "attributes": 0}), unpitched, tmp_path / "b")
-    assert any("learns families alone" in sentence for sentence in said)
+    assert any("trained on families alone" in sentence for sentence in said)
     assert bundle is not None
     assert (Classifier.from_pretrained(bundle).pitches, Classifier.from_pretrained(bundle).families[0]) == ((), "other")
     nothing = make(tmp_path / "nothing", pitched=False, families=("pipe",), tags=False)
@@ -154,82 +173,77 @@ def test_a_batch_of_one_is_refused(corpus, tmp_path):
 # The step
 
 
-def lesson(**changes: Any) -> Lesson:
-    generator = torch.Generator().manual_seed(0)
-    facts: dict[str, Any] = {
-        "waves": 0.1 * torch.randn(6, SAMPLES, generator=generator),
-        "pitch_class": torch.tensor([0, 1, 2, 0, 1, 2]),
-        "family": torch.tensor([0, 1, 0, 1, 0, 1]),
-        "soft": torch.rand(6, 2, generator=generator),
-        "moves": torch.full((6, 3), 0.5),
-    }
-    return Lesson(**(facts | changes))
+def started(corpus: Corpus, **settings: Any) -> NoteClassifierTask:
+    plain = {"stem": 4, "widths": [16], "embedding": 8, "dropout": 0.0, "semitones": 0}
+    chosen = recipe(inception=plain | settings, schedule=[{"notes": 32, "batch": 16}])
+    return NoteClassifierTask(NoteClassifierTask.make_plan(chosen, corpus), corpus, DistributedContext())
 
 
-def stepped(taught: Lesson, choices: Choices) -> tuple[Inception, dict[str, torch.Tensor]]:
-    from contextlib import nullcontext
-
-    config = InceptionConfig(sample_rate=RATE, pitches=3, families=2, attributes=2, stem=4, widths=(16,), embedding=8)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        network = Inception(config).train()
-        midi_of = torch.tensor(PITCHES)
-        class_at = torch.full((128,), -1, dtype=torch.int64)
-        class_at[midi_of] = torch.arange(3)
-        return network, inception_step(network, taught, class_at, midi_of, choices, nullcontext)
+def gradients(task: NoteClassifierTask, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """Losses of a first step; its gradients are left in the network."""
+    monkeypatch.setattr(task.adam, "step", lambda: None)
+    monkeypatch.setattr(task.adam, "zero_grad", lambda set_to_none: None)
+    return task.step(Schedule(task.recipe).at(0))
 
 
-def test_a_note_without_pitch_teaches_no_pitch():
-    gentle = Choices(dropout=0.0, semitones=0)
-    network, losses = stepped(lesson(pitch_class=torch.full((6,), -1)), gentle)
-    assert losses["pitch"] == 0
-    assert not network.pitch.weight.grad.any()
-    assert network.family.weight.grad.any()
-    network, _ = stepped(lesson(family=torch.full((6,), -1)), gentle)
-    assert not network.family.weight.grad.any()
-    assert network.pitch.weight.grad.any()
+@pytest.mark.parametrize(("without", "labels"), [("pitch", "pitch_class"), ("family", "family")])
+def test_a_note_without_a_label_trains_the_other_heads_alone(corpus, monkeypatch, without, labels):
+    task = started(corpus)
+    getattr(task.dataset, labels)[:] = -1
+    losses = gradients(task, monkeypatch)
+    assert losses[without] == 0
+    for head in ("pitch", "family"):
+        assert getattr(task.network, head).weight.grad.any() == (head != without)
 
 
-def test_weights_are_applied_once():
-    """With the weight of one loss doubled, its head's gradient doubles and the losses told stay as they are."""
-    first, told = stepped(lesson(), Choices(dropout=0.0, attributes=3.0))
-    second, again = stepped(lesson(), Choices(dropout=0.0, attributes=6.0))
-    torch.testing.assert_close(second.attributes.weight.grad, 2 * first.attributes.weight.grad)
-    torch.testing.assert_close(second.pitch.weight.grad, first.pitch.weight.grad)
-    assert told == again
+def test_weights_are_applied_once(corpus, monkeypatch):
+    """With the weight of one loss doubled, its head's gradient doubles; the losses that are returned are unweighted."""
+    first, second = started(corpus, attributes=3.0), started(corpus, attributes=6.0)
+    assert gradients(first, monkeypatch) == gradients(second, monkeypatch)
+    one, other = first.network, second.network
+    torch.testing.assert_close(other.attributes.weight.grad, 2 * one.attributes.weight.grad)
+    torch.testing.assert_close(other.pitch.weight.grad, one.pitch.weight.grad)
 
 
 def test_notes_are_moved_in_time():
     waves = torch.arange(1.0, 5.0).repeat(3, 1)
-    moved = shifted(waves, torch.tensor([0, 1, -2]))
+    moved = note_classifier.shifted(waves, torch.tensor([0, 1, -2]))
     assert moved.tolist() == [[1, 2, 3, 4], [0, 1, 2, 3], [3, 4, 0, 0]]
 
 
 def test_notes_are_moved_in_pitch_and_their_class_with_them():
     picture = torch.rand(3, 1, 6, 2)
-    moved = transposed(picture, torch.tensor([0, 2, -1]))
+    moved = note_classifier.transposed(picture, torch.tensor([0, 2, -1]))
     assert torch.equal(moved[0], picture[0])
     assert torch.equal(moved[1, :, 2:], picture[1, :, :4])
     assert not moved[1, :, :2].any()
     assert torch.equal(moved[2, :, :5], picture[2, :, 1:])
     assert not moved[2, :, 5:].any()
-    class_at = torch.full((128,), -1, dtype=torch.int64)
-    class_at[torch.tensor(PITCHES)] = torch.arange(3)
     classes, semitones = torch.tensor([0, 0, 1, 2, -1]), torch.tensor([3, 1, -3, 0, 0])
-    assert moved_class(classes, semitones, class_at, torch.tensor(PITCHES)).tolist() == [1, -1, 0, 2, -1]
+    moved_class = note_classifier.transposed_class(classes, semitones, torch.tensor(PITCHES))
+    assert moved_class.tolist() == [1, -1, 0, 2, -1]
+
+
+def test_a_picture_moves_down_and_right_and_black_comes_in():
+    picture = torch.arange(12.0).reshape(1, 1, 3, 4).repeat(2, 1, 1, 1)
+    moved = digit_classifier.shifted(picture, torch.tensor([[1, -1], [0, 0]]))
+    assert moved[0, 0].tolist() == [[-1, -1, -1, -1], [1, 2, 3, -1], [5, 6, 7, -1]]
+    torch.testing.assert_close(moved[1], picture[1])
 
 
 def test_a_tilt_keeps_what_is_silent_silent():
     picture = torch.tensor([0.0, 0.5, 0.5, 0.5, 0.0]).view(1, 1, 5, 1)
-    assert tilted(picture, torch.tensor([0.4])).flatten().tolist() == pytest.approx([0.0, 0.4, 0.5, 0.6, 0.0])
+    assert note_classifier.tilted(picture, torch.tensor([0.4])).flatten().tolist() == pytest.approx(
+        [0.0, 0.4, 0.5, 0.6, 0.0]
+    )
 
 
 # ----------------------------------------------------------------------------
 # The run
 
 
-def test_it_learns_pitch_and_family_and_tells_how_well(corpus, tmp_path):
-    """Seven hundred notes of three plain timbres are enough to name those of instruments never heard."""
+def test_notes_are_classified_and_the_accuracies_saved(corpus, tmp_path):
+    """Seven hundred notes of three plain timbres are enough to classify those of held-out instruments."""
     bundle, said = run(recipe(schedule=[{"notes": 720, "batch": 12}]), corpus, tmp_path / "run")
     assert bundle is not None
     classifier = Classifier.from_pretrained(bundle)
@@ -250,17 +264,50 @@ def test_it_learns_pitch_and_family_and_tells_how_well(corpus, tmp_path):
     assert (named == corpus.column("pitch")[rows]).mean() == pytest.approx(metrics["valid"]["pitch"]["accuracy"])
 
 
-def test_resumed_is_uninterrupted_to_the_bit(corpus, tmp_path):
-    chosen = recipe(inception={"stem": 4, "widths": [16], "embedding": 8, "dropout": 0.5, "semitones": 3})
-    whole, _ = run(chosen, corpus, tmp_path / "whole")
-    run(chosen, corpus, tmp_path / "parts", minutes=0.0)
-    resumed, said = run(chosen, corpus, tmp_path / "parts", resume=True)
+def test_pictures_are_classified_and_the_accuracies_saved(pictures, tmp_path):
+    bundle, _ = run(bars(schedule=[{"notes": 960, "batch": 12}]), pictures, tmp_path / "run")
+    assert bundle is not None
+    classifier = PictureClassifier.from_pretrained(bundle)
+    assert classifier.accuracy is not None
+    assert classifier.accuracy > 0.9
+    metrics = classifier.config["metrics"]
+    assert [metrics[split]["pictures"] for split in ("train", "valid", "test")] == [36, 12, 12]
+    rows = pictures.rows("test")
+    predicted = classifier.predict(pictures.pictures(rows))
+    right = predicted.probabilities.argmax(1) == pictures.column("category")[rows].astype(int)
+    assert right.mean() == pytest.approx(metrics["test"]["accuracy"])
+    np.testing.assert_allclose(predicted.probabilities.sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kind", "made"),
+    [
+        (recipe(inception={"stem": 4, "widths": [16], "embedding": 8, "dropout": 0.5}), "corpus", Classifier),
+        (bars(), "pictures", PictureClassifier),
+    ],
+    ids=["notes", "digits"],
+)
+def test_resumed_equals_uninterrupted_bit_for_bit(request, chosen, kind, made, tmp_path):
+    data = request.getfixturevalue(kind)
+    whole, _ = run(chosen, data, tmp_path / "whole")
+    run(chosen, data, tmp_path / "parts", minutes=0.0)
+    torch.manual_seed(99)  # whatever the process did meanwhile
+    resumed, said = run(chosen, data, tmp_path / "parts", resume=True)
     assert any(sentence.startswith("Resumed after") for sentence in said)
     states = [checkpoint.listing(tmp_path / name)[-1] / checkpoint.TENSORS for name in ("whole", "parts")]
     assert states[0].read_bytes() == states[1].read_bytes()
     assert whole is not None
     assert resumed is not None
-    assert Classifier.from_pretrained(whole).digest == Classifier.from_pretrained(resumed).digest
+    assert made.from_pretrained(whole).digest == made.from_pretrained(resumed).digest
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"), [("note-classifier", "inception"), ("digit-classifier", "digits-classifier")]
+)
+def test_plainer_names_of_recipes_and_tasks(alias, name):
+    known = load_recipe(name)
+    assert load_recipe(alias) == known
+    assert recipe_from(known.model_dump() | {"task": alias}) == known
 
 
 def test_on_the_command_line(corpus, tmp_path):
@@ -279,14 +326,14 @@ def test_on_the_command_line(corpus, tmp_path):
     ]
     start = ["train", "inception", "--corpus", str(corpus.path), *small]
     dry = CliRunner().invoke(app, [*start, "--dry-run"])
-    told = " ".join(dry.output.split())
-    assert dry.exit_code == 0, told
+    output = " ".join(dry.output.split())
+    assert dry.exit_code == 0, output
     for part in (
         "36 of 63 notes of three are trained on",
         "3 pitches, 3 families, 2 attributes",
         "16 notes in 2 steps",
     ):
-        assert part in told, part
+        assert part in output, part
     result = CliRunner().invoke(app, [*start, "--run", str(tmp_path / "run"), "--accelerator", "cpu"])
     assert result.exit_code == 0, result.output
     config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())

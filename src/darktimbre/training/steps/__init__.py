@@ -1,1 +1,0 @@
-"""One training step each, on one screen: losses are composed and weighted here and nowhere else."""
