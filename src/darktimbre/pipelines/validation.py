@@ -18,6 +18,7 @@ import torch
 from darktimbre import teachers
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.bundle.pictures import PictureClassifier, PictureGan
+from darktimbre.corpus.classes import class_indices
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.picture_plots import COLUMNS, draw_rows
 from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
@@ -32,7 +33,7 @@ from darktimbre.tagging.store import Tags
 from darktimbre.teachers.tagger import Tagger
 from darktimbre.training import checkpoint
 from darktimbre.training.curves import draw_losses
-from darktimbre.training.dataset import picture_dataset, picture_labels
+from darktimbre.training.dataset import picture_dataset
 from darktimbre.training.observer import Observer, View
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.load import load_recipe
@@ -252,7 +253,7 @@ class DigitValidation:
     def __init__(self, corpus: Corpus, classifier: PictureClassifier, every: int) -> None:
         self.every, self.classifier = every, classifier
         split, rows = next((split, rows) for split in ("test", "valid", "train") if len(rows := corpus.rows(split)))
-        label = picture_labels(corpus, rows, classifier.classes)
+        label = class_indices(corpus.column("category")[rows], classifier.classes)
         rows, label = rows[label >= 0][:SCORED], label[label >= 0][:SCORED]
         self.split, self.count = split, len(rows)
         self.real = scores_of(classifier.predict(corpus.pictures(rows)), label)

@@ -69,7 +69,7 @@ class NoteClassifierSettings(Section):
         self.config()  # says what is wrong with the widths
         return self
 
-    def config(self, **sizes: int) -> InceptionConfig:
+    def config(self, **sizes: Any) -> InceptionConfig:
         """The network for this sample rate and these numbers of classes."""
         return InceptionConfig(stem=self.stem, widths=self.widths, embedding=self.embedding, **sizes)
 
@@ -268,7 +268,8 @@ class NoteClassifierTask(SupervisedTask):
             notes = LabelledNotes.of(self.recipe.data, corpus, attributes, corpus.rows(split))
             names = np.unique(instrument[notes.rows])
             also = int(np.isin(names, trained_on).sum())
-            found[split] = facts = {"notes": len(notes.rows), "instruments": len(names), "also_in_train": also}
+            facts: dict[str, Any] = {"notes": len(notes.rows), "instruments": len(names), "also_in_train": also}
+            found[split] = facts
             if not len(notes.rows):
                 continue
             predicted = _predictions(model, notes)
