@@ -37,16 +37,16 @@ def quickstart(
         "weights": str(weights.resolve()) if weights else None,
         "from_scratch": from_scratch,
     }
-    state = pipeline.State.start_or_resume(run, given, console)
+    started = pipeline.Quickstart.start_or_resume(run, given, console)
     try:
-        report = pipeline.run_quickstart(state, minutes, console)
+        report = started.run(minutes)
     except KeyboardInterrupt:
         console.warn("Stopped; run the same command to resume.")
         raise typer.Exit(console.INTERRUPTED) from None
     show(report)
-    count = len(list(state.sounds.glob("*.wav")))
-    console.say(f"{count} sounds: {state.sounds}; spectrograms: {state.picture}; figures: {state.report}")
-    console.say(f"The instrument is {state.bundle}: play more of it with `darktimbre synth random {state.bundle} OUT`.")
+    count, bundle = len(list(started.sounds.glob("*.wav"))), started.bundle
+    console.say(f"{count} sounds: {started.sounds}; spectrograms: {started.spectrograms}; figures: {started.report}")
+    console.say(f"The instrument is {bundle}: play more of it with `darktimbre synth random {bundle} OUT`.")
 
 
 def show(report: dict[str, Any]) -> None:
@@ -58,20 +58,20 @@ def show(report: dict[str, Any]) -> None:
     real, trained = report["real"], report["trained"]
     figures = ("pitch_accuracy", "attribute_correlation", "logit_correlation")
     rows = [
-        (name, *(number(report[name][figure]) for figure in figures))
+        [name, *(number(report[name][figure]) for figure in figures)]
         for name in ("trained", "starter", "untrained", "real")
         if name in report
     ]
     if (same := real["same_instrument_correlation"]) is not None:
-        rows.append(("real, same instrument", "–", number(same), "–"))
+        rows.append(["real, same instrument", "–", number(same), "–"])
     headings = ("", "pitch accuracy", "attribute correlation", "of logits")
     console.table(headings, rows, title=f"{report['notes']} held-out notes")
     if real["pitch_accuracy"]:
         share = trained["pitch_accuracy"] / real["pitch_accuracy"]
         console.say(f"In tune (within 50 cents, by YIN) as often as {share:.0%} of what real notes reach.")
     if report["attributes"]:
-        rows = [row for row in report["attributes"][:4] if row["correlation"]]
-        best = ", ".join(f"{row['name']} {row['correlation']:.2f}" for row in rows)
+        first = [row for row in report["attributes"][:4] if row["correlation"]]
+        best = ", ".join(f"{row['name']} {row['correlation']:.2f}" for row in first)
         constant = trained["attributes_constant"]
         left_out = f" {constant} attribute(s) do not vary and are not counted." if constant else ""
         console.say(f"Followed best: {best}.{left_out}")

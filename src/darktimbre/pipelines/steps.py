@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from darktimbre.audio.atomic import atomic_file
+
 T = TypeVar("T")
 
 
@@ -15,23 +17,18 @@ class Reporter(Protocol):
 
     def say(self, text: str) -> None:
         """One line of result."""
-        ...
 
     def warn(self, text: str) -> None:
         """One line that should not be overlooked."""
-        ...
 
     def heading(self, text: str) -> None:
-        """A part begins."""
-        ...
+        """The title of the part that starts now."""
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
         """Rows under their headings."""
-        ...
 
     def progress(self, description: str, total: int | None = None, unit: str = "notes") -> AbstractContextManager[Any]:
         """Within it, `update(done, total, stage="")` says how far something is."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -73,3 +70,10 @@ def recorded(file: Path, *keys: str) -> Any:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return value
+
+
+def write_json(file: Path, data: Any) -> None:
+    """Writes a JSON file, whole or not at all, and the folders it lies in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(file) as temporary:
+        temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
