@@ -14,14 +14,14 @@ from tests.evaluation.tones import RATE, SAMPLES
 from typer.testing import CliRunner, Result
 
 from darktimbre import teachers
-from darktimbre.cli import console, evaluate
+from darktimbre.cli import console
 from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines import experiment as pipeline
 from darktimbre.pipelines import experiment_plans
-from darktimbre.pipelines.experiment import Request, corpus_places
-from darktimbre.pipelines.experiment_plans import Choices, Experiment, Sounds, Variant, experiment_of, numbers_of
+from darktimbre.pipelines.experiment import corpus_places
+from darktimbre.pipelines.experiment_plans import Experiment, Request, Sounds, Variant, experiment_of, numbers_of
 from darktimbre.pipelines.experiment_runs import Run, TimeLeft, digest_of, run_of
 from darktimbre.tagging.ranking import choose, read_attributes
 from darktimbre.tagging.store import Tags
@@ -76,13 +76,13 @@ def design(folder: Path):
     (folder / "listening.yaml").write_text(LISTENING)
     tiny = str(folder / "tiny.yaml")
 
-    def designed(choices: Choices) -> Experiment:
+    def designed(request: Request) -> Experiment:
         variants = (
             Variant("classifier", str(folder / "listening.yaml"), role="classifier"),
             Variant("baseline", tiny, ("name=tiny-baseline", "data.attributes=0")),
             *(
                 Variant(f"T={t:g}", tiny, (f"name=tiny-T{t:g}", f"data.temperature={t:g}"))
-                for t in choices.temperatures
+                for t in request.temperatures
             ),
         )
         return Experiment(
@@ -125,10 +125,11 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 def unevaluated(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(
-        evaluate, "evaluate_bundles",
-        lambda bundles, corpus, out, **more: calls.append({"bundles": bundles, "corpus": corpus, "out": out, **more}),
-    )  # fmt: skip
+
+    def evaluate(bundles, corpus, out, *, warn, update, **more) -> None:
+        calls.append({"bundles": bundles, "corpus": corpus, "out": out, **more})
+
+    monkeypatch.setattr(pipeline, "evaluate", evaluate)
     return calls
 
 
@@ -381,7 +382,7 @@ def test_time_left_is_told_by_the_clock_and_by_the_pace_of_the_task(tmp_path) ->
 def test_small_scale_is_one_recipe_at_several_temperatures() -> None:
     """Word for word what the runs of the published report were trained by."""
     variants = experiment_of(
-        "darkgan-paper", Choices(scale="small", teacher="yamnet", temperatures=(1.0, 1.5), renders=True)
+        Request(name="darkgan-paper", out=Path("out"), teacher="yamnet", temperatures=(1.0, 1.5))
     ).variants
     long = [
         "init=scratch", "schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000",
@@ -400,17 +401,9 @@ def test_small_scale_is_one_recipe_at_several_temperatures() -> None:
 
 
 def test_paper_scale_renders_a_second_corpus_for_gansynth_or_says_that_it_is_left_out() -> None:
-    def chosen(scale: str, *, gansynth: bool = False, renders: bool = True) -> Experiment:
-        return experiment_of(
-            "darkgan-paper",
-            Choices(
-                scale=scale,
-                teacher="cnn14",
-                temperatures=(1.0,),
-                gansynth=Path("mine") if gansynth else None,
-                renders=renders,
-            ),
-        )
+    def chosen(scale: str, **more: Any) -> Experiment:
+        settings = {"name": "darkgan-paper", "out": Path("out"), "teacher": "cnn14", "temperatures": (1.0,)}
+        return experiment_of(Request(**settings, scale=scale, **more))
 
     paper = chosen("paper")
     assert [variant.title for variant in paper.variants] == ["classifier", "baseline", "DarkGAN T=1", "GANSynth"]
@@ -421,17 +414,15 @@ def test_paper_scale_renders_a_second_corpus_for_gansynth_or_says_that_it_is_lef
             assert recipe.data.seconds == lengths[variant.sounds]
         assert recipe.data.teacher == "cnn14" or not recipe.data.attributes
     assert paper.remarks == ()
-    for left_out in (chosen("small"), chosen("paper", renders=False)):
+    for left_out in (chosen("small"), chosen("paper", corpus=Path("mine"))):
         assert len(left_out.sounds) == 1
         assert "GANSynth is left out" in left_out.remarks[0]
-    assert chosen("small", gansynth=True).remarks == ()
+    assert chosen("small", gansynth=Path("mine")).remarks == ()
 
 
 def test_digest_is_of_recipe_corpus_and_tags(corpus, tmp_path) -> None:
     opened = Corpus.open(corpus)
-    baseline = design(tmp_path)(
-        Choices(scale="small", teacher="fake", temperatures=(1.0, 2.0), renders=False)
-    ).variants[1]
+    baseline = design(tmp_path)(Request(name="tiny", out=tmp_path, teacher="fake", temperatures=(1.0, 2.0))).variants[1]
     digest = digest_of(baseline.resolved(), opened)
     assert digest == digest_of(baseline.resolved(), Corpus.open(corpus))
     other = band_tones(tmp_path / "other", instruments=6)
@@ -442,7 +433,7 @@ def test_digest_is_of_recipe_corpus_and_tags(corpus, tmp_path) -> None:
 
 def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> None:
     runs = whole[0]
-    variants = design(tmp_path)(Choices(scale="small", teacher="fake", temperatures=(1.0, 2.0), renders=False)).variants
+    variants = design(tmp_path)(Request(name="tiny", out=tmp_path, teacher="fake", temperatures=(1.0, 2.0))).variants
     opened = Corpus.open(corpus)
     found = [run_of(variant, opened, runs) for variant in variants]
     assert all(run.done for run in found)

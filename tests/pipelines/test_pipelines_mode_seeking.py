@@ -30,7 +30,7 @@ from darktimbre.models.surgery import with_pac, without_minibatch_stddev
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.pipelines import experiment as pipeline
-from darktimbre.pipelines.experiment_plans import AGAIN, WITHOUT, Choices, experiment_of, numbers_of
+from darktimbre.pipelines.experiment_plans import AGAIN, WITHOUT, Request, experiment_of, numbers_of
 from darktimbre.pipelines.experiment_runs import Start, digest_of, recipe_on
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose
@@ -278,10 +278,10 @@ def test_quality_is_worse_only_beyond_the_intervals_and_beyond_what_another_run_
 
 
 def test_arms_and_what_is_refused(tmp_path) -> None:
-    def choices(scale: str = "small", **more) -> Choices:
-        return Choices(scale=scale, temperatures=(1.0,), **more)
+    def choices(scale: str = "small", **more) -> Request:
+        return Request(name="mode-seeking", out=tmp_path, scale=scale, **more)
 
-    small, large = (experiment_of("mode-seeking", choices(scale)) for scale in ("small", "paper"))
+    small, large = (experiment_of(choices(scale)) for scale in ("small", "paper"))
     assert [variant.title for variant in small.variants][:3] == ["classifier", "start", WITHOUT]
     assert {variant.init_from for variant in small.variants[2:]} == {"start"}
     assert "start" not in [variant.title for variant in large.variants]  # the paper's recipe has no warm start
@@ -290,10 +290,10 @@ def test_arms_and_what_is_refused(tmp_path) -> None:
             assert variant.resolved().name
     (variant,) = (variant for variant in large.variants if variant.title == "mode seeking 0.5")
     assert variant.resolved().objectives.mode_seeking == 0.5
-    short = experiment_of("mode-seeking", choices("paper", notes=24_840)).variants[1].resolved()
+    short = experiment_of(choices("paper", notes=24_840)).variants[1].resolved()
     assert sum(stage.notes for stage in short.schedule) == pytest.approx(24_840, rel=0.001)
     with pytest.raises(UserError, match="inception trains something else"):
-        experiment_of("mode-seeking", choices(recipe="inception"))
+        experiment_of(choices(recipe="inception"))
     assert numbers_of("0.5,0.05,0.5", "--mode-seeking", (1.0,)) == (0.05, 0.5)
     for text in ("", "0", "-1,2", "much", "inf"):
         with pytest.raises(UserError, match="--mode-seeking takes numbers above 0"):
@@ -315,7 +315,7 @@ def test_an_instrument_of_classes_is_asked_as_it_was_trained(tmp_path) -> None:
     assert asked.condition.tolist() == class_labels(corpus, attributes.names, rows).tolist()
     kind, names, each = class_names(corpus, attributes)
     assert (kind, names, each.tolist()) == ("class", ("drums/kick", "drums/snare", "synth"), [0, 1, 2])
-    one_shots = experiment_of("mode-seeking", Choices(recipe="oneshot-classes"))
+    one_shots = experiment_of(Request(name="mode-seeking", out=tmp_path, recipe="oneshot-classes"))
     assert [variant.recipe for variant in one_shots.variants[:2]] == ["oneshot-classifier", "oneshot-classes"]
     assert {variant.resolved().data.teacher for variant in one_shots.variants[1:]} == {"classes"}
     variant = one_shots.variants[2]

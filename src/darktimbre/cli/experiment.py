@@ -105,20 +105,16 @@ def experiment(
 
     Example: darktimbre experiment darkgan-paper --scale small --temperatures 1,2 --out reports/paper
     """
-    counts = evaluate.counts_of(set_ or [])
-    choices = plans.Choices(
-        scale=scale, teacher=teacher, recipe=recipe, start=start, notes=notes, classifier=classifier, gansynth=gansynth,
+    request = plans.Request(
+        name=name, out=out, runs=runs, scale=scale, minutes=minutes, dry_run=dry_run, accelerator=accelerator,
+        corpus=corpus, soundfont=soundfont, teacher=teacher, weights=weights, gansynth=gansynth, recipe=recipe,
         temperatures=plans.numbers_of(temperatures, "--temperatures", plans.TEMPERATURES),
-        weights=plans.numbers_of(weights_of_loss, "--mode-seeking", plans.WEIGHTS),
-        renders=corpus is None or soundfont is not None,
-    )  # fmt: skip
-    request = pipeline.Request(
-        name=name, out=out, choices=choices, runs=runs, corpus=corpus, soundfont=soundfont, weights=weights,
-        minutes=minutes, dry_run=dry_run, quick=quick, counts=counts, fad=not no_fad, card=not no_card, seed=seed,
-        accelerator=accelerator,
+        mode_seeking=plans.numbers_of(weights_of_loss, "--mode-seeking", plans.WEIGHTS),
+        start=start, notes=notes, classifier=classifier, quick=quick, counts=evaluate.counts_of(set_ or []),
+        fad=not no_fad, card=not no_card, seed=seed,
     )  # fmt: skip
     try:
-        pipeline.run_experiment(request, console, evaluate.evaluate_bundles)
+        pipeline.run_experiment(request, console)
     except KeyboardInterrupt:
         console.warn("Stopped; run the same command to resume.")
         raise typer.Exit(console.INTERRUPTED) from None

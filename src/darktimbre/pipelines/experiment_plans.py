@@ -3,12 +3,13 @@
 A further experiment is a further entry of `EXPERIMENTS`, not a further program.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from darktimbre.bundle.bundle import Bundle
+from darktimbre.evaluation.profile import PAPER, QUICK, Profile
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.training.recipe.load import load_recipe
@@ -35,18 +36,11 @@ HALF_LIVES = 8  # of the averaged generator in a variant's training: what it was
 
 @dataclass(frozen=True)
 class Sounds:
-    """A corpus, where none is given: every preset of a SoundFont × pitches × velocities.
+    """A corpus, where none is given: every preset of a SoundFont × pitches × velocities."""
 
-    Attributes:
-        name: how variants refer to it.
-        seconds: length of a note.
-        pitches: lowest and highest MIDI note, both included.
-        velocities: MIDI velocities.
-    """
-
-    name: str
+    name: str  # how variants refer to it
     seconds: float = 1.0
-    pitches: tuple[int, int] = (44, 69)
+    pitches: tuple[int, int] = (44, 69)  # lowest and highest MIDI note, both included
     velocities: tuple[int, ...] = (50, 90, 120)
 
 
@@ -54,23 +48,16 @@ class Sounds:
 class Variant:
     """One thing that is trained.
 
-    Attributes:
-        title: its row in the tables.
-        recipe: name in the package, or a YAML file.
-        overrides: `key=value`, in their order.
-        sounds: name of the corpus that it is trained on.
-        role: an `instrument` is a row of the comparison; the `classifier` is what rows are measured by; others are
-            initialised from a `start`.
-        init_from: title of the variant whose bundle it is initialised from, or that bundle's folder; None: as its
-            recipe says.
+    An `instrument` is a row of the comparison; the `classifier` is what rows are measured by; others are initialised
+    from a `start`.
     """
 
-    title: str
-    recipe: str
-    overrides: tuple[str, ...] = ()
-    sounds: str = "notes"
+    title: str  # its row in the tables
+    recipe: str  # name in the package, or a YAML file
+    overrides: tuple[str, ...] = ()  # `key=value`, in their order
+    sounds: str = "notes"  # name of the corpus that it is trained on
     role: Literal["instrument", "classifier", "start"] = "instrument"
-    init_from: str | Path | None = None
+    init_from: str | Path | None = None  # title of another variant, or a bundle's folder; None: as its recipe says
 
     def resolved(self) -> Recipe:
         """The whole recipe.
@@ -83,61 +70,65 @@ class Variant:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is trained and compared.
+    """What is trained and compared."""
 
-    Attributes:
-        name: with its scale, such as `darkgan-paper small`.
-        says: one sentence about it.
-        sounds: the corpora; the first is what everything is evaluated on.
-        variants: in the order of training.
-        remarks: sentences about what is left out or differs, and why.
-        report: `paper`: all that DarkGAN reports of its instruments; `diversity`: diversity against quality.
-    """
-
-    name: str
-    says: str
-    sounds: tuple[Sounds, ...]
-    variants: tuple[Variant, ...]
-    remarks: tuple[str, ...] = ()
-    report: Literal["paper", "diversity"] = "paper"
+    name: str  # with its scale, such as `darkgan-paper small`
+    says: str  # one sentence about it
+    sounds: tuple[Sounds, ...]  # the corpora; the first is what everything is evaluated on
+    variants: tuple[Variant, ...]  # in the order of training
+    remarks: tuple[str, ...] = ()  # sentences about what is left out or differs, and why
+    report: Literal["paper", "diversity"] = "paper"  # all that DarkGAN reports; diversity against quality
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What the user chooses of an experiment.
+class Request:
+    """What the user asks for."""
 
-    Attributes:
-        scale: `small` (about an hour of one processor core a variant) or `paper` (days of a GPU a variant).
-        teacher: whose tags are the conditions.
-        temperatures: T of the soft labels, one DarkGAN each.
-        gansynth: a trained GANSynth of the user's, as one more row.
-        renders: whether sounds can be rendered, so that there may be more than one corpus.
-        recipe: of the GAN whose variants are compared; None: the experiment's own.
-        start: bundle that all variants are initialised from.
-        notes: notes of each variant's adversarial training; None: the experiment's own.
-        classifier: a trained one, instead of one of the experiment's.
-        weights: of the mode-seeking loss, a variant each.
-    """
+    name: str  # of the experiment
+    out: Path  # folder of the report
+    runs: Path = Path("runs/experiments")  # where runs and rendered sounds are cached
+    scale: str = "small"  # about an hour of one processor core a variant; or `paper`: days of a GPU
+    minutes: float | None = None  # end this session's training after so long
+    dry_run: bool = False  # say what would be done
+    accelerator: str = "auto"  # or cpu, cuda
 
-    scale: str = "small"
-    teacher: str = "yamnet"
-    temperatures: tuple[float, ...] = TEMPERATURES
-    gansynth: Path | None = None
-    renders: bool = True
-    recipe: str | None = None
-    start: Path | None = None
-    notes: int | None = None
-    classifier: Path | None = None
-    weights: tuple[float, ...] = WEIGHTS
+    corpus: Path | None = None  # real notes of 1 s; else rendered from a SoundFont
+    soundfont: Path | None = None  # to render from; else one that the system has
+    teacher: str = "yamnet"  # whose tags are the conditions
+    weights: Path | None = None  # its weights file
+
+    temperatures: tuple[float, ...] = TEMPERATURES  # T of the soft labels, one DarkGAN each
+    gansynth: Path | None = None  # a trained one of the user's, as one more row
+
+    recipe: str | None = None  # of the GAN whose variants are compared; else the scale's DarkGAN
+    mode_seeking: tuple[float, ...] = WEIGHTS  # weights of the loss, a variant each
+    start: Path | None = None  # bundle that all variants are initialised from
+    notes: int | None = None  # of each variant's adversarial training; else the recipe's
+
+    classifier: Path | None = None  # a trained one, instead of one of the experiment's
+    quick: bool = False  # fewer notes in the evaluation than the paper's
+    counts: Mapping[str, int] = field(default_factory=dict)  # of notes in the evaluation that are changed
+    fad: bool = True  # whether notes too few for the Fréchet distance are refused
+    card: bool = True  # whether figures are written into the bundles' cards
+    seed: int = 0  # of the evaluation
+
+    @property
+    def profile(self) -> Profile:
+        """How many notes the evaluation takes.
+
+        Raises:
+            UserError: a count is none.
+        """
+        return (QUICK if self.quick else PAPER).with_counts(self.counts)
 
 
 # ----------------------------------------------------------------------------
 # darkgan-paper
 
 
-def darkgan_paper(choices: Choices) -> Experiment:
+def darkgan_paper(request: Request) -> Experiment:
     """Table 1, table 2, figures 2 and 3 of the paper."""
-    small, teacher = choices.scale == "small", f"data.teacher={choices.teacher}"
+    small, teacher = request.scale == "small", f"data.teacher={request.teacher}"
     common: tuple[str, ...] = ("init=scratch", *(SMALL if small else ()), teacher)
     unconditional = ("name=darkgan-small-baseline", "data.attributes=0", "data.temperature=1")
     recipe = "darkgan-small" if small else "darkgan"
@@ -148,21 +139,21 @@ def darkgan_paper(choices: Choices) -> Experiment:
         else Variant("baseline", "darkgan-baseline", common),
         *(
             Variant(f"DarkGAN T={t:g}", recipe, (*common, f"name={recipe}-T{t:g}", f"data.temperature={t!r}"))
-            for t in choices.temperatures
+            for t in request.temperatures
         ),
     ]
     # GANSynth is trained on notes of 4 s of its own pitches.
     sounds, long = [Sounds("notes")], Sounds("long notes", seconds=4.0, pitches=(24, 84))
     left_out, remedy = "", "bring a trained one with --gansynth BUNDLE"
-    if choices.gansynth is None and small:
+    if request.gansynth is None and small:
         left_out = f"its recipe takes a GPU for days (--scale paper), or {remedy}."
-    elif choices.gansynth is None and not choices.renders:
+    elif request.gansynth is None and request.corpus and not request.soundfont:
         left_out = f"it needs notes of 4 s, which --corpus does not hold; add --soundfont, or {remedy}."
-    elif choices.gansynth is None:
+    elif request.gansynth is None:
         variants.append(Variant("GANSynth", "gansynth", ("init=scratch",), sounds=long.name))
         sounds.append(long)
     return Experiment(
-        f"darkgan-paper {choices.scale}",
+        f"darkgan-paper {request.scale}",
         "DarkGAN at several temperatures beside its baseline without attributes, real notes and GANSynth",
         tuple(sounds),
         tuple(variants),
@@ -174,7 +165,7 @@ def darkgan_paper(choices: Choices) -> Experiment:
 # mode-seeking
 
 
-def mode_seeking(choices: Choices) -> Experiment:
+def mode_seeking(request: Request) -> Experiment:
     """Without and with the mode-seeking loss (Mao et al. 2019), minibatch standard deviation, pac (Lin et al. 2018).
 
     One GAN recipe, and variants that differ from it in one setting each. Where the recipe has a warm start, it is made
@@ -184,13 +175,13 @@ def mode_seeking(choices: Choices) -> Experiment:
     Raises:
         UserError: the recipe is no GAN that makes sound, or the bundle to start from has no discriminator.
     """
-    name = choices.recipe or ("darkgan-small" if choices.scale == "small" else "darkgan")
+    name = request.recipe or ("darkgan-small" if request.scale == "small" else "darkgan")
     plain = load_recipe(name)
     if not isinstance(plain, GanRecipe):
         raise UserError(f"mode-seeking is for GANs that make sound; {name} trains something else.")
-    common = _condition(choices, plain)
-    init_from = choices.start or ("start" if plain.warm_start else None)
-    training = common + _adversarial(choices, plain, init_from is not None)
+    common = _condition(request, plain)
+    init_from = request.start or ("start" if plain.warm_start else None)
+    training = common + _adversarial(request, plain, init_from is not None)
 
     def variant(title: str, run: str, *setting: str) -> Variant:
         return Variant(title, name, (*training, f"name={plain.name}-{run}", *setting), init_from=init_from)
@@ -202,7 +193,7 @@ def mode_seeking(choices: Choices) -> Experiment:
         deviation = variant("minibatch deviation", "deviation", "network.minibatch_stddev=true")
     variants = [
         variant(WITHOUT, "without", off),
-        *(variant(f"mode seeking {w:g}", f"ms{w:g}", f"objectives.mode_seeking={w!r}") for w in choices.weights),
+        *(variant(f"mode seeking {w:g}", f"ms{w:g}", f"objectives.mode_seeking={w!r}") for w in request.mode_seeking),
         deviation,
         variant(f"pac {PAC}", f"pac{PAC}", f"network.pac={PAC}"),
         variant(AGAIN, "without-again", off, f"seed={plain.seed + 1}"),
@@ -212,29 +203,29 @@ def mode_seeking(choices: Choices) -> Experiment:
         stage = f"{{notes: {first.batch}, batch: {first.batch}, scale: {plain.scale(len(plain.schedule) - 1)}}}"
         alone = (f"name={plain.name}-start", f"schedule=[{stage}]", "optimiser.decay_notes=0")
         variants.insert(0, Variant("start", name, (*common, "init=scratch", *alone), role="start"))
-    if choices.classifier is None and plain.data.teacher == CLASSES:
+    if request.classifier is None and plain.data.teacher == CLASSES:
         variants.insert(0, Variant("classifier", "oneshot-classifier", role="classifier"))
-    elif choices.classifier is None:
-        teacher = f"data.teacher={choices.teacher}"
+    elif request.classifier is None:
+        teacher = f"data.teacher={request.teacher}"
         variants.insert(0, Variant("classifier", "inception", (teacher,), role="classifier"))
     return Experiment(
-        f"mode-seeking {choices.scale}",
+        f"mode-seeking {request.scale}",
         f"{plain.name} without and with the mode-seeking loss and other means against collapse, one setting a variant",
         (Sounds("notes"),),
         tuple(variants),
-        (f"Each variant's adversarial training was {choices.notes:,} notes, by --notes.",) if choices.notes else (),
+        (f"Each variant's adversarial training was {request.notes:,} notes, by --notes.",) if request.notes else (),
         report="diversity",
     )
 
 
-def _condition(choices: Choices, plain: GanRecipe) -> tuple[str, ...]:
+def _condition(request: Request, plain: GanRecipe) -> tuple[str, ...]:
     """What all variants are conditioned on: by the teacher chosen, or as the bundle was that they start from."""
-    if choices.start is None:
+    if request.start is None:
         by_tagger = plain.data.attributes and plain.data.teacher != CLASSES
-        return (f"data.teacher={choices.teacher}",) if by_tagger else ()
-    bundle = Bundle.from_pretrained(choices.start, discriminator=True)
+        return (f"data.teacher={request.teacher}",) if by_tagger else ()
+    bundle = Bundle.from_pretrained(request.start, discriminator=True)
     if bundle.discriminator is None:
-        raise UserError(f"{choices.start} holds no discriminator, so training cannot continue from it: {ANOTHER}.")
+        raise UserError(f"{request.start} holds no discriminator, so training cannot continue from it: {ANOTHER}.")
     attributes = bundle.attributes
     if attributes.teacher == CLASSES:
         return ()
@@ -247,12 +238,12 @@ def _condition(choices: Choices, plain: GanRecipe) -> tuple[str, ...]:
 ANOTHER = "give another --start"
 
 
-def _adversarial(choices: Choices, plain: GanRecipe, initialised: bool) -> tuple[str, ...]:
-    """The schedule of a variant, of `choices.notes` where that is given; no warm start where one was made."""
+def _adversarial(request: Request, plain: GanRecipe, initialised: bool) -> tuple[str, ...]:
+    """The schedule of a variant, of `request.notes` where that is given; no warm start where one was made."""
     total = sum(stage.notes for stage in plain.schedule)
-    part = choices.notes / total if choices.notes else 1.0
+    part = request.notes / total if request.notes else 1.0
     overrides = [] if initialised else ["init=scratch"]
-    if choices.notes:
+    if request.notes:
         for place, stage in enumerate(plain.schedule):
             overrides.append(f"schedule.{place}.notes={max(stage.batch, round(part * stage.notes))}")
             overrides.append(f"schedule.{place}.fade={round(part * stage.fade)}")
@@ -267,21 +258,21 @@ def _adversarial(choices: Choices, plain: GanRecipe, initialised: bool) -> tuple
 # ----------------------------------------------------------------------------
 
 
-EXPERIMENTS: dict[str, Callable[[Choices], Experiment]] = {"darkgan-paper": darkgan_paper, "mode-seeking": mode_seeking}
+EXPERIMENTS: dict[str, Callable[[Request], Experiment]] = {"darkgan-paper": darkgan_paper, "mode-seeking": mode_seeking}
 """By name."""
 
 
-def experiment_of(name: str, choices: Choices) -> Experiment:
-    """The experiment of a name.
+def experiment_of(request: Request) -> Experiment:
+    """The experiment that is asked for.
 
     Raises:
         UserError: there is none, or no such scale.
     """
-    if name not in EXPERIMENTS:
-        raise UserError(f"There is no experiment {name!r}; there are {', '.join(EXPERIMENTS)}.")
-    if choices.scale not in SCALES:
-        raise UserError(f"--scale is one of {', '.join(SCALES)}, not {choices.scale!r}.")
-    return EXPERIMENTS[name](choices)
+    if request.name not in EXPERIMENTS:
+        raise UserError(f"There is no experiment {request.name!r}; there are {', '.join(EXPERIMENTS)}.")
+    if request.scale not in SCALES:
+        raise UserError(f"--scale is one of {', '.join(SCALES)}, not {request.scale!r}.")
+    return EXPERIMENTS[request.name](request)
 
 
 def numbers_of(text: str, option: str, default: tuple[float, ...]) -> tuple[float, ...]:
