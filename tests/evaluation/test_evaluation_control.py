@@ -8,11 +8,10 @@ import pytest
 
 from darktimbre.evaluation.control import (
     Finding,
+    RaisedAttributes,
     attribute_correlation,
     even_steps,
     followed,
-    increment_consistency,
-    out_of_distribution,
     shifts,
 )
 from darktimbre.evaluation.results import AttributeScore, Control, Estimate
@@ -72,6 +71,14 @@ class Toy:
         heard = soft @ self.matrix + self.offset + self.noise * latent[:, : len(self.names)]
         columns = [self.names.index(name) for name in names or self.names]
         return logits_of(np.clip(heard[:, columns], 0.01, self.top))
+
+
+def out_of_distribution(toy, asked, chosen, increments, predict, **settings) -> Finding:
+    return RaisedAttributes(toy, asked, predict, **settings).out_of_distribution(chosen, increments)
+
+
+def increment_consistency(toy, asked, chosen, increments, predict, *, unraised=None, **settings) -> Finding:
+    return RaisedAttributes(toy, asked, predict, **settings).increment_consistency(chosen, increments, unraised)
 
 
 @pytest.fixture

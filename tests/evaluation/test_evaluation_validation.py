@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.bundle.tiny import PITCHES, tiny_bundle
+from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
 from tests.evaluation.tones import RATE, SAMPLES, Ear, tone_corpus
 
 from darktimbre.corpus.corpus import Corpus
@@ -14,7 +14,7 @@ from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.evaluation.conditions import Conditions, held_out_rows
 from darktimbre.evaluation.examples import beside_real
 from darktimbre.evaluation.scores import in_tune
-from darktimbre.evaluation.validation import METRICS, Validation, metrics_of, quick_report
+from darktimbre.evaluation.validation import METRICS, Validation, metrics_of, quick_report, steerable
 from darktimbre.extractors.extractors import PitchExtractor
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
@@ -83,21 +83,18 @@ def test_an_instrument_that_plays_the_notes_themselves_scores_as_they_do(corpus:
     rows = held_out_rows(corpus, tiny_bundle().attributes)
     calls: list[tuple[int, int]] = []
     report = quick_report(parrot(corpus, rows), corpus, rows, Ear(), progress=lambda *at: calls.append(at))
-    assert report.trained.pitch_accuracy == report.real.pitch_accuracy == 1.0
-    values = [one.correlation.value for one in report.trained.control.attributes]
-    assert values[:2] == pytest.approx([1.0, 1.0])
-    assert values[2] is None
-    told = report.to_json()
-    assert told["trained"]["attribute_correlation"] == 1.0
-    assert told["trained"]["attributes_counted"] == 2
-    assert told["trained"]["attributes_constant"] == 1
-    assert told["attributes"][-1]["name"] == DEAF
-    assert told["notes"] == len(rows)
-    assert told["held_out_instruments"] == 5
-    json.dumps(told, allow_nan=False)
+    assert report["trained"]["pitch_accuracy"] == report["real"]["pitch_accuracy"] == 1.0
+    assert [one["correlation"] for one in report["attributes"]] == [1.0, 1.0, None]
+    assert report["trained"]["attribute_correlation"] == 1.0
+    assert report["trained"]["attributes_counted"] == 2
+    assert report["trained"]["attributes_constant"] == 1
+    assert report["attributes"][-1]["name"] == DEAF
+    assert report["notes"] == len(rows)
+    assert report["held_out_instruments"] == 5
+    json.dumps(report, allow_nan=False)
     assert calls[-1][0] == calls[-1][1] == 3 * len(rows)
-    assert 0.5 < told["real"]["attribute_correlation"] <= 1.0  # through the picture and back
-    assert told["untrained"]["attribute_correlation"] < 0.9
+    assert 0.5 < report["real"]["attribute_correlation"] <= 1.0  # through the picture and back
+    assert report["untrained"]["attribute_correlation"] < 0.9
 
 
 def test_an_instrument_that_plays_them_in_another_order_does_not(corpus: Corpus) -> None:
@@ -105,14 +102,16 @@ def test_an_instrument_that_plays_them_in_another_order_does_not(corpus: Corpus)
     order = np.random.default_rng(0).permutation(len(rows))
     report = quick_report(parrot(corpus, rows, order), corpus, rows, Ear())
     hit = np.mean(corpus.column("pitch")[rows] == corpus.column("pitch")[rows[order]])
-    assert report.trained.pitch_accuracy == pytest.approx(hit)
+    assert report["trained"]["pitch_accuracy"] == pytest.approx(hit, abs=1e-4)
     asked = Conditions.of(corpus, rows, tiny_bundle().attributes).logits
     for column in (0, 1):
         one, other = (1 / (1 + np.exp(-asked[index, column].astype(float) / 2)) for index in (slice(None), order))
-        found = report.trained.control.attributes[column]  # at the instrument's temperature, 2
-        assert found.correlation.value == pytest.approx(np.corrcoef(one, other)[0, 1], abs=1e-4)
-        assert found.logit_correlation.value == pytest.approx(
-            np.corrcoef(asked[:, column], asked[order, column])[0, 1], abs=1e-6
+        found = next(
+            one for one in report["attributes"] if one["name"] == NAMES[column]
+        )  # at the instrument's temperature, 2
+        assert found["correlation"] == pytest.approx(np.corrcoef(one, other)[0, 1], abs=1e-4)
+        assert found["logit_correlation"] == pytest.approx(
+            np.corrcoef(asked[:, column], asked[order, column])[0, 1], abs=1e-4
         )
 
 
@@ -141,10 +140,12 @@ def test_another_note_is_of_the_same_instrument_and_never_the_note_itself(corpus
 
 def test_steerable_attributes_do_not_go_along_with_each_other(corpus: Corpus) -> None:
     rows = held_out_rows(corpus, tiny_bundle().attributes)
-    report = quick_report(parrot(corpus, rows), corpus, rows, Ear())
-    assert set(report.steerable(2)) == {"Singing bowl", "Trumpet"}
-    assert report.steerable(3)[2] == DEAF  # filled up with what is left
-    assert report.steerable(9) == [*report.steerable(2), DEAF]
+    attributes = tiny_bundle().attributes
+    validation = Validation(corpus, attributes, rows, Ear())
+    figures = validation.trained(parrot(corpus, rows))
+    two, three, all_ = (steerable(figures, validation.target, attributes, count) for count in (2, 3, 9))
+    assert set(two) == {"Singing bowl", "Trumpet"}
+    assert three == all_ == [*two, DEAF]  # filled up with what is left
 
 
 def test_in_tune_is_within_a_quarter_tone() -> None:
@@ -182,11 +183,11 @@ def test_validation_takes_the_same_valid_notes_and_agrees_with_the_quick_report(
     instrument = Synthesizer(tiny_bundle())
     report = quick_report(instrument, corpus, rows, Ear())
     for figures, same in (
-        (validation.trained(instrument), report.trained),
-        (validation.untrained(instrument), report.untrained),
-        (validation.real(instrument), report.real),
+        (validation.trained(instrument), report["trained"]),
+        (validation.untrained(instrument), report["untrained"]),
+        (validation.real(instrument), report["real"]),
     ):
-        assert figures == same
+        assert figures.to_json().items() <= same.items()
         assert tuple(figures.metrics()) == METRICS == metrics_of(attributes=True, pitches=True)
 
 

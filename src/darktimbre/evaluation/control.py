@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from darktimbre.evaluation.conditions import Conditions
 from darktimbre.evaluation.results import AttributeScore, Control, Curve, Estimate
-from darktimbre.measures.correlation import BootstrapCorrelation, bootstrap_correlation, pearson
+from darktimbre.measures.correlation import bootstrap_correlation
 from darktimbre.measures.interval import group_index, percentiles
 from darktimbre.notes.attributes import Attributes
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -62,29 +62,21 @@ def attribute_correlation(
     """
     names, temperature = attributes.names, attributes.temperature
     assert target.logits.shape == predicted_logits.shape == (len(target.groups), len(names))
-
-    def correlate(first: Floats, second: Floats) -> tuple[list[Estimate], Estimate]:
-        if resamples:
-            found = bootstrap_correlation(first, second, target.groups, resamples=resamples, seed=seed)
-        else:
-            each = pearson(first, second)
-            nothing, defined = np.full(len(each), np.nan), each[np.isfinite(each)]
-            mean = float(defined.mean()) if len(defined) else float("nan")
-            found = BootstrapCorrelation(each, nothing, nothing, mean, float("nan"), float("nan"))
-        return (
-            [_estimate(*one) for one in zip(found.each, found.low, found.high, strict=True)],
-            _estimate(found.mean, found.mean_low, found.mean_high),
+    soft, logit = (
+        bootstrap_correlation(first, second, target.groups, resamples=resamples, seed=seed)
+        for first, second in (
+            (soft_labels(target.logits, temperature), soft_labels(predicted_logits, temperature)),
+            (target.logits, predicted_logits),
         )
-
-    soft, mean = correlate(soft_labels(target.logits, temperature), soft_labels(predicted_logits, temperature))
-    logit, logit_mean = correlate(target.logits, predicted_logits)
+    )
+    each = [[_estimate(*one) for one in zip(found.each, found.low, found.high, strict=True)] for found in (soft, logit)]
     return Control(
         notes=len(predicted_logits),
         instruments=len(np.unique(target.groups)),
-        mean=mean,
-        logit_mean=logit_mean,
-        constant=sum(one.value is None for one in soft),
-        attributes=tuple(map(AttributeScore, names, soft, logit)),
+        mean=_estimate(soft.mean, soft.mean_low, soft.mean_high),
+        logit_mean=_estimate(logit.mean, logit.mean_low, logit.mean_high),
+        constant=sum(one.value is None for one in each[0]),
+        attributes=tuple(map(AttributeScore, names, *each)),
     )
 
 
@@ -110,56 +102,135 @@ def followed(control: Control, count: int | None = None) -> tuple[str, ...]:
     return tuple(name for _, name in positive[:count])
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# ρ̄_δ = 1/|S| Σ_{i ∈ S} ρ(F^i(G(z, p, α + δ e_i)), α^i + δ)                                         DarkGAN §4.4.2 (2)
-# ---------------------------------------------------------------------------------------------------------------------
-def out_of_distribution(
-    synthesizer: Synthesizer,
-    target: Conditions,
-    chosen: Sequence[str],
-    increments: Sequence[float],
-    predict: Predict,
-    *,
-    resamples: int = 400,
-    seed: int = 0,
-) -> Finding:
-    """Attribute correlation when one attribute at a time is raised above what it ever was, mean over attributes.
+class RaisedAttributes:
+    """Tests 2 and 3: sounds of an instrument in which one attribute at a time is raised.
 
-    Pitches, latents and the other attributes stay as they are, so that at δ = 0 this is test 1 on the same notes. The
-    chosen attributes correlated on the same kind of notes, so the curve starts a little too high: small correlations
-    that are positive by chance are among them, negative ones are not.
-
-    Args:
-        synthesizer: the instrument.
-        target: the notes, as conditions of this instrument.
-        chosen: names, usually `followed(control)`; sounds are generated in this order.
-        increments: δ, usually `shifts()`.
-        predict: renders the sounds and runs the teacher; called once an attribute, with all notes of the first
-            increment, then all of the second, and so on.
-        resamples: of the interval, over attributes and over the real instruments that the conditions come from.
-        seed: of the latents and the resamples.
+    Pitches, latents and the other attributes stay as they are.
     """
-    if missing := _nothing_to_raise(synthesizer, chosen):
-        return Finding(None, missing)
-    soft = target.condition[:, len(synthesizer.attributes.pitches) :]
-    counts = resampled_counts(target.groups, resamples, seed)
-    each = np.empty((len(counts), len(chosen), len(increments)))
-    constant = 0
-    for place, (column, predicted) in enumerate(_raised(synthesizer, target, chosen, increments, predict, seed)):
-        each[:, place] = raised_correlation(soft[:, column], predicted, counts)
-        constant += int((np.ptp(predicted, axis=1) == 0).sum())
-    found, remarks = _mean_curve(each, chosen, increments, target, seed, "their targets do not vary in these notes")
-    if constant:
-        remarks += (
+
+    def __init__(
+        self, synthesizer: Synthesizer, target: Conditions, predict: Predict, *, resamples: int = 400, seed: int = 0
+    ) -> None:
+        """Draws the latents and the resamples.
+
+        Args:
+            synthesizer: the instrument.
+            target: the notes, as conditions of this instrument.
+            predict: renders sounds and runs the teacher; called once an attribute, in their order, with all notes of
+                the first increment, then all of the second, and so on.
+            resamples: of the intervals, over attributes and over the real instruments that the conditions come from.
+            seed: of the latents and the resamples.
+        """
+        self.target, self.predict, self.seed = target, predict, seed
+        self.attributes = synthesizer.attributes
+        self.latent = synthesizer.latents(seed, len(target.condition))
+        self.counts = resampled_counts(target.groups, resamples, seed)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # ρ̄_δ = 1/|S| Σ_{i ∈ S} ρ(F^i(G(z, p, α + δ e_i)), α^i + δ)                                     DarkGAN §4.4.2 (2)
+    # -----------------------------------------------------------------------------------------------------------------
+    def out_of_distribution(self, chosen: Sequence[str], increments: Sequence[float]) -> Finding:
+        """Attribute correlation when an attribute is raised above what it ever was, mean over attributes.
+
+        At δ = 0 this is test 1 on the same notes. The chosen attributes correlated on the same kind of notes, so the
+        curve starts a little too high: small correlations that are positive by chance are among them, negative ones are
+        not.
+
+        Args:
+            chosen: names, usually `followed(control)`.
+            increments: δ, usually `shifts()`.
+        """
+        if missing := self._nothing_to_raise(chosen):
+            return Finding(None, missing)
+        soft = self.target.condition[:, len(self.attributes.pitches) :]
+        each, constant = [], 0
+        for column, predicted in self._raised(chosen, increments):
+            each.append(raised_correlation(soft[:, column], predicted, self.counts))
+            constant += int((np.ptp(predicted, axis=1) == 0).sum())
+        found = self._mean(each, chosen, increments, "their targets do not vary in these notes")
+        if not constant:
+            return found
+        sentence = (
             f"At {constant} of {len(chosen) * len(increments)} attributes and increments the teacher's prediction does "
-            "not vary at all; these count as correlation 0.",
+            "not vary at all; these count as correlation 0."
         )
-    return Finding(found, remarks)
+        return Finding(found.curve, (*found.remarks, sentence))
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # ΔF̄_δ = Σ_i Σ_j [F^i(G(z_j, p_j, α_j + δ e_i)) − F^i(G(z_j, p_j, α_j))] / (I · J · std F^i(G(z, p, α)))
+    #                                                                                                DarkGAN §4.4.2 (3)
+    # -----------------------------------------------------------------------------------------------------------------
+    def increment_consistency(
+        self, chosen: Sequence[str], increments: Sequence[float], unraised: Floats | None = None
+    ) -> Finding:
+        """How far raising an attribute moves its prediction, in standard deviations of sounds it was not raised in.
+
+        Exactly 0 at δ = 0, whose sounds are rendered once, before all attributes.
+
+        Args:
+            chosen: names, usually `followed(control, 50)`.
+            increments: δ, usually `even_steps()`.
+            unraised: logits (note, label) of more sounds that nothing was raised in, as of test 1, to take the
+                deviation of: among few notes there may be none of the kind that an attribute is for, and the deviation
+                is then a small fraction of what it is among many. The paper's std(F(G(z, p, α))) can be read both
+                ways. By default that of the sounds of `target`.
+        """
+        if missing := self._nothing_to_raise(chosen):
+            return Finding(None, missing)
+        names, temperature = self.attributes.names, self.attributes.temperature
+        before = soft_labels(self.predict(self.target.condition, self.latent, names), temperature)
+        more = before if unraised is None else soft_labels(unraised, temperature)
+        each = []
+        for column, predicted in self._raised(chosen, [delta for delta in increments if delta != 0]):
+            start, after = before[:, column], iter(predicted)
+            whole = np.stack([start if delta == 0 else next(after) for delta in increments])
+            usual = None if unraised is None else more[:, column]
+            each.append(increment_in_deviations(start, whole, self.counts, usual))
+        why = "the teacher's prediction for their unraised sounds does not vary"
+        found = self._mean(each, chosen, increments, why)
+        more_remarks = _dominated(chosen, np.stack([one[0] for one in each]), increments) if found.curve else ()
+        return Finding(found.curve, found.remarks + more_remarks)
+
+    def _raised(self, chosen: Sequence[str], increments: Sequence[float]) -> Iterator[tuple[int, Floats]]:
+        """Column of each chosen attribute among the labels, and the soft labels (increment, note) predicted of it."""
+        count = len(self.target.condition)
+        latent = np.tile(self.latent, (len(increments), 1))
+        for name in chosen:
+            column = self.attributes.names.index(name)
+            condition = np.tile(self.target.condition, (len(increments), 1))
+            condition[:, len(self.attributes.pitches) + column] += np.repeat(np.asarray(increments, np.float32), count)
+            logits = self.predict(condition, latent, (name,)) if len(condition) else np.zeros((0, 1), np.float32)
+            assert logits.shape == (len(condition), 1)
+            yield column, soft_labels(logits[:, 0], self.attributes.temperature).reshape(len(increments), count)
+
+    def _mean(self, each: list[Array], chosen: Sequence[str], increments: Sequence[float], why: str) -> Finding:
+        """The mean over attributes, each (draw, increment), as a curve, and a sentence on those left out of it."""
+        table = np.stack(each, axis=1)
+        lost = [name for name, row in zip(chosen, table[0], strict=True) if not np.isfinite(row).all()]
+        more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
+        sentence = f"Left out, because {why}: {', '.join(lost[:4])}{more} ({len(lost)} of {len(chosen)} attributes)."
+        average = mean_over_attributes(table, len(np.unique(self.target.groups)), seed=self.seed)
+        mean, low, high = (tuple(map(float, values)) for values in average[:3])
+        curve = Curve(tuple(increments), mean, low, high, average.attributes, notes=len(self.target.condition))
+        return Finding(curve if average.attributes else None, (sentence,) if lost else ())
+
+    def _nothing_to_raise(self, chosen: Sequence[str]) -> tuple[str, ...]:
+        if not self.attributes.names:
+            return ("It has no attributes to raise.",)
+        return () if chosen else ("No attribute correlates positively, so there is none to raise.",)
+
+
+# ── of arrays ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def shifts(steps: int = 50) -> tuple[float, ...]:
     """δ_l = 10^(−3 + 3.6 l / L), l = 0 … L (the paper's L is 50): dense within [0, 1], the last is 10^0.6 = 3.98."""
     return tuple(float(10 ** (SMALLEST + DECADES * step / steps)) for step in range(steps + 1))
+
+
+def even_steps(steps: int = 25) -> tuple[float, ...]:
+    """δ_k = 5 k / K, k = 0 … K (the paper's K is 25)."""
+    return tuple(float(GREATEST * step / steps) for step in range(steps + 1))
 
 
 def raised_correlation(target: NDArray[np.floating], predicted: NDArray[np.floating], counts: Array) -> Array:
@@ -189,56 +260,6 @@ def raised_correlation(target: NDArray[np.floating], predicted: NDArray[np.float
     return np.asarray(np.clip(each, -1.0, 1.0))
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# ΔF̄_δ = Σ_i Σ_j [F^i(G(z_j, p_j, α_j + δ e_i)) − F^i(G(z_j, p_j, α_j))] / (I · J · std F^i(G(z, p, α)))
-#                                                                                                    DarkGAN §4.4.2 (3)
-# ---------------------------------------------------------------------------------------------------------------------
-def increment_consistency(
-    synthesizer: Synthesizer,
-    target: Conditions,
-    chosen: Sequence[str],
-    increments: Sequence[float],
-    predict: Predict,
-    *,
-    unraised: Floats | None = None,
-    resamples: int = 400,
-    seed: int = 0,
-) -> Finding:
-    """How far raising an attribute moves its prediction, in standard deviations of the sounds it was not raised in.
-
-    Exactly 0 at δ = 0, whose sounds are rendered once, before all attributes. Other arguments as in
-    `out_of_distribution`; usual are `followed(control, 50)` and `even_steps()`.
-
-    Args:
-        unraised: logits (note, label) of more sounds that nothing was raised in, as of test 1, to take the deviation
-            of: among few notes there may be none of the kind that an attribute is for, and the deviation is then a
-            small fraction of what it is among many. The paper's std(F(G(z, p, α))) can be read both ways. By default
-            that of the sounds of `target`.
-    """
-    if missing := _nothing_to_raise(synthesizer, chosen):
-        return Finding(None, missing)
-    temperature = synthesizer.attributes.temperature
-    counts = resampled_counts(target.groups, resamples, seed)
-    latent = synthesizer.latents(seed, len(target.condition))
-    before = soft_labels(predict(target.condition, latent, synthesizer.attributes.names), temperature)
-    more = None if unraised is None else soft_labels(unraised, temperature)
-    above = [delta for delta in increments if delta != 0]
-    each = np.empty((len(counts), len(chosen), len(increments)))
-    for place, (column, predicted) in enumerate(_raised(synthesizer, target, chosen, above, predict, seed)):
-        start, after = before[:, column], iter(predicted)
-        whole = np.stack([start if delta == 0 else next(after) for delta in increments])
-        each[:, place] = increment_in_deviations(start, whole, counts, None if more is None else more[:, column])
-    found, remarks = _mean_curve(
-        each, chosen, increments, target, seed, "the teacher's prediction for their unraised sounds does not vary"
-    )
-    return Finding(found, remarks + (_dominated(chosen, each[0], increments) if found else ()))
-
-
-def even_steps(steps: int = 25) -> tuple[float, ...]:
-    """δ_k = 5 k / K, k = 0 … K (the paper's K is 25)."""
-    return tuple(float(GREATEST * step / steps) for step in range(steps + 1))
-
-
 def increment_in_deviations(
     before: NDArray[np.floating],
     after: NDArray[np.floating],
@@ -265,29 +286,6 @@ def increment_in_deviations(
     deviation = np.sqrt(np.where(variance > ROUNDING * square, variance, np.nan)) * _scale(rows)
     moved = np.asarray(after, np.float64) - np.asarray(before, np.float64)
     return np.asarray(weights @ moved.T / deviation)
-
-
-# ── what both tests share ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _raised(
-    synthesizer: Synthesizer,
-    target: Conditions,
-    chosen: Sequence[str],
-    increments: Sequence[float],
-    predict: Predict,
-    seed: int,
-) -> Iterator[tuple[int, Floats]]:
-    """Column of each chosen attribute among the labels, and the soft labels (increment, note) predicted of it."""
-    attributes, count = synthesizer.attributes, len(target.condition)
-    latent = np.tile(synthesizer.latents(seed, count), (len(increments), 1))
-    for name in chosen:
-        column = attributes.names.index(name)
-        condition = np.tile(target.condition, (len(increments), 1))
-        condition[:, len(attributes.pitches) + column] += np.repeat(np.asarray(increments, np.float32), count)
-        logits = predict(condition, latent, (name,)) if len(condition) else np.zeros((0, 1), np.float32)
-        assert logits.shape == (len(condition), 1)
-        yield column, soft_labels(logits[:, 0], attributes.temperature).reshape(len(increments), count)
 
 
 def resampled_counts(groups: NDArray[np.integer], resamples: int, seed: int) -> Array:
@@ -337,27 +335,7 @@ def mean_over_attributes(each: NDArray[np.floating], groups: int, *, seed: int, 
         if len(taken):
             row[:] = taken.mean(axis=0)
     fewest = min((many for many in (count, groups) if many > 1), default=1)
-    low, high = percentiles(means, fewest, level) if len(means) else (nothing, nothing)
-    return Average(each[0].mean(axis=0), low, high, count)
-
-
-def _mean_curve(
-    each: Array, chosen: Sequence[str], increments: Sequence[float], target: Conditions, seed: int, why: str
-) -> tuple[Curve | None, tuple[str, ...]]:
-    """The mean over attributes as a curve, and a sentence on those left out of it."""
-    lost = [name for name, row in zip(chosen, each[0], strict=True) if not np.isfinite(row).all()]
-    more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
-    sentence = f"Left out, because {why}: {', '.join(lost[:4])}{more} ({len(lost)} of {len(chosen)} attributes)."
-    average = mean_over_attributes(each, len(np.unique(target.groups)), seed=seed)
-    mean, low, high = (tuple(map(float, values)) for values in average[:3])
-    curve = Curve(tuple(increments), mean, low, high, attributes=average.attributes, notes=len(target.condition))
-    return curve if average.attributes else None, (sentence,) if lost else ()
-
-
-def _nothing_to_raise(synthesizer: Synthesizer, chosen: Sequence[str]) -> tuple[str, ...]:
-    if not synthesizer.attributes.names:
-        return ("It has no attributes to raise.",)
-    return () if chosen else ("No attribute correlates positively, so there is none to raise.",)
+    return Average(each[0].mean(axis=0), *percentiles(means, fewest, level), count)
 
 
 def _dominated(chosen: Sequence[str], plain: Array, increments: Sequence[float]) -> tuple[str, ...]:

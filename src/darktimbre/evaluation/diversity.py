@@ -159,15 +159,13 @@ class DiversityStudy(Study):
         moved = np.array([mean_distance(each) if many > 1 else np.nan for each in embedded]) / self.unit
         variety = self._variety(one.name, setting_of(one), features, target, moved, embedded)
         waves = [crossed.waves(place * many, place * many + min(many, SOUNDS)) for place in self.target.first]
-        responses = {} if one.attributes.teacher == CLASSES else {TRAIN: (target, features)}
-        system = System(
+        system = self._row(
             one.name,
             one.kind(self.corpus),
+            {TRAIN: (target, features)},
+            one.attributes,
             digest=synthesizer.bundle.digest,
-            temperature=one.attributes.temperature if one.attributes.names else None,
             facts={**one.facts(self.corpus), **setting_of(one)},
-            scores={TRAIN: self._score(features, target, bool(one.attributes.pitches))},
-            control=self._controls(responses, one.attributes),
             sounds=self._sounds(one.name, np.concatenate(waves)),
         )
         return system, variety

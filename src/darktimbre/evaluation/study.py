@@ -7,7 +7,7 @@ turn features into figures.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +16,19 @@ import torch
 from numpy.typing import NDArray
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation import systems
+from darktimbre.evaluation import control, systems
 from darktimbre.evaluation.conditions import Conditions, RealNotes, draw_rows
-from darktimbre.evaluation.control import (
-    Finding,
-    attribute_correlation,
-    even_steps,
-    followed,
-    increment_consistency,
-    out_of_distribution,
-    same_instrument_correlation,
-    shifts,
-)
 from darktimbre.evaluation.examples import Examples, spectral_distances
 from darktimbre.evaluation.profile import Profile
-from darktimbre.evaluation.results import Control, Evaluation, Scores, System, Timing, Variation
+from darktimbre.evaluation.results import Evaluation, Kind, Scores, System, Timing, Variation
 from darktimbre.evaluation.scores import Reference, RoleFeatures, full_rank, score
 from darktimbre.evaluation.systems import Evaluators, Instrument
 from darktimbre.evaluation.variation import variation
+from darktimbre.extractors import sources
 from darktimbre.extractors.extract import extract
-from darktimbre.extractors.extractors import (
-    ClassifierExtractor,
-    EmbeddingExtractor,
-    Extractor,
-    PitchExtractor,
-    TeacherExtractor,
-)
-from darktimbre.extractors.sources import (
-    ROUND_TRIP,
-    Source,
-    generated_source,
-    real_source,
-    round_trip_source,
-    untrained,
-)
+from darktimbre.extractors.extractors import EmbeddingExtractor, Extractor, TeacherExtractor
+from darktimbre.extractors.sources import ROUND_TRIP, Source, real_source
 from darktimbre.notes.attributes import Attributes
-from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.synthesizer import timing
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -105,19 +82,18 @@ class Study:
         self.vocabulary = replace(self.first.attributes, pitches=systems.common_pitches(instruments))
         self.real = RealNotes.chosen(corpus, self.vocabulary.pitches, self.splits, count=profile.reference, seed=seed)
         self.cache = folder / "cache" / systems.environment(self.first.synthesizer.device.type)[:16]
-        self.extractors = self._extractors()
+        self.extractors = evaluators.extractors(corpus.sample_rate, self.vocabulary.pitches)
         self.dimension = systems.embedding_dimension(evaluators.embedder, corpus)
         self.left_out: list[str] = []
+        notes, compared, embedder = profile.notes, len(self.real.reference), evaluators.embedder
         if fad:
-            systems.refuse_few_notes(profile.notes, len(self.real.reference), evaluators.embedder, self.dimension)
-        elif not full_rank(min(profile.notes, len(self.real.reference)), self.dimension):
-            self.left_out.append(
-                f"FAD: too few notes for the {self.dimension:,} dimensions of {evaluators.embedder.name}."
-            )
+            systems.refuse_few_notes(notes, compared, embedder, self.dimension)
+        elif not full_rank(min(notes, compared), self.dimension):
+            self.left_out.append(f"FAD: too few notes for the {self.dimension:,} dimensions of {embedder.name}.")
         if evaluators.classifier is None:
             self.left_out.append(
                 "PIS, IIS and pitch accuracy by classifier: no --classifier was given (`darktimbre train inception`); "
-                f"KID is taken in the embedding of {evaluators.embedder.name} instead."
+                f"KID is taken in the embedding of {embedder.name} instead."
             )
 
     def run(self) -> Evaluation:
@@ -169,6 +145,10 @@ class Study:
         )
 
     @property
+    def _bootstrap(self) -> dict[str, int]:
+        return {"resamples": self.profile.resamples, "seed": self.seed}
+
+    @property
     def scored(self) -> int:
         """Notes that every row of table 1 is scored over: much of it depends on how many there are."""
         return min(self.profile.notes, *(len(rows) for rows in vars(self.real).values()))
@@ -197,22 +177,6 @@ class Study:
 
     # ── features ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _extractors(self) -> dict[str, Extractor]:
-        """By role; the teacher is also the embedder where they are the same."""
-        evaluators, pitches = self.evaluators, self.vocabulary.pitches
-        teacher = TeacherExtractor(evaluators.teacher, None)
-        own = evaluators.embedder.digest == evaluators.teacher.digest
-        found: dict[str, Extractor] = {
-            "teacher": teacher,
-            "embedder": teacher if own else EmbeddingExtractor(evaluators.embedder),
-            "fundamental": PitchExtractor(
-                self.corpus.sample_rate, np.array([midi_to_hz(float(pitch)) for pitch in pitches])
-            ),
-        }
-        if evaluators.classifier is not None:
-            found["classifier"] = ClassifierExtractor(evaluators.classifier)
-        return found
-
     def features(self, stage: str, source: Source) -> RoleFeatures:
         """By the role of the extractor."""
         found = self._extract(stage, source, list(dict.fromkeys(self.extractors.values())))
@@ -237,7 +201,7 @@ class Study:
 
     def generated(self, one: Instrument, condition: Floats, latent: Floats) -> Source:
         """Notes of an instrument, as long as those of the corpus."""
-        return generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
+        return sources.generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
 
     def _reference(self) -> Reference:
         rows = self.real.reference
@@ -248,13 +212,14 @@ class Study:
 
     def _real_systems(self) -> Iterator[System]:
         """The other half of the real notes; held-out notes; and these after the codec's round trip."""
-        rows = self.real.others
-        features = self.features("real notes", real_source(self.corpus, rows))
-        yield System("real notes", "real", scores={TRAIN: self._score(features, self._conditions(rows))})
+        target = self._conditions(self.real.others)
+        features = self.features("real notes", real_source(self.corpus, target.rows))
+        yield System("real notes", "real", scores={TRAIN: self._score(features, target)})
 
         target = self._conditions(self.real.held_out)
-        common = {"resamples": self.profile.resamples, "seed": self.seed}
-        same = same_instrument_correlation(target, self.vocabulary, **common) if self.vocabulary.names else None
+        same = None
+        if self.vocabulary.names:
+            same = control.same_instrument_correlation(target, self.vocabulary, **self._bootstrap)
         yield System(
             "held-out notes",
             "real",
@@ -267,77 +232,77 @@ class Study:
         if not fitting:
             self.left_out.append(f"{ROUND_TRIP}: the notes of all instruments are longer than those of the corpus.")
             return
-        features = self.features(ROUND_TRIP, round_trip_source(fitting[0], self.corpus, target.rows))
-        copies = round_trip_source(fitting[0], self.corpus, self.examples.rows).waves(0, len(self.examples.rows))
+        source, examples = (
+            sources.round_trip_source(fitting[0], self.corpus, rows) for rows in (target.rows, self.examples.rows)
+        )
+        copies = examples.waves(0, examples.count)
         distances = spectral_distances(self.corpus.waves(self.examples.rows), copies)
-        yield System(
+        yield self._row(
             ROUND_TRIP,
             "real",
-            scores={HELD_OUT: self._score(features, target)},
+            {HELD_OUT: (target, self.features(ROUND_TRIP, source))},
             facts={"log_spectral_distance_db": round(float(np.median(distances)), 3)},
-            control=self._controls({HELD_OUT: (target, features)}),
             sounds=self.examples.write(ROUND_TRIP, copies),
         )
 
     def _untrained(self) -> System:
-        fresh = replace(self.first, name="untrained", synthesizer=untrained(self.first.synthesizer, self.seed))
-        responses = self._responses(fresh)
-        return System(
+        network = sources.untrained(self.first.synthesizer, self.seed)
+        fresh = replace(self.first, name="untrained", synthesizer=network)
+        return self._row(
             fresh.name,
             "untrained",
-            temperature=fresh.attributes.temperature if fresh.attributes.names else None,
+            self._responses(fresh),
+            self.first.attributes,
             facts={"network": f"as {self.first.name}, with initial weights"},
-            scores=self._scores(fresh, responses),
-            control=self._controls(responses),
             sounds=self.examples.of(fresh, self.seed),
         )
 
     # ── instruments ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _system(self, one: Instrument) -> System:
-        responses, steered = self._responses(one), bool(one.attributes.names)
-        system = System(
-            name=one.name,
-            kind=one.kind(self.corpus),
+        responses = self._responses(one)
+        system = self._row(
+            one.name,
+            one.kind(self.corpus),
+            responses,
+            one.attributes,
             digest=one.synthesizer.bundle.digest,
-            temperature=one.attributes.temperature if steered else None,
             facts=one.facts(self.corpus),
-            scores=self._scores(one, responses),
-            control=self._controls(responses, one.attributes),
             variation=self._variation(one),
             timing=_timing(one.synthesizer, self.profile.repeats),
             sounds=self.examples.of(one, self.seed),
         )
-        return self._with_increments(system, one, *responses[HELD_OUT]) if steered else system
+        return self._with_increments(system, one, *responses[HELD_OUT]) if one.attributes.names else system
 
     def _with_increments(self, system: System, one: Instrument, target: Conditions, features: RoleFeatures) -> System:
         """Figures 2 and 3 on held-out notes, of attributes that correlate on notes of the train split.
 
         Chosen on the notes that are reported, some would be there by chance.
         """
-        p, names, rows = self.profile, followed(system.control[TRAIN]), target.rows
+        p, names, found = self.profile, control.followed(system.control[TRAIN]), {}
         some = np.sort(np.random.default_rng(self.seed).permutation(len(names))[: p.shift_attributes])
 
-        def predict(stage: str, condition: Floats, latent: Floats, names: tuple[str, ...]) -> Floats:
-            return self.logits(f"{one.name}, {stage}", self.generated(one, condition, latent), names)
+        def raised(stage: str, notes: int) -> control.RaisedAttributes:
+            def predict(condition: Floats, latent: Floats, names: tuple[str, ...]) -> Floats:
+                return self.logits(f"{one.name}, {stage}", self.generated(one, condition, latent), names)
 
-        common = {"resamples": p.resamples, "seed": self.seed}
-        shifted = out_of_distribution(
-            one.synthesizer, Conditions.of(self.corpus, rows[: p.shift_notes], one.attributes),
-            [names[place] for place in some], shifts(p.shift_steps), partial(predict, "figure 2"), **common,
-        )  # fmt: skip
-        raised = increment_consistency(
-            one.synthesizer, Conditions.of(self.corpus, rows[: p.increment_notes], one.attributes),
-            names[: p.increment_attributes], even_steps(p.increment_steps), partial(predict, "figure 3"),
-            unraised=features["teacher"]["logits"][:, self._columns(one.attributes)], **common,
-        )  # fmt: skip
-        self._remark(f"{one.name}, figure 2", shifted)
-        self._remark(f"{one.name}, figure 3", raised)
+            conditions = Conditions.of(self.corpus, target.rows[:notes], one.attributes)
+            return control.RaisedAttributes(one.synthesizer, conditions, predict, **self._bootstrap)
+
+        found["figure 2"] = raised("figure 2", p.shift_notes).out_of_distribution(
+            [names[place] for place in some], control.shifts(p.shift_steps)
+        )
+        found["figure 3"] = raised("figure 3", p.increment_notes).increment_consistency(
+            names[: p.increment_attributes],
+            control.even_steps(p.increment_steps),
+            unraised=features["teacher"]["logits"][:, self._columns(one.attributes)],
+        )
+        for figure, finding in found.items():
+            self.left_out += [f"{one.name}, {figure}: {sentence}" for sentence in finding.remarks]
         sounds = (*system.sounds, *(self.examples.raised(one, names[0], self.seed) if names else ()))
-        return replace(system, out_of_distribution=shifted.curve, increments=raised.curve, sounds=sounds)
-
-    def _remark(self, figure: str, finding: Finding) -> None:
-        self.left_out += [f"{figure}: {sentence}" for sentence in finding.remarks]
+        return replace(
+            system, out_of_distribution=found["figure 2"].curve, increments=found["figure 3"].curve, sounds=sounds
+        )
 
     def _variation(self, one: Instrument) -> Variation:
         def embed(condition: Floats, latent: Floats) -> Floats:
@@ -370,9 +335,30 @@ class Study:
             found[name] = target, self.features(f"{one.name}, {name} conditions", source)
         return found
 
-    def _scores(self, one: Instrument, responses: Responses) -> dict[str, Scores]:
-        pitched = bool(one.attributes.pitches)
-        return {name: self._score(features, target, pitched) for name, (target, features) in responses.items()}
+    def _row(
+        self, name: str, kind: Kind, responses: Responses, attributes: Attributes | None = None, **more: Any
+    ) -> System:
+        """Scores and attribute correlations, by where the conditions come from; `attributes` are the instrument's own.
+
+        What has no attributes is compared on those of the vocabulary.
+        """
+        steered = attributes is not None and bool(attributes.names)
+        compared = attributes if attributes is not None and steered else self.vocabulary
+        pitched, columns = attributes is None or bool(attributes.pitches), self._columns(compared)
+        return System(
+            name,
+            kind,
+            temperature=compared.temperature if steered else None,
+            scores={where: self._score(features, target, pitched) for where, (target, features) in responses.items()},
+            control={
+                where: control.attribute_correlation(
+                    target, features["teacher"]["logits"][:, columns], compared, **self._bootstrap
+                )
+                for where, (target, features) in responses.items()
+                if columns
+            },
+            **more,
+        )
 
     def _score(self, features: RoleFeatures, target: Conditions, pitched: bool = True) -> Scores:
         classes = np.zeros(0, np.int64)  # columns of the classifier's logits for the pitch of each row; −1: unknown
@@ -384,22 +370,10 @@ class Study:
             profile=self.profile, seed=self.seed, notes=self.scored,
         )  # fmt: skip
 
-    def _controls(self, responses: Responses, attributes: Attributes | None = None) -> dict[str, Control]:
-        """Attribute correlations, by where the conditions come from."""
-        compared = attributes if attributes and attributes.names else self.vocabulary
-        columns = self._columns(compared)
-        return {
-            name: attribute_correlation(
-                target, features["teacher"]["logits"][:, columns], compared,
-                resamples=self.profile.resamples, seed=self.seed,
-            )
-            for name, (target, features) in responses.items()
-            if columns
-        }  # fmt: skip
-
     def _columns(self, attributes: Attributes) -> list[int]:
-        """Of the teacher's labels, for some attributes."""
-        return [self.evaluators.teacher.labels.index(name) for name in attributes.names]
+        """Of the teacher's labels, for some attributes; none where those are the corpus's classes."""
+        labels = self.evaluators.teacher.labels
+        return [labels.index(name) for name in attributes.names] if attributes.labelled_by else []
 
 
 def _timing(synthesizer: Synthesizer, repeats: int) -> Timing:

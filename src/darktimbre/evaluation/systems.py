@@ -16,10 +16,17 @@ from darktimbre import teachers
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.results import Kind
-from darktimbre.extractors.extractors import EmbeddingExtractor
+from darktimbre.extractors.extractors import (
+    ClassifierExtractor,
+    EmbeddingExtractor,
+    Extractor,
+    PitchExtractor,
+    TeacherExtractor,
+)
 from darktimbre.measures.frechet import notes_for_full_rank
 from darktimbre.notes.attributes import Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers.tagger import Embedder, Tagger
@@ -114,6 +121,17 @@ class Evaluators:
         if embedding is not None and embedding != teacher:
             embedder = teachers.load_embedder(embedding, device=device, weights=embedding_weights)
         return cls(tagger, embedder, Classifier.from_pretrained(classifier) if classifier else None)
+
+    def extractors(self, rate: int, pitches: tuple[int, ...]) -> dict[str, Extractor]:
+        """By role; the teacher is also the embedder where they are the same. `pitches` are the targets (MIDI)."""
+        teacher = TeacherExtractor(self.teacher, None)
+        own = self.embedder.digest == self.teacher.digest
+        found: dict[str, Extractor] = {
+            "teacher": teacher,
+            "embedder": teacher if own else EmbeddingExtractor(self.embedder),
+            "fundamental": PitchExtractor(rate, np.array([midi_to_hz(float(pitch)) for pitch in pitches])),
+        }
+        return {**found, "classifier": ClassifierExtractor(self.classifier)} if self.classifier else found
 
     def facts(self, dimension: int) -> dict[str, Any]:
         """Which they are, by digest; `dimension` is that of the embedding."""

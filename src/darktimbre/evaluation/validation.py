@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.conditions import Conditions, draw_rows, known_rows
 from darktimbre.evaluation.control import attribute_correlation, same_instrument_correlation
-from darktimbre.evaluation.results import Control, Estimate
+from darktimbre.evaluation.results import AttributeScore, Control
 from darktimbre.evaluation.scores import in_tune
 from darktimbre.extractors.extract import BLOCK, extract
-from darktimbre.extractors.extractors import BATCH, Extractor, PitchExtractor, TeacherExtractor
+from darktimbre.extractors.extractors import BATCH, Extractor, Features, PitchExtractor, TeacherExtractor
 from darktimbre.extractors.sources import Source, generated_source, real_source, round_trip_source, untrained
 from darktimbre.measures.correlation import pearson
 from darktimbre.notes.attributes import Attributes, teacher_mismatch
@@ -37,6 +37,9 @@ NOTES = 192
 METRICS = ("attribute_correlation", "logit_correlation", "pitch_accuracy")
 """Means over attributes of Pearson's correlation of target and prediction, of soft labels at the instrument's own
 temperature and of logits (`control.attribute_correlation`); share of notes in tune, by YIN."""
+
+Progress = Callable[[int], None]
+"""Called after each block of notes with how many it held; may raise to stop."""
 
 REAL = (
     "pitch_accuracy: the held-out notes themselves; attribute_correlation: the same notes after the codec's round "
@@ -57,12 +60,6 @@ class Figures:
     pitch_accuracy: float | None
     control: Control
 
-    def metrics(self) -> dict[str, float | None]:
-        """Those of `METRICS` that exist for the instrument."""
-        found = self.to_json()
-        there = metrics_of(bool(self.control.attributes), self.pitch_accuracy is not None)
-        return {name: found[name] for name in there}
-
     def to_json(self) -> dict[str, Any]:
         """The figures of a report, and how many attributes the means are over."""
         return {
@@ -73,17 +70,27 @@ class Figures:
             "attributes_constant": self.control.constant,
         }
 
+    def metrics(self) -> dict[str, float | None]:
+        """Those of `METRICS` that exist for the instrument."""
+        found = self.to_json()
+        return {
+            name: found[name] for name in metrics_of(bool(self.control.attributes), self.pitch_accuracy is not None)
+        }
+
+    def by_attribute(self) -> list[AttributeScore]:
+        """Best first; those without a correlation at the end."""
+        return sorted(
+            self.control.attributes, key=lambda one: (not one.correlation.known, -(one.correlation.value or 0))
+        )
+
+
+def metrics_of(attributes: bool, pitches: bool) -> tuple[str, ...]:
+    """Those of `METRICS` that exist for an instrument with or without attributes and pitch."""
+    return tuple(name for name in METRICS if (pitches if name == "pitch_accuracy" else attributes))
+
 
 class Validation:
-    """Fixed conditions of real notes, fixed latents, and the extractors that compare generated notes with them.
-
-    Attributes:
-        corpus: where the notes are.
-        attributes: the controls of the instruments.
-        target: the notes as conditions.
-        seed: of the latents, and of the untrained network.
-        block: notes between two calls of `progress`.
-    """
+    """Fixed conditions of real notes, fixed latents, and the extractors that compare generated notes with them."""
 
     def __init__(
         self,
@@ -99,28 +106,26 @@ class Validation:
 
         Args:
             corpus: tagged by the instrument's teacher.
-            attributes: of the instrument.
+            attributes: the controls of the instruments.
             rows: see `conditions.held_out_rows`.
-            tagger: that teacher; None where the instrument has no attributes.
+            tagger: that teacher; None where the instruments have no attributes.
             seed: of the latents, and of the untrained network.
             block: notes between two calls of `progress`.
 
         Raises:
             UserError: the corpus's tags or the tagger are not of the teacher that the instrument was trained on.
         """
-        mismatch = teacher_mismatch(
-            "The instrument was trained on labels by", attributes.labelled_by, "the teacher given is", tagger
-        )
-        if mismatch:
-            raise UserError(f"{mismatch}. Only that teacher can evaluate it.")
+        expected = attributes.labelled_by
+        why = teacher_mismatch("The instrument was trained on labels by", expected, "the teacher given is", tagger)
+        if why:
+            raise UserError(f"{why}. Only that teacher can evaluate it.")
         self.corpus, self.attributes, self.seed, self.block = corpus, attributes, seed, block
         self.target = Conditions.of(corpus, rows, attributes)
-        self._teacher: list[Extractor] = (
-            [TeacherExtractor(tagger, attributes.names)] if tagger and attributes.labelled_by else []
-        )
-        self._pitch: list[Extractor] = (
-            [PitchExtractor(corpus.sample_rate, self.target.hertz)] if attributes.pitches else []
-        )
+        self._extractors: dict[str, Extractor] = {}
+        if tagger and expected:
+            self._extractors["teacher"] = TeacherExtractor(tagger, attributes.names)
+        if attributes.pitches:
+            self._extractors["pitch"] = PitchExtractor(corpus.sample_rate, self.target.hertz)
 
     @classmethod
     def of_valid_notes(
@@ -147,121 +152,49 @@ class Validation:
             "teacher": self.attributes.teacher_digest,
         }
 
-    def trained(self, instrument: Synthesizer, progress: Callable[[int], None] | None = None) -> Figures:
-        """Figures of an instrument.
+    def trained(self, instrument: Synthesizer, progress: Progress | None = None) -> Figures:
+        """Figures of an instrument with these controls."""
+        source = self._generated(instrument)
+        return self._figures(dict.fromkeys(self._extractors, source), progress)
 
-        Args:
-            instrument: with the same controls.
-            progress: called after each block of notes with how many it held; may raise to stop.
-        """
-        return self._figures(self._generated(instrument), progress)
-
-    def untrained(self, instrument: Synthesizer, progress: Callable[[int], None] | None = None) -> Figures:
+    def untrained(self, instrument: Synthesizer, progress: Progress | None = None) -> Figures:
         """Figures of its network with random weights: the lower bound."""
         return self.trained(untrained(instrument, self.seed), progress)
 
-    def real(self, instrument: Synthesizer, progress: Callable[[int], None] | None = None) -> Figures:
+    def real(self, instrument: Synthesizer, progress: Progress | None = None) -> Figures:
         """The upper bound: pitch of the notes themselves, attributes after the round trip of the instrument's codec.
 
         Raises:
             UserError: the notes have another length or rate than the instrument's.
         """
-        rows = self.target.rows
-        return self._figures(round_trip_source(instrument, self.corpus, rows), progress, real_source(self.corpus, rows))
-
-    def another_note(self) -> Control | None:
-        """Control of instead of each note another note of its instrument; None where too few instruments have two."""
-        return same_instrument_correlation(self.target, self.attributes) if self.attributes.names else None
+        copies = round_trip_source(instrument, self.corpus, self.target.rows)
+        return self._figures({"teacher": copies, "pitch": real_source(self.corpus, self.target.rows)}, progress)
 
     def seconds(self, instrument: Synthesizer, clock: Callable[[], float] = time.perf_counter) -> float:
-        """About how long `trained` takes, by a block of it."""
-        extractors, count = self._teacher + self._pitch, min(BATCH, len(self.target.rows))
+        """About how long `trained` takes, by a batch of it."""
+        extractors, count = list(self._extractors.values()), min(BATCH, len(self.target.rows))
         extract(self._generated(instrument, 1), extractors)  # what is slow only once
         start = clock()
         extract(self._generated(instrument, count), extractors)
         return (clock() - start) * len(self.target.rows) / count
 
     def _generated(self, instrument: Synthesizer, notes: int | None = None) -> Source:
-        latent = instrument.latents(self.seed, len(self.target.rows))
-        return generated_source(instrument, self.target.condition[:notes], latent[:notes], samples=self.corpus.samples)
+        condition, latent = self.target.condition, instrument.latents(self.seed, len(self.target.rows))
+        return generated_source(instrument, condition[:notes], latent[:notes], samples=self.corpus.samples)
 
-    def _figures(
-        self, source: Source, progress: Callable[[int], None] | None, pitched: Source | None = None
-    ) -> Figures:
-        """Of some sounds; pitch of others where they are given."""
-        together = [] if pitched else self._pitch
-        features = extract(source, self._teacher + together, block=self.block, progress=progress)
-        if pitched and self._pitch:
-            features |= extract(pitched, self._pitch, block=self.block)
-        logits = features[self._teacher[0].name]["logits"] if self._teacher else np.zeros_like(self.target.logits)
-        hits = in_tune(features["fundamental"]["f0"], self.target.hertz) if self._pitch else None
+    def _figures(self, sources: dict[str, Source], progress: Progress | None) -> Figures:
+        """Of the sounds that each extractor is given; `progress` counts the notes of the first."""
+        found: dict[str, Features] = {}
+        for number, source in enumerate(dict.fromkeys(sources.values())):
+            mine = [one for role, one in self._extractors.items() if sources[role] is source]
+            found |= extract(source, mine, block=self.block, progress=None if number else progress)
+        features = {role: found[one.name] for role, one in self._extractors.items()}
+        logits = features["teacher"]["logits"] if "teacher" in features else np.zeros_like(self.target.logits)
+        hits = in_tune(features["pitch"]["f0"], self.target.hertz) if "pitch" in features else None
         return Figures(
             pitch_accuracy=None if hits is None else float(hits.mean()),
             control=attribute_correlation(self.target, logits, self.attributes),
         )
-
-
-def metrics_of(attributes: bool, pitches: bool) -> tuple[str, ...]:
-    """Those of `METRICS` that exist for an instrument with or without attributes and pitch."""
-    return tuple(name for name in METRICS if (pitches if name == "pitch_accuracy" else attributes))
-
-
-@dataclass(frozen=True)
-class QuickReport:
-    """The instrument beside its own untrained network and the real notes.
-
-    Attributes:
-        target: the held-out notes.
-        attributes: of the instrument.
-        trained, untrained: of the instrument, and of its network with initial weights.
-        real: pitch of the notes themselves; attributes after a round trip of the instrument's codec.
-        same_instrument: mean correlation between the notes and other notes of the same instruments; None without any.
-        others: further instruments by name.
-    """
-
-    target: Conditions
-    attributes: Attributes
-    trained: Figures
-    untrained: Figures
-    real: Figures
-    same_instrument: float | None
-    others: dict[str, Figures]
-
-    def by_attribute(self) -> list[tuple[str, float | None, float | None]]:
-        """(name, correlation, logit correlation), best first; undefined ones at the end."""
-        each = self.trained.control.attributes
-        rows = [(one.name, one.correlation.value, one.logit_correlation.value) for one in each]
-        return sorted(rows, key=lambda row: (row[1] is None, -(row[1] or 0)))
-
-    def steerable(self, count: int = 3) -> list[str]:
-        """The attributes that correlate best, none of which correlates above 0.5 with another in the real notes."""
-        taken: list[str] = []
-        soft = soft_labels(self.target.logits, self.attributes.temperature)
-
-        def column(name: str) -> NDArray[np.float32]:
-            return soft[:, [self.attributes.names.index(name)]]
-
-        for name, rho, _ in self.by_attribute():
-            alike = (pearson(column(name), column(other))[0] for other in taken)
-            if len(taken) < count and rho is not None and not any(one > 0.5 for one in alike):
-                taken.append(name)
-        rest = [name for name in self.attributes.names if name not in taken]
-        return taken + rest[: max(0, count - len(taken))]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain types, for `report.json`."""
-        return {
-            "trained": self.trained.to_json(),
-            "untrained": self.untrained.to_json(),
-            "real": {**self.real.to_json(), "same_instrument_correlation": self.same_instrument, "meaning": REAL},
-            **{name: figures.to_json() for name, figures in self.others.items()},
-            "notes": len(self.target.rows),
-            "held_out_instruments": len(np.unique(self.target.groups)),
-            "attributes": [
-                {"name": name, "correlation": _rounded(rho), "logit_correlation": _rounded(logit)}
-                for name, rho, logit in self.by_attribute()
-            ],
-        }
 
 
 def quick_report(
@@ -273,7 +206,7 @@ def quick_report(
     seed: int = 0,
     others: dict[str, Synthesizer] | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> QuickReport:
+) -> dict[str, Any]:
     """Conditions an instrument on the notes in some rows, and measures how far it follows.
 
     Args:
@@ -285,29 +218,57 @@ def quick_report(
         others: further instruments with the same controls, with the same conditions and latents.
         progress: called with (sounds done, sounds in all).
 
+    Returns:
+        For `report.json`: `trained`, `untrained`, `real` and others by name, each as `Figures.to_json`; the same of
+        each attribute; and `steerable`, the attributes that are followed best.
+
     Raises:
         UserError: the corpus's tags or the tagger are not of the teacher that the instrument was trained on, or its
             notes have another length or rate.
     """
-    validation = Validation(corpus, synthesizer.attributes, rows, tagger, seed=seed)
-    done, whole = 0, (3 + len(others or {})) * len(rows)
+    attributes, others, done = synthesizer.attributes, others or {}, 0
+    validation = Validation(corpus, attributes, rows, tagger, seed=seed)
 
     def count(notes: int) -> None:
         nonlocal done
         done += notes
         if progress:
-            progress(done, whole)
+            progress(done, (3 + len(others)) * len(rows))
 
-    another = validation.another_note()
-    return QuickReport(
-        target=validation.target,
-        attributes=synthesizer.attributes,
-        trained=validation.trained(synthesizer, count),
-        untrained=validation.untrained(synthesizer, count),
-        others={name: validation.trained(one, count) for name, one in (others or {}).items()},
-        real=validation.real(synthesizer, count),
-        same_instrument=_rounded((another.mean if another else Estimate(None)).value),
-    )
+    trained = validation.trained(synthesizer, count)
+    same = same_instrument_correlation(validation.target, attributes) if attributes.names else None
+    return {
+        "trained": trained.to_json(),
+        "untrained": validation.untrained(synthesizer, count).to_json(),
+        "real": {
+            **validation.real(synthesizer, count).to_json(),
+            "same_instrument_correlation": _rounded(same.mean.value if same else None),
+            "meaning": REAL,
+        },
+        **{name: validation.trained(one, count).to_json() for name, one in others.items()},
+        "notes": len(rows),
+        "held_out_instruments": len(np.unique(validation.target.groups)),
+        "attributes": [
+            {
+                "name": one.name,
+                "correlation": _rounded(one.correlation.value),
+                "logit_correlation": _rounded(one.logit_correlation.value),
+            }
+            for one in trained.by_attribute()
+        ],
+        "steerable": steerable(trained, validation.target, attributes),
+    }
+
+
+def steerable(figures: Figures, target: Conditions, attributes: Attributes, count: int = 3) -> list[str]:
+    """The attributes that correlate best, none of which correlates above 0.5 with another in the real notes."""
+    soft, names, taken = soft_labels(target.logits, attributes.temperature), list(attributes.names), []
+    for one in figures.by_attribute():
+        column, alike = soft[:, [names.index(one.name)]], [names.index(name) for name in taken]
+        free = not (pearson(column.repeat(len(alike), axis=1), soft[:, alike]) > 0.5).any()
+        if len(taken) < count and one.correlation.known and free:
+            taken.append(one.name)
+    return taken + [name for name in names if name not in taken][: max(0, count - len(taken))]
 
 
 def _rounded(value: float | None) -> float | None:

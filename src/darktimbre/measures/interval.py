@@ -100,9 +100,9 @@ def percentiles(resampled: np.ndarray, groups: int, level: float = 0.95) -> np.n
 
     Percentiles, taken further out for few groups: a resample of g groups varies by (g - 1)/g of the true variance,
     and its percentiles are normal ones where Student's are due (Hesterberg 2015, §5.3, "expanded percentile").
-    One group tells nothing of others: NaN.
+    One group tells nothing of others: NaN; and so does no resample.
     """
-    if groups < 2:
+    if groups < 2 or not len(resampled):
         return np.full((2, *resampled.shape[1:]), np.nan)
     tail = (1 - level) / 2
     tail = float(stats.norm.cdf(np.sqrt(groups / (groups - 1)) * stats.t.ppf(tail, groups - 1)))

@@ -54,7 +54,7 @@ whatever the rate.
 BANKS, PROGRAMS = range(17), range(120)  # General MIDI and its variations, without the sound effects at its end
 VELOCITIES = (60, 110)
 RATE = 16_000  # Hz
-SWEPT, RANDOM = 3, 12  # attributes swept, random notes
+RANDOM = 12  # random notes
 ENOUGH = 1.0  # seconds of training time that are not worth resuming for
 
 
@@ -313,8 +313,7 @@ class Quickstart:
         by = "instrument" if self.settings.sounds == BUILTIN else "a hash of bank and program"
         starter = ", nor of the training of the starter that it goes on from" if others else ""
         report = {
-            **found.to_json(),
-            "steerable": found.steerable(SWEPT),
+            **found,
             "held_out": f"Splits are by {by}, the same in every corpus: no instrument of the valid and test rows was "
             f"part of this training{starter}.",
             "sounds": Path(self.settings.sounds).name,
