@@ -18,8 +18,8 @@ import websockets
 from tests.instrument.running import Running, running, until
 
 from darktimbre.instrument.admission import Limits
-from darktimbre.instrument.assets import PageFile, page_files
 from darktimbre.instrument.messages import Heard
+from darktimbre.instrument.server import PageFile, page_files
 
 LIMITS = Limits(
     json_bytes=8 << 10,

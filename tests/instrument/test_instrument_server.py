@@ -150,7 +150,7 @@ def test_without_listener_and_exporter_both_say_so(tmp_path: Path) -> None:
 
 
 def test_the_page_is_there_without_a_token_and_says_how_to_treat_it(tmp_path: Path) -> None:
-    from darktimbre.instrument.assets import page_files
+    from darktimbre.instrument.server import page_files
 
     (tmp_path / "index.html").write_text("<!doctype html>")
     (tmp_path / "main.js").write_text("export {}")

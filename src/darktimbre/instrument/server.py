@@ -4,10 +4,13 @@ Who may ask and how much is decided in `admission`, `guard` and `turns`; what is
 """
 
 import logging
+import mimetypes
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
-from typing import IO, Annotated, Any
+from importlib import resources
+from pathlib import Path
+from typing import IO, Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, FastAPI, Request, WebSocket
 from fastapi import Path as InPath
@@ -21,8 +24,6 @@ from darktimbre import __version__
 from darktimbre.instrument import live, turns, uploads
 from darktimbre.instrument import messages as said
 from darktimbre.instrument.admission import Admission, Refusal
-from darktimbre.instrument.answers import READING, SENDING, SOUND_FILE, documented
-from darktimbre.instrument.assets import PageFile, page_files
 from darktimbre.instrument.describe import describe
 from darktimbre.instrument.guard import extra_headers
 from darktimbre.instrument.presets import Presets
@@ -35,8 +36,59 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 PresetName = Annotated[str, InPath(description="1 to 80 printable characters, no slash.", examples=["Dark bells"])]
 
+_ERRORS: dict[int, str] = {
+    400: "The body is no JSON.",
+    401: "The token is missing or wrong.",
+    403: "`Host` or `Origin` is not this server's.",
+    404: "There is none of this name.",
+    408: "The body did not arrive in time.",
+    409: "Nobody is there to listen.",
+    413: "The body, or what it asks for, is too large.",
+    415: "The body is not of the media type wanted.",
+    422: "Something in the request cannot be: the sentence says what.",
+    503: "Too many requests at once: `Retry-After` says when to come again.",
+    504: "It took too long.",
+}
+READING, SENDING = (401, 403), (400, 401, 403, 408, 413, 415, 422, 503, 504)
+"""What may go wrong wherever something is read, and wherever something is sent."""
+SOUND_FILE = {
+    "requestBody": {
+        "required": True,
+        "description": "A sound file of any format that libsndfile reads.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
 _LISTEN_SECONDS = 60.0  # decoding, and the first time loading the teacher
 _log = logging.getLogger(__name__)
+
+
+class PageFile(NamedTuple):
+    """One file of the page, in memory."""
+
+    content: bytes
+    kind: str
+
+
+def page_files(folder: Any = None) -> dict[str, PageFile]:
+    """The page's files by name, read once; what is no plain file directly in the folder is left out."""
+    root = resources.files("darktimbre.instrument") / "page" if folder is None else folder
+    files = {}
+    for entry in root.iterdir():
+        if entry.is_file() and not (isinstance(entry, Path) and entry.is_symlink()) and not entry.name.startswith("."):
+            kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
+            files[entry.name] = PageFile(entry.read_bytes(), "text/javascript" if entry.name.endswith(".js") else kind)
+    return files
+
+
+def documented(*statuses: int, media: str = "", what: str = "") -> dict[int | str, dict[str, Any]]:
+    """The answers of a route, for OpenAPI."""
+    told: dict[int | str, dict[str, Any]] = {
+        status: {"model": said.ErrorAnswer, "description": _ERRORS[status]} for status in sorted(set(statuses))
+    }
+    if media:
+        told[200] = {"description": what, "content": {media: {"schema": {"type": "string", "format": "binary"}}}}
+    return told
 
 
 class _Asked(Request):
