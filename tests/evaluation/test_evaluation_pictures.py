@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from darktimbre.bundle.pictures import Judgement
+from darktimbre.bundle.pictures import PicturePredictions
 from darktimbre.evaluation.pictures import Scores, collapse, scores_of, within_classes
 
 CLASSES = 10
 
 
-def seen_as(named: np.ndarray, embedding: np.ndarray | None = None) -> Judgement:
+def seen_as(named: np.ndarray, embedding: np.ndarray | None = None) -> PicturePredictions:
     """Pictures named with certainty."""
     if embedding is None:
         embedding = np.random.default_rng(0).normal(size=(len(named), 4)).astype(np.float32)
-    return Judgement(np.eye(CLASSES, dtype=np.float32)[named], embedding)
+    return PicturePredictions(np.eye(CLASSES, dtype=np.float32)[named], embedding)
 
 
 def real(named: np.ndarray) -> Scores:

@@ -42,7 +42,7 @@ class Networks:
         random = torch.Generator().manual_seed(0)
         self.weight = torch.randn(SAMPLES, 9, generator=random)
 
-    def hear(self, waves: torch.Tensor) -> SimpleNamespace:
+    def predict(self, waves: torch.Tensor) -> SimpleNamespace:
         """Three linear maps of the wave."""
         self.batches.append(len(waves))
         found = waves @ self.weight
@@ -162,8 +162,8 @@ def test_an_answer_that_is_no_number_is_not_passed_on() -> None:
     waves[2] = 0  # this classifier divides by loudness
 
     class Broken(Networks):
-        def hear(self, waves: torch.Tensor) -> SimpleNamespace:
-            return super().hear(waves / waves.std(1, keepdim=True))
+        def predict(self, waves: torch.Tensor) -> SimpleNamespace:
+            return super().predict(waves / waves.std(1, keepdim=True))
 
     with pytest.raises(UserError, match="classifier gives no finite pitch for 1 of 5 sounds"):
         ClassifierExtractor(Broken()).extract(waves, RATE)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from darktimbre.bundle.model_folder import ModelFolder
 from darktimbre.bundle.where import CONFIG
-from darktimbre.models.inception import Heard, Inception, InceptionConfig
+from darktimbre.models.inception import Inception, InceptionConfig, NotePredictions
 from darktimbre.notes.errors import UserError
 
 
@@ -92,7 +92,7 @@ class Classifier(ModelFolder[InceptionConfig, Inception]):
         return self.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.no_grad()
-    def predict(self, waves: Tensor) -> Heard:
+    def predict(self, waves: Tensor) -> NotePredictions:
         """Predictions for waves (batch, sample) at `sample_rate`, of any length.
 
         Returns:
@@ -101,7 +101,5 @@ class Classifier(ModelFolder[InceptionConfig, Inception]):
         """
         if waves.dim() != 2 or not waves.shape[1]:
             raise ValueError(f"waves are (batch, sample); got {tuple(waves.shape)}.")
-        predictions: Heard = self.module(waves.to("cpu", torch.float32))
+        predictions: NotePredictions = self.module(waves.to("cpu", torch.float32))
         return predictions
-
-    hear = predict

@@ -78,7 +78,7 @@ class PictureGan(ModelFolder[DcganConfig, DcganGenerator]):
         return np.concatenate(made) if made else np.zeros((0, *self.network.picture), np.float32)
 
 
-class Judgement(NamedTuple):
+class PicturePredictions(NamedTuple):
     """Predictions for some pictures."""
 
     probabilities: NDArray[np.float32]  # (picture, class)
@@ -116,7 +116,7 @@ class PictureClassifier(ModelFolder[DigitClassifierConfig, DigitClassifier]):
         return next((float(value) for value in known if value is not None), None)
 
     @torch.no_grad()
-    def predict(self, pictures: NDArray[np.float32]) -> Judgement:
+    def predict(self, pictures: NDArray[np.float32]) -> PicturePredictions:
         """Predictions for pictures (picture, channel, height, width) in [−1, 1]."""
         probabilities = [np.zeros((0, self.network.classes), np.float32)]
         embedding = [np.zeros((0, self.network.embedding), np.float32)]
@@ -124,6 +124,4 @@ class PictureClassifier(ModelFolder[DigitClassifierConfig, DigitClassifier]):
             found = self.module(torch.from_numpy(pictures[first : first + 2 * BLOCK]))
             probabilities.append(found.logits.softmax(1).numpy())
             embedding.append(found.embedding.numpy())
-        return Judgement(np.concatenate(probabilities), np.concatenate(embedding))
-
-    judge = predict
+        return PicturePredictions(np.concatenate(probabilities), np.concatenate(embedding))

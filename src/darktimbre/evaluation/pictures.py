@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import recall_score
 
-from darktimbre.bundle.pictures import Judgement, PictureGan
+from darktimbre.bundle.pictures import PictureGan, PicturePredictions
 from darktimbre.measures.classes import class_shares, classes_covered
 from darktimbre.measures.inception import inception_score, inception_score_error
 from darktimbre.measures.variation import mean_distance
@@ -73,7 +73,7 @@ def draw_classes(model: PictureGan, count: int) -> NDArray[np.int64]:
     return np.arange(count if model.conditional else 0, dtype=np.int64) % max(1, len(model.classes))
 
 
-def scores_of(predicted: Judgement, target: NDArray[np.int64], real: Scores | None = None) -> Scores:
+def scores_of(predicted: PicturePredictions, target: NDArray[np.int64], real: Scores | None = None) -> Scores:
     """The scores of pictures.
 
     Args:

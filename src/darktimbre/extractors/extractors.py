@@ -118,7 +118,7 @@ class ClassifierExtractor:
             )
 
         def model(batch: Tensor) -> dict[str, Tensor]:
-            output = self.classifier.hear(batch)
+            output = self.classifier.predict(batch)
             return {"pitch": output.pitch, "family": output.family, "embedding": output.embedding}
 
         return _run(model, waves, rate, rate, self.name)

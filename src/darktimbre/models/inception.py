@@ -165,8 +165,8 @@ def _head(inputs: int, classes: int) -> nn.Module:
     return nn.Linear(inputs, classes) if classes else NoClasses()
 
 
-class Heard(NamedTuple):
-    """What a classifier makes of notes.
+class NotePredictions(NamedTuple):
+    """What a classifier predicts for notes.
 
     Attributes:
         pitch: (note, pitch class) logits.
@@ -208,11 +208,11 @@ class Inception(nn.Module):
         embedding: Tensor = self.neck(maps.mean(3).flatten(1))
         return embedding
 
-    def answer(self, embedding: Tensor, *, drop: float = 0.0) -> Heard:
+    def answer(self, embedding: Tensor, *, drop: float = 0.0) -> NotePredictions:
         """The heads, linear; in training `drop` of the embedding is left out."""
         seen = F.dropout(embedding, drop, self.training)
-        return Heard(self.pitch(seen), self.family(seen), embedding, self.attributes(seen))
+        return NotePredictions(self.pitch(seen), self.family(seen), embedding, self.attributes(seen))
 
-    def forward(self, waves: Tensor) -> Heard:
-        """(batch, sample) at `sample_rate`, any length → what is heard."""
+    def forward(self, waves: Tensor) -> NotePredictions:
+        """(batch, sample) at `sample_rate`, any length → its predictions."""
         return self.answer(self.embed(self.front(waves)))

@@ -337,7 +337,7 @@ class DigitValidation:
         """Scores, and a row of pictures of each class: as conditioned, or else as the classifier names them."""
         target = draw_classes(model, count)
         pictures = model.pictures(model.latents(SEED, count), target)
-        predicted = self.classifier.judge(pictures)
+        predicted = self.classifier.predict(pictures)
         scores = scores_of(predicted, target, self.real)
         named = target if len(target) else predicted.probabilities.argmax(1)
         word = "right" if scores.class_accuracy else "of all"

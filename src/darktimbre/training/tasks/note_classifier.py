@@ -15,7 +15,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.splits import SPLITS
 from darktimbre.measures.accuracy import by_family, confusion_matrix, family_accuracy, pitch_accuracy
 from darktimbre.measures.correlation import mean_pearson
-from darktimbre.models.inception import Heard, Inception, InceptionConfig
+from darktimbre.models.inception import Inception, InceptionConfig, NotePredictions
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.objectives.auxiliary import pitch_cross_entropy
@@ -330,8 +330,8 @@ def tilted(spectrogram: Tensor, slope: Tensor) -> Tensor:
     return (spectrogram + slope[:, None, None, None] * line[:, None]).clamp(min=0) * (spectrogram > 0)
 
 
-def _predictions(model: Classifier, notes: LabelledNotes) -> Heard:
+def _predictions(model: Classifier, notes: LabelledNotes) -> NotePredictions:
     """Logits of all notes, on the CPU."""
     blocks = [notes.rows[first : first + BLOCK] for first in range(0, len(notes.rows), BLOCK)]
     found = [model.predict(torch.from_numpy(notes.corpus.waves(block))) for block in blocks]
-    return Heard(*(torch.cat(tensors) for tensors in zip(*found, strict=True)))
+    return NotePredictions(*(torch.cat(tensors) for tensors in zip(*found, strict=True)))
