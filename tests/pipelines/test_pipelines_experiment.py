@@ -25,9 +25,9 @@ from darktimbre.pipelines.experiment_plans import Experiment, Request, Sounds, V
 from darktimbre.pipelines.experiment_runs import Run, TimeLeft, digest_of, run_of
 from darktimbre.tagging.ranking import choose, read_attributes
 from darktimbre.tagging.store import Tags
-from darktimbre.training import checkpoint, inception
+from darktimbre.training import checkpoint
 from darktimbre.training.recipe.load import difference, load_recipe
-from darktimbre.training.tasks import gan
+from darktimbre.training.tasks import gan, supervised
 
 TINY = f"""
 name: tiny
@@ -178,7 +178,7 @@ def test_every_arm_is_trained_and_is_a_row_of_the_report(whole, corpus) -> None:
 def test_second_call_trains_nothing_and_takes_runs_as_they_are(whole, corpus, tmp_path, evaluated, monkeypatch) -> None:
     runs = whole[0]
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("*") if path.is_file()}
-    for task in (gan.GanTask, inception.InceptionTraining):
+    for task in (gan.GanTask, supervised.SupervisedTask):
         monkeypatch.setattr(task, "step", None)
     # The recipes' files lie elsewhere now: what counts is what is in them.
     result = call(
