@@ -12,7 +12,7 @@ import torch
 from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
 
 from darktimbre.export import sound
-from darktimbre.export.onnx import OnnxReport, export_onnx
+from darktimbre.export.onnx import NetworkReport, export_onnx
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import codec_from_config
 from darktimbre.representation.stft import overlap_add
@@ -78,12 +78,12 @@ def instrument() -> Synthesizer:
 
 
 @pytest.fixture(scope="module")
-def report(instrument: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> OnnxReport:
+def report(instrument: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> NetworkReport:
     return export_onnx(instrument, tmp_path_factory.mktemp("onnx") / "tiny.onnx")
 
 
 @pytest.fixture(scope="module")
-def session(report: OnnxReport) -> Any:
+def session(report: NetworkReport) -> Any:
     return onnxruntime.InferenceSession(str(report.path), providers=["CPUExecutionProvider"])
 
 
@@ -103,7 +103,7 @@ def test_onnxruntime_paints_and_sounds_as_the_synthesizer(instrument: Synthesize
     assert np.abs(wave - sounds).max() < 1e-3 * np.abs(sounds).max()
 
 
-def test_the_report_tells_the_errors(report: OnnxReport) -> None:
+def test_the_report_tells_the_errors(report: NetworkReport) -> None:
     assert report.outputs == ("picture", "wave")
     assert report.why_no_wave is None
     assert report.bytes == report.path.stat().st_size
@@ -112,7 +112,7 @@ def test_the_report_tells_the_errors(report: OnnxReport) -> None:
     assert report.wave_error is not None
 
 
-def test_the_file_stands_alone(instrument: Synthesizer, report: OnnxReport) -> None:
+def test_the_file_stands_alone(instrument: Synthesizer, report: NetworkReport) -> None:
     model = onnx.load(report.path, load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
     assert not any(one.external_data for one in model.graph.initializer)
@@ -126,7 +126,7 @@ def test_the_file_stands_alone(instrument: Synthesizer, report: OnnxReport) -> N
     assert codec_from_config(json.loads(told["darktimbre.codec"])).shape == instrument.codec.shape
 
 
-def test_nothing_of_this_machine_is_in_the_file(report: OnnxReport) -> None:
+def test_nothing_of_this_machine_is_in_the_file(report: NetworkReport) -> None:
     content = report.path.read_bytes()
     assert str(Path(sound.__file__).parent).encode() not in content
     assert b".py" not in content

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.bundle.tiny import tiny_bundle
 
-from darktimbre.export.onnx import OnnxReport, export_onnx
+from darktimbre.export.onnx import NetworkReport, export_onnx
 from darktimbre.export.precision import PRECISIONS, eight_bits
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -35,12 +35,12 @@ def test_a_channel_of_zeros_stays_zero() -> None:
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, OnnxReport]:
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NetworkReport]:
     folder, instrument = tmp_path_factory.mktemp("precision"), Synthesizer(tiny_bundle())
     return {name: export_onnx(instrument, folder / f"{name}.onnx", precision=name) for name in PRECISIONS}
 
 
-def test_fewer_bits_make_a_smaller_file_and_a_stated_error(reports: dict[str, OnnxReport]) -> None:
+def test_fewer_bits_make_a_smaller_file_and_a_stated_error(reports: dict[str, NetworkReport]) -> None:
     sizes, snr = ([getattr(reports[name], key) for name in PRECISIONS] for key in ("bytes", "picture_snr"))
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 3
@@ -51,7 +51,7 @@ def test_fewer_bits_make_a_smaller_file_and_a_stated_error(reports: dict[str, On
     assert {report.parameters for report in reports.values()} == {sum(one.numel() for one in generator.parameters())}
 
 
-def test_only_the_network_is_touched(reports: dict[str, OnnxReport]) -> None:
+def test_only_the_network_is_touched(reports: dict[str, NetworkReport]) -> None:
     """The way from picture to wave is a matter of phase: its constants stay as they are."""
 
     def constants(name: str) -> dict[str, bytes]:
@@ -63,7 +63,7 @@ def test_only_the_network_is_touched(reports: dict[str, OnnxReport]) -> None:
     assert constants("int8") == constants("float16") == plain
 
 
-def test_weights_are_turned_back_once_at_load(reports: dict[str, OnnxReport], tmp_path: Path) -> None:
+def test_weights_are_turned_back_once_at_load(reports: dict[str, NetworkReport], tmp_path: Path) -> None:
     """The graph that onnxruntime computes for a note has the same products, and no cast of a weight left."""
 
     def computed(name: str) -> Counter[str]:

@@ -10,7 +10,8 @@ import torch
 from tests.bundle.tiny import NAMES, tiny_bundle
 
 from darktimbre.export import sound
-from darktimbre.export.program import CARD, ProgramReport, export_program
+from darktimbre.export.onnx import NetworkReport
+from darktimbre.export.program import CARD, export_program
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 
@@ -20,11 +21,11 @@ def instrument() -> Synthesizer:
 
 
 @pytest.fixture(scope="module")
-def report(instrument: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> ProgramReport:
+def report(instrument: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> NetworkReport:
     return export_program(instrument, tmp_path_factory.mktemp("program") / "tiny.pt2")
 
 
-def test_loaded_anew_it_plays_as_the_synthesizer(instrument: Synthesizer, report: ProgramReport) -> None:
+def test_loaded_anew_it_plays_as_the_synthesizer(instrument: Synthesizer, report: NetworkReport) -> None:
     card = {CARD: ""}
     program = torch.export.load(report.path, extra_files=card).module()
     assert json.loads(json.loads(card[CARD])["darktimbre.attributes"]) == list(NAMES)
@@ -37,13 +38,13 @@ def test_loaded_anew_it_plays_as_the_synthesizer(instrument: Synthesizer, report
         assert np.abs(wave.numpy() - waves).max() < 1e-4 * np.abs(waves).max()
 
 
-def test_the_report_tells_the_errors(report: ProgramReport) -> None:
+def test_the_report_tells_the_errors(report: NetworkReport) -> None:
     assert report.outputs == ("picture", "wave")
     assert report.picture_error < 1e-5
     assert report.wave_error is not None
 
 
-def test_the_archive_holds_no_pickle_and_no_path(report: ProgramReport) -> None:
+def test_the_archive_holds_no_pickle_and_no_path(report: NetworkReport) -> None:
     here = str(Path(sound.__file__).parent).encode()
     with zipfile.ZipFile(report.path) as archive:
         for name in archive.namelist():

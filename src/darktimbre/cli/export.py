@@ -247,7 +247,7 @@ def program(
     _report_network(program_export.export_program(instrument, out, with_sound=with_sound), "torch")
 
 
-def _report_network(report: "onnx_export.OnnxReport | program_export.ProgramReport", runtime: str) -> None:
+def _report_network(report: "onnx_export.NetworkReport", runtime: str) -> None:
     say(f"{report.path}: {report.bytes / 1e6:.1f} MB, latent and condition in, {' and '.join(report.outputs)} out.")
     if report.why_no_wave:
         warn(f"Without the steps to the wave: {report.why_no_wave}.")
@@ -255,6 +255,6 @@ def _report_network(report: "onnx_export.OnnxReport | program_export.ProgramRepo
         warn("Not compared with the instrument: onnxruntime is not installed (`pip install 'darktimbre[onnx]'`).")
         return
     wave = "" if report.wave_error is None else f", of the waves {report.wave_error:.1g}"
-    snr = getattr(report, "picture_snr", None)
+    snr = report.picture_snr
     below = "" if snr is None else f" ({snr:.0f} dB below them)"
     say(f"In {runtime}, the greatest error of the spectrograms is {report.picture_error:.1g}{below}{wave}.")

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import darktimbre
 from darktimbre.audio.atomic import atomic_file, atomic_folder
@@ -13,9 +13,7 @@ from darktimbre.export import riff
 from darktimbre.export.plan import Plan
 from darktimbre.export.samples import Bank, Sample
 from darktimbre.notes.errors import UserError
-
-if TYPE_CHECKING:
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 MANIFEST = "manifest.json"
 _ARRANGED = ("arrangement", "velocity_layers", "variations", "step", "rate", "bits", "normalise")  # of a plan
@@ -36,7 +34,7 @@ def export_folder(out: Path) -> Iterator[Path]:
 
 
 def manifest(
-    instrument: "Synthesizer", bank: Bank, form: str, files: list[dict[str, Any]], **more: Any
+    instrument: Synthesizer, bank: Bank, form: str, files: list[dict[str, Any]], **more: Any
 ) -> dict[str, Any]:
     """How an export was made: the instrument, the settings, and for each file what sounds in it."""
     plan = bank.plan
@@ -89,13 +87,13 @@ def write_manifest(folder: Path, told: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def licence(instrument: "Synthesizer") -> str:
+def licence(instrument: Synthesizer) -> str:
     """What the model card says of the sounds the instrument was trained on; empty where it says nothing."""
     corpus = (instrument.bundle.config.get("provenance") or {}).get("corpus") or {}
     return str(corpus.get("licence", "")) if isinstance(corpus, dict) else ""
 
 
-def sample_tags(instrument: "Synthesizer", plan: Plan, sample: Sample) -> riff.Tags:
+def sample_tags(instrument: Synthesizer, plan: Plan, sample: Sample) -> riff.Tags:
     """What a file holds beside its sample: root, loop, keys and velocities; name, program, attributes as keywords."""
     zone, loop = sample.zone, sample.loop
     words = ", ".join(f"{name} {value:.2f}" for name, value in zone.patch.attributes.items())

@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +32,11 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 OPSET = 18
 GRAPH = 2  # counts up when the same network becomes another graph, so that what was kept is exported anew
-SNR = "snr"  # of pictures, among what `compare` finds
 PROBES = 5  # notes with which an export is compared with the synthesizer
 
 
 @dataclass(frozen=True)
-class OnnxReport:
+class NetworkReport:
     """What was written, and how far it is from the synthesizer.
 
     Attributes:
@@ -45,28 +44,28 @@ class OnnxReport:
         bytes: its size.
         outputs: `picture`, and `wave` where it is in the file.
         why_no_wave: why the inverse is not in it although it was asked for; None otherwise.
-        picture_error: greatest absolute difference of pictures (their range is about -1 to 1) over some notes; None
-            where onnxruntime is not installed, so that nothing could be compared.
-        wave_error: the same of waves (full level is 1); None without waves.
         precision: of the network's weights in the file.
         parameters: of the generator.
-        picture_snr: power of the synthesizer's pictures by that of the difference, in dB.
+        picture_error: greatest absolute difference of spectrograms (their range is about -1 to 1) over some notes; None
+            where onnxruntime is not installed, so that nothing could be compared.
+        picture_snr: power of the synthesizer's spectrograms by that of the difference, in dB.
+        wave_error: the greatest absolute difference of waves (full level is 1); None without waves.
     """
 
     path: Path
     bytes: int
     outputs: tuple[str, ...]
     why_no_wave: str | None
-    picture_error: float | None
-    wave_error: float | None
     precision: Precision
     parameters: int
-    picture_snr: float | None
+    picture_error: float | None = None
+    picture_snr: float | None = None
+    wave_error: float | None = None
 
 
 def export_onnx(
     instrument: Synthesizer, path: str | Path, *, with_sound: bool = True, precision: Precision = "float32"
-) -> OnnxReport:
+) -> NetworkReport:
     """Writes the file, whole or not at all, and compares what it makes with the synthesizer's own notes.
 
     Args:
@@ -78,41 +77,64 @@ def export_onnx(
     Raises:
         UserError: there is no such precision, or the packages onnx and onnxscript are not installed.
     """
-    path = Path(path)
+    path, onnx = Path(path), _onnx()
     why_no_wave = why_not(instrument.codec) if with_sound else None
     with_sound = with_sound and why_no_wave is None
     graph = Sound(instrument, with_sound=with_sound).eval()
     outputs = (PICTURE, WAVE) if with_sound else (PICTURE,)
     model = _converted(graph, example(instrument, 2), outputs)
-    model = reduced(model, precision)
+    model = reduced(_bare(_channel_means_as_convolutions(onnx, model)), precision)
     for key, value in {**properties(instrument), "darktimbre.precision": json.dumps(precision)}.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
-    _check(model)
+    onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
-    errors = compare(instrument, path)
-    return OnnxReport(
-        path=path,
-        bytes=path.stat().st_size,
-        outputs=outputs,
-        why_no_wave=why_no_wave,
-        picture_error=errors.get(PICTURE),
-        wave_error=errors.get(WAVE) if with_sound else None,
-        precision=precision,
-        parameters=parameters(instrument),
-        picture_snr=errors.get(SNR),
-    )
+    return compared(instrument, path, outputs, _loaded(path, outputs), why_no_wave, precision)
+
+
+def compared(
+    instrument: Synthesizer,
+    path: Path,
+    outputs: tuple[str, ...],
+    run: Callable[[Tensor, Tensor], Sequence[NDArray[np.float32]]] | None,
+    why_no_wave: str | None,
+    precision: Precision = "float32",
+) -> NetworkReport:
+    """The report on a file; `run(latent, condition)` gives its outputs, None where nothing here can run it."""
+    errors: dict[str, float] = {}
+    if run is not None:
+        latent, condition = example(instrument, PROBES)
+        made = dict(zip(outputs, run(latent, condition), strict=True))
+        with torch.inference_mode():
+            pictures = Sound(instrument, with_sound=False)(latent, condition)[0].numpy()
+        power = np.square(made[PICTURE] - pictures, dtype=np.float64).mean()
+        snr = 10 * np.log10(np.square(pictures, dtype=np.float64).mean() / max(power, 1e-30))
+        errors = {"picture_error": float(np.abs(made[PICTURE] - pictures).max()), "picture_snr": float(snr)}
+        if WAVE in made:
+            waves = instrument.waves(condition.numpy(), latent.numpy())
+            errors["wave_error"] = float(np.abs(made[WAVE] - waves).max())
+    parameters = cost(instrument.bundle.network, Generator).parameters
+    return NetworkReport(path, path.stat().st_size, outputs, why_no_wave, precision, parameters, **errors)
+
+
+def _loaded(path: Path, outputs: tuple[str, ...]) -> Callable[[Tensor, Tensor], Sequence[NDArray[np.float32]]] | None:
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda latent, condition: session.run(outputs, {LATENT: latent.numpy(), CONDITION: condition.numpy()})
 
 
 def properties(instrument: Synthesizer) -> dict[str, str]:
-    """What a player must know beside the graph; every value but plain words is JSON."""
+    """What a program must know beside the graph; every value but plain words is JSON."""
     attributes = instrument.attributes
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "sample_rate": instrument.sample_rate,  # Hz
         "samples": instrument.samples,
-        "parameters": parameters(instrument),
+        "parameters": cost(instrument.bundle.network, Generator).parameters,
         "latent": instrument.latent_size,  # standard normal values
         "pitches": list(attributes.pitches),  # MIDI numbers of the condition's first values, a one-hot choice
         "between": instrument.controls.between,  # whether two neighbouring pitches may share the one
@@ -125,47 +147,22 @@ def properties(instrument: Synthesizer) -> dict[str, str]:
     return {
         DIGEST: instrument.bundle.digest,
         "darktimbre.version": darktimbre.__version__,
-        **{f"darktimbre.{key}": json.dumps(value, ensure_ascii=False) for key, value in told.items()},
+        **{f"darktimbre.{key}": json.dumps(value, ensure_ascii=False) for key, value in facts.items()},
     }
 
 
-def parameters(instrument: Synthesizer) -> int:
-    """How many the generator has, before anything is folded."""
-    return cost(instrument.bundle.network, Generator).parameters
-
-
-def compare(instrument: Synthesizer, path: Path) -> dict[str, float]:
-    """Output → greatest absolute difference from the synthesizer over some notes, and the pictures' signal-to-error
-    ratio in dB; empty without onnxruntime."""
+def _onnx() -> Any:
+    """The package, which is optional; with onnxscript, which torch's exporter needs."""
     try:
-        import onnxruntime
-    except ImportError:
-        return {}
-    latent, condition = example(instrument, PROBES)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [one.name for one in session.get_outputs()]
-    made = dict(zip(names, session.run(names, {LATENT: latent.numpy(), CONDITION: condition.numpy()}), strict=True))
-    with torch.inference_mode():
-        pictures = Sound(instrument, with_sound=False)(latent, condition)[0].numpy()
-    power = np.square(made[PICTURE] - pictures, dtype=np.float64).mean()
-    snr = 10 * np.log10(np.square(pictures, dtype=np.float64).mean() / max(power, 1e-30))
-    errors = {PICTURE: _apart(made[PICTURE], pictures), SNR: float(snr)}
-    if WAVE in made:
-        errors[WAVE] = _apart(made[WAVE], instrument.waves(condition.numpy(), latent.numpy()))
-    return errors
-
-
-def _apart(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    return float(np.abs(a - b).max())
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"Exporting as ONNX needs {error.name}: {REMEDY}.") from error
+    return onnx
 
 
 def _converted(graph: torch.nn.Module, inputs: tuple[Tensor, ...], outputs: tuple[str, ...]) -> Any:
     """The graph as an ONNX model with a free batch dimension and its weights inside."""
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"Exporting as ONNX needs {error.name}: {REMEDY}.") from error
     batch = torch.export.Dim("batch", min=1)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
@@ -180,29 +177,26 @@ def _converted(graph: torch.nn.Module, inputs: tuple[Tensor, ...], outputs: tupl
             verbose=False,
         )
     assert program is not None
-    return _bare(_channel_means_as_convolutions(program.model_proto))
+    return program.model_proto
 
 
-def _channel_means_as_convolutions(model: Any) -> Any:
+def _channel_means_as_convolutions(onnx: Any, model: Any) -> Any:
     """The means over channels in pixel norms as 1 × 1 convolutions with 1/C, which onnxruntime computes far faster than
     a mean along an inner axis: an eighth of a note's whole time."""
-    import onnx
-    from onnx import helper, numpy_helper
-
     values = onnx.shape_inference.infer_shapes(model).graph.value_info
     shapes = {one.name: [size.dim_value for size in one.type.tensor_type.shape.dim] for one in values}
     constants = {one.name: one for one in model.graph.initializer}
     for node in model.graph.node:
         axes = [1] if node.op_type == "ReduceMean" and len(node.input) == 2 else None
         shape = shapes.get(node.input[0], ()) if axes else ()
-        if len(shape) != 4 or numpy_helper.to_array(constants[node.input[1]]).tolist() != axes:
+        if len(shape) != 4 or onnx.numpy_helper.to_array(constants[node.input[1]]).tolist() != axes:
             continue
         name = f"mean_of_{shape[1]}_channels"
         if name not in constants:
             weight = np.full((1, shape[1], 1, 1), 1 / shape[1], np.float32)
-            constants[name] = numpy_helper.from_array(weight, name)
+            constants[name] = onnx.numpy_helper.from_array(weight, name)
             model.graph.initializer.append(constants[name])
-        node.CopyFrom(helper.make_node("Conv", [node.input[0], name], list(node.output), name=node.name))
+        node.CopyFrom(onnx.helper.make_node("Conv", [node.input[0], name], list(node.output), name=node.name))
     used = {name for node in model.graph.node for name in node.input}
     unused = [one for one in model.graph.initializer if one.name not in used]
     for one in unused:
@@ -224,15 +218,9 @@ def _bare(model: Any) -> Any:
     return model
 
 
-def _check(model: Any) -> None:
-    import onnx
-
-    onnx.checker.check_model(model, full_check=True)
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's chatter on packages that are not needed and names that it chose."""
+    """Silences the exporter's messages on packages that are not needed and on names that it chose."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -4,21 +4,19 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from darktimbre.export import plan as planning
 from darktimbre.export.folder import export_folder, refuse_foreign_archive, zip_folder
 from darktimbre.export.naming import slug
-from darktimbre.export.plan import Arrangement, Normalise, Plan
+from darktimbre.export.plan import Plan
 from darktimbre.export.profiles import GENERIC, Profile, profile
 from darktimbre.export.sampler import write_instrument
 from darktimbre.export.samples import Progress, even, render
 from darktimbre.export.wavs import write_wavs
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.patch import Patch
-
-if TYPE_CHECKING:
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 FORMS = ("sfz", "decentsampler", "wavs")
 
@@ -49,22 +47,17 @@ class Exported:
 
 
 def make_plan(
-    instrument: "Synthesizer",
+    instrument: Synthesizer,
     form: str,
     patches: Sequence[Patch],
     *,
+    hardware: str = GENERIC,
     title: str = "",
-    arrangement: Arrangement = "keyswitch",
-    velocity_layers: int = 1,
-    variations: int = 1,
-    step: int = 1,
     rate: int | None = None,
     bits: int | None = None,
-    loops: bool = True,
-    normalise: Normalise = "peak",
-    hardware: str = GENERIC,
+    **settings: Any,
 ) -> tuple[Plan, Profile]:
-    """The plan of an export, with what the hardware wants.
+    """The plan of an export, with what the hardware wants; `settings` are further fields of the plan.
 
     Raises:
         UserError: a value is out of range, or the hardware does not take it.
@@ -72,27 +65,15 @@ def make_plan(
     if form not in FORMS:
         raise UserError(f"There is no format {form!r} for samplers; choose one of {', '.join(FORMS)}.")
     machine = profile(hardware if form == "wavs" else GENERIC)
-    given: dict[str, Any] = {
-        "rate": machine.rate if rate is None else rate,
-        "bits": machine.bits if bits is None else bits,
-    }
-    machine.refuse(rate=given["rate"], bits=given["bits"])
-    plan = Plan(
-        patches=tuple(patches),
-        title=title or Path(instrument.bundle.origin).name,
-        arrangement="layers" if form == "wavs" else arrangement,  # folders share no keys: none is left to switches
-        velocity_layers=velocity_layers,
-        variations=variations,
-        step=step,
-        loops=loops,
-        normalise=normalise,
-        **given,
-    )
-    return plan, machine
+    settings |= {"rate": machine.rate if rate is None else rate, "bits": machine.bits if bits is None else bits}
+    machine.refuse(rate=settings["rate"], bits=settings["bits"])
+    if form == "wavs":
+        settings["arrangement"] = "layers"  # folders share no keys: none is left to switches
+    return Plan(patches=tuple(patches), title=title or Path(instrument.bundle.origin).name, **settings), machine
 
 
 def export(
-    instrument: "Synthesizer", form: str, plan: Plan, out: Path, machine: Profile, progress: Progress | None = None
+    instrument: Synthesizer, form: str, plan: Plan, out: Path, machine: Profile, progress: Progress | None = None
 ) -> Exported:
     """Renders and writes a whole export as the folder `out`.
 
@@ -121,7 +102,7 @@ def export(
 
 
 def export_archive(
-    instrument: "Synthesizer", form: str, plan: Plan, archive: Path, machine: Profile, progress: Progress | None = None
+    instrument: Synthesizer, form: str, plan: Plan, archive: Path, machine: Profile, progress: Progress | None = None
 ) -> Exported:
     """As `export`, as one zip.
 
@@ -137,7 +118,7 @@ def export_archive(
 
 
 def export_zip(
-    instrument: "Synthesizer",
+    instrument: Synthesizer,
     form: str,
     patches: Sequence[Patch],
     folder: Path,

@@ -6,7 +6,7 @@ synthesizer → (plan → samples → sfz · decentsampler · wavs) → sampler.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -15,9 +15,7 @@ from darktimbre.notes.attributes import CLASSES, is_leaf
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.keys import UNPITCHED, keyboard, sources
 from darktimbre.synthesizer.patch import Patch
-
-if TYPE_CHECKING:
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 Arrangement = Literal["keyswitch", "velocity", "layers"]
 Normalise = Literal["peak", "none"]
@@ -114,7 +112,7 @@ class Zone:
     variation: int = 0
 
 
-def zones(instrument: "Synthesizer", plan: Plan) -> tuple[Zone, ...]:
+def zones(instrument: Synthesizer, plan: Plan) -> tuple[Zone, ...]:
     """Every zone: setting by setting, layer by layer, from low to high.
 
     Each key takes the sample nearest to it (of two equally near, the lower), so that with a step of 1 every key sounds
@@ -147,7 +145,7 @@ def zones(instrument: "Synthesizer", plan: Plan) -> tuple[Zone, ...]:
     return tuple(made)
 
 
-def share(instrument: "Synthesizer", patch: Patch, layer: int, layers: int) -> Patch:
+def share(instrument: Synthesizer, patch: Patch, layer: int, layers: int) -> Patch:
     """The patch of a velocity layer: its words at (layer + 1) / layers of their way from the instrument's middle."""
     part = (layer + 1) / layers
     if part == 1.0:
@@ -158,7 +156,7 @@ def share(instrument: "Synthesizer", patch: Patch, layer: int, layers: int) -> P
     return patch.model_copy(update={"attributes": moved})
 
 
-def switches(instrument: "Synthesizer", plan: Plan) -> tuple[int, ...]:
+def switches(instrument: Synthesizer, plan: Plan) -> tuple[int, ...]:
     """The key that chooses each setting, directly below the playing range; none where there is nothing to choose."""
     if plan.arrangement != "keyswitch" or len(plan.patches) == 1:
         return ()
@@ -166,7 +164,7 @@ def switches(instrument: "Synthesizer", plan: Plan) -> tuple[int, ...]:
     return tuple(range(lowest - len(plan.patches), lowest))
 
 
-def suggested(instrument: "Synthesizer", words: int = 2, *, seed: int = 0) -> tuple[Patch, ...]:
+def suggested(instrument: Synthesizer, words: int = 2, *, seed: int = 0) -> tuple[Patch, ...]:
     """What is exported if nothing is asked for: the instrument's middle, and the words it answers to best, each alone;
     of an instrument of classes, every subclass.
 
@@ -220,7 +218,7 @@ def _velocities(layer: int, layers: int) -> tuple[int, int]:
     return round(127 * layer / layers) + 1, round(127 * (layer + 1) / layers)
 
 
-def _range(instrument: "Synthesizer", plan: Plan) -> tuple[int, int]:
+def _range(instrument: Synthesizer, plan: Plan) -> tuple[int, int]:
     """First and last playing key: the page's keyboard, less what key-switches need of it."""
     keys = keyboard(instrument)
     low, high = keys[0].midi, keys[-1].midi
@@ -234,7 +232,7 @@ def _range(instrument: "Synthesizer", plan: Plan) -> tuple[int, int]:
     return low, high
 
 
-def _spans(instrument: "Synthesizer", plan: Plan) -> Sequence[tuple[float | None, int, int, int]]:
+def _spans(instrument: Synthesizer, plan: Plan) -> Sequence[tuple[float | None, int, int, int]]:
     """(source, root, lowest key, highest key) of each sample, from low to high."""
     low, high = _range(instrument, plan)
     whole = sources(instrument)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import darktimbre
 from darktimbre.export.folder import export_folder, licence, write_manifest
-from darktimbre.export.onnx import OnnxReport, export_onnx
+from darktimbre.export.onnx import NetworkReport, export_onnx
 from darktimbre.export.precision import Precision
 from darktimbre.export.sampler import TEMPLATES
 from darktimbre.export.sound import why_not
@@ -25,7 +25,7 @@ class PlayerReport:
 
     path: Path
     bytes: int
-    network: OnnxReport
+    network: NetworkReport
 
 
 def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precision = "float32") -> PlayerReport:
@@ -65,7 +65,7 @@ def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precis
     return PlayerReport(out, size, replace(network, path=out / NETWORK))
 
 
-def guide(instrument: Synthesizer, network: OnnxReport) -> str:
+def guide(instrument: Synthesizer, network: NetworkReport) -> str:
     """The folder's README: what it holds, how it is played, what it may be used for."""
     return TEMPLATES.get_template("player.md.jinja").render(
         title=Path(instrument.bundle.origin).name,

@@ -5,32 +5,22 @@
 
 import json
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from darktimbre.audio.atomic import atomic_file
-from darktimbre.export.onnx import PROBES, properties
+from darktimbre.export.onnx import NetworkReport, compared, properties
 from darktimbre.export.sound import PICTURE, WAVE, Sound, example, why_not
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 CARD = "darktimbre.json"  # the properties, among the archive's extra files
 
 
-@dataclass(frozen=True)
-class ProgramReport:
-    """What was written; the fields mean what those of `OnnxReport` do, and the errors are always measured."""
-
-    path: Path
-    bytes: int
-    outputs: tuple[str, ...]
-    why_no_wave: str | None
-    picture_error: float
-    wave_error: float | None
-
-
-def export_program(instrument: Synthesizer, path: str | Path, *, with_sound: bool = True) -> ProgramReport:
+def export_program(instrument: Synthesizer, path: str | Path, *, with_sound: bool = True) -> NetworkReport:
     """Writes the archive, whole or not at all, reads it back, and compares it with the synthesizer's own notes.
 
     Args:
@@ -53,16 +43,10 @@ def export_program(instrument: Synthesizer, path: str | Path, *, with_sound: boo
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             torch.export.save(program, file, extra_files={CARD: json.dumps(properties(instrument), ensure_ascii=False)})
         loaded = torch.export.load(path).module()
-    latent, condition = example(instrument, PROBES)
-    with torch.inference_mode():
-        made = loaded(latent, condition)
-        picture = Sound(instrument, with_sound=False)(latent, condition)[0]
-    waves = torch.from_numpy(instrument.waves(condition.numpy(), latent.numpy()))
-    return ProgramReport(
-        path=path,
-        bytes=path.stat().st_size,
-        outputs=(PICTURE, WAVE) if with_sound else (PICTURE,),
-        why_no_wave=why_no_wave,
-        picture_error=float((made[0] - picture).abs().max()),
-        wave_error=float((made[1] - waves).abs().max()) if with_sound else None,
-    )
+    outputs = (PICTURE, WAVE) if with_sound else (PICTURE,)
+
+    def run(latent: Tensor, condition: Tensor) -> list[NDArray[np.float32]]:
+        with torch.inference_mode():
+            return [output.numpy() for output in loaded(latent, condition)]
+
+    return compared(instrument, path, outputs, run, why_no_wave)

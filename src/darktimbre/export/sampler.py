@@ -7,7 +7,7 @@ Guide (1.11), with a menu of the settings and envelope knobs. docs/export.md say
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 import jinja2
@@ -18,9 +18,7 @@ from darktimbre.export.folder import entry, manifest, sample_tags, write_manifes
 from darktimbre.export.naming import plain_note, slug
 from darktimbre.export.plan import Plan, Zone, stems
 from darktimbre.export.samples import Bank, Id, Sample
-
-if TYPE_CHECKING:
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 SAMPLES = "samples"  # the folder beside the instrument's file
 FILES = {"sfz": ("sfz", "ascii"), "decentsampler": ("dspreset", "utf-8")}
@@ -35,7 +33,7 @@ class Region(NamedTuple):
     sample: Sample
 
 
-def write_instrument(instrument: "Synthesizer", form: str, bank: Bank, switches: tuple[int, ...], folder: Path) -> Path:
+def write_instrument(instrument: Synthesizer, form: str, bank: Bank, switches: tuple[int, ...], folder: Path) -> Path:
     """Writes `TITLE.sfz` or `TITLE.dspreset`, its samples and the manifest into a folder."""
     placed = _write_samples(instrument, bank, folder)
     extension, encoding = FILES[form]
@@ -75,7 +73,7 @@ def layer_volume(plan: Plan) -> float:
     return -20.0 * math.log10(len(plan.patches))
 
 
-def _write_samples(instrument: "Synthesizer", bank: Bank, folder: Path) -> dict[Id, tuple[str, Sample]]:
+def _write_samples(instrument: Synthesizer, bank: Bank, folder: Path) -> dict[Id, tuple[str, Sample]]:
     """Writes each different sound once; id → its path below `folder`, and the sample."""
     (folder / SAMPLES).mkdir()
     placed: dict[Id, tuple[str, Sample]] = {}

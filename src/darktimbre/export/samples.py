@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,7 @@ from darktimbre.export.loops import Loop, bake, find_loop
 from darktimbre.export.plan import Plan, Zone
 from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.synthesizer.keys import render_sources
-
-if TYPE_CHECKING:
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 HEADROOM = 10.0 ** (-1.0 / 20.0)  # -1 dBFS: samplers interpolate between samples and may come out above them
 REACH = 2  # semitones, most that a sample which loops is re-pitched to stand in for one that does not
@@ -76,7 +73,7 @@ class Bank:
         return Sample(zone, wave if loop is None else bake(wave, loop, self.plan.rate), loop)
 
 
-def render(instrument: "Synthesizer", plan: Plan, zones: Sequence[Zone], progress: Progress | None = None) -> Bank:
+def render(instrument: Synthesizer, plan: Plan, zones: Sequence[Zone], progress: Progress | None = None) -> Bank:
     """Renders every different sound of the zones once, note by note.
 
     Args:

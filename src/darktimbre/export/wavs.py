@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,7 @@ from darktimbre.export.plan import Zone, stems
 from darktimbre.export.profiles import Profile
 from darktimbre.export.samples import Bank, Sample
 from darktimbre.notes.errors import UserError
-
-if TYPE_CHECKING:
-    from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 CUT_FADE = 0.01  # s over which a note that is too long for the machine ends
 
@@ -32,7 +30,7 @@ class Written:
     shortened: int
 
 
-def write_wavs(instrument: "Synthesizer", bank: Bank, machine: Profile, folder: Path) -> Written:
+def write_wavs(instrument: Synthesizer, bank: Bank, machine: Profile, folder: Path) -> Written:
     """Writes the samples and the manifest.
 
     Raises:
@@ -50,7 +48,7 @@ def write_wavs(instrument: "Synthesizer", bank: Bank, machine: Profile, folder: 
 
 
 def _single(
-    instrument: "Synthesizer", bank: Bank, machine: Profile, samples: list[Sample], folder: Path
+    instrument: Synthesizer, bank: Bank, machine: Profile, samples: list[Sample], folder: Path
 ) -> tuple[list[str], list[dict[str, Any]], int]:
     """A file for each note."""
     plan = bank.plan
@@ -69,7 +67,7 @@ def _single(
 
 
 def _reels(
-    instrument: "Synthesizer", bank: Bank, machine: Profile, samples: list[Sample], folder: Path
+    instrument: Synthesizer, bank: Bank, machine: Profile, samples: list[Sample], folder: Path
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """A long file for each setting, more where one would grow too long; each note is a slice of it."""
     plan = bank.plan
