@@ -222,11 +222,11 @@ def settings(run: Path, **changes: Any) -> Settings:
 def test_time_of_a_killed_training_counts_up_to_its_last_checkpoint(whole, tmp_path, monkeypatch) -> None:
     asked: list[float] = []
 
-    def train_recipe(recipe, options, say):
+    def train(recipe, options, say):
         asked.append(options.minutes)
         raise UserError("far enough")
 
-    monkeypatch.setattr(pipeline, "train_recipe", train_recipe)
+    monkeypatch.setattr(pipeline, "train", train)
     run = tmp_path / "run"
     kept = run / "training" / "checkpoints" / "000000000016"
     kept.mkdir(parents=True)

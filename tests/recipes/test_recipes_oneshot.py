@@ -16,7 +16,7 @@ from darktimbre.training.recipe.load import load_recipe, recipe_names
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import task_of
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 RATE = 16_000
 NAMES = ("drums", "synths", "drums/kick", "drums/snare")
@@ -54,7 +54,7 @@ def shrunk(name: str) -> Recipe:
 
 
 def trained(name: str, corpus: Path, run: Path) -> Path:
-    outcome = train_recipe(shrunk(name), Options(corpus=corpus, run=run, accelerator="cpu"), say=lambda text: None)
+    outcome = train(shrunk(name), Options(corpus=corpus, run=run, accelerator="cpu"), say=lambda text: None)
     assert outcome.bundle is not None
     return outcome.bundle
 
@@ -64,9 +64,9 @@ def test_resumed_equals_uninterrupted(name, corpus, tmp_path):
     trained(name, corpus, tmp_path / "whole")
     recipe, parts = shrunk(name), tmp_path / "parts"
     first = Options(corpus=corpus, run=parts, accelerator="cpu", minutes=0.0)
-    assert train_recipe(recipe, first, say=lambda text: None).reason == "time"
+    assert train(recipe, first, say=lambda text: None).reason == "time"
     second = Options(corpus=corpus, run=parts, accelerator="cpu", resume=True)
-    assert train_recipe(recipe, second, say=lambda text: None).notes_seen == Schedule(recipe).total
+    assert train(recipe, second, say=lambda text: None).notes_seen == Schedule(recipe).total
     states = [checkpoint.listing(tmp_path / run)[-1] / checkpoint.TENSORS for run in ("whole", "parts")]
     assert states[0].read_bytes() == states[1].read_bytes()
 

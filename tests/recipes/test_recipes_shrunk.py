@@ -23,7 +23,7 @@ from darktimbre.training.recipe.load import load_recipe, recipe_names
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import task_of
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 RATE, NOTES = 16_000, 12
 
@@ -116,13 +116,11 @@ def notes_alone(name: str) -> bool:
 def test_recipe_runs_resumes_and_ends_in_something_that_works(name, corpora, tmp_path):
     recipe = shrunk(name)
     corpus = corpora(recipe.data.seconds)
-    whole = train_recipe(
-        recipe, Options(corpus=corpus, run=tmp_path / "whole", accelerator="cpu"), say=lambda text: None
-    )
+    whole = train(recipe, Options(corpus=corpus, run=tmp_path / "whole", accelerator="cpu"), say=lambda text: None)
     parts = Options(corpus=corpus, run=tmp_path / "parts", accelerator="cpu", minutes=0.0)
-    assert train_recipe(recipe, parts, say=lambda text: None).reason == "time"
+    assert train(recipe, parts, say=lambda text: None).reason == "time"
     resumed = Options(corpus=corpus, run=tmp_path / "parts", accelerator="cpu", resume=True)
-    outcome = train_recipe(recipe, resumed, say=lambda text: None)
+    outcome = train(recipe, resumed, say=lambda text: None)
     assert (outcome.reason, outcome.notes_seen) == ("done", Schedule(recipe).total)
     states = [checkpoint.listing(tmp_path / run)[-1] / checkpoint.TENSORS for run in ("whole", "parts")]
     assert states[0].read_bytes() == states[1].read_bytes()

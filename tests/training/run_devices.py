@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from darktimbre.training.recipe.load import load_recipe
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 if __name__ == "__main__":
     options = Options(corpus=Path(sys.argv[2]), run=Path(sys.argv[3]), accelerator="cpu", devices=2)
-    train_recipe(load_recipe(sys.argv[1]), options)
+    train(load_recipe(sys.argv[1]), options)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from darktimbre.training.recipe.load import load_recipe
 from darktimbre.training.tasks import gan
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 if __name__ == "__main__":
     original = gan.GanTask.step
@@ -17,4 +17,4 @@ if __name__ == "__main__":
         return original(self, moment)
 
     gan.GanTask.step = step  # type: ignore[method-assign]
-    train_recipe(load_recipe(sys.argv[1]), Options(corpus=Path(sys.argv[2]), run=Path(sys.argv[3]), accelerator="cpu"))
+    train(load_recipe(sys.argv[1]), Options(corpus=Path(sys.argv[2]), run=Path(sys.argv[3]), accelerator="cpu"))

@@ -14,7 +14,8 @@ from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
 from darktimbre.training.journal import read_journal
 from darktimbre.training.recipe.load import dump_recipe
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.schedule import Schedule
+from darktimbre.training.trainer import Options, check_batches, train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,9 +54,7 @@ def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
             journal_every=16,
         )
     (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
-    train_recipe(
-        recipe, Options(corpus=tiny_corpus, run=tmp_path / "one", accelerator="cpu"), say=lambda sentence: None
-    )
+    train(recipe, Options(corpus=tiny_corpus, run=tmp_path / "one", accelerator="cpu"), say=lambda sentence: None)
     command = [sys.executable, str(Path(__file__).with_name("run_devices.py")), str(tmp_path / "recipe.yaml")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(free_port())}
     done = subprocess.run(
@@ -84,11 +83,9 @@ def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
             assert its[name] == pytest.approx(mine[name], rel=1e-3, abs=1e-4), name
 
 
-def test_batches_that_cannot_be_shared_are_refused_before_anything_is_started(tiny_corpus, tmp_path, monkeypatch):
-    from darktimbre.training import trainer as loop
-    from darktimbre.training.schedule import Schedule
-
+def test_batches_that_cannot_be_shared_are_refused_before_anything_is_started():
+    packed = tiny_recipe(network={**tiny_recipe().network.model_dump(), "pac": 2})
     with pytest.raises(UserError, match=r"batch of 4 notes cannot be shared evenly by 3 processes.*6"):
-        loop._check_batches(Schedule(tiny_recipe()), 3, 1)
+        check_batches(Schedule(tiny_recipe()), 3)
     with pytest.raises(UserError, match=r"evenly in packs of 2 by 4 processes: take a multiple, such as 8"):
-        loop._check_batches(Schedule(tiny_recipe()), 4, 2)
+        check_batches(Schedule(packed), 4)

@@ -6,7 +6,7 @@ import torch
 from tests.training.tiny import tiny_recipe, warm_recipe
 
 from darktimbre.training.journal import Journal, Meter, read_journal
-from darktimbre.training.progress import Progress, duration
+from darktimbre.training.progress import ProgressLine, duration
 from darktimbre.training.schedule import Schedule
 
 
@@ -54,7 +54,7 @@ def test_journal_is_cut_to_the_offset_and_a_torn_line_is_left_out(tmp_path):
 
 def test_line_says_where_how_fast_and_what_comes_next():
     schedule = Schedule(tiny_recipe())
-    progress = Progress(schedule, {0: 1.0, 1: 2.0, 2: 4.0}, shown=False)
+    progress = ProgressLine(schedule, {0: 1.0, 1: 2.0, 2: 4.0}, shown=False)
     meter = Meter()
     meter.add({"critic": torch.tensor(0.25)})
     progress.step(schedule.at(24), meter)
@@ -73,18 +73,20 @@ def test_line_says_where_how_fast_and_what_comes_next():
 
 def test_speed_is_rescaled_where_a_dearer_stage_begins():
     schedule = Schedule(tiny_recipe())
-    progress = Progress(schedule, {0: 1.0, 1: 4.0, 2: 16.0}, shown=False)
+    progress = ProgressLine(schedule, {0: 1.0, 1: 4.0, 2: 16.0}, shown=False)
     progress.step(schedule.at(0), Meter())
     progress.speed, progress._at = 100.0, progress._at + 1e9  # no time passes
     progress.step(schedule.at(24), Meter())
     assert progress.speed is not None
     assert progress.speed < 200
-    assert Progress(Schedule(warm_recipe()), {}, shown=False).weight(Schedule(warm_recipe()).phases[0]) < 1
+    assert ProgressLine(Schedule(warm_recipe()), {}, shown=False).weight(Schedule(warm_recipe()).phases[0]) < 1
 
 
 def test_time_left_ends_where_the_run_is_told_to_end():
     schedule = Schedule(tiny_recipe())
-    unhurried, hurried = (Progress(schedule, {}, shown=False, until=until) for until in (None, time.monotonic() + 5.0))
+    unhurried, hurried = (
+        ProgressLine(schedule, {}, shown=False, until=until) for until in (None, time.monotonic() + 5.0)
+    )
     for progress in (unhurried, hurried):
         progress.step(schedule.at(0), Meter())
         progress.speed = 0.01

@@ -19,20 +19,19 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import checkpoint
-from darktimbre.training import trainer as loop
 from darktimbre.training.journal import read_journal
 from darktimbre.training.recipe.load import dump_recipe
 from darktimbre.training.recipe.schema import Recipe
-from darktimbre.training.stopping import Diverged
+from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks import gan
-from darktimbre.training.trainer import Options, Outcome, train_recipe
+from darktimbre.training.trainer import Diverged, Options, Outcome, train
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(recipe: Recipe, corpus: Path, folder: Path, *, resume: bool = False) -> Outcome:
     said: list[str] = []
-    return train_recipe(recipe, Options(corpus=corpus, run=folder, resume=resume, accelerator="cpu"), say=said.append)
+    return train(recipe, Options(corpus=corpus, run=folder, resume=resume, accelerator="cpu"), say=said.append)
 
 
 def fingerprint(folder: Path) -> tuple[str, str]:
@@ -118,7 +117,7 @@ def test_damaged_checkpoint_is_set_aside_and_the_one_before_used(finished, tiny_
     state = newest / checkpoint.TENSORS
     state.write_bytes(state.read_bytes()[:-100])
     said: list[str] = []
-    train_recipe(recipe, Options(corpus=tiny_corpus, run=folder, resume=True, accelerator="cpu"), say=said.append)
+    train(recipe, Options(corpus=tiny_corpus, run=folder, resume=True, accelerator="cpu"), say=said.append)
     assert any("set aside" in sentence and newest.name in sentence for sentence in said)
     assert fingerprint(folder) == fingerprint(whole)
 
@@ -128,7 +127,7 @@ def test_journal_has_no_gap_no_double_and_no_clock(finished):
     lines = read_journal(folder / "journal.jsonl")
     seen = [line["notes_seen"] for line in lines]
     assert seen == sorted(set(seen))
-    total = loop.Schedule(recipe).total
+    total = Schedule(recipe).total
     assert seen[-1] == total
     assert all(isinstance(value, str | int | float) for line in lines for value in line.values())
     assert all(np.isfinite(v) for line in lines for v in line.values() if isinstance(v, float))
@@ -221,13 +220,11 @@ def test_divergence_names_step_losses_and_last_good_checkpoint(tiny_corpus, tmp_
 
 def test_time_limit_leaves_checkpoint_and_goes_on(tiny_corpus, tmp_path):
     options = Options(corpus=tiny_corpus, run=tmp_path / "run", minutes=0.0, accelerator="cpu")
-    outcome = train_recipe(warm_recipe(), options, say=lambda sentence: None)
+    outcome = train(warm_recipe(), options, say=lambda sentence: None)
     assert (outcome.reason, outcome.notes_seen) == ("time", 8)
     assert outcome.bundle is not None  # this network is full-size from the start
     said: list[str] = []
-    outcome = train_recipe(
-        tiny_recipe(), Options(corpus=tiny_corpus, run=tmp_path / "grow", minutes=0.0), say=said.append
-    )
+    outcome = train(tiny_recipe(), Options(corpus=tiny_corpus, run=tmp_path / "grow", minutes=0.0), say=said.append)
     assert outcome.bundle is None
     assert "not grown" in said[-1]
 
@@ -236,7 +233,7 @@ def test_previews_do_not_change_the_run(finished, tiny_corpus, tmp_path):
     recipe, whole = finished
     options = Options(corpus=tiny_corpus, run=tmp_path / "run", accelerator="cpu")
     with_previews = recipe.model_copy(update={"preview_every": 24})
-    train_recipe(with_previews, options, say=print)
+    train(with_previews, options, say=print)
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -259,10 +256,10 @@ def test_killed_before_the_first_checkpoint_begins_again(finished, tiny_corpus, 
     (folder / "recipe.yaml").write_text("cut sho")  # killed while the folder was made
     said: list[str] = []
     options = Options(corpus=tiny_corpus, run=folder, resume=True, accelerator="cpu", minutes=0.0)
-    train_recipe(recipe, options, say=said.append)
+    train(recipe, options, say=said.append)
     for path in checkpoint.listing(folder):
         (path / checkpoint.META).unlink()
-    train_recipe(recipe, Options(corpus=tiny_corpus, run=folder, resume=True, accelerator="cpu"), say=said.append)
+    train(recipe, Options(corpus=tiny_corpus, run=folder, resume=True, accelerator="cpu"), say=said.append)
     assert "There is no good checkpoint yet: the run starts anew." in said
     assert fingerprint(folder) == fingerprint(whole)
 
@@ -285,15 +282,17 @@ def test_full_disk_while_the_journal_is_written(tiny_corpus, tmp_path, monkeypat
         run(tiny_recipe(), tiny_corpus, tmp_path / "run")
 
 
-@pytest.mark.parametrize("where", ["Board.curves", "Board.listen", "Board.close", "Journal.close", "Bundle"])
+@pytest.mark.parametrize(
+    "where", ["TensorBoard.curves", "TensorBoard.note", "TensorBoard.close", "Journal.close", "Bundle"]
+)
 def test_full_disk_anywhere_else_is_the_same_sentence(where, tiny_corpus, tmp_path, monkeypatch):
     from darktimbre.bundle.bundle import Bundle
-    from darktimbre.training import board, journal
+    from darktimbre.training import callbacks, journal
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    places = {"Board": board.Board, "Journal": journal.Journal, "Bundle": Bundle}
+    places = {"TensorBoard": callbacks.TensorBoard, "Journal": journal.Journal, "Bundle": Bundle}
     kind, _, method = where.partition(".")
     monkeypatch.setattr(places[kind], method or "save_pretrained", full)
     with pytest.raises(UserError, match=r"disk is full.*--resume"):
@@ -308,7 +307,7 @@ def test_new_tags_in_mid_run_are_refused(tmp_path):
 
     corpus = make_corpus(tmp_path / "corpus", notes=8)
     options = Options(corpus=corpus.path, run=tmp_path / "run", minutes=0.0, accelerator="cpu")
-    train_recipe(tiny_recipe(), options, say=lambda sentence: None)
+    train(tiny_recipe(), options, say=lambda sentence: None)
     other = Ear()
     other.digest = "f" * 64
     tag_corpus(Corpus.open(corpus.path), other, force=True)

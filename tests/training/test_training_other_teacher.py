@@ -11,7 +11,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training.tasks.gan import GanTask
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 
 class OtherEar(Ear):
@@ -33,7 +33,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, Path]:
     corpus = make_corpus(folder / "corpus")
     for tagger in (OtherEar(), Deaf()):
         tag_corpus(corpus, tagger)
-    outcome = train_recipe(
+    outcome = train(
         warm_recipe(), Options(corpus=corpus.path, run=folder / "run", accelerator="cpu"), say=lambda _: None
     )
     assert outcome.bundle is not None
@@ -63,7 +63,7 @@ def test_another_teacher_with_all_labels_is_followed_from_here_on(begun, tmp_pat
     assert any("labels by yamnet" in sentence and "follow embedded" in sentence for sentence in plan.messages)
     said: list[str] = []
     options = Options(corpus=corpus.path, run=tmp_path / "run", accelerator="cpu")
-    outcome = train_recipe(recipe, options, say=said.append)
+    outcome = train(recipe, options, say=said.append)
     assert outcome.bundle is not None
     assert Bundle.from_pretrained(outcome.bundle).attributes == plan.attributes
     assert any("follow embedded" in sentence for sentence in said)

@@ -13,14 +13,13 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.objectives.mode_seeking import mode_seeking_loss
 from darktimbre.training import checkpoint
-from darktimbre.training.curves import draw_losses
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.journal import read_journal
+from darktimbre.training.journal import draw_losses, read_journal
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.digit_gan import DigitGanTask
 from darktimbre.training.tasks.gan import GanTask
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, Trainer, train
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +33,7 @@ def begun(recipe: Recipe, path) -> DigitGanTask:
 
 
 def trained(recipe: Recipe, corpus, run, **options) -> str:
-    outcome = train_recipe(
-        recipe, Options(corpus=corpus, run=run, accelerator="cpu", **options), say=lambda sentence: None
-    )
+    outcome = train(recipe, Options(corpus=corpus, run=run, accelerator="cpu", **options), say=lambda sentence: None)
     return outcome.reason
 
 
@@ -63,15 +60,12 @@ def test_generator_learns_in_every_kth_step_alone_and_each_step_has_rows_and_lat
     assert len(set(flat)) == 36
 
 
-@pytest.mark.parametrize("changes", [WGAN, {}], ids=["between two turns of the critic", "with dropout and batch norms"])
+@pytest.mark.parametrize("changes", [WGAN, {}], ids=["between two G steps", "with dropout and batch norms"])
 def test_resumed_equals_uninterrupted(corpus, tmp_path, changes, monkeypatch):
     recipe = digit_recipe(**changes)
     assert trained(recipe, corpus, tmp_path / "whole") == "done"
-    from darktimbre.training import trainer as loop
-
-    stopped = []
-    monkeypatch.setattr(  # after 7 of 12 steps: with five critic steps, two after the generator's turn
-        loop, "_agreed", lambda stop, hardware, step: "interrupted" if step == 6 and not stopped.append(1) else None
+    monkeypatch.setattr(  # after 7 of 12 steps: with five critic steps, two after the G step
+        Trainer, "_agreed_reason", lambda trainer: "interrupted" if trainer.state.step == 6 else None
     )
     assert trained(recipe, corpus, tmp_path / "parts") == "interrupted"
     monkeypatch.undo()

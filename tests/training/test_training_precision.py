@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from darktimbre.training import precision
 from darktimbre.training.precision import Comparison, Precision, near
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 BF16 = partial(torch.autocast, "cpu", torch.bfloat16)
 
@@ -72,6 +72,6 @@ def test_a_run_says_so_and_takes_float32(right, tiny_corpus, tmp_path, monkeypat
         monkeypatch.setattr(precision, "near", lambda narrow, exact: False)
     said: list[str] = []
     options = Options(corpus=tiny_corpus, run=tmp_path / "run", accelerator="cpu")
-    outcome = train_recipe(tiny_recipe(precision="bf16"), options, say=said.append)
+    outcome = train(tiny_recipe(precision="bf16"), options, say=said.append)
     assert outcome.reason == "done"
     assert any("the run takes float32" in sentence for sentence in said) is not right

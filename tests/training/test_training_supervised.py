@@ -26,7 +26,7 @@ from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks import digit_classifier, note_classifier
 from darktimbre.training.tasks.base import recipe_from
 from darktimbre.training.tasks.note_classifier import LabelledNotes, NoteClassifierTask, choose_classes
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 RATE, SAMPLES = 8000, 1000
 PITCHES = (57, 60, 64)
@@ -100,9 +100,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 def run(chosen: Recipe, corpus: Corpus, folder: Path, **options: Any) -> tuple[Path | None, list[str]]:
     said: list[str] = []
-    outcome = train_recipe(
-        chosen, Options(corpus=corpus.path, run=folder, accelerator="cpu", **options), say=said.append
-    )
+    outcome = train(chosen, Options(corpus=corpus.path, run=folder, accelerator="cpu", **options), say=said.append)
     return outcome.bundle, said
 
 

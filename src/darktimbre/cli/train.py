@@ -124,7 +124,7 @@ def train(
         minutes=minutes,
         half=half,
     )
-    outcome = trainer.train_recipe(chosen, options, say=console.say, observer=callback)
+    outcome = trainer.train(chosen, options, say=console.say, callbacks=[callback] if callback else [])
     for sentence in callback.closing(folder, outcome) if callback else ():
         console.say(sentence)
     if outcome.reason == "interrupted":

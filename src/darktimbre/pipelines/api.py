@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.training import trainer
 from darktimbre.training.recipe.load import load_recipe
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.tasks.base import Outcome
-from darktimbre.training.trainer import Options, train_recipe
 
 
 def train(
@@ -41,5 +41,5 @@ def train(
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     folder = corpus.path if isinstance(corpus, Corpus) else Path(corpus)
-    placed = Options(corpus=folder, run=Path(run) if run else Path("runs") / chosen.name, **options)
-    return train_recipe(chosen, placed, say=say)
+    placed = trainer.Options(corpus=folder, run=Path(run) if run else Path("runs") / chosen.name, **options)
+    return trainer.train(chosen, placed, say=say)

@@ -23,14 +23,14 @@ from darktimbre.pipelines.steps import recorded
 from darktimbre.tagging.ranking import read_attributes
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint
-from darktimbre.training.observer import View
+from darktimbre.training.callbacks import Callback, RunView
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.run_folder import PLAN, refuse_other
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Plan, task_of
 from darktimbre.training.tasks.gan import GanRecipe
-from darktimbre.training.trainer import Options, Outcome, train_recipe
+from darktimbre.training.trainer import Options, Outcome, train
 
 CLOCK_CHECKS = 1000  # in a run
 FIRST, AGAIN = 600.0, 3600.0  # seconds until the time left is said, and said again
@@ -200,7 +200,7 @@ class Run:
         options = Options(
             corpus=self.corpus.path, run=self.folder, resume=resume, devices=1, accelerator=accelerator, minutes=minutes
         )
-        outcome = train_recipe(self.recipe, options, say=say, observer=time_left)
+        outcome = train(self.recipe, options, say=say, callbacks=[time_left])
         time_left.measured(outcome.notes_seen)
         return outcome
 
@@ -295,7 +295,7 @@ def _parts(run: Run, device: str) -> list[tuple[int, int, float]]:
     return [(part.first, part.stop, cost) for part, cost in zip(Schedule(run.recipe).phases, seconds, strict=True)]
 
 
-class TimeLeft:
+class TimeLeft(Callback):
     """A training callback that says how much of the whole experiment is left; it only reads the clock.
 
     Attributes:
@@ -316,11 +316,11 @@ class TimeLeft:
         self.every = max(1, run.total // CLOCK_CHECKS)
         self._restart(run.left())
 
-    def begin(self, view: View) -> None:
+    def start(self, view: RunView) -> None:
         """The clock starts."""
         self._restart(self.run.left(view.notes_seen))
 
-    def look(self, view: View) -> None:
+    def step(self, view: RunView) -> None:
         """One line, after ten minutes and then every hour."""
         if self.clock() >= self._next and view.notes_seen < view.total:
             self._next = self.clock() + AGAIN

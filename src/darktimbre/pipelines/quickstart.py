@@ -35,7 +35,7 @@ from darktimbre.teachers.weights import kept
 from darktimbre.training import checkpoint
 from darktimbre.training.recipe.load import load_recipe
 from darktimbre.training.recipe.schema import Recipe
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 BUILTIN = "built-in orchestra"
 """What renders the notes where there is no SoundFont."""
@@ -280,7 +280,7 @@ class Quickstart:
         self.save()
         try:
             with self.clock("train"):
-                outcome = train_recipe(self.settings.resolved(), options, say=self.reporter.say)
+                outcome = train(self.settings.resolved(), options, say=self.reporter.say)
             self.trained_whole = outcome.reason == "done"
         finally:
             self.training_since = None

@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,16 +32,16 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers.tagger import Tagger
 from darktimbre.training import checkpoint
-from darktimbre.training.curves import draw_losses
+from darktimbre.training.callbacks import Callback, RunView
 from darktimbre.training.dataset import picture_dataset
-from darktimbre.training.observer import Observer, View
+from darktimbre.training.journal import draw_losses
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.load import load_recipe
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.run_folder import BUNDLE, PLAN
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Outcome, task_of
-from darktimbre.training.trainer import Options, train_recipe
+from darktimbre.training.trainer import Options, train
 
 ELIGIBLE = "eligible"  # in a line: whether the network had its full size, so that the state could be kept
 GRID, PREVIEWS, SCORES, CLASSIFIER = "digits.png", "previews", "scores.json", "classifier"
@@ -53,19 +53,11 @@ class Interrupted(Exception):
     """The user does not want to wait for the rest of a validation."""
 
 
-class RunValidation(Observer, Protocol):
-    """A training callback with something to say at the end."""
-
-    def closing(self, run: Path, outcome: Outcome) -> list[str]:
-        """What was found, in sentences."""
-        ...
-
-
 # ----------------------------------------------------------------------------
 # Instruments
 
 
-class NoteValidation:
+class NoteValidation(Callback):
     """Validates an instrument on fixed notes of the valid split (a training callback).
 
     Attributes:
@@ -93,15 +85,17 @@ class NoteValidation:
         self.interrupted = False
         self._best: float | None = None
 
-    def begin(self, view: View) -> None:
+    def start(self, view: RunView) -> None:
         """Forgets what was seen after `view.notes_seen`, measures a new run's levels, and validates if that is due."""
         instrument = _instrument(view)
         self.validation = Validation.of_valid_notes(self.corpus, instrument.attributes, self.tagger, self.notes)
         self.record = Record(view.run)
-        with checkpoint.told(view.run):
+        with checkpoint.saving(view.run):
             self.record.cut(view.notes_seen)
             self._recall_best(view)
-        missing = view.due and not any(line["notes_seen"] == view.notes_seen for line in self.record.lines)
+        missing = view.reaches(self.every) and not any(
+            line["notes_seen"] == view.notes_seen for line in self.record.lines
+        )
         notes, seconds = len(self.validation.target.rows), self.validation.seconds(instrument)
         ahead = view.total // self.every - view.notes_seen // self.every + (view.total % self.every > 0)
         self.say(
@@ -115,7 +109,7 @@ class NoteValidation:
         except Interrupted:
             self.interrupted = True
 
-    def look(self, view: View) -> None:
+    def step(self, view: RunView) -> None:
         """Validates the run as it stands."""
         try:
             self._validate(view, _instrument(view))
@@ -145,7 +139,7 @@ class NoteValidation:
         )
         return sentences
 
-    def _measure_levels(self, view: View, instrument: Synthesizer) -> None:
+    def _measure_levels(self, view: RunView, instrument: Synthesizer) -> None:
         """What the untrained network and real notes reach; measured once a run."""
         facts, head = self.validation.facts(), self.record.head
         if head is not None and {key: head.get(key) for key in facts} == facts:
@@ -156,28 +150,28 @@ class NoteValidation:
             name: measure(instrument, _stop_of(view)).metrics()
             for name, measure in (("untrained", self.validation.untrained), ("real", self.validation.real))
         }
-        with checkpoint.told(view.run):
+        with checkpoint.saving(view.run):
             self.record.start({**facts, "levels": levels})
         for name, found in levels.items():
             self.say(f"{name}: {_in_short(found)}")
 
-    def _validate(self, view: View, instrument: Synthesizer) -> None:
+    def _validate(self, view: RunView, instrument: Synthesizer) -> None:
         found = self.validation.trained(instrument, _stop_of(view)).metrics()
-        eligible = view.moment.scale >= instrument.bundle.network.last  # a growing network is no instrument before
-        with checkpoint.told(view.run):
+        eligible = view.state.scale >= instrument.bundle.network.last  # a growing network is no instrument before
+        with checkpoint.saving(view.run):
             better = eligible and self._keep_best(view, instrument, found)
             self.record.add({"notes_seen": view.notes_seen, ELIGIBLE: eligible, **found})
         levels = self.record.head["levels"] if self.record.head else {}
         curves = {f"evaluation/{in_words(name)}": value for name, value in found.items()}
         for level, those in levels.items():
             curves |= {f"evaluation/{in_words(name)} ({level})": value for name, value in those.items()}
-        view.curves({name: value for name, value in curves.items() if value is not None})
+        view.log({name: value for name, value in curves.items() if value is not None})
         best = chosen_by(view.run / BEST) if self.keep_best else None
-        with checkpoint.told(view.run):
+        with checkpoint.saving(view.run):
             draw(self.record, tuple(found), view.run / PICTURE, name=view.run.name, best=best)
         self.say(f"{view.notes_seen:,} notes: {_in_short(found)}{'; the best so far, kept in best' if better else ''}")
 
-    def _keep_best(self, view: View, instrument: Synthesizer, found: dict[str, float | None]) -> bool:
+    def _keep_best(self, view: RunView, instrument: Synthesizer, found: dict[str, float | None]) -> bool:
         """Writes `best/` where this is the best so far."""
         metric = self.keep_best
         if metric is None or (value := found.get(metric)) is None:
@@ -193,7 +187,7 @@ class NoteValidation:
         instrument.bundle.save_pretrained(view.run / BEST, half=self.half)
         return True
 
-    def _recall_best(self, view: View) -> None:
+    def _recall_best(self, view: RunView) -> None:
         """What is to be beaten, after an interruption: `best/`; where that is of later notes, it is removed, for it
         will come again, and the best of the lines that could have been kept counts."""
         metric, chosen = self.keep_best, chosen_by(view.run / BEST)
@@ -212,8 +206,8 @@ class NoteValidation:
         self._best = max(values, default=None)
 
 
-def _instrument(view: View) -> Synthesizer:
-    instrument = view.training.preview(view.moment)
+def _instrument(view: RunView) -> Synthesizer:
+    instrument = view.task.preview(view.state)
     assert instrument is not None  # `validation_for` lets no other task through
     weights = instrument.bundle.weights
     for name, tensor in weights.items():  # in training they lie channels-last; from here on as in a file
@@ -221,7 +215,7 @@ def _instrument(view: View) -> Synthesizer:
     return instrument
 
 
-def _stop_of(view: View) -> Callable[[int], None]:
+def _stop_of(view: RunView) -> Callable[[int], None]:
     def stop(notes: int) -> None:
         if view.stopping():
             raise Interrupted
@@ -241,7 +235,7 @@ def _number(value: float | None) -> str:
 # GANs of digits
 
 
-class DigitValidation:
+class DigitValidation(Callback):
     """Draws digits by class and scores them by a classifier of real ones (a training callback).
 
     Attributes:
@@ -258,23 +252,23 @@ class DigitValidation:
         self.split, self.count = split, len(rows)
         self.real = scores_of(classifier.predict(corpus.pictures(rows)), label)
 
-    def begin(self, view: View) -> None:
+    def start(self, view: RunView) -> None:
         """Forgets what was seen after `view.notes_seen`; of a new run, writes down by what it is scored."""
         record = Record(view.run)
-        with checkpoint.told(view.run):
+        with checkpoint.saving(view.run):
             record.cut(view.notes_seen)
             if record.head is None:
                 levels = {"real": {"accuracy": self.real.accuracy, "inception_score": self.real.inception_score}}
                 record.start({"judge": self.classifier.digest, "split": self.split, "levels": levels})
 
-    def look(self, view: View) -> None:
+    def step(self, view: RunView) -> None:
         """Draws and scores the generator as it stands."""
-        training: Any = view.training
-        scores, rows = self._scored(training.model(view.notes_seen, {}), PREVIEWED)
-        line, name = scores.to_json(), training.plan.recipe.name
-        with checkpoint.told(view.run):
+        task: Any = view.task
+        scores, rows = self._scored(task.model(view.notes_seen, {}), PREVIEWED)
+        line, name = scores.to_json(), task.recipe.name
+        with checkpoint.saving(view.run):
             Record(view.run).add({"notes_seen": view.notes_seen, **line})
-            view.curves({f"judged/{key}": float(value) for key, value in line.items() if not isinstance(value, str)})
+            view.log({f"judged/{key}": float(value) for key, value in line.items() if not isinstance(value, str)})
             heading = f"{name} after {view.notes_seen:,} pictures: {scores_in_short(scores)}"
             draw_rows(rows, view.run / PREVIEWS / f"{view.notes_seen:09d}.png", heading=heading)
             draw_losses(view.run, heading=name, unit="pictures")
@@ -294,7 +288,7 @@ class DigitValidation:
             "judge": self.classifier.digest,
         }
         shares = dict(zip(model.classes, (round(share, 4) for share in scores.shares), strict=True))
-        with checkpoint.told(run):
+        with checkpoint.saving(run):
             draw_losses(run, heading=name, unit="pictures")
             draw_rows(rows, run / GRID, heading=f"{name}: {scores_in_short(scores)}")
             with atomic_file(run / SCORES) as temporary:
@@ -375,7 +369,7 @@ def validation_for(
     half: bool = False,
     smoke: bool = False,
     accelerator: str = "auto",
-) -> RunValidation | None:
+) -> Callback | None:
     """The callback that the options of `train` ask for; what is missing is said before training starts.
 
     Args:
@@ -461,7 +455,7 @@ def _digit_classifier(
         reporter.say(f"First a classifier of digits is trained, once for this corpus: {home}.")
         own = load_recipe("digits-classifier")
         options = Options(corpus=corpus.path, run=home, resume=(home / PLAN).is_file(), accelerator=accelerator)
-        outcome = train_recipe(task_of(own).shrunk(own) if smoke else own, options, say=reporter.say)
+        outcome = train(task_of(own).shrunk(own) if smoke else own, options, say=reporter.say)
         if outcome.bundle is None:
             raise KeyboardInterrupt  # the classifier is resumed by the same command
         trained = PictureClassifier.from_pretrained(outcome.bundle)

@@ -61,7 +61,7 @@ def save(run: Path, snapshot: Snapshot) -> Path:
     """
     path = folder_of(run) / f"{snapshot.notes_seen:012d}"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in snapshot.tensors.items()}
-    with told(run):
+    with saving(run):
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear_remains(path.parent)
         with atomic_folder(path) as folder:
@@ -170,7 +170,7 @@ def _clear_remains(folder: Path) -> None:
 
 
 @contextmanager
-def told(run: Path) -> Iterator[None]:
+def saving(run: Path) -> Iterator[None]:
     """Turns a failure to write into the run folder into a sentence that names the last good checkpoint."""
     try:
         yield

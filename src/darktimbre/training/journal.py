@@ -1,4 +1,4 @@
-"""What happened in a run, a JSON line each interval: notes, losses; no clock, so resumed equals uninterrupted."""
+"""What happened in a run, a JSON line each interval, without a clock: resumed equals uninterrupted; and its curves."""
 
 import json
 import math
@@ -10,7 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from darktimbre.audio.atomic import atomic_file
 from darktimbre.training.schedule import StepState
+
+JOURNAL, CURVES = "journal.jsonl", "losses.png"
+_NOT_LOSSES = ("notes_seen", "step", "phase", "stage", "alpha")
+_INK = "#1b6ca8"
 
 
 class Meter:
@@ -71,14 +76,14 @@ class Journal:
         """Length in bytes."""
         return self._file.tell()
 
-    def write(self, moment: StepState, losses: Mapping[str, float]) -> None:
-        """A line about the interval that ends after the step at `moment`."""
+    def write(self, state: StepState, losses: Mapping[str, float]) -> None:
+        """A line about the interval that ends after the step at `state`."""
         line = {
-            "notes_seen": moment.notes_seen + moment.batch,
-            "step": moment.step + 1,
-            "phase": moment.phase,
-            "stage": moment.stage,
-            "alpha": moment.alpha,
+            "notes_seen": state.notes_seen + state.batch,
+            "step": state.step + 1,
+            "phase": state.phase,
+            "stage": state.stage,
+            "alpha": state.alpha,
             **{name: value if math.isfinite(value) else str(value) for name, value in losses.items()},
         }
         self._file.write(json.dumps(line).encode() + b"\n")
@@ -98,3 +103,28 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     """All lines of a journal; a last line that was cut short is left out."""
     lines = path.read_bytes().split(b"\n")
     return [json.loads(line) for line in lines[:-1] if line]
+
+
+def draw_losses(run: Path, *, heading: str, unit: str = "notes") -> Path | None:
+    """Draws each loss of the journal over what was seen; None where the journal has no line yet."""
+    path = run / JOURNAL
+    lines = read_journal(path) if path.is_file() else []
+    names = list(dict.fromkeys(key for line in lines for key in line if key not in _NOT_LOSSES))
+    if not names:
+        return None
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no pyplot: no global state, no window
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(0.6 + 3.4 * len(names), 2.9), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        points = [(line["notes_seen"] / 1000, line[name]) for line in lines if isinstance(line.get(name), float)]
+        axis.plot([x for x, _ in points], [y for _, y in points], color=_INK, linewidth=1)
+        axis.set_title(name.replace("_", " "), fontsize=9)
+        axis.set_xlabel(f"thousand {unit} seen", fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.25)
+    figure.suptitle(heading, fontsize=10)
+    with atomic_file(run / CURVES) as temporary:
+        canvas.print_figure(temporary, format="png", dpi=110, metadata={"Software": None})
+    return run / CURVES

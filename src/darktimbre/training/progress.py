@@ -9,10 +9,10 @@ from darktimbre.training.journal import Meter
 from darktimbre.training.schedule import Phase, Schedule, StepState
 
 REFRESH, PLAIN = 0.5, 15.0  # seconds between lines on a terminal, and elsewhere
-MEMORY = 20.0  # seconds over which the speed is averaged
+SPAN = 20.0  # seconds over which the speed is averaged
 
 
-class Progress:
+class ProgressLine:
     """Shows where a run is; on a terminal in one line that changes, elsewhere a line every 15 s."""
 
     def __init__(
@@ -24,7 +24,7 @@ class Progress:
         self.speed: float | None = None  # notes a second
         self._live: Any = None
         self._at, self._seen, self._drawn = time.monotonic(), notes_seen, 0.0
-        self._stretch: Phase | None = None
+        self._phase: Phase | None = None
 
     def __enter__(self) -> Self:
         if self.shown and sys.stderr.isatty():
@@ -41,30 +41,30 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def step(self, moment: StepState, meter: Meter) -> None:
+    def step(self, state: StepState, meter: Meter) -> None:
         """Takes notice of a finished step; draws when it is time."""
-        now, seen = time.monotonic(), moment.notes_seen + moment.batch
-        stretch = self.schedule.phase_at(moment.notes_seen)
-        if stretch is not self._stretch:
-            if self.speed and self._stretch is not None:
-                self.speed *= self.weight(self._stretch) / self.weight(stretch)
-            self._stretch = stretch
+        now, seen = time.monotonic(), state.notes_seen + state.batch
+        phase = self.schedule.phase_at(state.notes_seen)
+        if phase is not self._phase:
+            if self.speed and self._phase is not None:
+                self.speed *= self.weight(self._phase) / self.weight(phase)
+            self._phase = phase
         elapsed, notes = max(now - self._at, 1e-6), seen - self._seen
         self._at, self._seen = now, seen
-        keep = 0.0 if self.speed is None else 0.5 ** (elapsed / MEMORY)
+        keep = 0.0 if self.speed is None else 0.5 ** (elapsed / SPAN)
         self.speed = keep * (self.speed or 0.0) + (1 - keep) * notes / elapsed
         if self.shown and (now - self._drawn >= (REFRESH if self._live else PLAIN) or seen >= self.schedule.total):
             self._drawn = now
-            self._draw(self.line(moment, meter))
+            self._draw(self.line(state, meter))
 
-    def line(self, moment: StepState, meter: Meter) -> str:
+    def line(self, state: StepState, meter: Meter) -> str:
         """The line itself."""
-        seen = moment.notes_seen + moment.batch
+        seen = state.notes_seen + state.batch
         place = (
-            "warm start" if moment.phase == "warm" else f"stage {moment.stage + 1}/{len(self.schedule.recipe.schedule)}"
+            "warm start" if state.phase == "warm" else f"stage {state.stage + 1}/{len(self.schedule.recipe.schedule)}"
         )
-        if moment.alpha < 1:
-            place += f" ({moment.alpha:.0%} in)"
+        if state.alpha < 1:
+            place += f" ({state.alpha:.0%} in)"
         losses = " ".join(f"{name} {value:.3g}" for name, value in meter.means().items())
         left = duration(self.seconds_left(seen)) if self.speed else "?"
         ahead = self.schedule.next_event(seen) if seen < self.schedule.total else "done"
@@ -84,7 +84,7 @@ class Progress:
     def seconds_left(self, seen: int) -> float:
         """Time to the end at the present speed, other phases by their relative cost; at most until `until`."""
         assert self.speed is not None
-        here = self._stretch or self.schedule.phase_at(seen)
+        here = self._phase or self.schedule.phase_at(seen)
         notes = 0.0
         for part in self.schedule.phases:
             remaining = max(0, part.stop - max(seen, part.first))
@@ -93,7 +93,7 @@ class Progress:
         return needed if self.until is None else max(0.0, min(needed, self.until - time.monotonic()))
 
     def weight(self, part: Phase) -> float:
-        """Cost of a note in a stretch; a warm start needs about a third of a full step."""
+        """Cost of a note in a phase; a warm start needs about a third of a full step."""
         return self.costs.get(part.scale, 1.0) * (0.35 if part.kind == "warm" else 1.0)
 
     def _draw(self, line: str) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run: what may be started or resumed in it, and its plan; the keeper writes the rest."""
+"""The folder of a run: what may be started or resumed in it, and its plan; the trainer writes the rest."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ from darktimbre.training.recipe.load import difference, dump_recipe
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.tasks.base import Plan, task_of
 
-PLAN, RECIPE, JOURNAL, BUNDLE, BOARD = "run.json", "recipe.yaml", "journal.jsonl", "bundle", "tensorboard"
+PLAN, RECIPE, BUNDLE, BOARD = "run.json", "recipe.yaml", "bundle", "tensorboard"
 LOCK = ".lock"  # empty; held while a process trains here
 FREE = ("checkpoint_every", "preview_every")
 """Keys that may differ on resuming: they decide nothing about weights or journal."""

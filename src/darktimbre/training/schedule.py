@@ -115,6 +115,10 @@ class Schedule:
             and (optimiser.reset_at_growth or self.phase_at(notes_seen - 1).kind != part.kind),
         )
 
+    def before(self, notes_seen: int) -> StepState:
+        """The step that led to `notes_seen` notes; at the start of the run, the first one."""
+        return self.at(max(0, notes_seen - self.phase_at(notes_seen - 1).batch) if notes_seen else 0)
+
     def crosses(self, state: StepState, every: int) -> bool:
         """Whether the step at `state` reaches or passes a multiple of `every` notes, or ends the run."""
         after = state.notes_seen + state.batch

@@ -1,32 +1,35 @@
-"""The loop: plan → steps → journal, checkpoints, previews → bundle. The only file that knows Lightning Fabric."""
+"""The trainer: plan → steps → journal, checkpoints, callbacks → bundle. The only file that knows Lightning Fabric."""
 
 import math
+import signal
+import threading
+import time
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint, run_folder
+from darktimbre.training.callbacks import Callback, Previews, TensorBoard, undisturbed
 from darktimbre.training.distributed import DistributedContext, computes_bf16
-from darktimbre.training.journal import Meter
-from darktimbre.training.keeper import Keeper, NoKeeper
-from darktimbre.training.observer import Observer
+from darktimbre.training.journal import JOURNAL, Journal, Meter
 from darktimbre.training.precision import Precision
-from darktimbre.training.progress import Progress
+from darktimbre.training.progress import ProgressLine
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
-from darktimbre.training.stopping import Stop, refuse_divergence
-from darktimbre.training.tasks.base import Outcome, Plan, Task, task_of
+from darktimbre.training.tasks.base import Outcome, Plan, task_of
 
 ACCELERATORS = ("cpu", "cuda")
-AGREE_EVERY = 8  # steps between the moments at which several processes agree on whether to stop
+AGREE_EVERY = 8  # steps between those at which several processes agree on whether to stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +57,12 @@ class Options:
     half: bool = False
 
 
-Reason = Literal["done", "interrupted", "time"]
+class Diverged(UserError):
+    """A loss is not a finite number; the sentence names step, losses and the last good checkpoint."""
 
 
-def train_recipe(
-    recipe: Recipe, options: Options, *, say: Callable[[str], None] = print, observer: Observer | None = None
+def train(
+    recipe: Recipe, options: Options, *, say: Callable[[str], None] = print, callbacks: Sequence[Callback] = ()
 ) -> Outcome:
     """Runs a recipe to its end, or to an interruption from which `resume` goes on exactly.
 
@@ -68,7 +72,7 @@ def train_recipe(
         recipe: what to train.
         options: where and on what.
         say: prints a sentence.
-        observer: looks at the run on the first process now and then, e.g. to evaluate; it changes nothing.
+        callbacks: watch the run on the first process, e.g. to evaluate it; they change nothing.
 
     Raises:
         UserError: recipe, corpus and run folder do not go together, another process is training in the folder, the disk
@@ -77,112 +81,293 @@ def train_recipe(
     fabric = _fabric(recipe, options)
     fabric.launch()
     with run_folder.alone(options.run) if fabric.is_global_zero else nullcontext():
-        return _train(recipe, options, fabric, say, observer)
+        return Trainer(recipe, options, fabric, say, callbacks).fit()
 
 
-def _train(
-    recipe: Recipe, options: Options, fabric: Fabric, say: Callable[[str], None], observer: Observer | None
-) -> Outcome:
-    hardware = _hardware(fabric)
-    say = say if fabric.is_global_zero else (lambda sentence: None)
-    corpus = Corpus.open(options.corpus, of=task_of(recipe).corpus_of)
-    if fabric.is_global_zero:
-        run_folder.prepare(options.run, recipe, corpus, resume=options.resume, say=say)
-    fabric.barrier()
-    plan = Plan.load(options.run / run_folder.PLAN)
-    schedule = Schedule(plan.recipe)
-    _check_batches(schedule, hardware.world, recipe.pac)
-    snapshot = checkpoint.load_latest(options.run)[0] if options.resume else None
-    training = task_of(plan.recipe)(plan, corpus, hardware)
-    if snapshot is None:
-        training.initialise()
-    meter, seen, offset = Meter(), 0, 0
-    if snapshot is not None:
-        training.restore(snapshot.tensors)
-        meter.restore(snapshot.meta["meter"])
-        seen, offset = snapshot.notes_seen, snapshot.meta["journal_offset"]
-        say(f"Resumed after {seen:,} notes.")
-    stop = Stop(options.minutes)
-    with (
-        Keeper(options.run, training, offset, observer) if fabric.is_global_zero else NoKeeper() as keeper,
-        Progress(schedule, training.costs(), seen, shown=fabric.is_global_zero, until=stop.until) as progress,
-        stop.listening(),
-    ):
-        keeper.begin(schedule, seen, _may_break_off(stop, hardware))
-        reason, seen = _run(training, schedule, hardware, meter, keeper, stop, progress, seen, say)
-    bundle = keeper.bundle(schedule, seen, half=options.half, say=say) if reason != "interrupted" else None
-    fabric.barrier()
-    return Outcome(reason, seen, bundle)
+class Trainer:
+    """One run, as it stands; callbacks read these attributes and change none of them.
 
+    Attributes:
+        run: folder of the run.
+        recipe: what is trained, as planned.
+        task: networks in training.
+        schedule: of the recipe.
+        notes_seen: examples seen so far.
+        state: the step just made; before the first one, that one.
+        losses: unweighted losses of the step just made.
+        meter: their means since the last line of the journal.
+        reported: those of that line.
+        reason: why the run ends after this step; None where it goes on.
+    """
 
-def _run(
-    training: Task, schedule: Schedule, hardware: DistributedContext, meter: Meter, keeper: "Keeper | NoKeeper",
-    stop: Stop, progress: Progress, seen: int, say: Callable[[str], None],
-) -> tuple[Reason, int]:  # fmt: skip
-    """Steps from `seen` until the schedule's end or a reason to stop; the state at that point is saved."""
-    recipe, on_gpu = schedule.recipe, hardware.device.type != "cpu"
-    breaks_off = _may_break_off(stop, hardware)
-    if breaks_off():
-        return "interrupted", seen
-    first = seen
-    while seen < schedule.total:
-        moment = schedule.at(seen)
-        other_shapes = seen == first or moment.begins
-        with hardware.autocast.checked(hardware.device, hardware.mean, say) if other_shapes else nullcontext():
-            losses = training.step(moment)
-        meter.add(losses)
-        seen += moment.batch
-        reports, keeps = (
-            schedule.crosses(moment, recipe.journal_every),
-            schedule.crosses(moment, recipe.checkpoint_every),
+    def __init__(
+        self,
+        recipe: Recipe,
+        options: Options,
+        fabric: Fabric,
+        say: Callable[[str], None] = print,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.options, self.run, self.fabric, self.first = options, options.run, fabric, fabric.is_global_zero
+        self.say = say if self.first else (lambda sentence: None)
+        self.context = _context(fabric)
+        self.on_gpu = self.context.device.type != "cpu"
+        corpus = Corpus.open(options.corpus, of=task_of(recipe).corpus_of)
+        if self.first:
+            run_folder.prepare(self.run, recipe, corpus, resume=options.resume, say=self.say)
+        fabric.barrier()
+        plan = Plan.load(self.run / run_folder.PLAN)
+        self.recipe, self.schedule = plan.recipe, Schedule(plan.recipe)
+        check_batches(self.schedule, self.context.world)
+        self.task = task_of(self.recipe)(plan, corpus, self.context)
+        self.meter, self.notes_seen, journal_offset = Meter(), 0, 0
+        snapshot = checkpoint.load_latest(self.run)[0] if options.resume else None
+        if snapshot is None:
+            self.task.initialise()
+        else:
+            self.task.restore(snapshot.tensors)
+            self.meter.restore(snapshot.meta["meter"])
+            self.notes_seen, journal_offset = snapshot.notes_seen, snapshot.meta["journal_offset"]
+            self.say(f"Resumed after {self.notes_seen:,} notes.")
+        self.state = self.schedule.before(self.notes_seen)
+        self.losses: dict[str, Tensor] = {}
+        self.reported: dict[str, float] = {}
+        self.reason: Literal["interrupted", "time"] | None = None
+        self.stop = Stop(options.minutes)
+        self.progress = ProgressLine(
+            self.schedule, self.task.costs(), self.notes_seen, shown=self.first, until=self.stop.until
         )
-        reason = _agreed(stop, hardware, moment.step)
-        if reports or keeps or reason or not on_gpu:  # on a GPU every look at a loss would wait for it
-            refuse_divergence(moment, losses, meter, keeper.run)
-        if reports or keeps or reason:
-            meter.agree(hardware.mean)
-        progress.step(moment, meter)
-        if reports:
-            keeper.report(moment, meter, progress)
-            meter.clear()
-        ends = seen >= schedule.total
-        if reason is None or (reason == "time" and ends):
+        self.callbacks: list[Callback] = []
+        if self.first:  # all that is written is written by the first process
+            self.board = TensorBoard(self.run / run_folder.BOARD)
+            self.journal = Journal(self.run / JOURNAL, journal_offset)
+            self.callbacks = [Previews(self.board, self.recipe.preview_every), *callbacks]
+
+    def fit(self) -> Outcome:
+        """Trains from here to the end, or to a reason to stop; what was trained is saved as a bundle."""
+        with self._writing(), self.progress, self.stop.on_signals():
+            for callback in self.callbacks:
+                with undisturbed():
+                    callback.start(self)
+            reason = self._loop()
+            bundle = self._save_bundle() if self.first and reason != "interrupted" else None
+        self.fabric.barrier()
+        return Outcome(reason, self.notes_seen, bundle)
+
+    def _loop(self) -> Literal["done", "interrupted", "time"]:
+        """Steps until the schedule's end or a reason to stop; the state at that point is saved."""
+        start = self.notes_seen
+        if self.stopping():
+            return "interrupted"
+        while not self.done:
+            self.state = self.schedule.at(self.notes_seen)
+            with self._checked_precision(self.notes_seen == start or self.state.begins):
+                self.losses = self.task.step(self.state)
+            self.meter.add(self.losses)
+            self.notes_seen += self.state.batch
+            self.reason = self._agreed_reason()
+            reports, saves = self.reaches(self.recipe.journal_every), self.reaches(self.recipe.checkpoint_every)
+            if reports or saves or self.reason or not self.on_gpu:  # on a GPU, reading a loss waits for it
+                self._refuse_divergence()
+            if reports or saves or self.reason:
+                self.meter.agree(self.context.mean)
+            self.progress.step(self.state, self.meter)
+            if reports:
+                self._report()
+            self._call_callbacks()
+            if saves or self.reason:
+                self._save()
+            if self.reason and not self.done:
+                return self.reason
+        return "done"
+
+    def _call_callbacks(self) -> None:
+        """Calls those that are due; where one fails, what was trained since the last checkpoint is not lost."""
+        for callback in self.callbacks:
+            if not callback.due(self):
+                continue
             try:
-                looked = keeper.look(schedule, moment, breaks_off)
+                with undisturbed():
+                    callback.step(self)
             except UserError:
                 raise
-            except Exception:  # training is sound: what it learned since the last checkpoint is not lost
-                refuse_divergence(moment, losses, meter, keeper.run)
-                keeper.save(seen, meter)
+            except Exception:
+                self._refuse_divergence()
+                self._save()
                 raise
-            if looked and hardware.world == 1:
-                reason = reason or stop.reason  # it may have been asked meanwhile
-        if keeps or reason:
-            keeper.save(seen, meter)
-        if recipe.preview_every and schedule.crosses(moment, recipe.preview_every):
-            keeper.preview(moment)
-        if reason and not ends:
-            return reason, seen
-    return "done", seen
+            if self.context.world == 1:
+                self.reason = self.reason or self.stop.reason  # Ctrl-C may have come meanwhile
+
+    # ------------------------------------------------------------------------
+    # What callbacks ask
+
+    @property
+    def total(self) -> int:
+        """Examples of the whole run."""
+        return self.schedule.total
+
+    @property
+    def done(self) -> bool:
+        """Whether the schedule has come to its end."""
+        return self.notes_seen >= self.total
+
+    def reaches(self, every: int) -> bool:
+        """Whether the step just made reaches a multiple of `every` examples, or the end; before the first one, yes."""
+        return not self.notes_seen or self.schedule.crosses(self.state, every)
+
+    def stopping(self) -> bool:
+        """Whether a callback should give up, for Ctrl-C is immediate.
+
+        Among several processes it never should: they agree on when to stop, and its work must not be missing by then.
+        """
+        return self.context.world == 1 and self.stop.reason == "interrupted"
+
+    def log(self, values: Mapping[str, float]) -> None:
+        """Adds a point to curves in TensorBoard."""
+        with checkpoint.saving(self.run):
+            self.board.curves(self.notes_seen, values)
+
+    # ------------------------------------------------------------------------
+    # What is written
+
+    def _report(self) -> None:
+        """A line of the journal; the same and the speed as curves."""
+        if self.first:
+            self.reported = self.meter.means()
+            speed = {"speed/notes a second": self.progress.speed} if self.progress.speed else {}
+            curves = {f"loss/{name}": value for name, value in self.reported.items()}
+            with checkpoint.saving(self.run):
+                self.journal.write(self.state, self.reported)
+            self.log({**curves, "schedule/alpha": self.state.alpha, **speed})
+        self.meter.clear()
+
+    def _save(self) -> None:
+        """A checkpoint; the journal is on disk before it."""
+        if self.first:
+            with checkpoint.saving(self.run):
+                self.journal.sync()
+            meta = {"journal_offset": self.journal.offset, "meter": self.meter.state(), "losses": self.reported}
+            checkpoint.save(self.run, checkpoint.Snapshot(self.notes_seen, self.task.tensors(), meta))
+
+    def _save_bundle(self) -> Path | None:
+        """What was trained, where it can be used yet."""
+        losses = self.reported
+        if not losses and (kept := checkpoint.load_latest(self.run)[0]) is not None:
+            losses = kept.meta["losses"]  # a finished run that was resumed
+        with checkpoint.saving(self.run):
+            state = self.schedule.at(self.notes_seen)
+            path = self.task.save(self.run / run_folder.BUNDLE, state, losses, half=self.options.half)
+        if path is None:
+            coming = self.schedule.next_event(self.notes_seen)
+            self.say(f"No bundle yet: the network has not grown to its full size ({coming}).")
+        return path
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Closes journal and TensorBoard; after an error, a full disk that refuses their last lines is no news."""
+        try:
+            yield
+        except BaseException:
+            with suppress(UserError):
+                self._close()
+            raise
+        self._close()
+
+    def _close(self) -> None:
+        if self.first:
+            with checkpoint.saving(self.run):
+                self.journal.close()
+                self.board.close()
+
+    # ------------------------------------------------------------------------
+    # When to stop, and in which precision
+
+    def _agreed_reason(self) -> Literal["interrupted", "time"] | None:
+        """Why to stop after this step; several processes ask each other now and then, so that all stop together."""
+        if self.context.world == 1:
+            return self.stop.reason
+        if self.state.step % AGREE_EVERY:
+            return None
+        reasons = ("interrupted", "time")
+        mine = torch.tensor([float(self.stop.reason == reason) for reason in reasons], device=self.context.device)
+        interrupted, time_is_up = self.context.mean(mine).tolist()
+        return "interrupted" if interrupted else "time" if time_is_up else None
+
+    def _refuse_divergence(self) -> None:
+        """Ends the run where a loss is no number, before anything of it is kept.
+
+        Raises:
+            Diverged: step and losses in words, and the last good checkpoint.
+        """
+        latest = torch.stack([loss.detach().float() for loss in self.losses.values()])
+        if self.meter.finite() and bool(latest.isfinite().all()):
+            return
+        state, kept = self.state, checkpoint.listing(self.run)
+        shown = ", ".join(f"{name} {value.item():.4g}" for name, value in self.losses.items())
+        last = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
+        raise Diverged(
+            f"Training diverged at step {state.step + 1} ({self.notes_seen:,} notes seen, {state.phase}, stage "
+            f"{state.stage + 1}): {shown}; {last}. A lower optimiser.lr or a higher objectives.penalty.weight may "
+            "help; another recipe needs a new run (--init BUNDLE goes on from weights)."
+        )
+
+    def _checked_precision(self, new_shapes: bool) -> AbstractContextManager[None]:
+        """Around the first step of a run, a phase or a stage: bfloat16 convolutions are compared with float32."""
+        if not new_shapes:
+            return nullcontext()
+        return self.context.autocast.checked(self.context.device, self.context.mean, self.say)
 
 
-def _may_break_off(stop: Stop, hardware: DistributedContext) -> Callable[[], bool]:
-    """Whether an observer should give up, for Ctrl-C is immediate.
+class Stop:
+    """Whether the run should end after the step in hand, and why."""
 
-    Among several processes it never does: they agree on when to stop, and the look must not be missing by then.
-    """
-    return lambda: hardware.world == 1 and stop.reason == "interrupted"
+    def __init__(self, minutes: float | None = None) -> None:
+        self.until = time.monotonic() + 60 * minutes if minutes is not None else None
+        self.interrupted = False
+
+    @property
+    def reason(self) -> Literal["interrupted", "time"] | None:
+        """`interrupted`, `time` or None."""
+        if self.interrupted:
+            return "interrupted"
+        return "time" if self.until is not None and time.monotonic() >= self.until else None
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """The first Ctrl-C (or SIGTERM) asks to stop, the second one stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
-def _agreed(stop: Stop, hardware: DistributedContext, step: int) -> Reason | None:
-    """Why to stop after this step; several processes ask each other now and then, so that all stop together."""
-    if hardware.world == 1:
-        return stop.reason
-    if step % AGREE_EVERY:
-        return None
-    asked = torch.tensor([float(stop.reason == "interrupted"), float(stop.reason == "time")], device=hardware.device)
-    interrupted, time = hardware.mean(asked).tolist()
-    return "interrupted" if interrupted else "time" if time else None
+# ----------------------------------------------------------------------------
+# Processes and precision
+
+
+def check_batches(schedule: Schedule, world: int) -> None:
+    """Refuses batches that cannot be divided among `world` processes."""
+    pac = schedule.recipe.pac
+    parts = world * pac
+    for phase in schedule.phases:
+        if phase.batch % parts:
+            better = math.ceil(phase.batch / parts) * parts
+            packs = f" in packs of {pac}" if pac > 1 else ""
+            raise UserError(
+                f"A batch of {phase.batch} notes cannot be shared evenly{packs} by {world} processes: take a multiple, "
+                f"such as {better}."
+            )
 
 
 def _fabric(recipe: Recipe, options: Options) -> Fabric:
@@ -193,42 +378,28 @@ def _fabric(recipe: Recipe, options: Options) -> Fabric:
         raise UserError(f"--accelerator is one of {', '.join(('auto', *ACCELERATORS))}, not {accelerator!r}.")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
-    # GANs of digits train in one process, for their batch norms, and their judge is small.
-    here = max(1, torch.cuda.device_count()) if accelerator == "cuda" and not task_of(recipe).one_process else 1
+    several = accelerator == "cuda" and not task_of(recipe).one_process
+    here = max(1, torch.cuda.device_count()) if several else 1
     devices = here if isinstance(options.devices, str) else options.devices
-    device = torch.device(accelerator)
-    bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and computes_bf16(device))
-    several = devices * options.nodes > 1
+    bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and computes_bf16(torch.device(accelerator)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Fabric's advice on unused hardware
         return Fabric(
             accelerator=accelerator,
             devices=devices,
             num_nodes=options.nodes,
-            strategy="ddp" if several else "auto",
+            strategy="ddp" if devices * options.nodes > 1 else "auto",
             precision="bf16-mixed" if bf16 else "32-true",
         )
 
 
-def _hardware(fabric: Fabric) -> DistributedContext:
-    def mean(tensor: torch.Tensor) -> torch.Tensor:
+def _context(fabric: Fabric) -> DistributedContext:
+    def mean(tensor: Tensor) -> Tensor:
         reduced = fabric.all_reduce(tensor, reduce_op="mean")
-        assert isinstance(reduced, torch.Tensor)
+        assert isinstance(reduced, Tensor)
         return reduced
 
     single = DistributedContext(device=fabric.device, autocast=Precision(fabric.autocast))
     if fabric.world_size == 1:
         return single
     return replace(single, rank=fabric.global_rank, world=fabric.world_size, mean=mean)
-
-
-def _check_batches(schedule: Schedule, world: int, pac: int) -> None:
-    parts = world * pac
-    for part in schedule.phases:
-        if part.batch % parts:
-            better = math.ceil(part.batch / parts) * parts
-            packs = f" in packs of {pac}" if pac > 1 else ""
-            raise UserError(
-                f"A batch of {part.batch} notes cannot be shared evenly{packs} by {world} processes: take a multiple, "
-                f"such as {better}."
-            )

@@ -1,4 +1,4 @@
-"""An observer sees a run at its times, may do what it likes, and changes nothing; broken off, it makes up for it."""
+"""A callback sees a run at its times, may do what it likes, and changes nothing; interrupted, it makes up for it."""
 
 import hashlib
 import os
@@ -11,39 +11,39 @@ import torch
 from tests.training.tiny import tiny_recipe, warm_recipe
 
 from darktimbre.training import checkpoint
-from darktimbre.training.observer import View, undisturbed
+from darktimbre.training.callbacks import Callback, RunView, undisturbed
 from darktimbre.training.tasks import gan
-from darktimbre.training.trainer import Options, Outcome, train_recipe
+from darktimbre.training.trainer import Options, Outcome, train
 
 
 @dataclass
-class Watcher:
-    """Notes down when it is asked to look, and disturbs whatever a careless observer could."""
+class Watcher(Callback):
+    """Notes down when it is asked to look, and disturbs whatever a careless callback could."""
 
     every: int
     begun: list[tuple[int, bool]] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)
     levels: list[float] = field(default_factory=list)
 
-    def begin(self, view: View) -> None:
-        self.begun.append((view.notes_seen, view.due))
+    def start(self, view: RunView) -> None:
+        self.begun.append((view.notes_seen, view.reaches(self.every)))
 
-    def look(self, view: View) -> None:
-        assert view.due
-        assert view.notes_seen == view.moment.notes_seen + view.moment.batch
+    def step(self, view: RunView) -> None:
+        assert view.reaches(self.every)
+        assert view.notes_seen == view.state.notes_seen + view.state.batch
         self.looks.append(view.notes_seen)
-        view.curves({"watched": 1.0})
+        view.log({"watched": 1.0})
         torch.manual_seed(view.notes_seen)
         torch.rand(7)
         torch.set_num_threads(torch.get_num_threads() + 1)
-        instrument = view.training.preview(view.moment)
+        instrument = view.task.preview(view.state)
         assert instrument is not None
         self.levels.append(float(abs(instrument.render(seed=3)).mean()))
 
 
 def run(recipe, corpus: Path, folder: Path, watcher: Watcher | None = None, *, resume: bool = False) -> Outcome:
     options = Options(corpus=corpus, run=folder, resume=resume, accelerator="cpu")
-    return train_recipe(recipe, options, say=lambda sentence: None, observer=watcher)
+    return train(recipe, options, say=lambda sentence: None, callbacks=[watcher] if watcher else [])
 
 
 def fingerprint(folder: Path) -> list[str]:
@@ -55,7 +55,7 @@ def fingerprint(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module", params=["growing", "warm"])
 def finished(request: pytest.FixtureRequest, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory):
-    """A run without observer: (recipe, folder)."""
+    """A run without callback: (recipe, folder)."""
     recipe = tiny_recipe() if request.param == "growing" else warm_recipe()
     folder = tmp_path_factory.mktemp("runs") / request.param
     run(recipe, tiny_corpus, folder)
@@ -105,7 +105,7 @@ def test_interruption_during_a_look_is_told_to_it_and_ends_the_run_at_that_note(
     told: list[bool] = []
 
     class Interrupted(Watcher):
-        def look(self, view: View) -> None:
+        def step(self, view: RunView) -> None:
             told.append(view.stopping())
             os.kill(os.getpid(), signal.SIGINT)
             told.append(view.stopping())
@@ -119,7 +119,7 @@ def test_interruption_before_the_first_step_ends_before_it(finished, tiny_corpus
     recipe, whole = finished
 
     class Interrupted(Watcher):
-        def begin(self, view: View) -> None:
+        def start(self, view: RunView) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     outcome = run(recipe, tiny_corpus, tmp_path / "run", Interrupted(every=16))
@@ -130,11 +130,11 @@ def test_interruption_before_the_first_step_ends_before_it(finished, tiny_corpus
 
 @pytest.mark.parametrize("error", [RuntimeError("deaf"), OSError(28, "No space left on device")])
 def test_failing_look_ends_the_run_with_its_own_error_and_after_a_checkpoint(finished, tiny_corpus, tmp_path, error):
-    """16 notes are before the first checkpoint that is due; what the observer reads is not the run's disk."""
+    """16 notes are before the first checkpoint that is due; what the callback reads is not the run's disk."""
     recipe, whole = finished
 
     class Failing(Watcher):
-        def look(self, view: View) -> None:
+        def step(self, view: RunView) -> None:
             raise error
 
     with pytest.raises(type(error), match=str(error.args[-1])):
