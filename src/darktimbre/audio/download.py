@@ -1,5 +1,6 @@
-"""A file from the network, by HTTPS alone; only what a user asks to fetch comes this way."""
+"""A file from the network, by HTTPS alone, and its digest; only what a user asks to fetch comes this way."""
 
+import hashlib
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
@@ -9,6 +10,12 @@ from urllib import request
 from darktimbre.notes.errors import UserError
 
 CHUNK = 1 << 20  # bytes
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Unreachable(Exception):

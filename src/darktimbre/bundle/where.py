@@ -4,6 +4,8 @@ import re
 from importlib import resources
 from pathlib import Path
 
+import huggingface_hub  # loads what is used of it, when it is used
+
 from darktimbre.notes.errors import UserError
 
 CONFIG = "config.json"
@@ -61,13 +63,9 @@ def find(name: str | Path, *, discriminator: bool = False) -> Path:
 
 
 def _fetch(hub_id: str, revision: str | None, *, discriminator: bool) -> Path:
-    from huggingface_hub import (
-        snapshot_download,
-    )  # here and only here: importing it is slow and playing locally needs none
-
     patterns = [CONFIG, WEIGHTS, CARD, *([DISCRIMINATOR] if discriminator else [])]
     try:
-        folder = Path(str(snapshot_download(hub_id, revision=revision, allow_patterns=patterns)))
+        folder = Path(str(huggingface_hub.snapshot_download(hub_id, revision=revision, allow_patterns=patterns)))
     except (OSError, ValueError) as error:  # every error of the hub's client is one of these, being offline included
         at = f" at revision {revision}" if revision else ""
         raise UserError(

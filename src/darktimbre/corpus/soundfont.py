@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
+from darktimbre.audio.download import sha256
 from darktimbre.audio.guarded import processors
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.fluid import Played, Player, Take, load_library
@@ -287,6 +288,4 @@ def render_kits(
 
 def _provenance(file: Path) -> dict[str, str]:
     table = read_table(file)
-    with file.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return {"file": file.name, "title": table.title, "copyright": table.copyright, "sha256": digest}
+    return {"file": file.name, "title": table.title, "copyright": table.copyright, "sha256": sha256(file)}

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from darktimbre.audio.atomic import atomic_folder
+from darktimbre.audio.download import sha256
 from darktimbre.audio.loudness import peak_dbfs, rms_dbfs
 from darktimbre.corpus.corpus import FORMAT, FULL_SCALE, PIXEL, SCHEMA, SHARD_ROWS, Corpus, is_corpus
 from darktimbre.corpus.splits import POLICIES, SPLITS, assign
@@ -225,10 +226,8 @@ class CorpusWriter:
         file = f"audio/{len(self._shards):05d}.npy"
         with (self._folder / file).open("wb") as handle:
             np.lib.format.write_array(handle, self._buffer[: self._filled], allow_pickle=False)
-        with (self._folder / file).open("rb") as handle:
-            digest = hashlib.file_digest(handle, "sha256").hexdigest()
         size = (self._folder / file).stat().st_size
-        self._shards.append({"file": file, "rows": self._filled, "bytes": size, "sha256": digest})
+        self._shards.append({"file": file, "rows": self._filled, "bytes": size, "sha256": sha256(self._folder / file)})
         self._filled = 0
 
     def _finish(self) -> None:

@@ -16,6 +16,7 @@ from darktimbre.models.edits import Edit, edited
 from darktimbre.models.folding import fold
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer import controls
 from darktimbre.synthesizer.controls import Controls, Levels, Pitch, Seed
 from darktimbre.synthesizer.runtime import Network
 
@@ -145,9 +146,7 @@ class Synthesizer:
 
     def latents(self, seed: Seed, count: int = 1) -> NDArray[np.float32]:
         """The latents (note, latent) that `render` would draw for these seeds."""
-        from darktimbre.synthesizer.controls import latents
-
-        return latents(seed, count, self.latent_size)
+        return controls.latents(seed, count, self.latent_size)
 
     def real_time_factor(self, repeats: int = 5) -> float:
         """Seconds of computing per second of sound, note by note: the median of some repeats after a warm-up."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from darktimbre.audio import files
 from darktimbre.audio.pitch import yin
 from darktimbre.audio.shape import fit_length, resample, to_mono
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import Attributes, LabelSource
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import hz_to_midi
 
@@ -19,13 +19,9 @@ if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
 
-class Tagger(Protocol):
+class Tagger(LabelSource, Protocol):
     """What is needed of a teacher (`darktimbre.teachers`), which whoever plays is handed."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def digest(self) -> str: ...
     @property
     def sample_rate(self) -> int: ...
     @property

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from darktimbre.audio.download import sha256
 from darktimbre.notes.errors import UserError
-from darktimbre.teachers.frozen import Frozen, fitting, sha256, unpickled
+from darktimbre.teachers.frozen import Frozen, fitting, unpickled
 from darktimbre.teachers.vocabulary import cnn14_labels
 
 CLASSES = 527
@@ -77,7 +79,6 @@ class _Block(nn.Module):
 
     def fold(self) -> None:
         """Takes the batch norms into the convolutions; the result is the same map."""
-        from torch.nn.utils.fusion import fuse_conv_bn_eval
 
         def fused(conv: nn.Module, norm: nn.Module) -> nn.Module:
             assert isinstance(conv, nn.Conv2d)

@@ -10,12 +10,15 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.download import sha256
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers import logmel
-from darktimbre.teachers.frozen import Frozen, fitting, sha256
+from darktimbre.teachers.frozen import Frozen, fitting
 from darktimbre.teachers.vocabulary import yamnet_labels
 from darktimbre.teachers.yamnet import CACHED, CLASSES, EMBEDDING, SEPARABLE, SameConv, Separable
 
@@ -99,10 +102,6 @@ class EmbeddedNetwork(nn.Module):
 
 def save(path: Path, network: EmbeddedNetwork, metadata: dict[str, str]) -> None:
     """Stores the weights as safetensors: matrices in float16, the small vectors in float32."""
-    from safetensors.torch import save_file
-
-    from darktimbre.audio.atomic import atomic_file
-
     tensors = {
         key: (value.half() if value.dim() > 1 else value.float()).contiguous().cpu()
         for key, value in network.state_dict().items()
@@ -135,8 +134,6 @@ class EmbeddedTagger(Frozen[EmbeddedNetwork]):
                 raise UserError("This installation lacks the embedded teacher's weights; install darktimbre again.")
             with as_file(shipped) as found:
                 return cls.load(found, device)
-        from safetensors.torch import load_file
-
         try:
             weights = load_file(path)
         except Exception as error:

@@ -1,6 +1,5 @@
-"""Frozen networks from files that others made: their digest, their tensors, each checked, and the network in use."""
+"""Frozen networks from files that others made: their tensors, each checked, and the network in use."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -11,12 +10,6 @@ from torch import Tensor, nn
 from darktimbre.notes.errors import UserError
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as 64 hexadecimal digits: the name by which weights are known."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unpickled(path: Path, kind: str, allowed: Sequence[Any] = ()) -> Any:

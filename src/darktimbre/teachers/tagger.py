@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from darktimbre.notes.errors import UserError
+from darktimbre.teachers.weights import locate
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,8 +62,6 @@ def load_embedder(name: str, device: str = "cpu", weights: Path | str | None = N
     path = _given(weights)
     _check_device(device)
     if path is None:
-        from darktimbre.teachers.weights import locate
-
         path = locate(name)
     from darktimbre.teachers.vggish import VggishEmbedder
 
@@ -95,8 +94,6 @@ def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> T
 
         return EmbeddedTagger.load(path, device=device)
     if path is None:
-        from darktimbre.teachers.weights import locate
-
         path = locate(name)
     if name == "yamnet":
         from darktimbre.teachers.yamnet import YamnetTagger

@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from darktimbre.audio.download import sha256
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers import logmel
-from darktimbre.teachers.frozen import Frozen, fitting, sha256, unpickled
+from darktimbre.teachers.frozen import Frozen, fitting, unpickled
 
 PLAN = (64, 0, 128, 0, 256, 256, 0, 512, 512, 0)
 """Maps of each 3 × 3 convolution; 0 is max pooling by 2."""

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from darktimbre.audio.atomic import atomic_file
-from darktimbre.audio.download import Unreachable, download
+from darktimbre.audio.download import Unreachable, download, sha256
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.home import home as data_folder
-from darktimbre.teachers.frozen import sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from darktimbre.teachers import logmel
 from darktimbre.teachers.frozen import Frozen, fitting
 from darktimbre.teachers.vocabulary import yamnet_labels
+from darktimbre.teachers.yamnet_files import read
 
 SEPARABLE = (
     (1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512), (1, 512), (1, 512), (1, 512), (1, 512), (1, 512),
@@ -98,8 +99,6 @@ class YamnetTagger(Frozen[YamnetBody]):
         Raises:
             UserError: the file is none of these, or not a YAMNet.
         """
-        from darktimbre.teachers.yamnet_files import read
-
         weights, digest = read(path)
         body = YamnetBody()
         body.load_state_dict(fitting(path, "YAMNet", weights, YamnetBody))

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.download import sha256
 from darktimbre.notes.errors import UserError
-from darktimbre.teachers.frozen import sha256
 
 LAYERS = 14
 EPSILON = 1e-4  # of the batch norms in the official release
@@ -49,8 +51,6 @@ def _head(path: Path) -> bytes:
 
 def write(path: Path, weights: Weights, source_digest: str) -> None:
     """Keeps the tensors as safetensors with the digest of the official file, so that tags stay comparable."""
-    from safetensors.torch import save_file
-
     with atomic_file(path) as temporary:
         save_file(
             {key: value.contiguous() for key, value in weights.items()},
@@ -60,8 +60,6 @@ def write(path: Path, weights: Weights, source_digest: str) -> None:
 
 
 def _read_safetensors(path: Path) -> tuple[Weights, str]:
-    from safetensors import safe_open
-
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         return {key: file.get_tensor(key) for key in file.keys()}, metadata.get("source_sha256") or sha256(path)  # noqa: SIM118
