@@ -62,7 +62,7 @@ def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -
     assert (snare["generated"], snare["real"], snare["real_level"]) == (None, None, None)
     assert (told["leaves"]["rows"], told["proven"]["rows"]) == (2, 1)
     assert told["proven"]["generated"] == rows["drums/kick"]["generated"]
-    assert "**mean of leaves with held-out notes** | 1 leaves" in (tmp_path / "out" / "classes.md").read_text()
+    assert "mean of leaves with held-out notes | 1 leaves" in (tmp_path / "out" / "classes.md").read_text()
     sounds = sorted((tmp_path / "out" / "mine").glob("*.wav"))
     assert len(sounds) == 3 * 4
     assert soundfile.info(sounds[0]).frames == SAMPLES

@@ -90,8 +90,8 @@ def test_classes_are_sliders_and_the_classifier_judges_them(corpus, tmp_path):
     assert all((row.generated_class or 0) >= (row.generated or 0) for row in found.rows if "/" in row.name)
     assert [row.name for row in found.rows if row.finest] == ["synths", "drums/kick", "drums/snare"]
     leaves = [row.generated for row in found.rows if row.finest]
-    assert found.leaves.generated == pytest.approx(np.mean(leaves))  # a class without subclasses counts as a leaf
-    assert (found.leaves.rows, found.proven.rows) == (3, 3)
+    assert found.leaves["generated"] == pytest.approx(np.mean(leaves))  # a class without subclasses counts as a leaf
+    assert (found.leaves["rows"], found.proven["rows"]) == (3, 3)
 
 
 def test_without_classes_there_is_one_row(corpus, tmp_path):
@@ -99,5 +99,5 @@ def test_without_classes_there_is_one_row(corpus, tmp_path):
     ear = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "ear"))
     found, _ = judge(player, ear, Corpus.open(corpus), notes=4)
     (row,) = found.rows
-    assert (row.name, row.generated, row.held_out, found.leaves.generated) == (ANYTHING, None, 0, None)
+    assert (row.name, row.generated, row.held_out, found.leaves["generated"]) == (ANYTHING, None, 0, None)
     assert row.most[0] in ear.families

@@ -1,6 +1,5 @@
 """An instrument of one-shots evaluated by a classifier of real ones: is a sound conditioned on "kick" a kick?"""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.audio.atomic import atomic_file
 from darktimbre.audio.files import write
 from darktimbre.audio.loudness import rms_dbfs
 from darktimbre.audio.pictures import spectrogram_grid
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.examples import file_name
+from darktimbre.evaluation.report import PACKAGE
 from darktimbre.evaluation.systems import Instrument
 from darktimbre.extractors.extract import extract
 from darktimbre.extractors.extractors import ClassifierExtractor
@@ -22,19 +22,15 @@ from darktimbre.extractors.sources import real_source, round_trip_source
 from darktimbre.measures.classes import class_shares, classes_covered
 from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes, is_leaf
 from darktimbre.notes.errors import UserError
+from darktimbre.report.estimates import Estimate
+from darktimbre.report.tables import Table, column
+from darktimbre.report.write import write as write_report
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 ANYTHING = "anything"
-TABLE, FIGURES = "classes.md", "classes.json"
+STEM = "classes"  # of the files
 NOTES, QUICK = 64, 16  # generated for each class and subclass
 SHOWN = 4  # generated sounds of each class among the spectrograms, and as files
-HEAD = ("class", "held out", "real", "round trip", "generated", "its class", "kinds", "mostly named", "dBFS (real)")
-LEGEND = (
-    "held out: real notes the classifier was not trained on; real: how often it names them rightly; round trip: the "
-    "same after the instrument's codec; generated, its class: how often the class a sound is conditioned on, or at "
-    "least the class above it, is named; kinds: leaves with a tenth of an even share or more. How accurate the "
-    "classifier is for leaves without held-out notes is not known."
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,40 +65,20 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Means:
-    """Means over some rows, of those that have the figure; the fields are those of `Row`."""
-
-    rows: int
-    real: float | None
-    coded: float | None
-    generated: float | None
-    generated_class: float | None
-
-    @classmethod
-    def over(cls, rows: Sequence[Row]) -> "Means":
-        """The means over these rows."""
-        found: dict[str, float | None] = {}
-        for name in ("real", "coded", "generated", "generated_class"):
-            known = [figure for row in rows if (figure := getattr(row, name)) is not None]
-            found[name] = float(np.mean(known)) if known else None
-        return cls(rows=len(rows), **found)
-
-
-@dataclass(frozen=True, kw_only=True)
 class OneShots:
-    """The figures of an instrument: its rows, and means over the leaves of the tree, each counting the same.
+    """The figures of an instrument.
 
     Attributes:
         notes: generated for each row.
         rows: classes, subclasses.
-        leaves: means over all leaves.
-        proven: means over the leaves with real notes held out, whose accuracy on real notes is known.
+        leaves: means of shares over all leaves of the tree that have them, and how many leaves these are (`rows`).
+        proven: the same over the leaves with real notes held out, whose accuracy on real notes is known.
     """
 
     notes: int
     rows: tuple[Row, ...]
-    leaves: Means
-    proven: Means
+    leaves: dict[str, float | None]
+    proven: dict[str, float | None]
 
 
 def controls_for(names: tuple[str, ...], wanted: str) -> dict[str, float]:
@@ -175,8 +151,16 @@ def judge(
             )
         )
     finest = [row for row in found if row.finest]
-    proven = Means.over([row for row in finest if row.held_out])
-    return OneShots(notes=notes, rows=tuple(found), leaves=Means.over(finest), proven=proven), kept
+    proven = _means([row for row in finest if row.held_out])
+    return OneShots(notes=notes, rows=tuple(found), leaves=_means(finest), proven=proven), kept
+
+
+def _means(rows: Sequence[Row]) -> dict[str, float | None]:
+    found: dict[str, float | None] = {"rows": len(rows)}
+    for name in ("real", "coded", "generated", "generated_class"):
+        known = [figure for row in rows if (figure := getattr(row, name)) is not None]
+        found[name] = float(np.mean(known)) if known else None
+    return found
 
 
 def _rows_of(corpus: Corpus, name: str) -> NDArray[np.int64]:
@@ -228,39 +212,37 @@ def evaluate_one_shots(
             f"{classifier} was trained on another corpus than {corpus}: notes that are held out here may be among its "
             "training data, and `real` be too good."
         )
-    out.mkdir(parents=True, exist_ok=True)
-    tables, figures = [], {}
+    found: dict[str, OneShots] = {}
     for one in instruments:
         say(f"{one.name}: {notes} sounds of each class")
-        found, sounds = judge(one.synthesizer, network, real, notes=notes, seed=seed)
-        figures[one.name] = asdict(found)
-        tables.append(f"## {one.name}\n\n{table(found)}\n")
+        found[one.name], sounds = judge(one.synthesizer, network, real, notes=notes, seed=seed)
         _write_sounds(out / one.name, sounds, one.synthesizer.sample_rate, one.name)
-    text = f"# One-shots by class\n\n{LEGEND}\n\n" + "\n".join(tables)
-    for name, content in ((TABLE, text), (FIGURES, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")):
-        with atomic_file(out / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    say("\n".join(tables))
-    say(f"The table is in {out / TABLE}; sounds and their spectrograms lie beside it.")
+    tables = {name: table(file_name(name), one) for name, one in found.items()}
+    figures = {name: asdict(one) for name, one in found.items()}
+    write_report(out, "one_shots.jinja", figures, package=PACKAGE, figures={}, stem=STEM, tables=tables, notes=notes)
+    say((out / f"{STEM}.md").read_text(encoding="utf-8"))
+    say(f"The table is in {out / STEM}.html and {STEM}.md; sounds and their spectrograms lie beside it.")
 
 
-def table(found: OneShots) -> str:
-    """The rows as Markdown, and their means over leaves."""
+COLUMNS = (
+    ("real", "real", 2), ("round trip", "coded", 2), ("generated", "generated", 2), ("its class", "generated_class", 2),
+    ("kinds", "kinds", 0), ("dBFS", "level", 0), ("dBFS, real", "real_level", 0),
+)  # fmt: skip
+"""Heading, attribute of a row, places after the point."""
 
-    def share(figure: float | None) -> str:
-        return "" if figure is None else f"{figure:.2f}"
 
-    lines = [HEAD, ["---"] * len(HEAD)]
-    for row in found.rows:
-        levels = f"{row.level:.0f}" + ("" if row.real_level is None else f" ({row.real_level:.0f})")
-        shares = map(share, (row.real, row.coded, row.generated, row.generated_class))
-        most = f"{row.most[0]} {share(row.most[1])}"
-        lines.append([row.name, str(row.held_out), *shares, str(row.kinds), most, levels])
-    for title, mean in (("mean of leaves with held-out notes", found.proven), ("mean of all leaves", found.leaves)):
-        if mean.generated is not None:
-            shares = map(share, (mean.real, mean.coded, mean.generated, mean.generated_class))
-            lines.append([f"**{title}**", f"{mean.rows} leaves", *shares, "", "", ""])
-    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", f"{found.notes} generated sounds a row."])
+def table(name: str, found: OneShots) -> Table:
+    """The rows, and their means over leaves."""
+    means = {"mean of leaves with held-out notes": found.proven, "mean of all leaves": found.leaves}
+    means = {title: one for title, one in means.items() if one["generated"] is not None}
+    rows = [*map(vars, found.rows), *means.values()]
+    figures = [
+        column(heading, [Estimate(one.get(key)) for one in rows], decimals=places) for heading, key, places in COLUMNS
+    ]
+    held_out = [*(one.held_out for one in found.rows), *(f"{one['rows']} leaves" for one in means.values())]
+    most = [*(f"{one.most[0]} {one.most[1]:.2f}" for one in found.rows), *("" for _ in means)]
+    columns = [column("held out", held_out), *figures, column("mostly named", most, words=True)]
+    return Table(name, "class", [*(one.name for one in found.rows), *means], columns)
 
 
 def _write_sounds(folder: Path, sounds: dict[str, NDArray[np.float32]], rate: int, heading: str) -> None:
