@@ -17,7 +17,7 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 MANIFEST = "manifest.json"
 _ARRANGED = ("arrangement", "velocity_layers", "variations", "step", "rate", "bits", "normalise")  # of a plan
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time a zip can tell: the same export gives the same file
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest time of a zip: the same export gives the same file
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def manifest(
 def entry(path: str, sample: Sample, bank: Bank) -> dict[str, Any]:
     """One file's part of the manifest."""
     zone = sample.zone
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "file": path,
         "setting": bank.plan.names[zone.setting],
         "velocity_layer": zone.layer + 1,
@@ -73,18 +73,18 @@ def entry(path: str, sample: Sample, bank: Bank) -> dict[str, Any]:
     }
     if sample.loop is not None:
         loop = sample.loop
-        told["loop"] = {
+        facts["loop"] = {
             "start": loop.start,
             "end": loop.end,
             "match": round(loop.match, 4),
             "drift_db": round(loop.drift, 2),
         }
-    return told
+    return facts
 
 
-def write_manifest(folder: Path, told: Mapping[str, Any]) -> None:
+def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     """The last file of an export."""
-    (folder / MANIFEST).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def licence(instrument: Synthesizer) -> str:
@@ -117,9 +117,9 @@ def zip_folder(folder: Path, out: Path) -> Path:
     """All files of a folder as one zip, whole or not at all; the same files give the same zip."""
     with atomic_file(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as pack:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            told = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _EPOCH)
-            told.compress_type, told.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            pack.writestr(told, file.read_bytes())
+            info = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _EPOCH)
+            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            pack.writestr(info, file.read_bytes())
     return out
 
 
@@ -149,9 +149,9 @@ def _refuse_foreign(out: Path) -> None:
     if not found:
         return
     try:
-        told = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-        ours = told["darktimbre"] == "export"
-        known = {MANIFEST, *told["contents"]}
+        earlier = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        ours = earlier["darktimbre"] == "export"
+        known = {MANIFEST, *earlier["contents"]}
     except (OSError, ValueError, KeyError, TypeError):
         ours, known = False, set()
     if not ours:

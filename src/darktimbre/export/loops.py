@@ -22,7 +22,7 @@ ROUGHER = 1.5  # most that the spectrum moves in the loop, against the 90th perc
 STEADY, SMOOTH = 1.0, 1.0  # dB of level and of spectrum below which no loop is refused for being less steady or smooth
 _ENDS = 24  # places tried for the loop's end
 _BLOCK = 0.05  # s of sound whose level is one point of the slope
-_TURNS = 6  # of the loop are listened to
+_TURNS = 6  # of the loop are compared with the note
 _FRAME, _FRAME_STEP = 0.046, 0.02  # s of sound in a spectrum, and from one to the next
 
 

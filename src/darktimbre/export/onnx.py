@@ -1,6 +1,6 @@
 """An instrument as one ONNX file that stands alone: network, inverse transform where it is a graph, and the card.
 
-Anything that runs ONNX can play it: the inputs are latent and condition, the outputs the picture and, if asked for, the
+Anything that runs ONNX can play it: the inputs are latent and condition, the outputs the picture and, on request, the
 wave; names, pitches, baseline, rate and codec are among the file's own properties. `darktimbre.synthesizer.runtime`
 plays it here.
 """
@@ -43,7 +43,7 @@ class NetworkReport:
         path: the file.
         bytes: its size.
         outputs: `picture`, and `wave` where it is in the file.
-        why_no_wave: why the inverse is not in it although it was asked for; None otherwise.
+        why_no_wave: why the inverse is not in it although it was requested; None otherwise.
         precision: of the network's weights in the file.
         parameters: of the generator.
         picture_error: greatest absolute difference of spectrograms (their range is about -1 to 1) over some notes; None

@@ -50,7 +50,7 @@ def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precis
         program = resources.files("darktimbre.export").joinpath("standalone.py").read_text(encoding="utf-8")
         (folder / PROGRAM).write_text(program, encoding="utf-8")
         (folder / GUIDE).write_text(guide(instrument, network), encoding="utf-8")
-        told = {
+        facts = {
             "darktimbre": "export",
             "version": 1,
             "format": "player",
@@ -60,7 +60,7 @@ def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precis
             "precision": precision,
             "contents": [NETWORK, PROGRAM, GUIDE],
         }
-        write_manifest(folder, told)
+        write_manifest(folder, facts)
     size = sum(file.stat().st_size for file in out.iterdir())
     return PlayerReport(out, size, replace(network, path=out / NETWORK))
 

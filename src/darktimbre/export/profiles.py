@@ -68,11 +68,11 @@ class Profile:
         if self.name == GENERIC:
             return
         if rate not in self.rates:
-            told = ", ".join(str(one) for one in self.rates)
-            raise UserError(f"{self.title} plays files of {told} Hz, not {rate}: leave out --rate.")
+            rates = ", ".join(map(str, self.rates))
+            raise UserError(f"{self.title} plays files of {rates} Hz, not {rate}: leave out --rate.")
         if bits not in self.depths:
-            told = ", ".join(str(one) for one in self.depths)
-            raise UserError(f"{self.title} plays files of {told} bits, not {bits}: leave out --bits.")
+            depths = ", ".join(map(str, self.depths))
+            raise UserError(f"{self.title} plays files of {depths} bits, not {bits}: leave out --bits.")
 
 
 def _read() -> dict[str, Profile]:

@@ -25,14 +25,14 @@ _PCM, _FLOAT = 1, 3  # WAVE_FORMAT tags
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a sampler is told about a sound.
+    """What a WAV file holds beside the sound, for samplers.
 
     Attributes:
         root: MIDI pitch with its fraction at which the sound plays unchanged, or None for no `smpl` and `inst`.
         loop: first and last sample of a forward loop, both played; or None.
         keys: lowest and highest key.
         velocities: lowest and highest velocity.
-        slices: sample at which each slice begins.
+        slices: sample at which each slice starts.
         info: tag id → text.
     """
 
@@ -60,7 +60,7 @@ def wav(samples: NDArray[np.floating], rate: int, bits: Bits = 16, tags: Tags | 
     block = channels * bits // 8
     kind = _FLOAT if bits == 32 else _PCM
     form = struct.pack("<HHIIHH", kind, channels, rate, rate * block, block, bits)
-    chunks = [_chunk("fmt ", form + (b"\0\0" if kind == _FLOAT else b""))]  # all but PCM tell the size of an extension
+    chunks = [_chunk("fmt ", form + (b"\0\0" if kind == _FLOAT else b""))]  # all but PCM hold the size of an extension
     if kind == _FLOAT:
         chunks.append(_chunk("fact", struct.pack("<I", count)))
     chunks.append(_chunk("data", data))

@@ -41,7 +41,7 @@ class Bank:
     """All samples of a plan, without those that would be equal.
 
     Attributes:
-        plan: what was asked for.
+        plan: as requested.
         zones: every zone, in order.
         gain: factor between the synthesizer's samples and these.
         rate: of the waves held here, the instrument's own.
@@ -80,7 +80,7 @@ def render(instrument: Synthesizer, plan: Plan, zones: Sequence[Zone], progress:
         instrument: what plays.
         plan: how.
         zones: from `plan.zones`.
-        progress: told how many of how many are rendered.
+        progress: called with the number of sounds rendered, and of all.
 
     Raises:
         UserError: a setting names an attribute the instrument has not.

@@ -44,16 +44,16 @@ class Instrument:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        told = self.session.get_modelmeta().custom_metadata_map
-        card = {key: json.loads(told[f"darktimbre.{key}"]) for key in FACTS}
+        properties = self.session.get_modelmeta().custom_metadata_map
+        card = {key: json.loads(properties[f"darktimbre.{key}"]) for key in FACTS}
         self.names: list[str] = card["attributes"]
         self.pitches: list[float] = card["pitches"]  # MIDI; none for one-shots
-        self.baseline: list[float] = card["baseline"]  # what is not asked for
+        self.baseline: list[float] = card["baseline"]  # of attributes that are not given
         self.latent: int = card["latent"]
         self.rate: int = card["sample_rate"]  # Hz
         self.samples: int = card["samples"]  # of a note
         self.parameters: int = card["parameters"]
-        self.between: bool = card["between"]  # whether a pitch between two trained ones can be asked for
+        self.between: bool = card["between"]  # whether it can play a pitch between two trained ones
         self.classes: bool = card["teacher"] == "classes"
 
     def play(self, words: dict[str, float], *, pitch: float | None = None, seed: int = 0, place: int = 0) -> np.ndarray:
@@ -62,7 +62,7 @@ class Instrument:
         return self.session.run(["wave"], fed)[0][0]
 
     def condition(self, words: dict[str, float], pitch: float | None) -> np.ndarray:
-        """One-hot pitch, then the attributes; asking for a subclass ("drums/kick") asks for its class too."""
+        """One-hot pitch, then the attributes; a subclass ("drums/kick") implies its class."""
         named = {self.name_of(word): value for word, value in words.items()}
         if self.classes:
             above = {name.partition("/")[0] for name in named if "/" in name} & set(self.names) - set(named)
@@ -78,14 +78,14 @@ class Instrument:
         if not self.pitches:
             return part
         known = np.sort(np.array(self.pitches, float))
-        asked = float(known[np.argmin(np.abs(known - 60))]) if pitch is None else pitch
-        if not known[0] <= asked <= known[-1]:
-            raise Refused(f"This instrument plays MIDI {known[0]:g} to {known[-1]:g}, not {asked:g}.")
-        if not self.between and asked not in known:
-            raise Refused(f"This instrument plays only the pitches it was trained on, not {asked:g}.")
-        high = int(np.searchsorted(known, asked))
-        low = high if known[high] == asked else high - 1
-        share = (asked - known[low]) / (known[high] - known[low]) if low != high else 0.0
+        wanted = float(known[np.argmin(np.abs(known - 60))]) if pitch is None else pitch
+        if not known[0] <= wanted <= known[-1]:
+            raise Refused(f"This instrument plays MIDI {known[0]:g} to {known[-1]:g}, not {wanted:g}.")
+        if not self.between and wanted not in known:
+            raise Refused(f"This instrument plays only the pitches it was trained on, not {wanted:g}.")
+        high = int(np.searchsorted(known, wanted))
+        low = high if known[high] == wanted else high - 1
+        share = (wanted - known[low]) / (known[high] - known[low]) if low != high else 0.0
         part[self.pitches.index(known[low])] = 1 - share
         part[self.pitches.index(known[high])] += share
         return part
@@ -98,12 +98,12 @@ class Instrument:
         if not known:
             raise Refused("This instrument takes no words: leave them out.")
         near = difflib.get_close_matches(word.casefold(), known, n=3, cutoff=0.3) or list(known)[:3]
-        told = ", ".join(known[one] for one in near)
-        raise Refused(f"This instrument has no {word!r}; it has {told} … (python {Path(__file__).name} lists all).")
+        names = ", ".join(known[one] for one in near)
+        raise Refused(f"This instrument has no {word!r}; it has {names} … (python {Path(__file__).name} lists all).")
 
 
 class Refused(Exception):
-    """A wish that cannot be met, as a sentence."""
+    """A request that cannot be met; the message is a sentence."""
 
 
 def latent(seed: int, place: int, size: int) -> np.ndarray:
@@ -155,7 +155,7 @@ def write_all(instrument: Instrument, args: argparse.Namespace) -> None:
 
 
 def pipe(instrument: Instrument, args: argparse.Namespace) -> None:
-    """A sound to standard output for each line of standard input; a line that is no wish is told and passed over."""
+    """A sound to standard output for each line of standard input; a line that cannot be played is reported and skipped."""
     for place, line in enumerate(iter(sys.stdin.readline, "")):
         try:
             sound = instrument.play(words_of(line.split(";")), pitch=args.pitch, seed=args.seed, place=place)
@@ -178,7 +178,7 @@ def bench(args: argparse.Namespace) -> None:
         instrument.play(words, pitch=args.pitch, seed=args.seed, place=place)
         note.append(1000 * (time.perf_counter() - start))
     seconds = instrument.samples / instrument.rate
-    told = {
+    figures = {
         "core": args.core,
         "parameters": instrument.parameters,
         "file_bytes": INSTRUMENT.stat().st_size,
@@ -192,20 +192,20 @@ def bench(args: argparse.Namespace) -> None:
         "resident_mb": resident()["VmRSS"],
         "peak_mb": resident()["VmHWM"],
     }
-    print(json.dumps(told, indent=1))
+    print(json.dumps(figures, indent=1))
 
 
 def resident() -> dict[str, float | None]:
     """MB of memory now and at most (Linux; else unknown)."""
-    told: dict[str, float | None] = {"VmRSS": None, "VmHWM": None}
+    found: dict[str, float | None] = {"VmRSS": None, "VmHWM": None}
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
-        return told
+        return found
     for key, _, value in (line.partition(":") for line in lines):
-        if key in told:
-            told[key] = round(int(value.split()[0]) / 1024, 1)
-    return told
+        if key in found:
+            found[key] = round(int(value.split()[0]) / 1024, 1)
+    return found
 
 
 def main() -> None:

@@ -42,8 +42,8 @@ def write_wavs(instrument: Synthesizer, bank: Bank, machine: Profile, folder: Pa
         cut = 0
     else:
         files, entries, cut = _single(instrument, bank, machine, samples, folder)
-    told = manifest(instrument, bank, "wavs", entries, hardware=machine.name, contents=files)
-    write_manifest(folder, told)
+    facts = manifest(instrument, bank, "wavs", entries, hardware=machine.name, contents=files)
+    write_manifest(folder, facts)
     return Written(len(samples), sum("loop" in one for one in entries), cut)
 
 
@@ -97,9 +97,9 @@ def _reels(
         (folder / place).write_bytes(riff.wav(_channels(whole, machine), plan.rate, plan.bits, tags))
         files.append(place)
         for index, (start, sample) in enumerate(zip(starts, reel, strict=True), start=1):
-            told = {**entry(place, sample, bank), "slice": index, "slice_start": start}
-            told.pop("loop", None)  # a loop point inside a slice means nothing to such machines
-            entries.append(told)
+            facts = {**entry(place, sample, bank), "slice": index, "slice_start": start}
+            facts.pop("loop", None)  # a loop point inside a slice means nothing to such machines
+            entries.append(facts)
     return files, entries
 
 
