@@ -155,7 +155,7 @@ def write_all(instrument: Instrument, args: argparse.Namespace) -> None:
 
 
 def pipe(instrument: Instrument, args: argparse.Namespace) -> None:
-    """A sound to standard output for each line of standard input; a line that cannot be played is reported and skipped."""
+    """A sound to standard output for each line of standard input; what cannot be played is reported."""
     for place, line in enumerate(iter(sys.stdin.readline, "")):
         try:
             sound = instrument.play(words_of(line.split(";")), pitch=args.pitch, seed=args.seed, place=place)
