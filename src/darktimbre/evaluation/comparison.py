@@ -4,8 +4,9 @@ Soft labels of different temperatures are different quantities, and so are means
 reference is of train instruments, so that distances to it decide nothing on held-out conditions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from darktimbre.evaluation.results import Control, Curve, Evaluation, System
@@ -15,10 +16,9 @@ from darktimbre.report.tables import Comparison
 TRAIN, HELD_OUT = "train", "held-out"  # where conditions come from
 REAL = {TRAIN: "real notes", HELD_OUT: "held-out notes"}
 """The row of real notes that sounds of these conditions are measured by: no instrument can be expected to do better."""
-MADE = ("baseline", "gansynth", "darkgan")
 PLACES = 2  # after the point of a correlation, as in the paper
-DISTANCES = ("kid", "fad", "fad_infinity")
-MEAN = {"mean": "mean ρ of soft labels", "logit_mean": "mean ρ of logits"}
+SOFT, LOGITS = "mean", "logit_mean"  # fields of `Control`
+MEAN = {SOFT: "mean ρ of soft labels", LOGITS: "mean ρ of logits"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class Measure:
         key: field of `Scores`.
         name: what it is called.
         better: 1 where higher is better, −1 where lower is.
-        missing: why there may be no figure.
         scale: what is shown is the figure times this.
         decimals: places after the point; None for as many as the uncertainty warrants.
         to_reference: whether it is taken to the reference, which is of train instruments: of sounds that follow the
@@ -40,7 +39,6 @@ class Measure:
     key: str
     name: str
     better: Better
-    missing: str = "not measured"
     scale: float = 1.0
     decimals: int | None = None
     to_reference: bool = False
@@ -63,28 +61,23 @@ class Measure:
         return found.times(self.scale)
 
 
-_NO_CLASSES = "it needs a classifier of this corpus that knows the pitches or families"
-_NO_PITCH = "the sounds have no target pitch, or the classifier does not know it"
-_TOO_FEW = "not measured; a covariance of full rank needs more notes than the embedding has dimensions"
-_TOO_FEW_TO_EXTRAPOLATE = "not measured; with fewer than about three notes a dimension its bias is no straight line"
-
 PAPER_MEASURES = (
-    Measure("pitch_inception", "PIS", 1, _NO_CLASSES),
-    Measure("family_inception", "IIS", 1, _NO_CLASSES),
+    Measure("pitch_inception", "PIS", 1),
+    Measure("family_inception", "IIS", 1),
     Measure("kid", "KID ×10⁻⁴", -1, scale=1e4, to_reference=True),
-    Measure("fad", "FAD", -1, _TOO_FEW, to_reference=True),
+    Measure("fad", "FAD", -1, to_reference=True),
 )
 FURTHER_MEASURES = (
     Measure("kid_subsets", "KID ×10⁻⁴ over subsets", -1, scale=1e4, to_reference=True, ranked=False),
-    Measure("fad_infinity", "FAD∞", -1, _TOO_FEW_TO_EXTRAPOLATE, to_reference=True),
+    Measure("fad_infinity", "FAD∞", -1, to_reference=True),
     Measure("precision", "precision", 1, decimals=3, to_reference=True),
     Measure("recall", "recall", 1, decimals=3, to_reference=True),
     Measure("density", "density", 1, decimals=3, to_reference=True),
     Measure("coverage", "coverage", 1, decimals=3, to_reference=True),
 )
 PITCH_MEASURES = (
-    Measure("pitch_by_classifier", "pitch by classifier", 1, _NO_PITCH),
-    Measure("pitch_by_f0", "pitch by f0", 1, _NO_PITCH),
+    Measure("pitch_by_classifier", "pitch by classifier", 1),
+    Measure("pitch_by_f0", "pitch by f0", 1),
 )
 MEASURES = {one.key: one for one in (*PAPER_MEASURES, *FURTHER_MEASURES, *PITCH_MEASURES)}
 
@@ -100,12 +93,6 @@ def embedder(facts: Mapping[str, Any]) -> str:
     return str(embedding.get("name", "")) if isinstance(embedding, Mapping) else ""
 
 
-def _conditions(held: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Where conditions came from, over all systems: train, held-out, then whatever else."""
-    names = {name: None for one in held for name in one}
-    return tuple(name for name in REAL if name in names) + tuple(name for name in names if name not in REAL)
-
-
 class Compared:
     """An evaluation, and on what ground its systems compare.
 
@@ -115,30 +102,36 @@ class Compared:
         fidelity_on: the conditions that fidelity is compared on: those of train instruments, as the reference is.
         control_on: the conditions that control is compared on: held-out ones where there are any.
         steered: the systems whose attributes were predicted.
+        made: the trained instruments.
     """
 
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation, self.systems = evaluation, evaluation.systems
-        self.scored_on = _conditions(one.scores for one in self.systems)
-        self.controlled_on = _conditions(one.control for one in self.systems)
-        made = _conditions(one.scores for one in self.systems if one.kind != "real")
-        self.fidelity_on = TRAIN if TRAIN in made or not made else made[0]
-        known = self.controlled_on
-        self.control_on = HELD_OUT if HELD_OUT in known or not known else known[0]
+        self.made = self.of_kind("baseline", "gansynth", "darkgan")
         self.steered = [one for one in self.systems if one.control]
+        self.scored_on = [name for name in REAL if any(name in one.scores for one in self.systems)]
+        self.controlled_on = [name for name in REAL if any(name in one.control for one in self.systems)]
+        scored = {name for one in self.systems if one.kind != "real" for name in one.scores}
+        self.fidelity_on = HELD_OUT if scored == {HELD_OUT} else TRAIN
+        self.control_on = TRAIN if self.controlled_on == [TRAIN] else HELD_OUT
 
     def of_kind(self, *kinds: str) -> list[System]:
         """Systems of these kinds, in the order of the tables."""
         return [one for one in self.systems if one.kind in kinds]
 
-    def real(self, condition: str) -> System | None:
-        """The real notes that sounds of these conditions are measured by."""
-        rows = (one for one in self.of_kind("real") if one.name == REAL.get(condition) and condition in one.scores)
-        return next(rows, None)
+    def real(self, condition: str) -> list[System]:
+        """The real notes that sounds of these conditions are measured by: one row or none."""
+        return [one for one in self.of_kind("real") if one.name == REAL.get(condition) and condition in one.scores]
 
     def control(self, system: System) -> Control | None:
         """The control of a system on the conditions compared, or on what others there are."""
         return system.control.get(self.control_on) or next(iter(system.control.values()), None)
+
+    def mean(self, system: System, field: str) -> Estimate:
+        """The mean correlation of a system: `mean` of soft labels, `logit_mean` of logits."""
+        found = getattr(self.control(system), field, MISSING)
+        assert isinstance(found, Estimate)
+        return found
 
     def one_temperature(self, systems: Iterable[System]) -> bool:
         """Whether the soft labels of all are of one T: their own, or that of the first vocabulary."""
@@ -150,17 +143,25 @@ class Compared:
         known = [control for one in systems if (control := self.control(one))]
         return len({frozenset(one.name for one in control.attributes) for control in known}) <= 1
 
-    def mean(self, systems: Sequence[System]) -> Literal["mean", "logit_mean"] | None:
-        """The field of `Control` that compares: of soft labels; of logits where T differs; none where labels do."""
-        if not self.one_vocabulary(systems):
-            return None
-        return "mean" if self.one_temperature(systems) else "logit_mean"
-
     def by_logits(self, systems: Sequence[System]) -> bool:
         """Whether a figure of all must show logits: T or labels differ, and there are correlations of logits."""
-        controls = [control for one in systems if (control := self.control(one))]
-        known = any(one.logit_correlation.known for control in controls for one in control.attributes)
-        return (known or any(one.logit_mean.known for one in controls)) and self.mean(systems) != "mean"
+        scores = [one for system in systems if (held := self.control(system)) for one in held.attributes]
+        known = any(one.logit_correlation.known for one in scores) or any(
+            self.mean(one, LOGITS).known for one in systems
+        )
+        return known and not (self.one_vocabulary(systems) and self.one_temperature(systems))
+
+    def rows(
+        self, group: str, quantity: str, read: Callable[[System], Estimate], mine: Sequence[System],
+        others: Sequence[System], better: Literal[1, 0, -1], decimals: int | None = PLACES,
+    ) -> list[Comparison]:  # fmt: skip
+        """A quantity of each of `mine` against each of `others`, where both have it."""
+        pairs = ((one, other) for other in others for one in mine)
+        every = [
+            Comparison(group, quantity, (one.name, read(one)), (other.name, read(other)), better, decimals)
+            for one, other in pairs
+        ]
+        return [one for one in every if one.known]
 
 
 # ── verdicts on control ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -168,27 +169,27 @@ class Compared:
 
 def control(compared: Compared) -> list[Comparison]:
     """Which instrument follows its attributes best; and against pitch alone, an untrained network, real notes, none."""
-    known = [(one, held) for one in compared.of_kind("darkgan") if (held := compared.control(one))]
-    found = []
-    if which := compared.mean([one for one, _ in known]):
-        means = [(one.name, e) for one, held in known if (e := getattr(held, which)).known]
-        means.sort(key=lambda pair: -float(pair[1]))
-        group, quantity = "the highest against the other instruments", f"{MEAN[which]}, {compared.control_on}"
-        found += [Comparison(group, quantity, means[0], one, 1, PLACES) for one in means[1:]]
-    quantity = f"{MEAN['logit_mean']}, {compared.control_on}"
+    mine, found = _steered(compared), list[Comparison]()
+    if compared.one_vocabulary(mine):
+        field = SOFT if compared.one_temperature(mine) else LOGITS
+        read = partial(compared.mean, field=field)
+        order = sorted((one for one in mine if read(one).known), key=lambda one: -float(read(one)))
+        group, quantity = "the highest against the other instruments", f"{MEAN[field]}, {compared.control_on}"
+        for other in order[1:]:
+            found += compared.rows(group, quantity, read, order[:1], [other], 1)
+    quantity, read = f"{MEAN[LOGITS]}, {compared.control_on}", partial(compared.mean, field=LOGITS)
     for rival, group in rivals(compared):
-        theirs = compared.control(rival)
-        found += [
-            Comparison(group, quantity, (one.name, held.logit_mean), (rival.name, theirs.logit_mean), 1, PLACES)
-            for one, held in known
-            if theirs and compared.one_vocabulary([one, rival])
-        ]
-    quantity, zero = f"{MEAN['mean']}, {compared.control_on}", ("none", Estimate(0.0))
-    found += [
-        Comparison("against no correlation", quantity, (one.name, held.mean), zero, 1, PLACES, paired=held.mean)
-        for one, held in known
+        alike = [one for one in mine if compared.one_vocabulary([one, rival])]
+        found += compared.rows(group, quantity, read, alike, [rival], 1)
+    quantity, none = f"{MEAN[SOFT]}, {compared.control_on}", ("none", Estimate(0.0))
+    means = [(one.name, e) for one in mine if (e := compared.mean(one, SOFT)).known]
+    return found + [
+        Comparison("against no correlation", quantity, one, none, 1, PLACES, paired=one[1]) for one in means
     ]
-    return [one for one in found if one.known]
+
+
+def _steered(compared: Compared) -> list[System]:
+    return [one for one in compared.of_kind("darkgan") if one.control]
 
 
 def rivals(compared: Compared) -> list[tuple[System, str]]:
@@ -196,13 +197,13 @@ def rivals(compared: Compared) -> list[tuple[System, str]]:
     groups = dict.fromkeys(("baseline", "gansynth"), "against what pitch alone explains")
     groups["untrained"] = "against a network before training"
     notes = [one for one in compared.of_kind("real") if one.name == REAL[HELD_OUT] and HELD_OUT in one.control]
-    made = [(one, groups[one.kind]) for kind in groups for one in compared.of_kind(kind)]
+    made = [(one, groups[one.kind]) for kind in groups for one in compared.of_kind(kind) if one.control]
     return made + [(one, "against another note of the same instrument") for one in notes]
 
 
 def unranked(compared: Compared) -> list[str]:
     """Instruments whose means are over other attributes than those of a system they were to compare with."""
-    mine = [one for one in compared.of_kind("darkgan") if one.control]
+    mine = _steered(compared)
     others = [rival for rival, _ in rivals(compared)] or mine[:1]
     return [one.name for one in mine if not all(compared.one_vocabulary([one, rival]) for rival in others)]
 
@@ -212,51 +213,49 @@ def unranked(compared: Compared) -> list[str]:
 
 def to_baseline(compared: Compared, measures: Iterable[Measure]) -> list[Comparison]:
     """What attributes cost, or bring, in fidelity."""
-    return _against(compared, ("darkgan",), "baseline", "against training without attributes", measures)
+    mine, others = compared.of_kind("darkgan"), compared.of_kind("baseline")
+    return _scores(compared, "against training without attributes", mine, others, measures)
 
 
 def to_untrained(compared: Compared, measures: Iterable[Measure]) -> list[Comparison]:
     """Whether training was good for anything."""
-    return _against(compared, MADE, "untrained", "against a network before training", measures)
+    return _scores(
+        compared, "against a network before training", compared.made, compared.of_kind("untrained"), measures
+    )
 
 
-def _against(
-    compared: Compared, kinds: Sequence[str], other: str, group: str, measures: Iterable[Measure]
+def _scores(
+    compared: Compared, group: str, mine: Sequence[System], others: Sequence[System], measures: Iterable[Measure]
 ) -> list[Comparison]:
-    where, deciding = compared.fidelity_on, [one for one in measures if one.decides(compared.fidelity_on)]
-    every = [
-        Comparison(group, f"{m.name}, {where}", *((s.name, m.of(s, where)) for s in pair), m.better, m.decimals)
-        for pair in ((one, rival) for rival in compared.of_kind(other) for one in compared.of_kind(*kinds))
-        for m in deciding
-    ]
-    return [one for one in every if one.known]
+    where, found = compared.fidelity_on, list[Comparison]()
+    for one in measures:
+        if one.decides(where):
+            read = partial(one.of, condition=where)
+            found += compared.rows(group, f"{one.name}, {where}", read, mine, others, one.better, one.decimals)
+    return found
 
 
 def to_real(compared: Compared) -> list[Comparison]:
     """The instrument that is nearest to real notes, and the one that has the target pitch least often."""
-    condition, distances = compared.fidelity_on, [MEASURES[key] for key in DISTANCES]
-    held_out = any(HELD_OUT in one.scores for one in compared.of_kind(*MADE))
+    condition, distances = compared.fidelity_on, [MEASURES[key] for key in ("kid", "fad", "fad_infinity")]
     left = "the distance that is left: the nearest instrument against real notes"
     pitch = "target pitch: the least accurate instrument against real notes"
     aim = "held-out conditions: the instrument closest to held-out notes, whose distance a perfect one would have"
-    every = [
-        *(_lowest(compared, one, condition, left) for one in distances if condition != HELD_OUT),
-        *(_lowest(compared, one, HELD_OUT if held_out else condition, pitch) for one in PITCH_MEASURES),
-        *(_lowest(compared, one, HELD_OUT, aim) for one in distances),
-    ]
-    return [one for one in every if one and one.known]
+    where = HELD_OUT if any(HELD_OUT in one.scores for one in compared.made) else condition
+    every = [(left, one, condition) for one in distances if condition != HELD_OUT]
+    every += [(pitch, one, where) for one in PITCH_MEASURES] + [(aim, one, HELD_OUT) for one in distances]
+    return [row for one in every for row in _lowest(compared, *one)]
 
 
-def _lowest(compared: Compared, measure: Measure, condition: str, group: str) -> Comparison | None:
+def _lowest(compared: Compared, group: str, measure: Measure, condition: str) -> list[Comparison]:
     """The instrument with the lowest figure, or the one closest to real notes where lower is no better."""
-    real = compared.real(condition)
-    known = [(one.name, e) for one in compared.of_kind(*MADE) if (e := measure.of(one, condition)).known]
+    read, real = partial(measure.of, condition=condition), compared.real(condition)
+    known = [one for one in compared.made if read(one).known]
     if not real or not known:
-        return None
-    truth, better = measure.of(real, condition), measure.better if measure.decides(condition) else 0
-    chosen = min(known, key=lambda pair: float(pair[1]) if better else abs(float(pair[1]) - float(truth)))
-    quantity = f"{measure.name}, {condition}"
-    return Comparison(group, quantity, chosen, (real.name, truth), better, measure.decimals)
+        return []
+    better = measure.better if measure.decides(condition) else 0
+    chosen = min(known, key=lambda one: float(read(one)) if better else abs(float(read(one)) - float(read(real[0]))))
+    return compared.rows(group, f"{measure.name}, {condition}", read, [chosen], real, better, measure.decimals)
 
 
 # ── verdicts on figures 2 and 3 ──────────────────────────────────────────────────────────────────────────────────────
@@ -271,26 +270,16 @@ def points(curve: Curve | None) -> list[tuple[float, Estimate]]:
 def curves(compared: Compared) -> list[Comparison]:
     """Whether correlation survives where an attribute is raised by δ = 1, and whether the prediction rises at all."""
 
-    def near(curve: Curve | None, increment: float) -> tuple[float, Estimate]:
-        return min(points(curve), key=lambda point: abs(point[0] - increment), default=(0.0, MISSING))
+    def near(system: System, curve: Curve | None, increment: float) -> tuple[str, Estimate]:
+        x, found = min(points(curve), key=lambda point: abs(point[0] - increment), default=(0.0, MISSING))
+        return f"{system.name}, δ = {x:.2g}", found
 
-    fall, rise = [], []
+    fall, rise, none = [], [], ("no effect", Estimate(0.0))
     for one in compared.of_kind("darkgan"):
-        a, b = ((f"{one.name}, δ = {x:.2g}", e) for x, e in (near(one.out_of_distribution, x) for x in (1.0, 0.0)))
+        first, last = (near(one, one.out_of_distribution, increment) for increment in (0.0, 1.0))
         group = "figure 2: correlation after an attribute is raised by δ"
-        fall += [Comparison(group, "mean correlation", a, b, 1, PLACES)] if a != b else []
-        x, e = near(one.increments, 1.0)
-        mine, none = (f"{one.name}, δ = {x:.2g}", e), ("no effect", Estimate(0.0))
+        fall += [Comparison(group, "mean correlation", last, first, 1, PLACES)] if last != first else []
+        raised = near(one, one.increments, 1.0)
         group = "figure 3: rise of the prediction when an attribute is raised by δ, in standard deviations"
-        rise.append(Comparison(group, "mean rise", mine, none, 1, PLACES, paired=e))
+        rise.append(Comparison(group, "mean rise", raised, none, 1, PLACES, paired=raised[1]))
     return [one for one in fall + rise if one.known]
-
-
-def halved(compared: Compared) -> list[tuple[str, float]]:
-    """(instrument, δ) from where the correlation of figure 2 is below half of its first value."""
-    found = []
-    for one in compared.of_kind("darkgan"):
-        along = points(one.out_of_distribution)
-        below = [x for x, e in along if 2 * float(e) < float(along[0][1])]
-        found += [(one.name, min(below))] if below and float(along[0][1]) > 0 else []
-    return found

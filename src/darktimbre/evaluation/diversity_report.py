@@ -6,7 +6,7 @@ must be clear of both runs by more than they are apart. Two runs are few: where 
 this still takes chance for an effect in one or two of ten comparisons (simulated), which the report says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,12 @@ from darktimbre.evaluation.comparison import MEASURES, TRAIN, kid_space
 from darktimbre.evaluation.diversity import REAL, Diversity
 from darktimbre.evaluation.figures import styles
 from darktimbre.evaluation.report import PACKAGE, settings, sounds
-from darktimbre.evaluation.results import Sound
+from darktimbre.evaluation.results import Sound, System
+from darktimbre.evaluation.tables import thousands
 from darktimbre.report import figures
 from darktimbre.report.estimates import MISSING, Better, Estimate, rounded, verdict, written
 from darktimbre.report.figures import Dot
-from darktimbre.report.tables import Column, Comparison, Table, column, comparison_table, ranked
+from darktimbre.report.tables import Column, Comparison, Table, column, comparison_table, listing, ranked
 from darktimbre.report.write import render
 from darktimbre.report.write import write as write_report
 
@@ -157,18 +158,18 @@ def _table(found: Diversity, every: Sequence[Quantity], name: str) -> Table:
 
 
 def _variants(found: Diversity) -> Table:
-    pairs = [(a, b) for a, b in zip(found.evaluation.systems, found.varieties, strict=True) if b.setting]
-    settings = [one.setting for _, one in pairs]
-    counts = [f"{n:,}" if isinstance(n := system.facts.get("notes_seen"), int) else None for system, _ in pairs]
-    columns = (
-        column("mode seeking", [f"{one['mode_seeking']:g}" for one in settings]),
-        column("minibatch deviation", ["on" if one["minibatch_deviation"] else "off" for one in settings], words=True),
-        column("pac", [one["pac"] for one in settings]),
-        column("seed", [one["run_seed"] for one in settings]),
-        column("notes seen", counts),
-        column("digest", [system.digest[:12] for system, _ in pairs], words=True),
-    )
-    return Table("variants", "variant", [one.name for _, one in pairs], columns)
+    pairs = [
+        (b.name, (a, b.setting)) for a, b in zip(found.evaluation.systems, found.varieties, strict=True) if b.setting
+    ]
+    columns: dict[str, Callable[[tuple[System, dict[str, Any]]], Any]] = {
+        "mode seeking": lambda one: one[1]["mode_seeking"],
+        "minibatch deviation": lambda one: "on" if one[1]["minibatch_deviation"] else "off",
+        "pac": lambda one: one[1]["pac"],
+        "seed": lambda one: one[1]["run_seed"],
+        "notes seen": lambda one: thousands(one[0].facts.get("notes_seen")),
+        "digest": lambda one: one[0].digest[:12],
+    }
+    return listing("variants", "variant", pairs, columns, words=("minibatch deviation", "digest"))
 
 
 def _by_class(found: Diversity, name: str, key: str) -> Table:

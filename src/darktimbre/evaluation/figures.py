@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.evaluation.comparison import MEASURES, PAPER_MEASURES, Compared, Measure
+from darktimbre.evaluation.comparison import LOGITS, MEASURES, PAPER_MEASURES, SOFT, Compared, Measure
 from darktimbre.evaluation.results import Curve, System
 from darktimbre.evaluation.tables import correlation, scores_of, shown_attributes
 from darktimbre.report import figures
@@ -121,7 +121,8 @@ def curves(compared: Compared, known: Sequence[tuple[System, Curve]], up: str, *
         points = np.array([one.increment, one.mean, one.low, one.high], float)
         figures.curve(axes, system.name, look[system.name], points[:, points[0] > (0 if log else -np.inf)])
     if log:
-        figures.log_axis(axes)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
     axes.axhline(0.0, color=FAINT, linewidth=0.9)
     left, right = axes.get_xlim()
     if left < 1.0 < right:
@@ -139,27 +140,22 @@ def trade_measure(compared: Compared) -> Measure:
 
 def traded(compared: Compared, measure: Measure) -> list[tuple[System, Estimate, Estimate]]:
     """(instrument, distance, mean correlation) where both are known."""
-    near = [
-        (one, x, control)
-        for one in compared.systems
-        if one.kind != "real"
-        and (x := measure.of(one, compared.fidelity_on)).known
-        and (control := compared.control(one))
-    ]
-    logits = compared.by_logits([one for one, _, _ in near])
-    each = [(one, x, control.logit_mean if logits else control.mean) for one, x, control in near]
+    made = [one for one in compared.steered if one.kind != "real" and measure.of(one, compared.fidelity_on).known]
+    field = LOGITS if compared.by_logits(made) else SOFT
+    each = [(one, measure.of(one, compared.fidelity_on), compared.mean(one, field)) for one in made]
     return [(one, x, y) for one, x, y in each if y.known]
 
 
 def trade(compared: Compared) -> "Figure":
     """Control against the distance to real notes."""
     look, condition, measure = styles(compared.systems), compared.fidelity_on, trade_measure(compared)
-    known, real = traded(compared, measure), compared.real(condition)
+    known = traded(compared, measure)
     drawing = figures.canvas(4.2)
     axes = drawing.add_subplot()
     figures.dots(axes, [Dot(look[one.name], x, y, one.name, outlier=one.kind == "untrained") for one, x, y in known])
-    if real and (distance := measure.of(real, condition)).known:
-        figures.guide(axes, float(distance), real.name, upright=True)
+    for real in compared.real(condition):
+        if (distance := measure.of(real, condition)).known:
+            figures.guide(axes, float(distance), real.name, upright=True)
     axes.margins(y=0.12)
     axes.axhline(0.0, color=FAINT, linewidth=0.9)
     axes.set_xlabel(f"{measure.name} to real notes, {condition} conditions (further left is better)")

@@ -1,12 +1,15 @@
 """An evaluation → tables 1 and 2 of the paper with their uncertainties, and the tables that stand beside them."""
 
+import tomllib
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
-from darktimbre.evaluation import published
-from darktimbre.evaluation.comparison import PAPER_MEASURES, PLACES, TRAIN, Compared, Measure, points
-from darktimbre.evaluation.results import AttributeScore, Curve, Evaluation, Kind, System
+from darktimbre.evaluation.comparison import PLACES, TRAIN, Compared, Measure, points
+from darktimbre.evaluation.results import AttributeScore, Curve, Evaluation, Kind, System, Timing, Variation
 from darktimbre.report.estimates import DASH, MISSING, Estimate, number
-from darktimbre.report.tables import Cell, Column, Table, column, ranked
+from darktimbre.report.tables import Cell, Column, Table, column, listing, ranked
 
 KINDS: dict[Kind, str] = {
     "real": "real notes",
@@ -17,25 +20,28 @@ KINDS: dict[Kind, str] = {
 }
 BEST, MIDDLE, WORST = 10, 6, 6  # attributes shown of each
 PUBLISHED = "published in the paper"
+TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 5.0)  # of the published table 2
+_SAME = {"plucked string instrument": "plucked string"}  # AudioSet's display name → the paper's
 _LIMITS = {"scored": "notes"} | dict.fromkeys(("reference", "other_real_notes", "held_out_notes"), "reference")
 """Which of the profile's counts is the most that there can be of what there was."""
 
 
 def systems_table(evaluation: Evaluation) -> Table:
     """Who is in the tables."""
-    systems = evaluation.systems
+    columns: dict[str, Callable[[System], Any]] = {
+        "what it is": lambda one: KINDS[one.kind],
+        "T": lambda one: one.temperature,
+        "notes seen in training": lambda one: thousands(one.facts.get("notes_seen")),
+        "parameters": lambda one: thousands(one.facts.get("parameters")),
+        "digest": lambda one: one.digest[:12],
+    }
+    rows = [(one.name, one) for one in evaluation.systems]
+    return listing("systems", "name", rows, columns, words=("what it is", "digest"))
 
-    def counts(key: str) -> list[str]:
-        return [f"{one.facts[key]:,}" if isinstance(one.facts.get(key), int) else DASH for one in systems]
 
-    columns = (
-        column("what it is", [KINDS[one.kind] for one in systems], words=True),
-        column("T", [DASH if one.temperature is None else f"{one.temperature:g}" for one in systems]),
-        column("notes seen in training", counts("notes_seen")),
-        column("parameters", counts("parameters")),
-        column("digest", [one.digest[:12] for one in systems], words=True),
-    )
-    return Table("systems", "name", names(systems), columns)
+def thousands(count: object) -> str | None:
+    """A count as it is shown; None where there is none."""
+    return f"{count:,}" if isinstance(count, int) else None
 
 
 def names(systems: Sequence[System]) -> list[str]:
@@ -55,7 +61,7 @@ def score_table(compared: Compared, measures: Sequence[Measure], name: str, *, p
         name: anchor.
         paper: whether the paper's rows stand below, in grey.
     """
-    systems, rows = compared.systems, published.table_1() if paper else []
+    systems, rows = compared.systems, published()["table_1"] if paper else []
     counts = [" / ".join({number(one.notes, 0): None for one in system.scores.values()}) for system in systems]
     columns = [Column("N", column("", counts).cells + (Cell("", grey=True),) * len(rows))]
     for measure in measures:
@@ -70,36 +76,14 @@ def score_table(compared: Compared, measures: Sequence[Measure], name: str, *, p
     return Table(name, "sounds", headings, columns, [""] * len(systems) + [PUBLISHED] * len(rows))
 
 
-def gaps(compared: Compared, measures: Sequence[Measure]) -> list[tuple[str, list[str], list[str]]]:
-    """(why there is no figure, names of measures, systems); no names where the conditions are missing altogether."""
-    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for measure in measures:
-        for condition in compared.scored_on:
-            for system in compared.systems:
-                if not measure.of(system, condition).known:
-                    why, name = measure.missing, [measure.name]
-                    if condition not in system.scores:
-                        real = system.kind == "real"
-                        why, name = "these real notes are of the other split" if real else f"no {condition} sounds", []
-                    those, systems = found.setdefault(why, ({}, {}))
-                    those |= dict.fromkeys(name)
-                    systems[system.name] = None
-    return [(why, list(those), list(systems)) for why, (those, systems) in found.items()]
+def gaps(compared: Compared, measures: Sequence[Measure]) -> list[tuple[Measure, list[str]]]:
+    """Measures that some sounds have no figure of, though they were scored; and whose sounds."""
 
+    def scored(system: System, measure: Measure) -> bool:
+        return all(measure.of(system, condition).known for condition in system.scores)
 
-def unmarked(compared: Compared) -> list[str]:
-    """Measures of table 1 that nothing is marked in, for want of an interval."""
-    made = [one for one in compared.systems if one.kind != "real"]
-    return [
-        measure.name
-        for measure in PAPER_MEASURES
-        if any(
-            found.known and found.interval is None
-            for one in made
-            for condition in one.scores
-            if measure.decides(condition) and (found := measure.of(one, condition))
-        )
-    ]
+    every = [(one, [system.name for system in compared.systems if not scored(system, one)]) for one in measures]
+    return [(one, without) for one, without in every if without]
 
 
 # ── control: the means, and table 2 ──────────────────────────────────────────────────────────────────────────────────
@@ -174,8 +158,21 @@ def all_attributes_table(compared: Compared) -> Table:
 
 def published_attributes_table() -> Table:
     """Table 2 as published, whole."""
-    every = list(published.table_2())
+    every = list(published()["table_2"])
     return Table("published-attributes", "attribute", every, _published(every, ""))
+
+
+@cache
+def published() -> dict[str, Any]:
+    """The figures that the paper itself published: rows of `table_1`, and correlations of `table_2` by attribute."""
+    return tomllib.loads(files("darktimbre.evaluation").joinpath("published.toml").read_text(encoding="utf-8"))
+
+
+def published_correlations(attribute: str) -> list[float] | None:
+    """The published correlations of an attribute at `TEMPERATURES`; None where the paper's table does not show it."""
+    by_name = {name.casefold(): values for name, values in published()["table_2"].items()}
+    name = attribute.casefold()
+    return by_name.get(_SAME.get(name, name))
 
 
 def _attributes(compared: Compared, attributes: Sequence[str], logits: bool, group: str) -> list[Column]:
@@ -193,7 +190,7 @@ def correlation(score: AttributeScore | None, logits: bool) -> Estimate:
 
 
 def _published(attributes: Sequence[str], group: str) -> list[Column]:
-    every = [published.correlations(name) or [None] * len(published.TEMPERATURES) for name in attributes]
+    every = [published_correlations(name) or [None] * len(TEMPERATURES) for name in attributes]
     return [
         Column(
             f"T\u00a0=\u00a0{temperature:g}",
@@ -201,7 +198,7 @@ def _published(attributes: Sequence[str], group: str) -> list[Column]:
             group,
             grey=True,
         )
-        for place, temperature in enumerate(published.TEMPERATURES)
+        for place, temperature in enumerate(TEMPERATURES)
     ]
 
 
@@ -224,44 +221,40 @@ def curve_table(name: str, curves: Sequence[tuple[str, Curve]]) -> Table:
 
 def variation_table(evaluation: Evaluation) -> Table:
     """What moves the sound."""
-    systems = [one for one in evaluation.systems if one.variation]
-    known = [one.variation for one in systems if one.variation]
-    shares = (("attributes", "attributes"), ("z", "latent"), ("both together", "both"))
-    columns = (
-        *(column(name, [f"{100 * getattr(one, key):.0f}\u00a0%" for one in known]) for name, key in shares),
-        column("diversity over z", [Estimate(one.diversity) for one in known]),
-        column("of real notes", [Estimate(one.real_diversity) for one in known]),
-        column("z × conditions × pitches", [f"{one.latents} × {one.conditions} × {one.pitches}" for one in known]),
-    )
-    return Table("variation-shares", "instrument", names(systems), columns)
+    columns: dict[str, Callable[[Variation], Any]] = {
+        "attributes": lambda one: f"{100 * one.attributes:.0f}\u00a0%",
+        "z": lambda one: f"{100 * one.latent:.0f}\u00a0%",
+        "both together": lambda one: f"{100 * one.both:.0f}\u00a0%",
+        "diversity over z": lambda one: Estimate(one.diversity),
+        "of real notes": lambda one: Estimate(one.real_diversity),
+        "z × conditions × pitches": lambda one: f"{one.latents} × {one.conditions} × {one.pitches}",
+    }
+    rows = [(one.name, one.variation) for one in evaluation.systems if one.variation]
+    return listing("variation-shares", "instrument", rows, columns)
 
 
 def timing_table(evaluation: Evaluation) -> Table:
     """Real time factor, and where the time goes."""
-    systems = [one for one in evaluation.systems if one.timing]
-    known = [one.timing for one in systems if one.timing]
-
-    def milliseconds(name: str, read: Callable[..., float]) -> Column:
-        return column(name, [Estimate(1000 * read(one)) for one in known])
-
-    columns = (
-        column("real time factor ↓", [Estimate(one.real_time_factor) for one in known]),
-        milliseconds("network, ms", lambda one: one.network),
-        milliseconds("inversion, ms", lambda one: one.inversion),
-        milliseconds("rest, ms", lambda one: max(0.0, one.total - one.network - one.inversion)),
-        milliseconds("in all, ms", lambda one: one.total),
-        column("sound, s", [f"{one.sound:.3g}" for one in known]),
-        column("on", [f"{one.device}, {one.threads} thread{'s' * (one.threads != 1)}" for one in known]),
-    )
-    return Table("timing", "instrument", names(systems), columns)
+    columns: dict[str, Callable[[Timing], Any]] = {
+        "real time factor ↓": lambda one: Estimate(one.real_time_factor),
+        "network, ms": lambda one: Estimate(1000 * one.network),
+        "inversion, ms": lambda one: Estimate(1000 * one.inversion),
+        "rest, ms": lambda one: Estimate(1000 * max(0.0, one.total - one.network - one.inversion)),
+        "in all, ms": lambda one: Estimate(1000 * one.total),
+        "sound, s": lambda one: f"{one.sound:.3g}",
+        "on": lambda one: f"{one.device}, {one.threads} thread{'s' * (one.threads != 1)}",
+    }
+    rows = [(one.name, one.timing) for one in evaluation.systems if one.timing]
+    return listing("timing", "instrument", rows, columns)
 
 
 def counts_table(evaluation: Evaluation) -> Table:
     """How many there were, and how many the profile wanted at most."""
-    wanted = dict(evaluation.asked)
-    rows = {key: (f"{n:,}", wanted.get(_LIMITS.get(key, key))) for key, n in evaluation.counts.items()}
-    listed = {_LIMITS.get(key, key) for key in evaluation.counts}
-    rows |= {key: ("", n) for key, n in wanted.items() if key not in listed}
-    most = [DASH if most is None else f"{most:,}" for _, most in rows.values()]
-    columns = (Column("there were", tuple(Cell(there) for there, _ in rows.values())), column("wanted at most", most))
-    return Table("counts", "what", [key.replace("_", " ") for key in rows], columns)
+    wanted, counts = evaluation.asked, evaluation.counts
+    rows: list[tuple[str, tuple[str | None, str | None]]] = [
+        (key, (f"{n:,}", thousands(wanted.get(_LIMITS.get(key, key))))) for key, n in counts.items()
+    ]
+    listed = {_LIMITS.get(key, key) for key in counts}
+    rows += [(key, (None, f"{n:,}")) for key, n in wanted.items() if key not in listed]
+    rows = [(key.replace("_", " "), each) for key, each in rows]
+    return listing("counts", "what", rows, {"there were": lambda one: one[0], "wanted at most": lambda one: one[1]})

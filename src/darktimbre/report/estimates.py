@@ -19,7 +19,8 @@ Better = Literal[1, -1]
 """1 where higher is better, −1 where lower is."""
 
 Verdict = Literal["better", "worse", "undecided"]
-Mark = Literal["", "best", "tied"]
+Mark = Literal["", "best", "tied", "decided"]
+"""Of a cell: leads its column, shares the lead, or a verdict other than undecided."""
 
 
 @dataclass(frozen=True)

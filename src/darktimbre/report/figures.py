@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 INK, FAINT, GRID, PAPER = "#1f2328", "#5b6470", "#d5dae0", "#ffffff"
 # Okabe and Ito's colours for every kind of eye, darkened to stand 3 : 1 against white.
 COLOURS = ("#0072b2", "#c2500a", "#007f5c", "#9c4f80", "#8a6400", "#3b3fa0")
-DASHES: tuple[Any, ...] = (
-    "solid",
-    (0, (6, 2)),
-    (0, (2, 1.5)),
-    (0, (7, 2, 1.5, 2)),
-    (0, (4, 1.5, 1, 1.5, 1, 1.5)),
-    (0, (9, 3)),
-)
+DASHES: Any = ("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (4, 1.5, 1, 1.5, 1, 1.5)), (0, (9, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DOTTED = (0, (1, 2))
 WIDTH = 7.2  # inches
@@ -151,9 +144,8 @@ def _limits(shown: Sequence[Dot]) -> tuple[float, float]:
     def reach(those: Sequence[Dot]) -> list[float]:
         return [end for one in those for end in one.x.interval or [float(one.x)]]
 
-    near, whole = reach([one for one in shown if not one.outlier]) or reach(shown), reach(shown)
-    if not near:
-        return 0.0, 1.0
+    whole = reach(shown) or [0.0, 1.0]
+    near = reach([one for one in shown if not one.outlier]) or whole
     if max(whole) - min(whole) <= _ROOM * (max(near) - min(near)):
         near = whole
     margin = 0.12 * (max(near) - min(near)) or 0.1 * abs(near[0]) or 1.0
@@ -204,15 +196,6 @@ def curve(axes: "Axes", label: str, style: Style, points: NDArray[np.float64]) -
     )  # fmt: skip
 
 
-def log_axis(axes: "Axes") -> None:
-    """A logarithmic x-axis with plain numbers at the powers of ten."""
-    axes.set_xscale("log")
-    left, right = axes.get_xlim()
-    ticks = [10.0**power for power in range(-6, 7) if left <= 10.0**power <= right]
-    axes.set_xticks(ticks, [f"{one:g}" for one in ticks])
-    axes.set_xlim(left, right)
-
-
 def shares(labels: Sequence[str], parts: Mapping[str, Sequence[float]], across: str) -> "Figure":
     """Bars of up to three parts that add up to 1, told apart by shade, hatching and their numbers."""
     figure = canvas(1.3 + 0.42 * len(labels))
@@ -245,7 +228,6 @@ def shares(labels: Sequence[str], parts: Mapping[str, Sequence[float]], across: 
 _VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PAPER: "paper"} | {
     colour: f"series-{place}" for place, colour in enumerate(COLOURS)
 }
-_HEX = re.compile("|".join(_VARIABLES), re.IGNORECASE)
 
 
 def inline(svg: str, name: str, alt: str) -> str:
@@ -256,14 +238,6 @@ def inline(svg: str, name: str, alt: str) -> str:
         name: of the figure; begins all its ids.
         alt: what it shows, in words.
     """
-
-    def variable(found: re.Match[str]) -> str:
-        return f"var(--{_VARIABLES[found[0].lower()]})"
-
-    def attribute(found: re.Match[str]) -> str:
-        known = _VARIABLES.get(found[2].lower())
-        return f'style="{found[1]}: var(--{known})"' if known else found[0]
-
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", body).replace("xlink:href", "href")
@@ -271,8 +245,9 @@ def inline(svg: str, name: str, alt: str) -> str:
     body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
     body = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", body)
-    body = re.sub(r'(style="[^"]*")', lambda found: _HEX.sub(variable, found[0]), body)
-    body = re.sub(r'\b(fill|stroke)="(#[0-9a-fA-F]{6})"', attribute, body)
+    body = re.sub(r'\b(fill|stroke)="(#[0-9a-f]{6})"', r'style="\1: \2"', body)
+    for colour, variable in _VARIABLES.items():
+        body = body.replace(f": {colour}", f": var(--{variable})")
     end = body.index(">")
     opening = re.sub(r'\s(width|height)="[^"]*"', "", body[:end])
     return f'{opening} role="img" aria-label="{escape(alt, quote=True)}">{body[end + 1 :].strip()}'

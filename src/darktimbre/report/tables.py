@@ -1,10 +1,12 @@
 """Tables as data: cells of any values, columns in which the best are marked, comparisons as rows with a verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from darktimbre.report.estimates import DASH, MISSING, Better, Estimate, Mark, marks, rounded, verdict
+
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,7 @@ def plain(value: Any) -> str:
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, list | tuple):
-        return ", ".join(map(plain, value)) or DASH
-    return str(value)
+    return ", ".join(map(plain, value)) or DASH if isinstance(value, list | tuple) else str(value)
 
 
 @dataclass(frozen=True)
@@ -89,19 +89,27 @@ class Table:
         ]
 
 
-def facts_table(name: str, facts: dict[str, Any]) -> Table:
+def listing(
+    name: str, corner: str, rows: Sequence[tuple[str, Thing]], columns: Mapping[str, Callable[[Thing], Any]],
+    words: Sequence[str] = (),
+) -> Table:  # fmt: skip
+    """A table of (heading, anything) rows, with a column for each thing that is read from them."""
+    each = [column(name, [read(one) for _, one in rows], words=name in words) for name, read in columns.items()]
+    return Table(name, corner, [heading for heading, _ in rows], each)
+
+
+def facts_table(name: str, facts: Mapping[str, Any]) -> Table:
     """Anything known, one fact a row; facts in facts are flattened."""
+    return listing(name, "what", list(_flat(facts)), {"value": lambda one: one}, words=("value",))
 
-    def flat(entries: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
-        each = [(f"{before}{key}".replace("_", " "), value) for key, value in entries.items()]
-        return [
-            row
-            for key, value in each
-            for row in (flat(value, f"{key}: ") if isinstance(value, dict) else [(key, value)])
-        ]
 
-    rows = flat(facts)
-    return Table(name, "what", [key for key, _ in rows], [column("value", [one for _, one in rows], words=True)])
+def _flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in facts.items():
+        name = f"{before}{key}".replace("_", " ")
+        if isinstance(value, dict):
+            yield from _flat(value, f"{name}: ")
+        else:
+            yield name, value
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,10 @@ class Comparison:
         return verdict(self.difference, self.better) or DASH
 
 
+def _verdict(one: Comparison) -> Cell:
+    return Cell(one.verdict, mark="decided" if one.verdict in ("better", "worse") else "")
+
+
 def comparison_table(name: str, compared: Sequence[Comparison]) -> Table:
     """Comparisons as rows."""
 
@@ -157,6 +169,6 @@ def comparison_table(name: str, compared: Sequence[Comparison]) -> Table:
         column("B", [one.b[0] for one in compared], words=True),
         figures("value of B", [one.b[1] for one in compared]),
         figures("A − B", [one.difference for one in compared]),
-        column("A is", [one.verdict for one in compared], words=True),
+        Column("A is", tuple(map(_verdict, compared)), words=True),
     )
     return Table(name, "quantity", [one.quantity for one in compared], columns, [one.group for one in compared])

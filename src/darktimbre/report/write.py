@@ -55,14 +55,14 @@ def write(
         found: what the template shows.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "figures").mkdir(exist_ok=True)
     drawings = {}
     for name, draw in figures.items():
+        (folder / "figures").mkdir(exist_ok=True)
         png, drawings[name] = rendered(draw)
         _write(folder / "figures" / f"{name}.png", png)
         _write(folder / "figures" / f"{name}.svg", drawings[name].encode())
-    for old in (folder / "figures").iterdir():
-        if old.suffix in (".png", ".svg") and old.stem not in drawings:
+    for old in (*(folder / "figures").glob("*.png"), *(folder / "figures").glob("*.svg")):
+        if old.stem not in drawings:
             old.unlink()
     show = partial(render, package, template, drawings=drawings, address=partial(sound_address, folder), **found)
     _write(folder / f"{stem}.md", show("markdown").encode())
