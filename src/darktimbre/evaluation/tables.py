@@ -190,11 +190,11 @@ def correlation(score: AttributeScore | None, logits: bool) -> Estimate:
 
 
 def _published(attributes: Sequence[str], group: str) -> list[Column]:
-    every = [published_correlations(name) or [None] * len(TEMPERATURES) for name in attributes]
+    every = [published_correlations(name) for name in attributes]
     return [
         Column(
             f"T\u00a0=\u00a0{temperature:g}",
-            tuple(Cell(DASH if row[place] is None else number(row[place], PLACES), grey=True) for row in every),
+            tuple(Cell(number(row[place], PLACES) if row else DASH, grey=True) for row in every),
             group,
             grey=True,
         )

@@ -64,9 +64,10 @@ def write(
     for old in (*(folder / "figures").glob("*.png"), *(folder / "figures").glob("*.svg")):
         if old.stem not in drawings:
             old.unlink()
-    show = partial(render, package, template, drawings=drawings, address=partial(sound_address, folder), **found)
-    _write(folder / f"{stem}.md", show("markdown").encode())
-    _write(folder / f"{stem}.html", show("html").encode())
+    address = partial(sound_address, folder)
+    for language, suffix in (("markdown", "md"), ("html", "html")):
+        text = render(package, template, language, drawings=drawings, address=address, **found)
+        _write(folder / f"{stem}.{suffix}", text.encode())
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1)
     _write(folder / f"{stem}.json", (text + "\n").encode())
 
