@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.notes.attributes import CLASSES, Attributes
+from darktimbre.notes.attributes import CLASSES, Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.tagging.store import Tags
@@ -141,12 +141,14 @@ class Conditions:
             logits = class_logits(corpus, rows, attributes.names)
         elif attributes.names:
             tags = Tags.open(corpus.path, attributes.teacher)
-            if tags.digest != attributes.teacher_digest:
-                raise UserError(
-                    f"The tags of {corpus.path} are by {attributes.teacher} {tags.digest[:12]}…, the instrument was "
-                    f"trained on {attributes.teacher_digest[:12]}…: their predictions do not compare. Tag the corpus "
-                    "again."
-                )
+            differs = teacher_mismatch(
+                "The instrument was trained on labels by",
+                attributes.labelled_by,
+                f"the tags of {corpus.path} are by",
+                tags,
+            )
+            if differs:
+                raise UserError(f"{differs}. Tag the corpus again.")
             logits = tags.logits(rows)[:, tags.columns(attributes.names)]
         midi = corpus.column("pitch")[rows] if attributes.pitches else np.zeros(0, np.int64)
         classes = [attributes.pitch_class(int(one)) for one in midi]

@@ -148,7 +148,8 @@ def render_interpolation(
     The first note's pitch is by default the trained one nearest to C4; the last note's, that of the first.
     """
     controls, attributes, at = synthesizer.controls, synthesizer.attributes, walks.steps(steps)
-    soft = walks.lerp(*(controls.soft(end)[0] for end in levels), at)
+    start, end = (controls.soft(one)[0] for one in levels)
+    soft = walks.lerp(start, end, at)
     first = float(attributes.nearest_pitch(60)) if pitches[0] is None and attributes.pitches else pitches[0]
     last = first if pitches[1] is None else pitches[1]
     midi: list[float | None] = [None] * steps

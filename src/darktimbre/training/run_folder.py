@@ -13,6 +13,7 @@ except ImportError:  # Windows
 
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.notes.attributes import teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint
@@ -116,12 +117,12 @@ def refuse_other(plan: Plan, recipe: Recipe, corpus: Corpus) -> None:
             f"The run was started with the corpus {plan.corpus['name']} ({plan.corpus['digest'][:12]}…), "
             f"{corpus.path} is another one ({corpus.digest[:12]}…): resume with the same one, or start a new run."
         )
-    teacher, name = plan.attributes.labelled_by, plan.recipe.data.teacher
-    if teacher and Tags.open(corpus.path, name).digest != teacher.digest:
-        raise UserError(
-            f"The tags of {corpus.path} were made anew, with other weights of {name}, since the run was started: start "
-            "a new run (--init BUNDLE goes on from weights)."
-        )
+    teacher = plan.attributes.labelled_by
+    tags = Tags.open(corpus.path, plan.recipe.data.teacher) if teacher else None
+    if differs := teacher_mismatch(
+        "The run was started with labels by", teacher, f"the tags of {corpus.path} are by", tags
+    ):
+        raise UserError(f"{differs}: they were made anew. Start a new run (--init BUNDLE goes on from weights).")
 
 
 def _empty(run: Path) -> bool:
