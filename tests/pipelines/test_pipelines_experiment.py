@@ -292,7 +292,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, m
     assert "--temperatures takes numbers above 0" in refused(corpus=corpus, temperatures="1,-2")
     assert "There is no corpus in" in refused(corpus=tmp_path / "nowhere")
     assert "nowhere" in refused("--gansynth", tmp_path / "nowhere", corpus=corpus)
-    assert "a folder with a bundle on this machine" in refused("--gansynth", "someone/gansynth", corpus=corpus)
+    assert "a folder with a bundle, here on this machine" in refused("--gansynth", "someone/gansynth", corpus=corpus)
     assert "COUNT=N" in refused("--set", "notes", corpus=corpus)
     assert "did you mean notes?" in refused("--set", "nots=9", corpus=corpus)
     assert "--accelerator is one of auto, cpu, cuda" in refused("--accelerator", "tpu", corpus=corpus)

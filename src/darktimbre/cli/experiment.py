@@ -114,7 +114,7 @@ def experiment(
         fad=not no_fad, card=not no_card, seed=seed,
     )  # fmt: skip
     try:
-        pipeline.run_experiment(request, console)
+        pipeline.ExperimentPipeline(request, console).run()
     except KeyboardInterrupt:
         console.warn("Stopped; run the same command to resume.")
         raise typer.Exit(console.INTERRUPTED) from None

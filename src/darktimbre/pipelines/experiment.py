@@ -2,14 +2,13 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from darktimbre import teachers
-from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus, is_corpus
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
@@ -18,7 +17,6 @@ from darktimbre.evaluation.diversity import DiversityStudy
 from darktimbre.evaluation.diversity_report import summary
 from darktimbre.evaluation.diversity_report import write as write_diversity
 from darktimbre.evaluation.evaluate import evaluate
-from darktimbre.evaluation.profile import Profile
 from darktimbre.evaluation.systems import (
     Evaluators,
     Instrument,
@@ -42,48 +40,264 @@ from darktimbre.training.trainer import ACCELERATORS
 RATE = 16_000  # Hz
 
 
-def run_experiment(request: Request, reporter: Reporter) -> None:
-    """Everything that is not done yet, up to the report.
+class ExperimentPipeline:
+    """One call of an experiment.
 
-    Raises:
-        UserError: something is missing or does not go together, said before anything is made.
-        KeyboardInterrupt: on Ctrl-C, with everything finished so far, and the run under way, kept.
+    Attributes:
+        request: what is asked for.
+        reporter: where messages go.
+        experiment: what is trained and compared.
+        places: folder of each corpus.
+        device: where the teacher and the evaluation compute.
+        runs: every variant's run, in the order of training; empty until the corpora are at hand.
     """
-    ends = None if request.minutes is None else time.monotonic() + 60 * request.minutes
-    device = device_of(request.accelerator)
-    profile = request.profile
-    if request.gansynth:
-        request = replace(request, gansynth=bundle_folder(request.gansynth))
-    experiment = experiment_of(request)
-    places = corpus_places(experiment, request)
-    reporter.say(f"{experiment.name}: {experiment.says}.")
-    for remark in experiment.remarks:
-        reporter.warn(remark)
-    if request.dry_run:
-        corpora = {name: ready_corpus(name, place, experiment, request, reporter) for name, place in places.items()}
-        runs = runs_of(experiment.variants, corpora, request.runs)
-        show(runs, device, reporter)
-        reporter.say(f"Nothing was done. The report would be written to {request.out}.")
-        return
-    tagger = teachers.load(request.teacher, device=device, weights=request.weights)  # what is missing is said at once
-    corpora = {one.name: make_corpus(one, places, experiment, request, tagger, reporter) for one in experiment.sounds}
-    runs = runs_of(experiment.variants, corpora, request.runs)
-    check_evaluation(runs, request, profile, tagger)
-    show(runs, device, reporter)
-    write_record(request.out, experiment, runs)
-    if not train_all(runs, ends, request.accelerator, reporter):
-        show(runs, device, reporter)
-        waiting = ", ".join(run.variant.title for run in runs if not run.done)
-        reporter.say(f"The time is up; the same command resumes with {waiting}, and evaluates when all are done.")
-        return
-    write_record(request.out, experiment, runs)
-    if ends is not None and time.monotonic() >= ends:
-        reporter.say("All variants are trained; the same command without --minutes evaluates.")
-        return
-    reporter.say("All variants are trained: the evaluation starts.")
-    (compare if experiment.report == "diversity" else evaluate_all)(runs, request, experiment, device, reporter)
-    out = request.out
-    reporter.say(f"The report is in {out / 'report.html'}; the same as {out / 'report.md'} and {out / 'report.json'}.")
+
+    def __init__(self, request: Request, reporter: Reporter) -> None:
+        """Decides what is to be done.
+
+        Raises:
+            UserError: there is no such experiment, accelerator, count or bundle, or nothing to render sounds from.
+        """
+        if request.gansynth:  # nothing is looked up on a hub
+            guest = request.gansynth.expanduser().resolve()
+            request = replace(request, gansynth=guest)
+            if not guest.is_dir():
+                raise UserError(
+                    f"--gansynth is a folder with a bundle on this machine, and {request.gansynth} is none."
+                )
+        self.ends = None if request.minutes is None else time.monotonic() + 60 * request.minutes
+        self.device = device_of(request.accelerator)
+        self.profile = request.profile
+        self.experiment = experiment_of(request)
+        self.font = soundfont_of(request)
+        self.places = corpus_places(self.experiment, request)
+        self.request, self.reporter = request, reporter
+        self.runs: list[Run] = []
+
+    def run(self) -> None:
+        """Everything that is not done yet, up to the report.
+
+        Raises:
+            UserError: something is missing or does not go together, said before anything is trained.
+            KeyboardInterrupt: on Ctrl-C, with everything finished so far, and the run under way, kept.
+        """
+        request, say, experiment = self.request, self.reporter.say, self.experiment
+        say(f"{experiment.name}: {experiment.says}.")
+        for remark in experiment.remarks:
+            self.reporter.warn(remark)
+        if request.dry_run:
+            self.find_runs({sounds.name: self.ready(sounds) for sounds in experiment.sounds})
+            say(f"Nothing was done. The report would be written to {request.out}.")
+            return
+        tagger = teachers.load(request.teacher, device=self.device, weights=request.weights)  # else said at once
+        self.find_runs({sounds.name: self.make_corpus(sounds, tagger) for sounds in experiment.sounds}, tagger)
+        self.write_record()
+        if not self.train():
+            self.show()
+            waiting = ", ".join(run.variant.title for run in self.runs if not run.done)
+            say(f"The time is up; the same command resumes with {waiting}, and evaluates when all are done.")
+            return
+        self.write_record()
+        if self.ends is not None and time.monotonic() >= self.ends:
+            say("All variants are trained; the same command without --minutes evaluates.")
+            return
+        say("All variants are trained: the evaluation starts.")
+        self.evaluate()
+        out = request.out
+        say(f"The report is in {out / 'report.html'}; the same as {out / 'report.md'} and {out / 'report.json'}.")
+
+    # ------------------------------------------------------------------------
+    # Sounds: rendered and tagged, each once
+
+    def ready(self, sounds: Sounds) -> Corpus | None:
+        """A corpus that is there and tagged, for a dry run; None where it is not."""
+        place = self.places[sounds.name]
+        if not is_corpus(place) and place != self.request.corpus:
+            self.reporter.say(f"The {sounds.name} would be rendered into {place} and tagged first.")
+            return None
+        corpus = Corpus.open(place)
+        try:
+            for variant in self.trained_on(sounds):
+                digest_of(recipe_on(variant, corpus), corpus)
+        except UserError as error:
+            self.reporter.say(f"The {sounds.name} would be prepared first: {error}")
+            return None
+        return corpus
+
+    def make_corpus(self, sounds: Sounds, tagger: Tagger) -> Corpus:
+        """A corpus, rendered and tagged, as far as it is not.
+
+        Raises:
+            UserError: the one given is none; FluidSynth is missing; see `tag`.
+        """
+        place, given = self.places[sounds.name], self.request.corpus
+        step = Step(
+            "render",
+            find=lambda: Corpus.open(place) if is_corpus(place) or place == given else None,
+            make=lambda: self.render(sounds),
+        )
+        corpus = make_or_reuse(step, self.reporter)
+        tag(corpus, tagger, self.trained_on(sounds), self.reporter)
+        return corpus
+
+    def render(self, sounds: Sounds) -> Corpus:
+        """SoundFont → corpus."""
+        assert self.font is not None  # `corpus_places` has seen to it
+        place, (low, high) = self.places[sounds.name], sounds.pitches
+        self.reporter.say(f"Rendering {sounds.name} from {self.font} into {place}.")
+        with self.reporter.progress("rendering") as update:
+            corpus = render_soundfont(
+                place,
+                [self.font],
+                pitches=range(low, high + 1),
+                velocities=sounds.velocities,
+                seconds=sounds.seconds,
+                sample_rate=RATE,
+                name=f"{self.font.stem} {sounds.seconds:g} s",
+                progress=update,
+            )
+        self.reporter.say(f"{len(corpus):,} notes.")
+        return corpus
+
+    def trained_on(self, sounds: Sounds) -> list[Variant]:
+        """The variants whose corpus that is."""
+        return [variant for variant in self.experiment.variants if variant.sounds == sounds.name]
+
+    # ------------------------------------------------------------------------
+    # Runs
+
+    def find_runs(self, corpora: Mapping[str, Corpus | None], tagger: Tagger | None = None) -> None:
+        """Finds every variant's run and shows how far it is; with a tagger, what the end would refuse is refused."""
+        self.runs = runs_of(self.experiment.variants, corpora, self.request.runs)
+        if tagger is not None:
+            self.check_evaluation(tagger)
+        estimate_times(self.runs, self.device)
+        self.show()
+
+    @property
+    def instruments(self) -> list[Run]:
+        """The runs that are compared."""
+        return [run for run in self.runs if run.variant.role == "instrument"]
+
+    @property
+    def corpus(self) -> Corpus:
+        """What all are evaluated on."""
+        corpus = self.instruments[0].corpus
+        assert corpus is not None
+        return corpus
+
+    def check_evaluation(self, tagger: Tagger) -> None:
+        """Requires of corpus, teacher and the user's own bundles what training and evaluation will require of them.
+
+        Raises:
+            UserError: rates, lengths or weights differ, or notes are too few.
+        """
+        request, corpus = self.request, self.corpus
+        guests = [Instrument.load("GANSynth", request.gansynth)] if request.gansynth else []
+        classifier = Classifier.from_pretrained(request.classifier) if request.classifier else None
+        refuse_mismatches(guests, corpus, Evaluators(tagger, tagger, classifier))
+        known = [set(one.attributes.pitches) for one in guests]
+        for run in self.instruments:
+            assert run.corpus is not None
+            attributes = choose_attributes(run.recipe.data, run.corpus)
+            known.append(set(attributes.pitches))
+            if not run.done:
+                note_dataset(run.recipe.data, run.corpus, attributes)
+        pitched = [pitches for pitches in known if pitches]
+        common = tuple(sorted(set.intersection(*pitched))) if pitched else ()
+        if pitched and not common:
+            raise UserError("The instruments have no pitch in common: leave --gansynth out, and evaluate it by itself.")
+        notes, count = self.profile.notes, self.profile.reference
+        real = RealNotes.chosen(corpus, common, held_out_splits(guests), count=count, seed=request.seed)
+        if request.fad:
+            refuse_few_notes(notes, len(real.reference), tagger, embedding_dimension(tagger, corpus))
+
+    def train(self) -> bool:
+        """Trains what is not done, in order; False where the time was up before all was done.
+
+        Raises:
+            KeyboardInterrupt: on Ctrl-C, after the run's state is saved.
+        """
+        todo, say = [run for run in self.runs if not run.done], self.reporter.say
+        paces: dict[str, float] = {}
+        for place, run in enumerate(todo):
+            minutes = None if self.ends is None else (self.ends - time.monotonic()) / 60
+            if minutes is not None and minutes <= 0:
+                return False
+            time_left = TimeLeft(run, todo[place + 1 :], paces, say)
+            number, count = len(self.runs) - len(todo) + place + 1, len(self.runs)
+            whole = time_left.in_words()
+            say(f"{run.variant.title} ({number} of {count}): {run.folder}; whole experiment: {whole}")
+            outcome = run.train(time_left, minutes=minutes, accelerator=self.request.accelerator, say=say)
+            if outcome.reason == "interrupted":
+                raise KeyboardInterrupt
+            if outcome.reason == "time" and not run.done:
+                return False
+        return True
+
+    def show(self) -> None:
+        """The table of variants: what is done, half done, to do, and how long what is left takes."""
+        runs, say = self.runs, self.reporter.say
+        left = [(run, "–" if run.done else f"about {duration(run.left())}") for run in runs]
+        rows = [(run.variant.title, run.state, f"{run.total:,}", words) for run, words in left]
+        self.reporter.table(("variant", "state", "notes", "time left"), rows)
+        for run in runs:
+            if run.folder is not None:
+                say(f"{run.variant.title}: {run.folder}")
+        if (done := sum(run.done for run in runs)) == len(runs):
+            say(f"All {done} variants are trained.")
+            return
+        others = duration(sum(run.left() for run in runs))
+        say(f"{done} of {len(runs)} variants are done; the others take about {others} at this machine's speed now.")
+
+    def write_record(self) -> None:
+        """`experiment.json` beside the report: which runs it rests on."""
+        corpora = {run.variant.sounds: run.corpus for run in self.runs if run.corpus is not None}
+        record = {
+            "experiment": self.experiment.name,
+            "remarks": list(self.experiment.remarks),
+            "corpora": {name: {"path": str(one.path), "digest": one.digest} for name, one in corpora.items()},
+            "runs": [run.to_json() for run in self.runs],
+        }
+        write_json(self.request.out / "experiment.json", record)
+
+    # ------------------------------------------------------------------------
+    # The report
+
+    def evaluate(self) -> None:
+        """Compares the instruments, as `darktimbre evaluate` does or by their diversity."""
+        request, experiment = self.request, self.experiment
+        trained = next((run.bundle for run in self.runs if run.variant.role == "classifier"), None)
+        evaluators = {
+            "teacher": request.teacher,
+            "weights": request.weights,
+            "classifier": request.classifier or trained,
+            "device": self.device,
+        }
+        rows = [(run.variant.title, run.bundle) for run in self.instruments]
+        settings = {"fad": request.fad, "seed": request.seed}
+        with self.reporter.progress("preparing") as update:
+            if experiment.report == "paper":
+                rows += [("GANSynth", request.gansynth)] if request.gansynth else []
+                settings |= {"quick": request.quick, "counts": request.counts, "card": request.card}
+                warn, remarks = self.reporter.warn, experiment.remarks
+                evaluate(
+                    rows, self.corpus.path, request.out, **evaluators, **settings, remarks=remarks, warn=warn,
+                    update=update,
+                )  # fmt: skip
+                return
+            request.out.mkdir(parents=True, exist_ok=True)
+            study = DiversityStudy(
+                [Instrument.load(title, place, self.device) for title, place in rows], self.corpus,
+                Evaluators.load(**evaluators), request.out, profile=self.profile, update=update, **settings,
+            )  # fmt: skip
+            found = study.compare(AGAIN if AGAIN in dict(rows) else "")
+        before = found.evaluation
+        games = {run.variant.title: {"folder": str(run.folder), "notes": run.total} for run in self.runs}
+        facts, left_out = {**before.facts, "games": games}, (*experiment.remarks, *before.left_out)
+        found = replace(found, evaluation=replace(before, left_out=left_out, facts=facts))
+        write_diversity(found, request.out)
+        self.reporter.say(summary(found))
 
 
 def device_of(accelerator: str) -> str:
@@ -97,10 +311,6 @@ def device_of(accelerator: str) -> str:
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
     return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-# ----------------------------------------------------------------------------
-# Sounds: rendered, tagged, attributes chosen, each once
 
 
 def soundfont_of(request: Request) -> Path | None:
@@ -136,57 +346,6 @@ def corpus_places(experiment: Experiment, request: Request) -> dict[str, Path]:
     return places
 
 
-def ready_corpus(name: str, place: Path, experiment: Experiment, request: Request, reporter: Reporter) -> Corpus | None:
-    """A corpus that is there and tagged, for a dry run; None where it is not."""
-    if not is_corpus(place) and place != request.corpus:
-        reporter.say(f"The {name} would be rendered into {place} and tagged first.")
-        return None
-    corpus = Corpus.open(place)
-    try:
-        for variant in experiment.variants:
-            if variant.sounds == name:
-                digest_of(recipe_on(variant, corpus), corpus)
-    except UserError as error:
-        reporter.say(f"The {name} would be prepared first: {error}")
-        return None
-    return corpus
-
-
-def make_corpus(
-    sounds: Sounds,
-    places: dict[str, Path],
-    experiment: Experiment,
-    request: Request,
-    tagger: Tagger,
-    reporter: Reporter,
-) -> Corpus:
-    """A corpus of the experiment, rendered and tagged, as far as it is not.
-
-    Raises:
-        UserError: the one given is none; FluidSynth is missing; see `tag`.
-    """
-    place, font, (low, high) = places[sounds.name], soundfont_of(request), sounds.pitches
-
-    def render() -> Corpus:
-        assert font is not None  # `corpus_places` has seen to it
-        reporter.say(f"Rendering {sounds.name} from {font} into {place}.")
-        settings = {"velocities": sounds.velocities, "seconds": sounds.seconds, "sample_rate": RATE}
-        with reporter.progress("rendering") as update:
-            name = f"{font.stem} {sounds.seconds:g} s"
-            rendered = render_soundfont(
-                place, [font], pitches=range(low, high + 1), name=name, progress=update, **settings
-            )
-        reporter.say(f"{len(rendered):,} notes.")
-        return rendered
-
-    def find() -> Corpus | None:
-        return Corpus.open(place) if is_corpus(place) or place == request.corpus else None
-
-    corpus = make_or_reuse(Step("render", find, render), reporter)
-    tag(corpus, tagger, [one for one in experiment.variants if one.sounds == sounds.name], reporter)
-    return corpus
-
-
 def tag(corpus: Corpus, tagger: Tagger, variants: Sequence[Variant], reporter: Reporter) -> None:
     """Tags, and as many ranked attributes as the variants need; a list that is there and long enough is kept.
 
@@ -220,165 +379,3 @@ def tag(corpus: Corpus, tagger: Tagger, variants: Sequence[Variant], reporter: R
         )
     choose(corpus.path, tags, rows, top=top)
     reporter.say(f"{top} attributes are chosen: {', '.join(ranked[:6])}, …")
-
-
-# ----------------------------------------------------------------------------
-# What would be refused at the end, said before anything is trained
-
-
-def bundle_folder(place: Path) -> Path:
-    """The absolute folder of an instrument of the user's; nothing is looked up on a hub.
-
-    Raises:
-        UserError: it is no folder, or its bundle cannot be read.
-    """
-    folder = place.expanduser().resolve()
-    if not folder.is_dir():
-        raise UserError(f"--gansynth is a folder with a bundle on this machine, and {place} is none.")
-    Bundle.from_pretrained(folder)
-    return folder
-
-
-def check_evaluation(runs: Sequence[Run], request: Request, profile: Profile, tagger: Tagger) -> None:
-    """Requires of corpus, teacher and the user's own bundles what training and evaluation will require of them.
-
-    Raises:
-        UserError: rates, lengths or weights differ, or notes are too few.
-    """
-    instruments = [run for run in runs if run.variant.role == "instrument"]
-    corpus = instruments[0].corpus
-    assert corpus is not None
-    guests = [Instrument.load("GANSynth", request.gansynth)] if request.gansynth else []
-    classifier = Classifier.from_pretrained(request.classifier) if request.classifier else None
-    refuse_mismatches(guests, corpus, Evaluators(tagger, tagger, classifier))
-    known = [set(one.attributes.pitches) for one in guests]
-    for run in instruments:
-        assert run.corpus is not None
-        attributes = choose_attributes(run.recipe.data, run.corpus)
-        known.append(set(attributes.pitches))
-        if not run.done:
-            note_dataset(run.recipe.data, run.corpus, attributes)
-    pitched = [pitches for pitches in known if pitches]
-    common = tuple(sorted(set.intersection(*pitched))) if pitched else ()
-    if pitched and not common:
-        raise UserError("The instruments have no pitch in common: leave --gansynth out, and evaluate it by itself.")
-    real = RealNotes.chosen(corpus, common, held_out_splits(guests), count=profile.reference, seed=request.seed)
-    if request.fad:
-        refuse_few_notes(profile.notes, len(real.reference), tagger, embedding_dimension(tagger, corpus))
-
-
-# ----------------------------------------------------------------------------
-# Training, and what is said of it
-
-
-def train_all(runs: Sequence[Run], ends: float | None, accelerator: str, reporter: Reporter) -> bool:
-    """Trains what is not done, in order; False where the time was up before all was done.
-
-    Raises:
-        KeyboardInterrupt: on Ctrl-C, after the run's state is saved.
-    """
-    todo = [run for run in runs if not run.done]
-    paces: dict[str, float] = {}
-    for place, run in enumerate(todo):
-        minutes = None if ends is None else (ends - time.monotonic()) / 60
-        if minutes is not None and minutes <= 0:
-            return False
-        time_left = TimeLeft(run, todo[place + 1 :], paces, reporter.say)
-        number, whole = len(runs) - len(todo) + place + 1, time_left.in_words()
-        reporter.say(f"{run.variant.title} ({number} of {len(runs)}): {run.folder}; whole experiment: {whole}")
-        outcome = run.train(time_left, minutes=minutes, accelerator=accelerator, say=reporter.say)
-        if outcome.reason == "interrupted":
-            raise KeyboardInterrupt
-        if outcome.reason == "time" and not run.done:
-            return False
-    return True
-
-
-def show(runs: Sequence[Run], device: str, reporter: Reporter) -> None:
-    """The table of variants: what is done, half done, to do, and how long what is left takes."""
-    estimate_times(runs, device)
-    rows = [
-        (run.variant.title, run.state, f"{run.total:,}", "–" if run.done else f"about {duration(run.left())}")
-        for run in runs
-    ]
-    reporter.table(("variant", "state", "notes", "time left"), rows)
-    for run in runs:
-        if run.folder is not None:
-            reporter.say(f"{run.variant.title}: {run.folder}")
-    done = sum(run.done for run in runs)
-    if done == len(runs):
-        reporter.say(f"All {done} variants are trained.")
-        return
-    left = duration(sum(run.left() for run in runs))
-    reporter.say(f"{done} of {len(runs)} variants are done; the others take about {left} at this machine's speed now.")
-
-
-def write_record(out: Path, experiment: Experiment, runs: Sequence[Run]) -> None:
-    """`experiment.json` beside the report: which runs it rests on."""
-    corpora = {run.variant.sounds: run.corpus for run in runs if run.corpus is not None}
-    record = {
-        "experiment": experiment.name,
-        "remarks": list(experiment.remarks),
-        "corpora": {name: {"path": str(one.path), "digest": one.digest} for name, one in corpora.items()},
-        "runs": [run.to_json() for run in runs],
-    }
-    write_json(out / "experiment.json", record)
-
-
-# ----------------------------------------------------------------------------
-# The reports
-
-
-def evaluate_all(
-    runs: Sequence[Run], request: Request, experiment: Experiment, device: str, reporter: Reporter
-) -> None:
-    """Every instrument by `darktimbre evaluate`."""
-    rows, corpus, classifier = _compared(runs, request)
-    rows += [("GANSynth", request.gansynth)] if request.gansynth else []
-    with reporter.progress("preparing") as update:
-        evaluate(
-            rows,
-            corpus.path,
-            request.out,
-            teacher=request.teacher,
-            weights=request.weights,
-            classifier=classifier,
-            quick=request.quick,
-            counts=request.counts,
-            fad=request.fad,
-            card=request.card,
-            seed=request.seed,
-            device=device,
-            remarks=experiment.remarks,
-            warn=reporter.warn,
-            update=update,
-        )
-
-
-def compare(runs: Sequence[Run], request: Request, experiment: Experiment, device: str, reporter: Reporter) -> None:
-    """Diversity and quality of every instrument beside those of the first one."""
-    rows, corpus, classifier = _compared(runs, request)
-    instruments = [Instrument.load(title, place, device) for title, place in rows]
-    evaluators = Evaluators.load(request.teacher, request.weights, classifier=classifier, device=device)
-    settings = {"profile": request.profile, "seed": request.seed, "fad": request.fad}
-    request.out.mkdir(parents=True, exist_ok=True)
-    with reporter.progress("preparing") as update:
-        study = DiversityStudy(instruments, corpus, evaluators, request.out, update=update, **settings)
-        found = study.compare(AGAIN if AGAIN in dict(rows) else "")
-    games = {run.variant.title: {"folder": str(run.folder), "notes": run.total} for run in runs}
-    before = found.evaluation
-    evaluation = replace(
-        before, left_out=(*experiment.remarks, *before.left_out), facts={**before.facts, "games": games}
-    )
-    found = replace(found, evaluation=evaluation)
-    write_diversity(found, request.out)
-    reporter.say(summary(found))
-
-
-def _compared(runs: Sequence[Run], request: Request) -> tuple[list[tuple[str, Path]], Corpus, Path | None]:
-    """(title, bundle) of every instrument, the corpus that they are evaluated on, and the classifier."""
-    instruments = [run for run in runs if run.variant.role == "instrument"]
-    trained = next((run.bundle for run in runs if run.variant.role == "classifier"), None)
-    corpus = instruments[0].corpus
-    assert corpus is not None
-    return [(run.variant.title, run.bundle) for run in instruments], corpus, request.classifier or trained
