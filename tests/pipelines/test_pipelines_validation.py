@@ -30,6 +30,7 @@ from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
 from darktimbre.training.recipe.load import dump_recipe, load_recipe
 from darktimbre.training.tasks.gan import GanTask
+from darktimbre.training.trainer import Options
 
 NOTES = 40
 
@@ -173,8 +174,7 @@ def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path,
 
 def test_after_an_interruption_only_what_could_be_kept_is_to_be_beaten(tmp_path):
     """`best/` of later notes goes; a look before full size, however good, does not count."""
-    watch = pipeline.NoteValidation(None, None, 24, "pitch_accuracy", print)  # type: ignore[arg-type]
-    watch.record = Record(tmp_path)
+    watch = pipeline.NoteValidation(Options(corpus=tmp_path, run=tmp_path), None, 24, "pitch_accuracy", print)
     watch.record.start({"levels": {}})
     for seen, eligible, value in ((24, False, 0.9), (48, True, 0.2), (72, True, 0.3)):
         watch.record.add({"notes_seen": seen, "eligible": eligible, "pitch_accuracy": value})
@@ -301,9 +301,8 @@ def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkey
 @pytest.mark.parametrize("splits", [("train", "valid"), ("train", "valid", "test")])
 def test_choosing_where_nothing_is_left_to_evaluate_on_is_said(splits, tmp_path, capsys):
     corpus = make_corpus(tmp_path / "corpus", splits)
-    found = pipeline.validation_for(
-        warm_recipe(), corpus, console, run=tmp_path, every=24, keep_best="pitch-accuracy", accelerator="cpu"
-    )
+    options = Options(corpus=corpus, run=tmp_path / "run", accelerator="cpu")
+    found = pipeline.validation_for(warm_recipe(), options, console, every=24, keep_best="pitch-accuracy")
     assert found is not None
     said = " ".join(capsys.readouterr().out.split())
     assert ("holds no test notes to evaluate it on" in said) == ("test" not in splits)
@@ -318,7 +317,8 @@ def test_another_metric_is_refused_on_resuming(watched, corpus, tmp_path):
 
 
 def test_tasks_without_sound_are_trained_without_validation(capsys):
-    assert pipeline.validation_for(load_recipe("tagger"), Path("nowhere"), console, run=Path("run"), every=10) is None
+    options = Options(corpus=Path("nowhere"), run=Path("run"))
+    assert pipeline.validation_for(load_recipe("tagger"), options, console, every=10) is None
     assert "tagger makes no sound" in capsys.readouterr().out
 
 

@@ -109,14 +109,9 @@ def train(
     if task.one_process and (devices not in ("auto", "1") or nodes > 1):
         raise UserError("GANs of digits train in one process, for their batch norms: leave out --devices and --nodes.")
 
-    folder = run or Path("runs") / chosen.name
-    callback = validation.validation_for(
-        chosen, corpus, console, run=folder, every=evaluate_every, keep_best=keep_best, weights=weights,
-        classifier=classifier, half=half, smoke=smoke, accelerator=accelerator,
-    )  # fmt: skip
     options = trainer.Options(
         corpus=corpus,
-        run=folder,
+        run=run or Path("runs") / chosen.name,
         resume=resume,
         devices="auto" if devices == "auto" else int(devices),
         nodes=nodes,
@@ -124,8 +119,12 @@ def train(
         minutes=minutes,
         half=half,
     )
+    callback = validation.validation_for(
+        chosen, options, console, every=evaluate_every, keep_best=keep_best, weights=weights, classifier=classifier,
+        smoke=smoke,
+    )  # fmt: skip
     outcome = trainer.train(chosen, options, say=console.say, callbacks=[callback] if callback else [])
-    for sentence in callback.closing(folder, outcome) if callback else ():
+    for sentence in callback.closing(options.run, outcome) if callback else ():
         console.say(sentence)
     if outcome.reason == "interrupted":
         console.warn(

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from darktimbre import teachers
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus, is_corpus
@@ -35,7 +33,7 @@ from darktimbre.tagging.tag import tag_corpus
 from darktimbre.teachers.tagger import Tagger
 from darktimbre.training.dataset import choose_attributes, note_dataset
 from darktimbre.training.progress import duration
-from darktimbre.training.trainer import ACCELERATORS
+from darktimbre.training.trainer import device_of
 
 RATE = 16_000  # Hz
 
@@ -298,19 +296,6 @@ class ExperimentPipeline:
         found = replace(found, evaluation=replace(before, left_out=left_out, facts=facts))
         write_diversity(found, request.out)
         self.reporter.say(summary(found))
-
-
-def device_of(accelerator: str) -> str:
-    """Where the teacher and the evaluation compute.
-
-    Raises:
-        UserError: there is no such accelerator.
-    """
-    if accelerator not in ("auto", *ACCELERATORS):
-        raise UserError(f"--accelerator is one of {', '.join(('auto', *ACCELERATORS))}, not {accelerator!r}.")
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
-    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def soundfont_of(request: Request) -> Path | None:

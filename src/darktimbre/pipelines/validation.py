@@ -6,9 +6,9 @@ bundle in `best/`. Of GANs of digits, a classifier's figures go there too, and i
 end into `digits.png`, `scores.json` and the card.
 """
 
-import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,23 @@ import numpy as np
 import torch
 
 from darktimbre import teachers
-from darktimbre.audio.atomic import atomic_file
 from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.corpus.classes import class_indices
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.picture_plots import COLUMNS, draw_rows
 from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
-from darktimbre.evaluation.validation import NOTES, SPLIT, Validation, metrics_of
+from darktimbre.evaluation.validation import SPLIT, Validation, metrics_of
 from darktimbre.measures.classes import classes_covered
 from darktimbre.notes.attributes import teacher_mismatch
 from darktimbre.notes.errors import UserError
-from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded
+from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded, write_json
 from darktimbre.pipelines.validation_record import BEST, LINES, PICTURE, Record, chosen_by, draw, in_words
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers.tagger import Tagger
 from darktimbre.training import checkpoint
 from darktimbre.training.callbacks import Callback, RunView
-from darktimbre.training.dataset import picture_dataset
+from darktimbre.training.dataset import PictureDataset, picture_dataset
 from darktimbre.training.journal import draw_losses
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.load import load_recipe
@@ -41,7 +40,7 @@ from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.run_folder import BUNDLE, PLAN
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Outcome, task_of
-from darktimbre.training.trainer import Options, train
+from darktimbre.training.trainer import Options, device_of, train
 
 ELIGIBLE = "eligible"  # in a line: whether the network had its full size, so that the state could be kept
 GRID, PREVIEWS, SCORES, CLASSIFIER = "digits.png", "previews", "scores.json", "classifier"
@@ -58,61 +57,48 @@ class Interrupted(Exception):
 
 
 class NoteValidation(Callback):
-    """Validates an instrument on fixed notes of the valid split (a training callback).
+    """Validates an instrument on fixed notes of the valid split; the best state by `keep_best` is kept as a bundle."""
 
-    Attributes:
-        every: notes between validations.
-        keep_best: metric by which `best/` is chosen; None keeps none.
-        record: what was found so far; set when the run starts.
-    """
-
-    record: Record
     validation: Validation
+    interrupted = False
+    _best: float | None = None
 
     def __init__(
-        self,
-        corpus: Corpus,
-        tagger: Tagger | None,
-        every: int,
-        keep_best: str | None,
-        say: Callable[[str], None],
-        *,
-        half: bool = False,
-        notes: int = NOTES,
+        self, options: Options, tagger: Tagger | None, every: int, keep_best: str | None, say: Callable[[str], None]
     ) -> None:
-        self.corpus, self.tagger, self.every, self.keep_best = corpus, tagger, every, keep_best
-        self.say, self.half, self.notes = say, half, notes
-        self.interrupted = False
-        self._best: float | None = None
+        """`every` is in notes; `keep_best` is one of `METRICS`, None keeps none."""
+        self.options, self.tagger, self.every, self.keep_best, self.say = options, tagger, every, keep_best, say
+        self.record = Record(options.run)
 
     def start(self, view: RunView) -> None:
         """Forgets what was seen after `view.notes_seen`, measures a new run's levels, and validates if that is due."""
-        instrument = _instrument(view)
-        self.validation = Validation.of_valid_notes(self.corpus, instrument.attributes, self.tagger, self.notes)
-        self.record = Record(view.run)
+        instrument, record, seen = _instrument(view), self.record, view.notes_seen
+        corpus = Corpus.open(self.options.corpus)
+        self.validation = Validation.of_valid_notes(corpus, instrument.attributes, self.tagger)
         with checkpoint.saving(view.run):
-            self.record.cut(view.notes_seen)
+            record.cut(seen)
             self._recall_best(view)
-        missing = view.reaches(self.every) and not any(
-            line["notes_seen"] == view.notes_seen for line in self.record.lines
-        )
         notes, seconds = len(self.validation.target.rows), self.validation.seconds(instrument)
-        ahead = view.total // self.every - view.notes_seen // self.every + (view.total % self.every > 0)
+        ahead = view.total // self.every - seen // self.every + (view.total % self.every > 0)
         self.say(
             f"A validation takes {notes} {SPLIT} notes and about {duration(seconds)}; every {self.every:,} notes, that "
             f"is {ahead} of them, about {duration(seconds * ahead)} in all."
         )
-        try:
+        missing = view.reaches(self.every) and all(line["notes_seen"] != seen for line in record.lines)
+        with self._interruptible():
             self._measure_levels(view, instrument)
             if missing:
                 self._validate(view, instrument)
-        except Interrupted:
-            self.interrupted = True
 
     def step(self, view: RunView) -> None:
         """Validates the run as it stands."""
-        try:
+        with self._interruptible():
             self._validate(view, _instrument(view))
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        try:
+            yield
         except Interrupted:
             self.interrupted = True
 
@@ -127,13 +113,13 @@ class NoteValidation(Callback):
         chosen = chosen_by(run / BEST)
         if chosen is None or self.keep_best is None:
             return sentences
-        metric, last = chosen["metric"], self.record.lines[-1]
+        metric, last, notes = chosen["metric"], self.record.lines[-1], (self.record.head or {}).get("notes")
         if (run / "bundle" / "config.json").is_file() and last["notes_seen"] == chosen["notes_seen"]:
             sentences.append(f"bundle and best are the same state: the last one is the best by {in_words(metric)}.")
             return sentences
         sentences.append(
             f"best is the state after {chosen['notes_seen']:,} notes, the best by {in_words(metric)} "
-            f"({chosen['value']:.3f}) on {len(self.validation.target.rows)} {SPLIT} notes; bundle is the state at the "
+            f"({chosen['value']:.3f}) on {notes} {SPLIT} notes; bundle is the state at the "
             f"end ({_number(last.get(metric))} when last validated, after {last['notes_seen']:,} notes). As best was "
             f"chosen on the {SPLIT} split, only the test split can evaluate it fairly."
         )
@@ -184,7 +170,7 @@ class NoteValidation(Callback):
         config["provenance"] |= {"notes_seen": seen, "chosen_by": chosen}
         figures = {"notes": len(self.validation.target.rows), **found}
         config["metrics"] = {**config.get("metrics", {}), f"{SPLIT} notes": figures}
-        instrument.bundle.save_pretrained(view.run / BEST, half=self.half)
+        instrument.bundle.save_pretrained(view.run / BEST, half=self.options.half)
         return True
 
     def _recall_best(self, view: RunView) -> None:
@@ -291,9 +277,7 @@ class DigitValidation(Callback):
         with checkpoint.saving(run):
             draw_losses(run, heading=name, unit="pictures")
             draw_rows(rows, run / GRID, heading=f"{name}: {scores_in_short(scores)}")
-            with atomic_file(run / SCORES) as temporary:
-                report = {"real": real, "generated": scores.to_json(), "shares": shares}
-                temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+            write_json(run / SCORES, {"real": real, "generated": scores.to_json(), "shares": shares})
             model.with_metrics({"judged": table, "judge": self.method()}).save_pretrained(outcome.bundle)
         return [
             *(f"  {row['figure']}: {row['generated']} (real: {row['real']})" for row in table),
@@ -358,32 +342,16 @@ def scores_in_short(scores: Scores) -> str:
 
 def validation_for(
     recipe: Recipe,
-    corpus: Path,
+    options: Options,
     reporter: Reporter,
     *,
-    run: Path,
     every: int | None = None,
     keep_best: str | None = None,
     weights: Path | None = None,
     classifier: Path | None = None,
-    half: bool = False,
     smoke: bool = False,
-    accelerator: str = "auto",
 ) -> Callback | None:
-    """The callback that the options of `train` ask for; what is missing is said before training starts.
-
-    Args:
-        recipe: what is trained.
-        corpus: what it is trained on.
-        reporter: where messages go.
-        run: folder of the run.
-        every: notes between validations.
-        keep_best: metric by which the best state is kept.
-        weights: weights file of the teacher.
-        classifier: folder of the digits' classifier; by default the one beside the corpus, trained if need be.
-        half: whether the best state is stored in float16.
-        smoke: whether this is a smoke test.
-        accelerator: `auto`, `cpu` or `cuda`.
+    """The callback of a run that the flags of `darktimbre train` ask for; None where they ask for none.
 
     Raises:
         UserError: there is no such metric; the teacher's weights are missing or not those that tagged the corpus; the
@@ -391,9 +359,9 @@ def validation_for(
     """
     task = task_of(recipe)
     if task.evaluated_by == "classifier":
-        opened = Corpus.open(corpus, of="pictures")
-        chosen = _digit_classifier(recipe, opened, classifier, run, smoke, accelerator, reporter)
-        return DigitValidation(opened, chosen, every or recipe.preview_every or Schedule(recipe).total)
+        corpus = Corpus.open(options.corpus, of="pictures")
+        found = digit_classifier(picture_dataset(recipe.data, corpus), options, classifier, reporter, smoke=smoke)
+        return DigitValidation(corpus, found, every or recipe.preview_every or Schedule(recipe).total)
     if keep_best and every is None:
         raise UserError("--keep-best chooses among evaluations: say how often with --evaluate-every NOTES.")
     if every is None:
@@ -408,41 +376,41 @@ def validation_for(
     if metric is not None and metric not in metrics:
         known = ", ".join(name.replace("_", "-") for name in metrics)
         raise UserError(f"--keep-best {keep_best}: for this recipe there are {known}.")
-    opened = Corpus.open(corpus)
-    if not len(opened.rows(SPLIT)):
+    corpus = Corpus.open(options.corpus)
+    if not len(corpus.rows(SPLIT)):
         raise UserError(
-            f"{corpus} has no note in its {SPLIT} split to validate on: make the corpus of more instruments, or leave "
-            "out --evaluate-every."
+            f"{corpus.path} has no note in its {SPLIT} split to validate on: make the corpus of more instruments, or "
+            "leave out --evaluate-every."
         )
-    if metric is not None and not len(opened.rows("test")):
+    if metric is not None and not len(corpus.rows("test")):
         reporter.say(
             f"The checkpoint will be chosen on {SPLIT} notes and the corpus holds no test notes to evaluate it on: how "
             "good it is in the end will look better than it is."
         )
-    device = "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
     tagger = None
     if recipe.data.attributes:
-        tagger = teachers.load(recipe.data.teacher, device=device, weights=weights)
-        tags = Tags.open(corpus, recipe.data.teacher)
-        if differs := teacher_mismatch(f"The tags of {corpus} are by", tags, "the teacher given is", tagger):
+        tagger = teachers.load(recipe.data.teacher, device=device_of(options.accelerator), weights=weights)
+        tags = Tags.open(corpus.path, recipe.data.teacher)
+        if differs := teacher_mismatch(f"The tags of {corpus.path} are by", tags, "the teacher given is", tagger):
             raise UserError(f"{differs}. Give the right --weights, or tag the corpus again.")
-    return NoteValidation(opened, tagger, every, metric, reporter.say, half=half)
+    return NoteValidation(options, tagger, every, metric, reporter.say)
 
 
-def _digit_classifier(
-    recipe: Recipe,
-    corpus: Corpus,
-    given: Path | None,
-    run: Path,
-    smoke: bool,
-    accelerator: str,
-    reporter: Reporter,
+def digit_classifier(
+    dataset: PictureDataset, options: Options, given: Path | None, reporter: Reporter, *, smoke: bool
 ) -> PictureClassifier:
-    """The classifier that is given, or lies beside the corpus; trained on its real pictures where there is none yet."""
+    """The classifier that is given, or lies beside the corpus; trained on its real pictures where there is none yet.
+
+    Raises:
+        UserError: it has other classes than the corpus, or was trained on another one.
+    """
+    corpus, run = dataset.corpus, options.run
     # One of a smoke test is worth nothing to others: it lies beside the run.
     home = run.with_name(f"{run.name}-{CLASSIFIER}") if smoke else corpus.path / CLASSIFIER
 
     def find() -> PictureClassifier | None:
+        if given is not None:
+            return PictureClassifier.from_pretrained(given)
         if not (home / BUNDLE / "config.json").is_file():
             return None
         if recorded(home / BUNDLE / "config.json", "provenance", "corpus", "digest") != corpus.digest:
@@ -453,9 +421,9 @@ def _digit_classifier(
 
     def make() -> PictureClassifier:
         reporter.say(f"First a classifier of digits is trained, once for this corpus: {home}.")
-        own = load_recipe("digits-classifier")
-        options = Options(corpus=corpus.path, run=home, resume=(home / PLAN).is_file(), accelerator=accelerator)
-        outcome = train(task_of(own).shrunk(own) if smoke else own, options, say=reporter.say)
+        recipe, resume = load_recipe("digits-classifier"), (home / PLAN).is_file()
+        own = Options(corpus=corpus.path, run=home, resume=resume, accelerator=options.accelerator)
+        outcome = train(task_of(recipe).shrunk(recipe) if smoke else recipe, own, say=reporter.say)
         if outcome.bundle is None:
             raise KeyboardInterrupt  # the classifier is resumed by the same command
         trained = PictureClassifier.from_pretrained(outcome.bundle)
@@ -463,13 +431,10 @@ def _digit_classifier(
             reporter.say(f"It names {trained.accuracy:.2%} of held-out digits right.")
         return trained
 
-    classes = picture_dataset(recipe.data, corpus).classes
-    found = (
-        PictureClassifier.from_pretrained(given) if given else make_or_reuse(Step("classifier", find, make), reporter)
-    )
-    if found.classes != classes:
+    found = make_or_reuse(Step("classifier", find, make), reporter)
+    if found.classes != dataset.classes:
         raise UserError(
-            f"{found.origin} distinguishes {', '.join(found.classes)}, the corpus has {', '.join(classes)}: train one "
-            f"with `darktimbre train digits-classifier --corpus {corpus.path}`."
+            f"{found.origin} distinguishes {', '.join(found.classes)}, the corpus has {', '.join(dataset.classes)}: "
+            f"train one with `darktimbre train digits-classifier --corpus {corpus.path}`."
         )
     return found

@@ -370,14 +370,23 @@ def check_batches(schedule: Schedule, world: int) -> None:
             )
 
 
-def _fabric(recipe: Recipe, options: Options) -> Fabric:
-    accelerator = options.accelerator
+def device_of(accelerator: str) -> str:
+    """What an accelerator, or `auto`, means on this machine: `cpu` or `cuda`.
+
+    Raises:
+        UserError: there is no such accelerator.
+    """
     if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator not in ACCELERATORS:
         raise UserError(f"--accelerator is one of {', '.join(('auto', *ACCELERATORS))}, not {accelerator!r}.")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
+    return accelerator
+
+
+def _fabric(recipe: Recipe, options: Options) -> Fabric:
+    accelerator = device_of(options.accelerator)
     several = accelerator == "cuda" and not task_of(recipe).one_process
     here = max(1, torch.cuda.device_count()) if several else 1
     devices = here if isinstance(options.devices, str) else options.devices
