@@ -26,7 +26,7 @@ from darktimbre.evaluation.systems import (
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.experiment_plans import AGAIN, Experiment, Request, Sounds, Variant, experiment_of
-from darktimbre.pipelines.experiment_runs import Run, TimeLeft, digest_of, estimate_times, recipe_on, runs_of
+from darktimbre.pipelines.experiment_runs import RATE, Run, TimeLeft, digest_of, estimate_times, recipe_on, runs_of
 from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, write_json
 from darktimbre.tagging.ranking import choose, rank, read_attributes
 from darktimbre.tagging.tag import tag_corpus
@@ -35,20 +35,9 @@ from darktimbre.training.dataset import choose_attributes, note_dataset
 from darktimbre.training.progress import duration
 from darktimbre.training.trainer import device_of
 
-RATE = 16_000  # Hz
-
 
 class ExperimentPipeline:
-    """One call of an experiment.
-
-    Attributes:
-        request: what is asked for.
-        reporter: where messages go.
-        experiment: what is trained and compared.
-        places: folder of each corpus.
-        device: where the teacher and the evaluation compute.
-        runs: every variant's run, in the order of training; empty until the corpora are at hand.
-    """
+    """One call of an experiment: what is decided at its start, and every variant's run."""
 
     def __init__(self, request: Request, reporter: Reporter) -> None:
         """Decides what is to be done.
@@ -70,7 +59,7 @@ class ExperimentPipeline:
         self.font = soundfont_of(request)
         self.places = corpus_places(self.experiment, request)
         self.request, self.reporter = request, reporter
-        self.runs: list[Run] = []
+        self.runs: list[Run] = []  # in the order of training, once the corpora are at hand
 
     def run(self) -> None:
         """Everything that is not done yet, up to the report.

@@ -32,6 +32,7 @@ from darktimbre.training.tasks.base import Plan, task_of
 from darktimbre.training.tasks.gan import GanRecipe
 from darktimbre.training.trainer import Options, Outcome, train
 
+RATE = 16_000  # Hz, of what is rendered
 CLOCK_CHECKS = 1000  # in a run
 FIRST, AGAIN = 600.0, 3600.0  # seconds until the time left is said, and said again
 
@@ -42,21 +43,13 @@ FIRST, AGAIN = 600.0, 3600.0  # seconds until the time left is said, and said ag
 
 @dataclass(frozen=True)
 class Start:
-    """A bundle that runs are initialised from.
+    """A bundle that runs are initialised from."""
 
-    Attributes:
-        place: its folder; it may yet have to be trained.
-        digest: of what it holds, or of all that it follows from.
-        minibatch_stddev: whether its discriminator sees the minibatch standard deviation.
-        pac: how many notes its discriminator scores together.
-        source: the start that this one is made from.
-    """
-
-    place: Path
-    digest: str
-    minibatch_stddev: bool
-    pac: int = 1
-    source: "Start | None" = None
+    place: Path  # its folder; it may yet have to be trained
+    digest: str  # of what it holds, or of all that it follows from
+    minibatch_stddev: bool  # whether its discriminator sees the minibatch standard deviation
+    pac: int = 1  # how many notes its discriminator scores together
+    source: "Start | None" = None  # the start that this one is made from
 
     @classmethod
     def at(cls, place: Path) -> "Start":
@@ -81,9 +74,7 @@ class Start:
         if (stddev, pac) == (self.minibatch_stddev, self.pac):
             return self
         if (stddev and not self.minibatch_stddev) or self.pac not in (1, pac):
-            lacks = (
-                f"scores {self.pac} notes together" if self.pac not in (1, pac) else "is without minibatch deviation"
-            )
+            lacks = "is without minibatch deviation" if self.pac in (1, pac) else f"scores {self.pac} notes together"
             raise UserError(f"The discriminator of {self.place} {lacks}, {recipe.name}'s is not: {ANOTHER}.")
         change = "-".join([*(["without-deviation"] if not stddev else []), *([f"pac{pac}"] if pac > 1 else [])])
         made = hashlib.sha256(f"{self.digest} {change}".encode()).hexdigest()
@@ -110,25 +101,15 @@ class Start:
 
 @dataclass
 class Run:
-    """A variant on its corpus.
-
-    Attributes:
-        variant: what is trained.
-        recipe: its recipe, resolved.
-        corpus: what it is trained on; None while that is to be rendered.
-        digest: of all that the run follows from; "" without a corpus.
-        folder: where it is cached; None without a corpus.
-        parts: (first note, last note, seconds estimated) of its phases.
-        start: what it is initialised from; None where its recipe says it.
-    """
+    """A variant on its corpus; without a corpus, which is then to be rendered, it has neither digest nor folder."""
 
     variant: Variant
-    recipe: Recipe
+    recipe: Recipe  # resolved
     corpus: Corpus | None = None
-    digest: str = ""
-    folder: Path | None = None
-    parts: list[tuple[int, int, float]] = field(default_factory=list)
-    start: Start | None = None
+    digest: str = ""  # of all that the run follows from
+    folder: Path | None = None  # where it is cached
+    parts: list[tuple[int, int, float]] = field(default_factory=list)  # (first, last note, seconds) of its phases
+    start: Start | None = None  # what it is initialised from; None where its recipe says it
 
     @property
     def bundle(self) -> Path:
@@ -183,10 +164,8 @@ class Run:
 
     def as_start(self) -> Start:
         """What its end is to those that are initialised from it; it need not have been reached."""
-        network = getattr(self.recipe, "network", None)
-        return Start(
-            self.bundle, self.digest, bool(network and network.minibatch_stddev), network.pac if network else 1
-        )
+        assert isinstance(self.recipe, GanRecipe)
+        return Start(self.bundle, self.digest, self.recipe.network.minibatch_stddev, self.recipe.network.pac)
 
     def train(
         self, time_left: "TimeLeft", *, minutes: float | None, accelerator: str, say: Callable[[str], None]
@@ -285,36 +264,29 @@ def estimate_times(runs: Sequence[Run], device: str) -> None:
         data = run.recipe.data.model_copy(update={"temperature": 1.0})
         alike = run.recipe.model_copy(update={"name": "", "data": data}).model_dump_json()
         if alike not in known:
-            known[alike] = _parts(run, device)
+            seconds = task_of(run.recipe).seconds(run.recipe, run.corpus.sample_rate if run.corpus else RATE, device)
+            phases = Schedule(run.recipe).phases
+            known[alike] = [(part.first, part.stop, cost) for part, cost in zip(phases, seconds, strict=True)]
         run.parts = known[alike]
 
 
-def _parts(run: Run, device: str) -> list[tuple[int, int, float]]:
-    rate = run.corpus.sample_rate if run.corpus else 16_000
-    seconds = task_of(run.recipe).seconds(run.recipe, rate, device)
-    return [(part.first, part.stop, cost) for part, cost in zip(Schedule(run.recipe).phases, seconds, strict=True)]
-
-
+@dataclass
 class TimeLeft(Callback):
-    """A training callback that says how much of the whole experiment is left; it only reads the clock.
+    """Says how much of the whole experiment is left; it only reads the clock.
 
-    Attributes:
-        every: notes between two readings of the clock.
-        paces: seconds taken by what was estimated at one second, in this session so far, of classifiers and of
-            instruments, for neither says anything about the other. Shared by all runs.
+    `paces` are seconds taken by what was estimated at one second, in this session so far, of classifiers and of
+    instruments, for neither says anything about the other; all runs share them.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        later: Sequence[Run],
-        paces: dict[str, float],
-        say: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.run, self.later, self.paces, self.say, self.clock = run, later, paces, say, clock
-        self.every = max(1, run.total // CLOCK_CHECKS)
-        self._restart(run.left())
+    run: Run
+    later: Sequence[Run]
+    paces: dict[str, float]
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self.every = max(1, self.run.total // CLOCK_CHECKS)
+        self._restart(self.run.left())
 
     def start(self, view: RunView) -> None:
         """The clock starts."""
