@@ -72,7 +72,7 @@ def main() -> None:
             for told, report in zip(rows, reports.values(), strict=True):
                 network = OnnxNetwork(report.network.path)
                 found, _ = judge(Synthesizer(instrument.bundle, network=network), classifier, corpus)
-                told |= {"generated": found.leaves.generated, "generated_class": found.leaves.generated_class}
+                told |= {"generated": found.leaves["generated"], "generated_class": found.leaves["generated_class"]}
     print(table(rows, reports["float32"].network.parameters))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.bundle.tiny import tiny_bundle
-from tests.evaluation.band_tones import Ear, band_tones
+from tests.evaluation.band_tones import BandTagger, band_tones
 from typer.testing import CliRunner
 
 from darktimbre import teachers
@@ -29,7 +29,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def _teacher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
 
 
 def _evaluate(*arguments: object) -> Any:
@@ -46,10 +46,10 @@ def test_a_report_and_the_cards_are_written(corpus: Path, tmp_path: Path) -> Non
     assert ended.exit_code == 0, ended.output
     for name in ("report.md", "report.html", "report.json", "figures"):
         assert (tmp_path / "out" / name).exists()
-    told = json.loads((tmp_path / "out" / "report.json").read_text())
-    rows = [system["name"] for system in told["systems"]]
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    rows = [system["name"] for system in found["systems"]]
     assert rows == ["real notes", "held-out notes", "codec round trip", "untrained", "first"]
-    sounds = [sound["file"] for system in told["systems"] for sound in system["sounds"]]
+    sounds = [sound["file"] for system in found["systems"] for sound in system["sounds"]]
     assert len(sounds) >= 8
     assert all((tmp_path / "out" / file).is_file() for file in sounds)
     after = Bundle.from_pretrained(tiny, discriminator=True)

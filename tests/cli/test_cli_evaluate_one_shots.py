@@ -36,11 +36,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def ear(corpus: Path, folder: Path, digest: str = "") -> Path:
+def classifier_of(corpus: Path, folder: Path, digest: str = "") -> Path:
     network = InceptionConfig(sample_rate=RATE, stem=4, widths=(16,), embedding=8)
     made = Classifier.untrained(network, samples=SAMPLES, pitches=(), families=LEAVES)
-    learnt = {"corpus": {"digest": digest or Corpus.open(corpus).digest}}
-    return Path(replace(made, config={**made.config, "provenance": learnt}).save_pretrained(folder))
+    trained_on = {"corpus": {"digest": digest or Corpus.open(corpus).digest}}
+    return Path(replace(made, config={**made.config, "provenance": trained_on}).save_pretrained(folder))
 
 
 def evaluate(*words: object) -> Any:
@@ -50,18 +50,18 @@ def evaluate(*words: object) -> Any:
 def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
     common = ("--corpus", corpus, "--out", tmp_path / "out", "--set", "notes=5")
-    ended = evaluate(f"mine={bundle}", *common, "--classifier", ear(corpus, tmp_path / "ear"))
+    ended = evaluate(f"mine={bundle}", *common, "--classifier", classifier_of(corpus, tmp_path / "ear"))
     assert ended.exit_code == 0, ended.output
     assert "was trained on another corpus" not in ended.output
-    told = json.loads((tmp_path / "out" / "classes.json").read_text(), parse_constant=pytest.fail)["mine"]
-    rows = {row["name"]: row for row in told["rows"]}
+    found = json.loads((tmp_path / "out" / "classes.json").read_text(), parse_constant=pytest.fail)["mine"]
+    rows = {row["name"]: row for row in found["rows"]}
     assert list(rows) == ["drums", "drums/kick", "drums/snare"]
     assert (rows["drums"]["held_out"], rows["drums/kick"]["held_out"], rows["drums/snare"]["held_out"]) == (1, 1, 0)
     assert 0 <= rows["drums/kick"]["generated"] <= rows["drums/kick"]["generated_class"] <= 1
     snare = rows["drums/snare"]  # of what neither knows nothing is said, also not that it fails
     assert (snare["generated"], snare["real"], snare["real_level"]) == (None, None, None)
-    assert (told["leaves"]["rows"], told["proven"]["rows"]) == (2, 1)
-    assert told["proven"]["generated"] == rows["drums/kick"]["generated"]
+    assert (found["leaves"]["rows"], found["proven"]["rows"]) == (2, 1)
+    assert found["proven"]["generated"] == rows["drums/kick"]["generated"]
     assert "mean of leaves with held-out notes | 1 leaves" in (tmp_path / "out" / "classes.md").read_text()
     sounds = sorted((tmp_path / "out" / "mine").glob("*.wav"))
     assert len(sounds) == 3 * 4
@@ -69,9 +69,9 @@ def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -
     assert (tmp_path / "out" / "mine" / "spectrograms.png").is_file()
 
 
-def test_a_classifier_of_another_corpus_is_cautioned_of(corpus: Path, tmp_path: Path) -> None:
+def test_a_classifier_of_another_corpus_is_warned_of(corpus: Path, tmp_path: Path) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
-    other = ear(corpus, tmp_path / "ear", digest="ab" * 32)
+    other = classifier_of(corpus, tmp_path / "ear", digest="ab" * 32)
     ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", "--quick", "--classifier", other)
     assert ended.exit_code == 0, ended.output
     assert "was trained on another corpus" in " ".join(ended.output.split())
@@ -84,9 +84,9 @@ def test_a_classifier_of_another_corpus_is_cautioned_of(corpus: Path, tmp_path: 
         (["--set", "latents=3"], "One-shots have no count 'latents'"),
     ],
 )
-def test_what_is_missing_is_told(corpus: Path, tmp_path: Path, words: list[str], sentence: str) -> None:
+def test_what_is_missing_is_said(corpus: Path, tmp_path: Path, words: list[str], sentence: str) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
-    given = ["--classifier", ear(corpus, tmp_path / "ear")] if words else []
+    given = ["--classifier", classifier_of(corpus, tmp_path / "ear")] if words else []
     ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", *words, *given)
     assert ended.exit_code == 2
     assert sentence in " ".join(ended.output.split())

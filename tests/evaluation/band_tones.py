@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tests.bundle.tiny import PITCHES
-from tests.evaluation.tones import RATE, SAMPLES
-from tests.evaluation.tones import Ear as Listener
+from tests.evaluation.tones import RATE, SAMPLES, ToneTagger
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
@@ -14,12 +13,12 @@ from darktimbre.notes.note import Note
 from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.tagging.tag import tag_corpus
 
-DEAF = "Drum"  # the label that this teacher never hears
+CONSTANT = "Drum"  # the label that does not vary
 FAMILIES = ("brass", "mallet")
 
 
-class Ear(Listener):
-    """Hears brightness and loudness; embeds sounds by their loudness in bands."""
+class BandTagger(ToneTagger):
+    """Predicts brightness and loudness; embeds sounds by their loudness in bands."""
 
     def embed(self, waves: torch.Tensor) -> torch.Tensor:
         """(batch, sample) → (batch, 4): loudness of four bands, in units of 40 dB."""
@@ -44,5 +43,5 @@ def band_tones(path: Path, *, instruments: int = 9, takes: int = 4, tagged: bool
                 writer.add(note, (level * wave / np.abs(wave).max()).astype(np.float32))
     corpus = Corpus.open(path)
     if tagged:
-        tag_corpus(corpus, Ear())
+        tag_corpus(corpus, BandTagger())
     return corpus

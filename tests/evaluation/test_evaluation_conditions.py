@@ -1,15 +1,18 @@
-"""Which notes an instrument is judged on: known pitches of the splits asked for, none again before all were drawn."""
+"""Which notes an instrument is evaluated on: known pitches of given splits, none again before all were drawn."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.bundle.tiny import PITCHES, tiny_bundle
-from tests.evaluation.tones import tone_corpus
+from tests.evaluation.tones import RATE, SAMPLES, ToneTagger, tone_corpus
 
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.evaluation.conditions import Conditions, draw_rows, held_out_rows
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 @pytest.mark.parametrize("splits", [("train",), ("test",), ("valid", "test")])
-def test_rows_are_of_the_splits_asked_for_and_of_known_pitches(corpus: Corpus, splits: tuple[str, ...]) -> None:
+def test_rows_are_of_the_given_splits_and_of_known_pitches(corpus: Corpus, splits: tuple[str, ...]) -> None:
     rows = draw_rows(corpus, tiny_bundle().attributes, splits, 9, seed=0)
     assert set(corpus.column("split")[rows]) <= set(splits)
     assert set(corpus.column("pitch")[rows]) <= set(PITCHES)
@@ -52,7 +55,7 @@ def test_held_out_rows_are_the_same_draw_in_ascending_order(corpus: Corpus) -> N
     assert np.array_equal(held_out_rows(corpus, attributes, count=12, seed=5), np.sort(drawn))
 
 
-def test_an_instrument_whose_pitches_are_nowhere_is_told_so(corpus: Corpus) -> None:
+def test_an_instrument_whose_pitches_are_nowhere_is_refused(corpus: Corpus) -> None:
     config = tiny_bundle(pitch_comb=False).config
     attributes = tiny_bundle(pitch_comb=False, attributes={**config["attributes"], "pitches": [30, 31, 32]}).attributes
     with pytest.raises(UserError, match="no note in train with a pitch this instrument knows"):
@@ -71,8 +74,53 @@ def test_groups_number_the_instruments_of_the_notes_at_hand(corpus: Corpus) -> N
 
 def test_repeated_rows_repeat_their_conditions(corpus: Corpus, tmp_path: Path) -> None:
     rows = draw_rows(corpus, tiny_bundle().attributes, ("valid",), 50, seed=0)
-    asked = Conditions.of(corpus, rows, tiny_bundle().attributes)
+    target = Conditions.of(corpus, rows, tiny_bundle().attributes)
     same = np.equal.outer(rows, rows)
-    alike = (asked.condition[:, None] == asked.condition[None]).all(axis=2)
-    assert len(asked.condition) == 50
+    alike = (target.condition[:, None] == target.condition[None]).all(axis=2)
+    assert len(target.condition) == 50
     assert alike[same].all()
+
+
+def test_held_out_rows_are_of_other_splits_and_known_pitches(corpus: Corpus) -> None:
+    attributes = tiny_bundle().attributes
+    rows = held_out_rows(corpus, attributes, count=1000)
+    assert set(corpus.column("split")[rows]) == {"valid", "test"}
+    assert set(corpus.column("pitch")[rows]) == set(PITCHES)
+    assert len(rows) == 4 * 9 + 1
+    some = held_out_rows(corpus, attributes, count=10)
+    assert np.array_equal(some, held_out_rows(corpus, attributes, count=10))
+    assert len(some) == 10
+    assert set(some) < set(rows)
+    assert (np.diff(some) > 0).all()
+    assert not np.array_equal(some, held_out_rows(corpus, attributes, count=10, seed=1))
+
+
+def test_a_corpus_that_holds_nothing_back_is_refused(tmp_path: Path) -> None:
+    with CorpusWriter(tmp_path / "c", sample_rate=RATE, samples=SAMPLES, split="given", name="c") as writer:
+        note = Note(id="a", instrument="a", origin="a", seconds=0.25, pitch=60, split="train")
+        writer.add(note, np.full(SAMPLES, 0.1, np.float32))
+    with pytest.raises(UserError, match="holds back no note"):
+        held_out_rows(writer.corpus, tiny_bundle().attributes)
+
+
+def test_conditions_are_the_stored_logits_at_the_bundles_temperature(corpus: Corpus) -> None:
+    attributes = tiny_bundle().attributes
+    rows = held_out_rows(corpus, attributes)
+    target = Conditions.of(corpus, rows, attributes)
+    logits = (
+        ToneTagger().logits(torch.from_numpy(corpus.waves(rows)))[:, 1:].numpy().astype(np.float16).astype(np.float64)
+    )
+    assert np.allclose(target.condition[:, 3:], 1 / (1 + np.exp(-logits / 2.0)), atol=1e-6)
+    assert np.array_equal(np.asarray(PITCHES)[target.condition[:, :3].argmax(1)], corpus.column("pitch")[rows])
+    assert (target.condition[:, :3].sum(1) == 1).all()
+
+
+def test_another_note_is_of_the_same_instrument_and_never_the_note_itself(corpus: Corpus) -> None:
+    rows = np.arange(len(corpus))
+    others = Conditions(corpus, rows, np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0))).another_note()
+    names = corpus.column("instrument")
+    alone = names == "i7"
+    assert (others[alone] == -1).all()
+    assert (others[~alone] >= 0).all()
+    assert (names[others[~alone]] == names[~alone]).all()
+    assert (others[~alone] != rows[~alone]).all()

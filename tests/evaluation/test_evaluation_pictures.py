@@ -1,4 +1,4 @@
-"""Judging digits: scores of judgements that are known in advance; a collapse is what it is said to be."""
+"""Evaluating digits: scores of predictions that are known in advance; a collapse is what it is said to be."""
 
 import numpy as np
 import pytest
@@ -21,18 +21,18 @@ def real(named: np.ndarray) -> Scores:
 
 
 def test_perfect_pictures_score_as_real_ones_do():
-    asked = np.arange(400) % CLASSES
-    scores = scores_of(seen_as(asked), asked, real(asked))
+    target = np.arange(400) % CLASSES
+    scores = scores_of(seen_as(target), target, real(target))
     assert (scores.accuracy, scores.covered, scores.collapsed) == (1.0, 10, "")
     assert scores.inception_score == pytest.approx(10)
     assert scores.variety == pytest.approx([1.0] * CLASSES)
     assert scores.class_accuracy == (1.0,) * CLASSES
 
 
-def test_each_class_is_judged_by_what_was_asked_for():
-    asked = np.arange(400) % CLASSES
-    named = np.where(asked == 3, 8, asked)
-    scores = scores_of(seen_as(named), asked, real(asked))
+def test_each_class_is_scored_by_its_targets():
+    target = np.arange(400) % CLASSES
+    named = np.where(target == 3, 8, target)
+    scores = scores_of(seen_as(named), target, real(target))
     assert scores.accuracy == pytest.approx(0.9)
     assert [share for share, right in zip(scores.shares, scores.class_accuracy, strict=True) if right == 0] == [0.0]
     assert scores.shares[8] == pytest.approx(0.2)
@@ -40,9 +40,9 @@ def test_each_class_is_judged_by_what_was_asked_for():
 
 
 def test_a_generator_of_one_picture_a_class_has_no_variety_though_every_class_is_there():
-    asked = np.arange(400) % CLASSES
-    embedding = np.eye(CLASSES, dtype=np.float32)[asked]
-    scores = scores_of(seen_as(asked, embedding), np.zeros(0, np.int64), real(asked))
+    target = np.arange(400) % CLASSES
+    embedding = np.eye(CLASSES, dtype=np.float32)[target]
+    scores = scores_of(seen_as(target, embedding), np.zeros(0, np.int64), real(target))
     assert scores.accuracy is None
     assert scores.variety == (0.0,) * CLASSES
     assert scores.to_json()["lowest_variety"] == 0

@@ -1,4 +1,4 @@
-"""Table 1 from what was heard: hand-made answers of a classifier, known shares, and what is missing when."""
+"""Table 1 from features: hand-made predictions of a classifier, known shares, and what is missing when."""
 
 from dataclasses import fields, replace
 
@@ -22,12 +22,12 @@ HERTZ = 220.0 * 2 ** (PITCH / 12)
 
 
 def certain(classes: NDArray[np.int64], count: int) -> NDArray[np.float32]:
-    """Logits of somebody who is sure."""
+    """Logits of a certain prediction."""
     return np.where(np.arange(count) == classes[:, None], 200.0, 0.0).astype(np.float32)
 
 
-def heard(seed: int, *, classifier: bool = True, shift: float = 0.0) -> RoleFeatures:
-    """What is heard in notes of instruments that differ, all at their pitch, families 0, 1, 0, 1 …"""
+def features_of(seed: int, *, classifier: bool = True, shift: float = 0.0) -> RoleFeatures:
+    """Features of notes of instruments that differ, all at their pitch, families 0, 1, 0, 1 …"""
     random = np.random.default_rng(seed)
     level = shift + random.normal(size=(INSTRUMENTS, DIMENSION))[GROUPS]
     found: RoleFeatures = {
@@ -59,29 +59,29 @@ def scored(
 
 
 def test_certain_answers_score_the_number_of_classes() -> None:
-    found = scored(heard(0), heard(1))
+    found = scored(features_of(0), features_of(1))
     assert found.notes == NOTES
     assert found.pitch_inception.value == pytest.approx(PITCHES)
-    assert found.family_inception.value == pytest.approx(2)  # of three families, two were ever heard
+    assert found.family_inception.value == pytest.approx(2)  # of three families, two ever occur
     assert found.pitch_by_classifier == Estimate(1.0, 1.0, 1.0, 0.0)
     assert found.pitch_by_f0 == Estimate(1.0, 1.0, 1.0, 0.0)
 
 
-def test_a_classifier_that_hears_one_thing_in_all_scores_one() -> None:
-    sounds = heard(0)
+def test_a_classifier_that_predicts_one_class_always_scores_one() -> None:
+    sounds = features_of(0)
     sounds["classifier"]["pitch"] = certain(np.zeros(NOTES, np.int64), PITCHES)
     sounds["classifier"]["family"] = np.zeros((NOTES, 3), np.float32)  # or has no idea
-    found = scored(sounds, heard(1))
+    found = scored(sounds, features_of(1))
     assert found.pitch_inception == Estimate(1.0, spread=pytest.approx(0, abs=1e-12))
     assert found.family_inception.value == pytest.approx(1)
     assert found.pitch_by_classifier.value == 1 / PITCHES  # right by chance
 
 
 def test_share_of_right_pitches_and_its_error_by_instrument() -> None:
-    sounds, wrong = heard(0), GROUPS < 2  # two instruments of eight are a class off, and a semitone
+    sounds, wrong = features_of(0), GROUPS < 2  # two instruments of eight are a class off, and a semitone
     sounds["classifier"]["pitch"] = certain(np.where(wrong, (PITCH + 1) % PITCHES, PITCH), PITCHES)
     sounds["fundamental"]["f0"] = np.where(wrong, HERTZ * 2 ** (1 / 12), HERTZ * 2 ** (49 / 1200)).astype(np.float32)
-    found = scored(sounds, heard(1))
+    found = scored(sounds, features_of(1))
     for share in (found.pitch_by_classifier, found.pitch_by_f0):
         assert share.value == 0.75
         mean = bootstrap_mean(~wrong, GROUPS, resamples=PROFILE.resamples, seed=1)
@@ -90,22 +90,22 @@ def test_share_of_right_pitches_and_its_error_by_instrument() -> None:
 
 
 def test_a_note_without_a_fundamental_is_not_in_tune() -> None:
-    sounds = heard(0)
+    sounds = features_of(0)
     sounds["fundamental"]["f0"][:12] = np.nan
-    assert scored(sounds, heard(1)).pitch_by_f0.value == 0.75
+    assert scored(sounds, features_of(1)).pitch_by_f0.value == 0.75
 
 
 def test_a_pitch_that_the_classifier_does_not_know_leaves_its_share_out() -> None:
     unknown = np.where(np.arange(NOTES) == 5, -1, PITCH)
-    found = scored(heard(0), heard(1), classes=unknown)
+    found = scored(features_of(0), features_of(1), classes=unknown)
     assert found.pitch_by_classifier == MISSING
-    assert found.pitch_inception.value == pytest.approx(PITCHES)  # which asks for no pitch
-    nothing_asked = scored(heard(0), heard(1), hertz=np.zeros(0), classes=np.zeros(0, np.int64))
-    assert (nothing_asked.pitch_by_classifier, nothing_asked.pitch_by_f0) == (MISSING, MISSING)
+    assert found.pitch_inception.value == pytest.approx(PITCHES)  # which needs no target pitch
+    without_target = scored(features_of(0), features_of(1), hertz=np.zeros(0), classes=np.zeros(0, np.int64))
+    assert (without_target.pitch_by_classifier, without_target.pitch_by_f0) == (MISSING, MISSING)
 
 
 def test_without_a_classifier_its_figures_are_missing_and_kid_is_the_embedders() -> None:
-    sounds, real = heard(0, classifier=False), heard(1, classifier=False)
+    sounds, real = features_of(0, classifier=False), features_of(1, classifier=False)
     found = scored(sounds, real)
     assert (found.pitch_inception, found.family_inception, found.pitch_by_classifier) == (MISSING,) * 3
     pair = real["embedder"]["embedding"], sounds["embedder"]["embedding"]
@@ -113,14 +113,14 @@ def test_without_a_classifier_its_figures_are_missing_and_kid_is_the_embedders()
     assert found.pitch_by_f0.value == 1
 
 
-def test_one_class_tells_nothing() -> None:
-    sounds = heard(0)
+def test_one_class_says_nothing() -> None:
+    sounds = features_of(0)
     sounds["classifier"]["family"] = np.zeros((NOTES, 1), np.float32)
-    assert scored(sounds, heard(1)).family_inception == MISSING
+    assert scored(sounds, features_of(1)).family_inception == MISSING
 
 
 def test_kid_is_in_the_classifiers_space_when_there_is_one() -> None:
-    sounds, real = heard(0, shift=0.5), heard(1)
+    sounds, real = features_of(0, shift=0.5), features_of(1)
     found = scored(sounds, real)
     kernel = kernel_distance(
         real["classifier"]["embedding"], sounds["classifier"]["embedding"],
@@ -131,8 +131,8 @@ def test_kid_is_in_the_classifiers_space_when_there_is_one() -> None:
     assert found.kid.value > 0
 
 
-def test_distances_are_told_with_errors_by_instrument() -> None:
-    sounds, real = heard(0, shift=0.5), heard(1)
+def test_distances_are_reported_with_errors_by_instrument() -> None:
+    sounds, real = features_of(0, shift=0.5), features_of(1)
     mine, theirs = sounds["embedder"]["embedding"], real["embedder"]["embedding"]
     found, reference = scored(sounds, real), Moments().add(theirs)
     assert found.fad.value == pytest.approx(frechet_distance(reference, Moments().add(mine)))
@@ -152,7 +152,7 @@ def test_distances_are_told_with_errors_by_instrument() -> None:
 @pytest.mark.parametrize("few", ["sounds", "reference"])
 def test_frechet_distances_are_left_out_where_notes_are_too_few(notes: int, known: tuple[str, ...], few: str) -> None:
     assert full_rank(notes, DIMENSION) is (len(known) > 0)
-    sounds, real = heard(0, classifier=False), heard(1, classifier=False)
+    sounds, real = features_of(0, classifier=False), features_of(1, classifier=False)
     cut = sounds if few == "sounds" else real
     for tables in cut.values():
         tables.update({name: table[:notes] for name, table in tables.items()})
@@ -166,8 +166,8 @@ def test_frechet_distances_are_left_out_where_notes_are_too_few(notes: int, know
     assert found.kid.value is not None
 
 
-def test_one_instrument_tells_no_error() -> None:
-    found = scored(heard(0), heard(1), groups=np.zeros(NOTES, np.int64))
+def test_one_instrument_has_no_error() -> None:
+    found = scored(features_of(0), features_of(1), groups=np.zeros(NOTES, np.int64))
     for one in fields(found):
         estimate = getattr(found, one.name)
         if one.name not in ("notes", "recall", "coverage", "kid_subsets"):  # the reference has several
@@ -177,20 +177,20 @@ def test_one_instrument_tells_no_error() -> None:
 
 
 def test_the_same_again_and_the_reference_is_not_used_up() -> None:
-    real = heard(1)
+    real = features_of(1)
     reference = Reference(real, PROFILE.neighbours, GROUPS)
     arguments = {"hertz": HERTZ, "pitch_classes": PITCH, "groups": GROUPS, "profile": PROFILE}
-    first = score(heard(0), reference, seed=1, **arguments)
-    score(heard(2), reference, seed=2, **arguments)
-    assert score(heard(0), reference, seed=1, **arguments) == first == scored(heard(0), heard(1))
+    first = score(features_of(0), reference, seed=1, **arguments)
+    score(features_of(2), reference, seed=2, **arguments)
+    assert score(features_of(0), reference, seed=1, **arguments) == first == scored(features_of(0), features_of(1))
     assert reference.parts(1) is reference.parts(1)
-    other = score(heard(0), reference, seed=2, **arguments)
+    other = score(features_of(0), reference, seed=2, **arguments)
     assert (other.fad, other.kid.value) == (first.fad, first.kid.value)
     assert other.fad_infinity != first.fad_infinity
 
 
 def test_real_notes_against_themselves() -> None:
-    real = heard(1)
+    real = features_of(1)
     found = scored(real, real)
     assert found.fad.value == pytest.approx(0, abs=1e-9)
     assert found.fad_infinity.value == pytest.approx(0, abs=1e-5)

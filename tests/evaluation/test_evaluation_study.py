@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
-from tests.evaluation.band_tones import DEAF, SAMPLES, Ear, band_tones
+from tests.evaluation.band_tones import CONSTANT, SAMPLES, BandTagger, band_tones
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
@@ -36,7 +36,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 class Perfect(Synthesizer):
-    """Plays the note of the corpus that is nearest to what is asked for."""
+    """Plays the note of the corpus that is nearest to the condition."""
 
     corpus: Corpus
     conditions: np.ndarray
@@ -49,10 +49,10 @@ class Perfect(Synthesizer):
 def perfect(corpus: Corpus) -> Perfect:
     from darktimbre.evaluation.conditions import Conditions
 
-    player = Perfect(tiny_bundle())
-    player.corpus = corpus
-    player.conditions = Conditions.of(corpus, np.arange(len(corpus)), player.attributes).condition
-    return player
+    instrument = Perfect(tiny_bundle())
+    instrument.corpus = corpus
+    instrument.conditions = Conditions.of(corpus, np.arange(len(corpus)), instrument.attributes).condition
+    return instrument
 
 
 def pitch_alone() -> Synthesizer:
@@ -66,7 +66,7 @@ def pitch_alone() -> Synthesizer:
 
 
 def study(corpus: Corpus, folder: Path, *instruments: Instrument, **changes: Any) -> Study:
-    settings = {"profile": SMALL, "evaluators": Evaluators(Ear(), Ear()), **changes}
+    settings = {"profile": SMALL, "evaluators": Evaluators(BandTagger(), BandTagger()), **changes}
     return Study(
         instruments or (Instrument("tiny", Synthesizer(tiny_bundle())),),
         corpus,
@@ -84,10 +84,10 @@ def found(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Evaluatio
 
 def plain(evaluation: Evaluation) -> dict[str, Any]:
     """All figures but the seconds."""
-    told = evaluation.to_json()
-    for system in told["systems"]:
+    found_ = evaluation.to_json()
+    for system in found_["systems"]:
         system["timing"] = None
-    return told
+    return found_
 
 
 def test_rows_are_real_notes_first_then_no_training_then_the_instruments(found: Evaluation) -> None:
@@ -113,8 +113,8 @@ def test_an_instrument_that_plays_real_notes_scores_as_they_do(found: Evaluation
     perfect, untrained = by_name["perfect"], by_name["untrained"]
     for split in (TRAIN, HELD_OUT):
         control = {one.name: one.correlation.value for one in perfect.control[split].attributes}
-        assert control[DEAF] is None
-        assert min(control[name] for name in NAMES if name != DEAF) > 0.999
+        assert control[CONSTANT] is None
+        assert min(control[name] for name in NAMES if name != CONSTANT) > 0.999
         assert perfect.control[split].mean.value == pytest.approx(1.0, abs=1e-3)
         assert perfect.scores[split].pitch_by_f0.value == 1.0
     real = by_name["real notes"].scores[TRAIN]
@@ -126,22 +126,22 @@ def test_an_instrument_that_plays_real_notes_scores_as_they_do(found: Evaluation
     # The nearest note to a raised condition is one that has more of it, so raising goes the right way.
     assert perfect.increments.mean[0] == 0
     assert perfect.increments.mean[-1] > 0.5
-    assert perfect.variation.latent == pytest.approx(0, abs=1e-9)  # it does not listen to z
+    assert perfect.variation.latent == pytest.approx(0, abs=1e-9)  # it ignores z
     assert perfect.variation.attributes == pytest.approx(1)
     assert perfect.variation.diversity == 0
 
 
-def test_what_pitch_alone_explains_is_told_of_an_instrument_without_attributes(found: Evaluation) -> None:
+def test_what_pitch_alone_explains_is_reported_of_an_instrument_without_attributes(found: Evaluation) -> None:
     alone = next(system for system in found.systems if system.name == "alone")
     assert [one.name for one in alone.control[HELD_OUT].attributes] == list(NAMES)
     assert alone.control[HELD_OUT].mean.value < 0.6
     assert alone.variation.latent == pytest.approx(1)  # nothing else differs at one pitch
 
 
-def test_the_report_knows_its_judges_and_what_was_reduced(found: Evaluation, corpus: Corpus) -> None:
+def test_the_report_names_its_evaluators_and_what_was_reduced(found: Evaluation, corpus: Corpus) -> None:
     facts = found.facts
     assert facts["corpus"]["digest"] == corpus.digest
-    assert facts["teacher"] == {"name": "fake", "digest": Ear.digest}
+    assert facts["teacher"] == {"name": "fake", "digest": BandTagger.digest}
     assert facts["embedding"]["dimension"] == 4
     assert facts["held_out"] == "valid and test"
     assert facts["classifier"] is None
@@ -173,19 +173,19 @@ def test_a_seed_decides_everything_and_a_cache_nothing(corpus: Corpus, tmp_path:
     first = plain(study(corpus, tmp_path / "a").run())
     assert plain(study(corpus, tmp_path / "b").run()) == first
     assert plain(study(corpus, tmp_path / "b", seed=1).run()) != first
-    painted = []
+    rendered = []
     whole = Synthesizer.waves
 
     def counting(self: Synthesizer, condition: Any, latent: Any, batch_size: int = 16) -> np.ndarray:
-        painted.append(len(condition))
+        rendered.append(len(condition))
         return whole(self, condition, latent, batch_size)
 
     monkeypatch.setattr(Synthesizer, "waves", counting)
     assert plain(study(corpus, tmp_path / "a").run()) == first
-    assert sum(painted) <= 2 * SMALL.sounds + 3 + SMALL.sounds  # only what is listened to is made anew
+    assert sum(rendered) <= 2 * SMALL.sounds + 3 + SMALL.sounds  # only the examples are rendered again
 
 
-def test_progress_ends_at_most_at_the_workload_told_before(corpus: Corpus, tmp_path: Path) -> None:
+def test_progress_ends_at_most_at_the_workload_given_before(corpus: Corpus, tmp_path: Path) -> None:
     calls: list[tuple[int, int, str]] = []
     one = study(corpus, tmp_path, update=lambda *at: calls.append(at))
     one.run()
@@ -201,33 +201,33 @@ def test_a_checkpoint_chosen_by_valid_notes_is_reported_on_the_others(corpus: Co
     assert set(corpus.column("split")[one.real.held_out]) == {"test"}
 
 
-def test_cards_tell_the_figures_and_name_what_answers_first(found: Evaluation) -> None:
+def test_cards_hold_the_figures_and_name_what_is_followed_first(found: Evaluation) -> None:
     system = next(one for one in found.systems if one.name == "perfect")
-    told = card_metrics(system, found)
-    assert told["attribute_correlation"]["value"] == pytest.approx(1.0, abs=1e-3)
-    values = list(told["attributes"].values())
+    found_ = card_metrics(system, found)
+    assert found_["attribute_correlation"]["value"] == pytest.approx(1.0, abs=1e-3)
+    values = list(found_["attributes"].values())
     assert values == sorted(values, reverse=True)
-    assert DEAF not in told["attributes"]
-    assert told["frechet_audio_distance_fake"]["value"] == pytest.approx(system.scores[HELD_OUT].fad.value, rel=1e-4)
-    assert "family_inception_score" not in told  # nobody could hear it
+    assert CONSTANT not in found_["attributes"]
+    assert found_["frechet_audio_distance_fake"]["value"] == pytest.approx(system.scores[HELD_OUT].fad.value, rel=1e-4)
+    assert "family_inception_score" not in found_  # there is no classifier
 
 
-class Stranger(Ear):
+class Stranger(BandTagger):
     name, digest = "stranger", "1" * 64
 
 
-class Retrained(Ear):
+class Retrained(BandTagger):
     digest = "0" * 64
 
 
-def test_wrong_pairings_are_refused_in_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
+def test_mismatches_are_refused_in_a_sentence(corpus: Corpus, tmp_path: Path) -> None:
     tiny = Synthesizer(tiny_bundle())
     for evaluators, sentence in (
         (
-            Evaluators(Stranger(), Ear()),
+            Evaluators(Stranger(), BandTagger()),
             "trained on labels by fake .* the teacher given is stranger .* Give --teacher fake",
         ),
-        (Evaluators(Retrained(), Ear()), "with the right --weights"),
+        (Evaluators(Retrained(), BandTagger()), "with the right --weights"),
     ):
         with pytest.raises(UserError, match=sentence):
             study(corpus, tmp_path, evaluators=evaluators)
@@ -256,7 +256,7 @@ def test_a_corpus_of_another_rate_or_longer_notes_is_refused(
         study(writer.corpus, tmp_path / "e")
 
 
-def test_counts_are_the_papers_or_fewer_and_wrong_ones_are_told() -> None:
+def test_counts_are_the_papers_or_fewer_and_wrong_ones_are_refused() -> None:
     assert PAPER.reduced() == ()
     assert (PAPER.notes, PAPER.shift_notes, PAPER.shift_steps) == (10_000, 1_000, 50)
     assert (PAPER.increment_notes, PAPER.increment_attributes, PAPER.increment_steps) == (100, 50, 25)

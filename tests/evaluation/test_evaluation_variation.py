@@ -1,4 +1,4 @@
-"""What moves the sound: instruments that listen to their latent only, to their attributes only, or to both."""
+"""What moves the sound: instruments that depend on their latent only, to their attributes only, or to both."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ PITCHES, NAMES, LATENT = (60, 61, 62), ("Bell", "Horn"), 4
 
 
 @dataclass
-class Asked:
+class Targets:
     """Stands for `Conditions`."""
 
     rows: np.ndarray
@@ -33,10 +33,10 @@ class Toy:
         return latents(seed, count, LATENT)
 
 
-def asked_notes(toy: Toy, count: int = 60) -> Asked:
+def target_notes(toy: Toy, count: int = 60) -> Targets:
     soft = np.random.default_rng(0).random((count, len(toy.names)))
     classes = np.arange(count) % max(1, len(toy.pitches))
-    return Asked(np.arange(count), toy.attributes.condition(classes, soft))
+    return Targets(np.arange(count), toy.attributes.condition(classes, soft))
 
 
 @pytest.fixture
@@ -54,16 +54,16 @@ def embedding(of_latent: float, of_attributes: float, of_both: float = 0.0, of_p
     return embed
 
 
-def test_what_is_listened_to_takes_the_whole_variance_at_equal_pitch(real: np.ndarray) -> None:
+def test_what_the_sound_depends_on_takes_the_whole_variance_at_equal_pitch(real: np.ndarray) -> None:
     toy = Toy()
-    asked = asked_notes(toy)
-    by_latent = variation(toy, asked, real, embedding(1, 0), latents=6, conditions=5, pitches=2)
+    target = target_notes(toy)
+    by_latent = variation(toy, target, real, embedding(1, 0), latents=6, conditions=5, pitches=2)
     assert (by_latent.latent, by_latent.attributes, by_latent.both) == pytest.approx((1, 0, 0), abs=1e-9)
     assert (by_latent.latents, by_latent.conditions, by_latent.pitches) == (6, 5, 2)
-    by_attributes = variation(toy, asked, real, embedding(0, 1), latents=6, conditions=5)
+    by_attributes = variation(toy, target, real, embedding(0, 1), latents=6, conditions=5)
     assert (by_attributes.latent, by_attributes.attributes) == pytest.approx((0, 1), abs=1e-9)
     assert by_attributes.diversity == 0.0
-    both = variation(toy, asked, real, embedding(1, 1, 1), latents=6, conditions=5)
+    both = variation(toy, target, real, embedding(1, 1, 1), latents=6, conditions=5)
     assert both.latent + both.attributes + both.both == pytest.approx(1)
     assert min(both.latent, both.attributes, both.both) > 0
 
@@ -71,22 +71,22 @@ def test_what_is_listened_to_takes_the_whole_variance_at_equal_pitch(real: np.nd
 def test_shares_are_those_of_the_sums_of_squares(real: np.ndarray) -> None:
     """Additive parts: the shares are the plain variances over the latents and over the conditions taken."""
     toy = Toy(pitches=())
-    asked = Asked(np.arange(20), asked_notes(toy, 20).condition)
+    target = Targets(np.arange(20), target_notes(toy, 20).condition)
 
     def embed(condition: np.ndarray, latent: np.ndarray) -> np.ndarray:
         return np.concatenate([latent, 4 * condition], axis=1)
 
-    found = variation(toy, asked, real[:20], embed, latents=30, conditions=20)
+    found = variation(toy, target, real[:20], embed, latents=30, conditions=20)
     moved = toy.latents(0, 30).var(axis=0).sum()
-    told = (4 * asked.condition).var(axis=0).sum()
-    assert found.latent == pytest.approx(moved / (moved + told), rel=1e-4)
+    conditioned = (4 * target.condition).var(axis=0).sum()
+    assert found.latent == pytest.approx(moved / (moved + conditioned), rel=1e-4)
     assert (found.conditions, found.pitches) == (20, 1)
 
 
 def test_distances_are_in_units_of_the_real_notes_deviation(real: np.ndarray) -> None:
     toy = Toy()
-    asked = asked_notes(toy)
-    found = variation(toy, asked, real, embedding(1, 1), latents=40, conditions=3)
+    target = target_notes(toy)
+    found = variation(toy, target, real, embedding(1, 1), latents=40, conditions=3)
     scale = np.sqrt(real.astype(float).var(axis=0).sum())
     drawn = toy.latents(0, 40).astype(float)
     pairs = [np.linalg.norm(drawn[i] - drawn[j]) for i in range(40) for j in range(i)]
@@ -96,22 +96,22 @@ def test_distances_are_in_units_of_the_real_notes_deviation(real: np.ndarray) ->
         mine = real[pitch::3].astype(float)
         apart.append(np.mean([np.linalg.norm(mine[i] - mine[j]) for i in range(len(mine)) for j in range(i)]))
     assert found.real_diversity == pytest.approx(np.mean(apart) / scale, rel=1e-5)
-    larger = variation(toy, asked, 10 * real, embedding(10, 10), latents=40, conditions=3)
+    larger = variation(toy, target, 10 * real, embedding(10, 10), latents=40, conditions=3)
     assert larger.diversity == pytest.approx(found.diversity, rel=1e-4)
     assert larger.latent == pytest.approx(found.latent, rel=1e-4)
 
 
 def test_conditions_are_real_ones_of_their_pitch_each_with_every_latent(real: np.ndarray) -> None:
     toy, seen = Toy(), []
-    asked = asked_notes(toy)
+    target = target_notes(toy)
 
     def embed(condition: np.ndarray, latent: np.ndarray) -> np.ndarray:
         seen.append((condition, latent))
         return latent
 
-    variation(toy, asked, real, embed, latents=4, conditions=5, pitches=2, seed=9)
+    variation(toy, target, real, embed, latents=4, conditions=5, pitches=2, seed=9)
     condition, latent = (one.reshape(2, 4, 5, -1) for one in seen[0])
-    known = {tuple(row) for row in asked.condition}
+    known = {tuple(row) for row in target.condition}
     for pitch in range(2):
         assert len({tuple(row[:3]) for row in condition[pitch].reshape(20, -1)}) == 1
         rows = {tuple(row) for row in condition[pitch].reshape(20, -1)}
@@ -121,21 +121,21 @@ def test_conditions_are_real_ones_of_their_pitch_each_with_every_latent(real: np
         assert (latent[pitch] == latent[pitch][:, :1]).all()  # the same latent at every condition
     assert np.array_equal(latent[0], latent[1])
     assert np.array_equal(latent[0, :, 0], toy.latents(9, 4))
-    variation(toy, asked, real, embed, latents=4, conditions=5, pitches=2, seed=9)
+    variation(toy, target, real, embed, latents=4, conditions=5, pitches=2, seed=9)
     assert np.array_equal(seen[0][0], seen[1][0])
 
 
 def test_an_instrument_without_attributes_has_one_condition_a_pitch(real: np.ndarray) -> None:
     toy = Toy(names=())
-    found = variation(toy, asked_notes(toy), real, lambda condition, latent: latent, latents=6, conditions=5)
+    found = variation(toy, target_notes(toy), real, lambda condition, latent: latent, latents=6, conditions=5)
     assert (found.latent, found.attributes, found.both) == pytest.approx((1, 0, 0), abs=1e-9)
     assert (found.conditions, found.pitches) == (1, 3)
 
 
 def test_repeated_rows_are_taken_once_and_small_pitches_limit_the_conditions(real: np.ndarray) -> None:
     toy = Toy()
-    once = asked_notes(toy, 9)
-    twice = Asked(np.tile(once.rows, 2), np.tile(once.condition, (2, 1)))
+    once = target_notes(toy, 9)
+    twice = Targets(np.tile(once.rows, 2), np.tile(once.condition, (2, 1)))
     first = variation(toy, once, real[:9], embedding(1, 1), latents=4, conditions=16)
     second = variation(toy, twice, np.tile(real[:9], (2, 1)), embedding(1, 1), latents=4, conditions=16)
     assert first == second
@@ -144,9 +144,9 @@ def test_repeated_rows_are_taken_once_and_small_pitches_limit_the_conditions(rea
 
 def test_a_dead_instrument_has_no_shares_and_lone_notes_no_distance(real: np.ndarray) -> None:
     toy = Toy()
-    dead = variation(toy, asked_notes(toy), real, lambda c, z: np.zeros((len(c), 5), np.float32), latents=3)
+    dead = variation(toy, target_notes(toy), real, lambda c, z: np.zeros((len(c), 5), np.float32), latents=3)
     assert np.isnan(dead.latent)
     assert dead.diversity == 0.0
-    alone = variation(toy, asked_notes(toy, 3), real[:3], embedding(1, 1), latents=3)
+    alone = variation(toy, target_notes(toy, 3), real[:3], embedding(1, 1), latents=3)
     assert np.isnan(alone.real_diversity)
     assert alone.conditions == 1

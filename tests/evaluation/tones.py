@@ -1,4 +1,4 @@
-"""A corpus of harmonic tones and a teacher that hears their brightness and loudness: small material for evaluations."""
+"""A corpus of harmonic tones and a teacher of their brightness and loudness: small data for evaluations."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from darktimbre.tagging.tag import tag_corpus
 RATE, SAMPLES = 8000, 2000
 
 
-class Ear:
+class ToneTagger:
     """A teacher whose logits are brightness and loudness; its third label is constant."""
 
     name, digest, sample_rate, labels = "fake", DIGEST, RATE, ("Nothing", *NAMES)
@@ -53,5 +53,5 @@ def tone_corpus(path: Path) -> Corpus:
         add(4, 91, None)
         add(7, 0, 60)
     opened = Corpus.open(path)
-    tag_corpus(opened, Ear())
+    tag_corpus(opened, ToneTagger())
     return opened

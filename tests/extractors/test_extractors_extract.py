@@ -1,4 +1,4 @@
-"""Extraction in blocks: nothing hangs on their size, each is rendered once, and a killed evaluation goes on."""
+"""Extraction in blocks: nothing depends on their size, each is rendered once, and a killed evaluation resumes."""
 
 import multiprocessing
 import os
@@ -21,19 +21,19 @@ from darktimbre.teachers.tagger import load
 
 
 class Counted(Source):
-    """Sounds that are their own numbers; `asked` lists the stretches that were rendered."""
+    """Sounds that are their own numbers; `rendered` lists the ranges that were asked of it."""
 
     def __init__(self, count: int, samples: int = 8, digest: str = "a" * 64) -> None:
-        asked: list[tuple[int, int]] = []
+        rendered: list[tuple[int, int]] = []
 
         def waves(first: int, stop: int) -> np.ndarray:
-            asked.append((first, stop))
+            rendered.append((first, stop))
             return np.repeat(np.arange(first, stop, dtype=np.float32)[:, None], samples, axis=1)
 
         super().__init__("numbers", digest, count, 8000, samples, waves)
-        object.__setattr__(self, "asked", asked)
+        object.__setattr__(self, "rendered", rendered)
 
-    asked: list[tuple[int, int]]
+    rendered: list[tuple[int, int]]
 
 
 class Echo:
@@ -48,10 +48,10 @@ class Echo:
         return {"number": waves[:, 0].astype(np.float64) * self.factor, "wave": waves[:, : self.width]}
 
 
-def test_sounds_and_features_do_not_hang_on_the_block() -> None:
-    player, random = Synthesizer(tiny_bundle()), np.random.default_rng(0)
-    condition = player.attributes.condition([n % 3 for n in range(70)], random.random((70, len(NAMES))))
-    source = generated_source(player, condition, player.latents(0, 70))
+def test_sounds_and_features_do_not_depend_on_the_block() -> None:
+    synthesizer, random = Synthesizer(tiny_bundle()), np.random.default_rng(0)
+    condition = synthesizer.attributes.condition([n % 3 for n in range(70)], random.random((70, len(NAMES))))
+    source = generated_source(synthesizer, condition, synthesizer.latents(0, 70))
     teacher = TeacherExtractor(load("embedded"), None)
     fundamental, echo = PitchExtractor(source.sample_rate), Echo(width=SAMPLES)
     small, large = (extract(source, [teacher, fundamental, echo], cache=None, block=block) for block in (16, 64))
@@ -63,18 +63,18 @@ def test_sounds_and_features_do_not_hang_on_the_block() -> None:
             assert np.allclose(values, large[name][key], rtol=1e-5, atol=1e-5, equal_nan=True), (name, key)
 
 
-def test_each_block_is_rendered_once_for_all_who_have_not_heard_it(tmp_path: Path) -> None:
+def test_each_block_is_rendered_once_for_all_that_lack_it(tmp_path: Path) -> None:
     source, first, second = Counted(10), Echo("one"), Echo("two", 2.0)
-    told: list[int] = []
-    heard = extract(source, [first], cache=tmp_path, block=4)
-    assert source.asked == [(0, 4), (4, 8), (8, 10)]
-    both = extract(source, [first, second], cache=tmp_path, block=4, progress=told.append)
-    assert source.asked[3:] == [(0, 4), (4, 8), (8, 10)]
+    counted: list[int] = []
+    found = extract(source, [first], cache=tmp_path, block=4)
+    assert source.rendered == [(0, 4), (4, 8), (8, 10)]
+    both = extract(source, [first, second], cache=tmp_path, block=4, progress=counted.append)
+    assert source.rendered[3:] == [(0, 4), (4, 8), (8, 10)]
     assert (first.notes, second.notes) == (10, 10)
     again = extract(source, [second, first], cache=tmp_path, block=4)
-    assert len(source.asked) == 6
-    assert told == [4, 4, 2]
-    assert np.array_equal(heard["one"]["number"], np.arange(10))
+    assert len(source.rendered) == 6
+    assert counted == [4, 4, 2]
+    assert np.array_equal(found["one"]["number"], np.arange(10))
     for answer in (both, again):
         assert np.array_equal(answer["one"]["number"], np.arange(10))
         assert np.array_equal(answer["two"]["number"], 2 * np.arange(10))
@@ -89,21 +89,21 @@ def test_without_a_cache_nothing_is_written(tmp_path: Path, monkeypatch: pytest.
 
 def test_other_sounds_another_listener_and_another_block_are_heard_for_themselves(tmp_path: Path) -> None:
     extract(Counted(10), [Echo()], cache=tmp_path, block=4)
-    for source, listener, block in (
+    for source, extractor, block in (
         (Counted(10, digest="b" * 64), Echo(), 4),
         (Counted(10), Echo(factor=2.0), 4),
         (Counted(10), Echo(), 5),
     ):
-        heard = extract(source, [listener], cache=tmp_path, block=block)
-        assert listener.notes == 10
-        assert np.array_equal(heard["echo"]["number"], listener.factor * np.arange(10))
+        found = extract(source, [extractor], cache=tmp_path, block=block)
+        assert extractor.notes == 10
+        assert np.array_equal(found["echo"]["number"], extractor.factor * np.arange(10))
 
 
 def files(cache: Path) -> list[Path]:
     return sorted(cache.rglob("*.heard"))
 
 
-@pytest.mark.parametrize("harm", ["cut short", "a bit flipped", "empty", "another block's", "another listener's"])
+@pytest.mark.parametrize("harm", ["cut short", "a bit flipped", "empty", "another block's", "another extractor's"])
 def test_what_was_damaged_or_is_of_something_else_is_heard_anew(tmp_path: Path, harm: str) -> None:
     extract(Counted(12), [Echo()], cache=tmp_path / "cache", block=4)
     extract(Counted(12), [Echo(factor=3.0)], cache=tmp_path / "other", block=4)
@@ -113,18 +113,18 @@ def test_what_was_damaged_or_is_of_something_else_is_heard_anew(tmp_path: Path, 
         "a bit flipped": whole[:-90] + bytes([whole[-90] ^ 1]) + whole[-89:],
         "empty": b"",
         "another block's": files(tmp_path / "cache")[0].read_bytes(),
-        "another listener's": files(tmp_path / "other")[1].read_bytes(),
+        "another extractor's": files(tmp_path / "other")[1].read_bytes(),
     }
     victim.write_bytes(harmed[harm])
     source = Counted(12)
-    heard = extract(source, [Echo()], cache=tmp_path / "cache", block=4)
-    assert source.asked == [(4, 8)]
-    assert np.array_equal(heard["echo"]["number"], np.arange(12))
+    found = extract(source, [Echo()], cache=tmp_path / "cache", block=4)
+    assert source.rendered == [(4, 8)]
+    assert np.array_equal(found["echo"]["number"], np.arange(12))
     assert victim.read_bytes() == whole  # mended
 
 
 def killed(cache: Path, where: str, last: int) -> None:
-    """Listens until the `last` time that something is heard, or put into its place in the cache."""
+    """Extracts until the `last` time that features are computed, or put into the cache."""
     echo, calls = Echo(), 0
 
     def die(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,14 +137,14 @@ def killed(cache: Path, where: str, last: int) -> None:
 
         return counted
 
-    if where == "hearing":
+    if where == "extracting":
         echo.extract = die(echo.extract)  # type: ignore[method-assign]
     else:
         os.replace = die(os.replace)
     extract(Counted(20), [echo], cache=cache, block=4)
 
 
-@pytest.mark.parametrize("where", ["hearing", "writing"])
+@pytest.mark.parametrize("where", ["extracting", "writing"])
 def test_after_kill_9_only_the_missing_blocks_are_rendered(tmp_path: Path, where: str) -> None:
     victim = multiprocessing.get_context("fork").Process(target=killed, args=(tmp_path, where, 4))
     victim.start()
@@ -153,12 +153,12 @@ def test_after_kill_9_only_the_missing_blocks_are_rendered(tmp_path: Path, where
     assert len(files(tmp_path)) == 3
     assert len(list(tmp_path.rglob("*.partial"))) == (where == "writing")
     source = Counted(20)
-    told: list[int] = []
-    heard = extract(source, [Echo()], cache=tmp_path, block=4, progress=told.append)
-    assert source.asked == [(12, 16), (16, 20)]
-    assert sum(told) == 20
+    counted: list[int] = []
+    found = extract(source, [Echo()], cache=tmp_path, block=4, progress=counted.append)
+    assert source.rendered == [(12, 16), (16, 20)]
+    assert sum(counted) == 20
     untouched = extract(Counted(20), [Echo()], cache=None, block=20)
-    assert all(np.array_equal(heard["echo"][key], untouched["echo"][key]) for key in ("number", "wave"))
+    assert all(np.array_equal(found["echo"][key], untouched["echo"][key]) for key in ("number", "wave"))
     assert len(files(tmp_path)) == 5
     assert not list(tmp_path.rglob("*.partial"))
 
@@ -167,14 +167,14 @@ def test_four_thousand_notes_take_the_memory_of_a_block_and_the_features(tmp_pat
     notes, samples, block, width = 4000, 16000, 64, 256
     source, echo = Counted(notes, samples), Echo(width=width)
     features, sounds = notes * (width + 1) * 4, block * samples * 4  # bytes; all sounds would be 256 MB
-    for _ in ("heard", "kept"):
+    for _ in ("extracted", "cached"):
         tracemalloc.start()
         try:
-            heard = extract(source, [echo], cache=tmp_path, block=block)
+            found = extract(source, [echo], cache=tmp_path, block=block)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        assert np.array_equal(heard["echo"]["number"], np.arange(notes))
+        assert np.array_equal(found["echo"]["number"], np.arange(notes))
         assert peak < features + 3 * sounds
-    assert max(stop - first for first, stop in source.asked) == block
-    assert len(source.asked) == -(-notes // block)
+    assert max(stop - first for first, stop in source.rendered) == block
+    assert len(source.rendered) == -(-notes // block)

@@ -1,4 +1,4 @@
-"""Who listens: what is said of a note does not hang on the notes beside it, and what is compared is heard alike."""
+"""Extractors: the features of a note do not depend on the notes beside it, and what is compared is extracted alike."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.bundle.tiny import NAMES
-from tests.evaluation.tones import RATE, SAMPLES, Ear, tone_corpus
+from tests.evaluation.tones import RATE, SAMPLES, ToneTagger, tone_corpus
 
 from darktimbre.extractors.extractors import (
     BATCH,
@@ -49,7 +49,7 @@ class Networks:
         return SimpleNamespace(pitch=found[:, :3], family=found[:, 3:5], embedding=found[:, 5:])
 
 
-def listeners() -> list[Extractor]:
+def extractors() -> list[Extractor]:
     embedded = load("embedded")
     return [
         TeacherExtractor(embedded, None),
@@ -61,12 +61,12 @@ def listeners() -> list[Extractor]:
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_what_is_heard_of_a_note_does_not_hang_on_its_neighbours(number: int) -> None:
-    listener, waves = listeners()[number], tones(np.geomspace(80, 900, NOTES))
-    whole = listener.extract(waves, RATE)
+def test_features_of_a_note_do_not_depend_on_its_neighbours(number: int) -> None:
+    extractor, waves = extractors()[number], tones(np.geomspace(80, 900, NOTES))
+    whole = extractor.extract(waves, RATE)
     for size in (7, BATCH):
         for first in range(0, NOTES, size):
-            part = listener.extract(waves[first : first + size], RATE)
+            part = extractor.extract(waves[first : first + size], RATE)
             assert part.keys() == whole.keys()
             for name, values in part.items():
                 wanted = whole[name][first : first + size]
@@ -74,33 +74,33 @@ def test_what_is_heard_of_a_note_does_not_hang_on_its_neighbours(number: int) ->
                 assert np.allclose(values, wanted, rtol=1e-3 if name == "logits" else 1e-5, atol=1e-5, equal_nan=True)
 
 
-def test_the_last_batch_is_filled_up_and_what_fills_it_is_not_heard() -> None:
+def test_the_last_batch_is_filled_up_and_what_fills_it_is_dropped() -> None:
     networks = Networks()
-    heard = ClassifierExtractor(networks).extract(tones(np.full(NOTES, 200.0)), RATE)  # type: ignore[arg-type]
+    found = ClassifierExtractor(networks).extract(tones(np.full(NOTES, 200.0)), RATE)  # type: ignore[arg-type]
     assert networks.batches == [BATCH] * 2
-    assert {name: len(values) for name, values in heard.items()} == {
+    assert {name: len(values) for name, values in found.items()} == {
         "pitch": NOTES,
         "family": NOTES,
         "embedding": NOTES,
     }
 
 
-def test_a_teacher_hears_as_when_the_corpus_was_tagged(tmp_path) -> None:
+def test_a_teacher_predicts_as_when_the_corpus_was_tagged(tmp_path) -> None:
     corpus = tone_corpus(tmp_path / "tones")
-    heard = TeacherExtractor(Ear(), NAMES).extract(corpus.waves(np.arange(len(corpus))), RATE)
+    found = TeacherExtractor(ToneTagger(), NAMES).extract(corpus.waves(np.arange(len(corpus))), RATE)
     tags = Tags.open(corpus.path, "fake")
-    assert heard.keys() == {"logits"}
-    assert np.array_equal(heard["logits"], tags.logits()[:, tags.columns(NAMES)])
+    assert found.keys() == {"logits"}
+    assert np.array_equal(found["logits"], tags.logits()[:, tags.columns(NAMES)])
 
 
-def test_a_teacher_asked_for_all_tells_labels_and_embedding() -> None:
+def test_a_teacher_of_all_labels_gives_labels_and_embedding() -> None:
     teacher, waves = load("embedded"), tones(np.array([110.0, 440.0]), rate=16000)
-    heard = TeacherExtractor(teacher, None).extract(waves, 16000)
+    found = TeacherExtractor(teacher, None).extract(waves, 16000)
     names = (teacher.labels[200], teacher.labels[3])
     some = TeacherExtractor(teacher, names).extract(waves, 16000)
-    assert np.array_equal(heard["logits"][:, [200, 3]], some["logits"])
-    assert np.allclose(heard["embedding"], teacher.embed(torch.from_numpy(waves)).numpy(), atol=1e-5)
-    assert np.array_equal(EmbeddingExtractor(teacher).extract(waves, 16000)["embedding"], heard["embedding"])
+    assert np.array_equal(found["logits"][:, [200, 3]], some["logits"])
+    assert np.allclose(found["embedding"], teacher.embed(torch.from_numpy(waves)).numpy(), atol=1e-5)
+    assert np.array_equal(EmbeddingExtractor(teacher).extract(waves, 16000)["embedding"], found["embedding"])
 
 
 def test_sounds_of_another_rate_are_brought_to_the_teachers() -> None:
@@ -110,14 +110,14 @@ def test_sounds_of_another_rate_are_brought_to_the_teachers() -> None:
     assert np.linalg.norm(one - other) < 0.05 * np.linalg.norm(one)
 
 
-def test_the_fundamental_is_found_at_the_ends_of_a_piano_when_the_search_is_told_of_them() -> None:
+def test_the_fundamental_is_found_at_the_ends_of_a_piano_when_the_search_knows_them() -> None:
     rate, ends = 16000, np.array([27.5, 4186.0])
     waves = tones(ends, seconds=0.5, rate=rate)
     found = PitchExtractor(rate, ends).extract(waves, rate)
     assert (np.abs(1200 * np.log2(found["f0"] / ends)) < 50).all()
     assert (found["confidence"] > 0.8).all()
-    untold = PitchExtractor(rate).extract(waves, rate)["f0"]
-    assert not (np.abs(1200 * np.log2(untold / ends)) < 50).any()
+    default = PitchExtractor(rate).extract(waves, rate)["f0"]
+    assert not (np.abs(1200 * np.log2(default / ends)) < 50).any()
     assert PitchExtractor(rate, np.array([200.0])).digest == PitchExtractor(rate).digest
     assert PitchExtractor(rate, ends).digest != PitchExtractor(rate).digest
 
@@ -127,26 +127,26 @@ def test_noise_has_no_fundamental() -> None:
     assert np.isnan(PitchExtractor(RATE).extract(noise, RATE)["f0"]).all()
 
 
-def test_digests_tell_apart_all_that_the_answer_follows_from() -> None:
-    ear, other = Ear(), Ear()
+def test_digests_differ_with_all_that_features_depend_on() -> None:
+    tagger, other = ToneTagger(), ToneTagger()
     other.digest = "0" * 64
     each = [
-        TeacherExtractor(ear, None),
-        TeacherExtractor(ear, ()),
-        TeacherExtractor(ear, NAMES),
-        TeacherExtractor(ear, NAMES[::-1]),
+        TeacherExtractor(tagger, None),
+        TeacherExtractor(tagger, ()),
+        TeacherExtractor(tagger, NAMES),
+        TeacherExtractor(tagger, NAMES[::-1]),
         TeacherExtractor(other, NAMES),
-        EmbeddingExtractor(ear),
+        EmbeddingExtractor(tagger),
         EmbeddingExtractor(other),
         PitchExtractor(RATE),
     ]
     assert len({one.digest for one in each}) == len(each)
-    assert TeacherExtractor(Ear(), NAMES).digest == TeacherExtractor(ear, NAMES).digest
+    assert TeacherExtractor(ToneTagger(), NAMES).digest == TeacherExtractor(tagger, NAMES).digest
 
 
 def test_a_label_that_the_teacher_does_not_know_is_refused() -> None:
     with pytest.raises(UserError, match="fake does not know 'Kazoo'"):
-        TeacherExtractor(Ear(), ("Trumpet", "Kazoo"))
+        TeacherExtractor(ToneTagger(), ("Trumpet", "Kazoo"))
 
 
 def test_a_classifier_of_another_length_or_rate_is_refused() -> None:
@@ -157,7 +157,7 @@ def test_a_classifier_of_another_length_or_rate_is_refused() -> None:
         ClassifierExtractor(Networks()).extract(waves[:, :1999], RATE)  # type: ignore[arg-type]
 
 
-def test_an_answer_that_is_no_number_is_not_passed_on() -> None:
+def test_features_that_are_no_number_are_refused() -> None:
     waves = tones(np.full(5, 200.0))
     waves[2] = 0  # this classifier divides by loudness
 

@@ -16,7 +16,7 @@ def threads(request: pytest.FixtureRequest) -> int:
     torch.set_num_threads(before)
 
 
-def test_stretches_come_back_in_order_and_cover_everything(threads: int) -> None:
+def test_ranges_come_back_in_order_and_cover_everything(threads: int) -> None:
     assert in_parallel(lambda first, stop: (first, stop), 10, 4) == [(0, 4), (4, 8), (8, 10)]
     assert in_parallel(lambda first, stop: (first, stop), 4, 9) == [(0, 4)]
 

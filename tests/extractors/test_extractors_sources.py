@@ -1,4 +1,4 @@
-"""Sounds under evaluation: the same in any portions, named by all they follow from, cut and refused as is right."""
+"""Sounds under evaluation: the same in any portions, named by all they depend on, cut and refused as is right."""
 
 from collections.abc import Callable
 
@@ -30,14 +30,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 @pytest.fixture(scope="module")
-def player() -> Synthesizer:
+def synthesizer() -> Synthesizer:
     return Synthesizer(tiny_bundle())
 
 
-def asked(player: Synthesizer, count: int = NOTES) -> tuple[np.ndarray, np.ndarray]:
+def conditioned(synthesizer: Synthesizer, count: int = NOTES) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     labels = random.random((count, len(NAMES))).astype(np.float32)
-    return player.attributes.condition([row % 3 for row in range(count)], labels), player.latents(5, count)
+    return synthesizer.attributes.condition([row % 3 for row in range(count)], labels), synthesizer.latents(5, count)
 
 
 def in_portions(source: Source, size: int) -> np.ndarray:
@@ -46,12 +46,12 @@ def in_portions(source: Source, size: int) -> np.ndarray:
     )
 
 
-def test_a_stretch_is_the_same_whatever_portions_it_is_made_in(corpus: Corpus, player: Synthesizer) -> None:
+def test_a_range_is_the_same_whatever_portions_it_is_made_in(corpus: Corpus, synthesizer: Synthesizer) -> None:
     rows = np.random.default_rng(1).permutation(len(corpus))[:NOTES]
     sources = (
         real_source(corpus, rows),
-        generated_source(player, *asked(player)),
-        round_trip_source(player, corpus, rows),
+        generated_source(synthesizer, *conditioned(synthesizer)),
+        round_trip_source(synthesizer, corpus, rows),
     )
     for source in sources:
         whole = source.waves(0, source.count)
@@ -64,19 +64,19 @@ def test_a_stretch_is_the_same_whatever_portions_it_is_made_in(corpus: Corpus, p
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_sound_has_the_same_bits_with_any_number_of_threads(
-    corpus: Corpus, player: Synthesizer, threads: int
+    corpus: Corpus, synthesizer: Synthesizer, threads: int
 ) -> None:
-    condition, latent = asked(player)
-    plain = np.concatenate([player.waves(condition[n], latent[n]) for n in range(NOTES)])
+    condition, latent = conditioned(synthesizer)
+    plain = np.concatenate([synthesizer.waves(condition[n], latent[n]) for n in range(NOTES)])
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        made = generated_source(player, condition, latent).waves(0, NOTES)
-        copied = round_trip_source(player, corpus, np.arange(NOTES)).waves(0, NOTES)
+        made = generated_source(synthesizer, condition, latent).waves(0, NOTES)
+        copied = round_trip_source(synthesizer, corpus, np.arange(NOTES)).waves(0, NOTES)
     finally:
         torch.set_num_threads(before)
     assert np.array_equal(made, plain)
-    assert np.array_equal(copied, round_trip_source(player, corpus, np.arange(NOTES)).waves(0, NOTES))
+    assert np.array_equal(copied, round_trip_source(synthesizer, corpus, np.arange(NOTES)).waves(0, NOTES))
 
 
 def test_real_notes_are_the_rows_in_their_order(corpus: Corpus) -> None:
@@ -84,51 +84,53 @@ def test_real_notes_are_the_rows_in_their_order(corpus: Corpus) -> None:
     assert np.array_equal(real_source(corpus, rows).waves(1, 4), corpus.waves(rows[1:]))
 
 
-def test_a_round_trip_gives_back_the_note_and_not_another(corpus: Corpus, player: Synthesizer) -> None:
+def test_a_round_trip_gives_back_the_note_and_not_another(corpus: Corpus, synthesizer: Synthesizer) -> None:
     rows = np.arange(9)
-    made, notes = round_trip_source(player, corpus, rows).waves(0, 9), corpus.waves(rows)
+    made, notes = round_trip_source(synthesizer, corpus, rows).waves(0, 9), corpus.waves(rows)
     error = ((made - notes) ** 2).sum(1) / (notes**2).sum(1)
     assert (error < 0.05).all(), error
 
 
-def test_the_digest_changes_with_everything_the_sound_follows_from(corpus: Corpus, player: Synthesizer) -> None:
-    condition, latent = asked(player)
+def test_the_digest_changes_with_everything_the_sound_depends_on(corpus: Corpus, synthesizer: Synthesizer) -> None:
+    condition, latent = conditioned(synthesizer)
     louder, moved = condition.copy(), latent.copy()
     louder[3, 4] += np.float32(1e-6)
     moved[0, 0] = np.nextafter(moved[0, 0], np.float32(9))
-    weights = {name: tensor.clone() for name, tensor in player.bundle.weights.items()}
+    weights = {name: tensor.clone() for name, tensor in synthesizer.bundle.weights.items()}
     changed = next(name for name in weights if name.endswith("weight"))
     weights[changed].view(-1)[0] += 1e-3
-    retrained = Synthesizer(Bundle(player.bundle.config, weights))
-    codec = {**player.bundle.config["codec"], "low": -9.0, "high": 3.5}
-    rescaled = Synthesizer(Bundle({**player.bundle.config, "codec": codec}, player.bundle.weights))
-    slope = {**player.bundle.config["network"], "negative_slope": 0.1}
-    bent = Synthesizer(Bundle({**player.bundle.config, "network": slope}, player.bundle.weights))
+    retrained = Synthesizer(Bundle(synthesizer.bundle.config, weights))
+    codec = {**synthesizer.bundle.config["codec"], "low": -9.0, "high": 3.5}
+    rescaled = Synthesizer(Bundle({**synthesizer.bundle.config, "codec": codec}, synthesizer.bundle.weights))
+    slope = {**synthesizer.bundle.config["network"], "negative_slope": 0.1}
+    bent = Synthesizer(Bundle({**synthesizer.bundle.config, "network": slope}, synthesizer.bundle.weights))
     rows = np.arange(NOTES)
     different = [
-        generated_source(player, condition, latent),
-        generated_source(player, louder, latent),
-        generated_source(player, condition, moved),
-        generated_source(player, condition[::-1], latent[::-1]),
-        generated_source(player, condition[:-1], latent[:-1]),
-        generated_source(player, condition, latent, samples=SAMPLES // 2),
+        generated_source(synthesizer, condition, latent),
+        generated_source(synthesizer, louder, latent),
+        generated_source(synthesizer, condition, moved),
+        generated_source(synthesizer, condition[::-1], latent[::-1]),
+        generated_source(synthesizer, condition[:-1], latent[:-1]),
+        generated_source(synthesizer, condition, latent, samples=SAMPLES // 2),
         generated_source(retrained, condition, latent),
         generated_source(rescaled, condition, latent),
         generated_source(bent, condition, latent),
         real_source(corpus, rows),
         real_source(corpus, rows[::-1]),
         real_source(corpus, rows[:-1]),
-        round_trip_source(player, corpus, rows),
-        round_trip_source(player, corpus, rows[:-1]),
+        round_trip_source(synthesizer, corpus, rows),
+        round_trip_source(synthesizer, corpus, rows[:-1]),
         round_trip_source(rescaled, corpus, rows),
     ]
     assert len({source.digest for source in different}) == len(different)
 
 
-def test_the_digest_does_not_hang_on_who_asks_or_how_the_arrays_lie(corpus: Corpus, player: Synthesizer) -> None:
-    condition, latent = asked(player)
+def test_the_digest_does_not_depend_on_the_object_or_how_the_arrays_lie(
+    corpus: Corpus, synthesizer: Synthesizer
+) -> None:
+    condition, latent = conditioned(synthesizer)
     again = Synthesizer(tiny_bundle())
-    one = generated_source(player, condition, latent)
+    one = generated_source(synthesizer, condition, latent)
     other = generated_source(again, np.asfortranarray(condition), latent.astype(np.float64), samples=SAMPLES)
     assert one.digest == other.digest
     assert np.array_equal(one.waves(2, 5), other.waves(2, 5))
@@ -136,10 +138,10 @@ def test_the_digest_does_not_hang_on_who_asks_or_how_the_arrays_lie(corpus: Corp
     assert real_source(corpus, rows).digest == real_source(Corpus.open(corpus.path), rows.astype(np.int32)).digest
 
 
-def test_a_longer_note_is_cut_and_fades_out_in_its_last_ten_milliseconds(player: Synthesizer) -> None:
-    condition, latent = asked(player, 4)
-    whole = generated_source(player, condition, latent).waves(0, 4)
-    short = generated_source(player, condition, latent, samples=SAMPLES // 4)
+def test_a_longer_note_is_cut_and_fades_out_in_its_last_ten_milliseconds(synthesizer: Synthesizer) -> None:
+    condition, latent = conditioned(synthesizer, 4)
+    whole = generated_source(synthesizer, condition, latent).waves(0, 4)
+    short = generated_source(synthesizer, condition, latent, samples=SAMPLES // 4)
     cut, fade = short.waves(0, 4), RATE // 100
     assert short.samples == SAMPLES // 4
     assert cut.shape == (4, SAMPLES // 4)
@@ -150,34 +152,34 @@ def test_a_longer_note_is_cut_and_fades_out_in_its_last_ten_milliseconds(player:
     assert np.abs(whole[:, SAMPLES // 4 - 1]).max() > 0  # there was something to fade
 
 
-def refusals(corpus: Corpus, player: Synthesizer) -> dict[str, Callable[[], object]]:
-    condition, latent = asked(player, 3)
+def refusals(corpus: Corpus, synthesizer: Synthesizer) -> dict[str, Callable[[], object]]:
+    condition, latent = conditioned(synthesizer, 3)
     other = tiny_bundle()
     other.config["codec"]["sample_rate"] = 11025
     fast = Synthesizer(other)
     return {
-        "2000 samples, 8000 are needed": lambda: generated_source(player, condition, latent, samples=8000),
+        "2000 samples, 8000 are needed": lambda: generated_source(synthesizer, condition, latent, samples=8000),
         "another length or rate than the instrument's": lambda: round_trip_source(fast, corpus, np.arange(3)),
     }
 
 
 @pytest.mark.parametrize("number", range(2))
-def test_what_does_not_compare_is_refused(corpus: Corpus, player: Synthesizer, number: int) -> None:
-    sentence, ask = list(refusals(corpus, player).items())[number]
+def test_what_does_not_compare_is_refused(corpus: Corpus, synthesizer: Synthesizer, number: int) -> None:
+    sentence, build = list(refusals(corpus, synthesizer).items())[number]
     with pytest.raises(UserError, match=sentence):
-        ask()
+        build()
 
 
-def test_the_untrained_network_keeps_what_was_fitted_and_nothing_that_was_learnt() -> None:
+def test_the_untrained_network_keeps_what_was_fitted_and_nothing_that_was_trained() -> None:
 
     bundle = tiny_bundle()
     plan = bundle.network.model_copy(update={"whiten": True})
     torch.manual_seed(1)
-    learnt = Generator(plan)
-    assert learnt.whiten is not None
-    learnt.whiten.fit(torch.rand(50, len(NAMES)))
+    trained = Generator(plan)
+    assert trained.whiten is not None
+    trained.whiten.fit(torch.rand(50, len(NAMES)))
     config = {**bundle.config, "network": plan.model_dump(mode="json")}
-    synthesizer = Synthesizer(Bundle(config, learnt.state_dict()))
+    synthesizer = Synthesizer(Bundle(config, trained.state_dict()))
     before = torch.random.get_rng_state()
     fresh = untrained(synthesizer, seed=0)
     assert torch.equal(before, torch.random.get_rng_state())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.bundle.tiny import tiny_bundle
-from tests.evaluation.band_tones import Ear, band_tones
+from tests.evaluation.band_tones import BandTagger, band_tones
 from tests.evaluation.tones import RATE, SAMPLES
 from typer.testing import CliRunner, Result
 
@@ -94,7 +94,7 @@ def design(folder: Path):
 
 @pytest.fixture(autouse=True)
 def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
     monkeypatch.setattr(pipeline, "installed_soundfonts", list)
     monkeypatch.setattr(pipeline, "estimate_times", lambda runs, device: None)
     monkeypatch.setitem(experiment_plans.EXPERIMENTS, "tiny", design(tmp_path))
@@ -147,7 +147,7 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory):
     """An uninterrupted experiment: (folder of runs, of the report, what was said, what the evaluation was asked)."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
         patched.setitem(experiment_plans.EXPERIMENTS, "tiny", design(folder))
         patched.setattr(pipeline, "estimate_times", lambda runs, device: None)
         calls = unevaluated(patched)
@@ -344,10 +344,10 @@ def test_list_of_the_users_own_is_kept_and_the_classifier_follows_it(tmp_path) -
     (tmp_path / "listening.yaml").write_text(LISTENING)
     classifier = Variant("classifier", str(tmp_path / "listening.yaml"), ("data.attributes=2",), role="classifier")
     instrument = Variant("T=1", str(tmp_path / "tiny.yaml"), ("data.attributes=1",))
-    pipeline.tag(corpus, Ear(), [classifier, instrument], console)
+    pipeline.tag(corpus, BandTagger(), [classifier, instrument], console)
     assert len(read_attributes(corpus.path, "fake")) == 1
     assert run_of(classifier, corpus, tmp_path).recipe.data.attributes == 1
-    pipeline.tag(corpus, Ear(), [classifier, Variant("T=1", str(tmp_path / "tiny.yaml"))], console)
+    pipeline.tag(corpus, BandTagger(), [classifier, Variant("T=1", str(tmp_path / "tiny.yaml"))], console)
     assert len(read_attributes(corpus.path, "fake")) == 2
     assert run_of(classifier, corpus, tmp_path).recipe == classifier.resolved()
 

@@ -151,7 +151,7 @@ def test_done_once_nothing_is_done_again(whole, monkeypatch) -> None:
     before.pop(run / "quickstart.json")
     for room, name in (
         (pipeline, "render_builtin"),
-        (pipeline, "quick_report"),
+        (pipeline, "Validation"),
         (pipeline, "render_scale"),
         (gan.GanTask, "step"),
     ):

@@ -67,11 +67,13 @@ def evaluate(
             classifier=classifier, counts=counts, quick=quick, seed=seed, say=console.say, warn=console.warn,
         )  # fmt: skip
         return
-    evaluate_bundles(
-        chosen, corpus, out, teacher=teacher, weights=weights, classifier=classifier, embedding=embedding,
-        embedding_weights=embedding_weights, quick=quick, counts=counts, fad=not no_fad, card=not no_card, seed=seed,
-        device=device,
-    )  # fmt: skip
+    with console.progress("preparing") as update:
+        evaluation.evaluate(
+            chosen, corpus, out, teacher=teacher, weights=weights, classifier=classifier, embedding=embedding,
+            embedding_weights=embedding_weights, quick=quick, counts=counts, fad=not no_fad, card=not no_card,
+            seed=seed, device=device, warn=console.warn, update=update,
+        )  # fmt: skip
+    console.say(f"The report is in {out / 'report.html'}; the same as {out / 'report.md'} and {out / 'report.json'}.")
 
 
 def named(text: str) -> tuple[str, str]:
@@ -96,10 +98,3 @@ def counts_of(texts: Sequence[str]) -> dict[str, int]:
         except ValueError:
             raise UserError(f"--set wants COUNT=N with a whole number, such as notes=3000, not {text!r}.") from None
     return counts
-
-
-def evaluate_bundles(bundles: Sequence[tuple[str, Path | str]], corpus: Path, out: Path, **settings: object) -> None:
-    """`evaluation.evaluate.evaluate` with a progress bar, and a sentence at its end."""
-    with console.progress("preparing") as update:
-        evaluation.evaluate(bundles, corpus, out, warn=console.warn, update=update, **settings)
-    console.say(f"The report is in {out / 'report.html'}; the same as {out / 'report.md'} and {out / 'report.json'}.")

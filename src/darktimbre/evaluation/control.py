@@ -335,7 +335,8 @@ def mean_over_attributes(each: NDArray[np.floating], groups: int, *, seed: int, 
         if len(taken):
             row[:] = taken.mean(axis=0)
     fewest = min((many for many in (count, groups) if many > 1), default=1)
-    return Average(each[0].mean(axis=0), *percentiles(means, fewest, level), count)
+    low, high = percentiles(means, fewest, level)
+    return Average(each[0].mean(axis=0), low, high, count)
 
 
 def _dominated(chosen: Sequence[str], plain: Array, increments: Sequence[float]) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import recall_score
 
 from darktimbre.bundle.pictures import PictureGan, PicturePredictions
 from darktimbre.measures.classes import class_shares, classes_covered
@@ -88,12 +87,14 @@ def scores_of(predicted: PicturePredictions, target: NDArray[np.int64], real: Sc
     distance = within_classes(predicted.embedding, target if len(target) else named, classes)
     ratio = np.ones(classes) if real is None else distance / np.array(real.distance)
     real_score = score if real is None else real.inception_score
-    of_class = np.zeros(0)
+    accuracy, of_class = None, np.zeros(0)
     if len(target):
-        of_class = recall_score(target, named, labels=range(classes), average=None, zero_division=np.nan)
+        accuracy = float((named == target).mean())
+        with np.errstate(invalid="ignore"):  # NaN for a class without pictures
+            of_class = np.bincount(target, named == target, classes) / np.bincount(target, minlength=classes)
     return Scores(
         pictures=count,
-        accuracy=float((named == target).mean()) if len(target) else None,
+        accuracy=accuracy,
         class_accuracy=tuple(of_class.tolist()),
         inception_score=score,
         inception_score_error=inception_score_error(predicted.probabilities),

@@ -6,7 +6,7 @@ notes and without intervals. The same figures are taken of the untrained network
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,6 +170,58 @@ class Validation:
         copies = round_trip_source(instrument, self.corpus, self.target.rows)
         return self._figures({"teacher": copies, "pitch": real_source(self.corpus, self.target.rows)}, progress)
 
+    def report(
+        self,
+        instrument: Synthesizer,
+        others: Mapping[str, Synthesizer] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Any]:
+        """The quick report, in JSON's types.
+
+        Args:
+            instrument: with these controls.
+            others: further ones, by name.
+            progress: called with (sounds done, sounds in all).
+
+        Returns:
+            `trained`, `untrained`, `real` and others by name, each as `Figures.to_json`; the figures of each attribute;
+            and `steerable`, the attributes that are followed best.
+
+        Raises:
+            UserError: the notes have another length or rate than the instrument's.
+        """
+        others, done = others or {}, 0
+
+        def count(notes: int) -> None:
+            nonlocal done
+            done += notes
+            if progress:
+                progress(done, (3 + len(others)) * len(self.target.rows))
+
+        trained = self.trained(instrument, count)
+        same = same_instrument_correlation(self.target, self.attributes) if self.attributes.names else None
+        return {
+            "trained": trained.to_json(),
+            "untrained": self.untrained(instrument, count).to_json(),
+            "real": {
+                **self.real(instrument, count).to_json(),
+                "same_instrument_correlation": _rounded(same.mean.value if same else None),
+                "meaning": REAL,
+            },
+            **{name: self.trained(one, count).to_json() for name, one in others.items()},
+            "notes": len(self.target.rows),
+            "held_out_instruments": len(np.unique(self.target.groups)),
+            "attributes": [
+                {
+                    "name": one.name,
+                    "correlation": _rounded(one.correlation.value),
+                    "logit_correlation": _rounded(one.logit_correlation.value),
+                }
+                for one in trained.by_attribute()
+            ],
+            "steerable": steerable(trained, self.target, self.attributes),
+        }
+
     def seconds(self, instrument: Synthesizer, clock: Callable[[], float] = time.perf_counter) -> float:
         """About how long `trained` takes, by a batch of it."""
         extractors, count = list(self._extractors.values()), min(BATCH, len(self.target.rows))
@@ -197,72 +249,10 @@ class Validation:
         )
 
 
-def quick_report(
-    synthesizer: Synthesizer,
-    corpus: Corpus,
-    rows: NDArray[np.int64],
-    tagger: Tagger | None,
-    *,
-    seed: int = 0,
-    others: dict[str, Synthesizer] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
-    """Conditions an instrument on the notes in some rows, and measures how far it follows.
-
-    Args:
-        synthesizer: the instrument.
-        corpus: tagged by the instrument's teacher.
-        rows: rows that training never saw; `conditions.held_out_rows` chooses them.
-        tagger: that teacher; None where the instrument has no attributes.
-        seed: of the latents, and of the untrained network.
-        others: further instruments with the same controls, with the same conditions and latents.
-        progress: called with (sounds done, sounds in all).
-
-    Returns:
-        For `report.json`: `trained`, `untrained`, `real` and others by name, each as `Figures.to_json`; the same of
-        each attribute; and `steerable`, the attributes that are followed best.
-
-    Raises:
-        UserError: the corpus's tags or the tagger are not of the teacher that the instrument was trained on, or its
-            notes have another length or rate.
-    """
-    attributes, others, done = synthesizer.attributes, others or {}, 0
-    validation = Validation(corpus, attributes, rows, tagger, seed=seed)
-
-    def count(notes: int) -> None:
-        nonlocal done
-        done += notes
-        if progress:
-            progress(done, (3 + len(others)) * len(rows))
-
-    trained = validation.trained(synthesizer, count)
-    same = same_instrument_correlation(validation.target, attributes) if attributes.names else None
-    return {
-        "trained": trained.to_json(),
-        "untrained": validation.untrained(synthesizer, count).to_json(),
-        "real": {
-            **validation.real(synthesizer, count).to_json(),
-            "same_instrument_correlation": _rounded(same.mean.value if same else None),
-            "meaning": REAL,
-        },
-        **{name: validation.trained(one, count).to_json() for name, one in others.items()},
-        "notes": len(rows),
-        "held_out_instruments": len(np.unique(validation.target.groups)),
-        "attributes": [
-            {
-                "name": one.name,
-                "correlation": _rounded(one.correlation.value),
-                "logit_correlation": _rounded(one.logit_correlation.value),
-            }
-            for one in trained.by_attribute()
-        ],
-        "steerable": steerable(trained, validation.target, attributes),
-    }
-
-
 def steerable(figures: Figures, target: Conditions, attributes: Attributes, count: int = 3) -> list[str]:
     """The attributes that correlate best, none of which correlates above 0.5 with another in the real notes."""
-    soft, names, taken = soft_labels(target.logits, attributes.temperature), list(attributes.names), []
+    soft, names = soft_labels(target.logits, attributes.temperature), list(attributes.names)
+    taken: list[str] = []
     for one in figures.by_attribute():
         column, alike = soft[:, [names.index(one.name)]], [names.index(name) for name in taken]
         free = not (pearson(column.repeat(len(alike), axis=1), soft[:, alike]) > 0.5).any()

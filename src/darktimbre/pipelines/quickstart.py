@@ -23,7 +23,7 @@ from darktimbre.corpus.fluid import load_library
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
 from darktimbre.evaluation.conditions import held_out_rows
 from darktimbre.evaluation.examples import beside_real
-from darktimbre.evaluation.validation import quick_report
+from darktimbre.evaluation.validation import Validation
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded, write_json
 from darktimbre.synthesizer.sound_files import MANIFEST, render_random, render_scale, render_sweep
@@ -308,7 +308,8 @@ class Quickstart:
         rows = held_out_rows(corpus, instrument.attributes)
         with self.reporter.progress("evaluating", unit="sounds") as update:
             teacher = tagger if instrument.attributes.names else None
-            found = quick_report(instrument, corpus, rows, teacher, others=others, progress=update)
+            validation = Validation(corpus, instrument.attributes, rows, teacher)
+            found = validation.report(instrument, others, update)
             beside_real(instrument, corpus, self.spectrograms, rows=rows)
         by = "instrument" if self.settings.sounds == BUILTIN else "a hash of bank and program"
         starter = ", nor of the training of the starter that it goes on from" if others else ""
