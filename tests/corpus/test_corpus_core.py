@@ -111,9 +111,9 @@ def test_names_that_are_no_text_are_kept_legible(tmp_path: Path) -> None:
     stray = b"caf\xe9.wav".decode("utf-8", "surrogateescape")
     with CorpusWriter(tmp_path / "c", sample_rate=RATE, samples=SAMPLES) as writer:
         writer.add(Note(id=stray, instrument="x", origin=stray, seconds=1.0), np.zeros(SAMPLES))
-        writer.quarantine(stray, 'no samples, "really"')
+        writer.reject(stray, 'no samples, "really"')
     assert writer.corpus.note(0).id == "caf\\udce9.wav"
-    assert writer.corpus.quarantined() == [(stray, 'no samples, "really"')]
+    assert writer.corpus.rejected() == [(stray, 'no samples, "really"')]
 
 
 def test_a_corpus_travels_to_worker_processes(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_an_empty_corpus_is_not_made(tmp_path: Path) -> None:
         pytest.raises(UserError, match=r"Not one usable sound .* a\.wav: zero bytes"),
         CorpusWriter(tmp_path / "c", sample_rate=RATE, samples=SAMPLES) as writer,
     ):
-        writer.quarantine("a.wav", "zero bytes")
+        writer.reject("a.wav", "zero bytes")
     assert list(tmp_path.iterdir()) == []
 
 

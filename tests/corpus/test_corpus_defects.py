@@ -44,7 +44,7 @@ def test_every_defect_meets_its_verdict(shared: Callable[[str], Path], tmp_path:
 
     summary = import_folder(src, tmp_path / "out", workers=2)
 
-    accepted, refused = set(summary.corpus.column("origin")), dict(summary.quarantined)
+    accepted, refused = set(summary.corpus.column("origin")), dict(summary.rejected)
     assert accepted | refused.keys() == files
     assert accepted.isdisjoint(refused)
     assert summary.ignored == {".csv": 1}
@@ -73,7 +73,7 @@ def test_one_shots_are_all_taken_by_class(shared: Callable[[str], Path], tmp_pat
     summary = import_folder(src, tmp_path / "out", licence="CC0-1.0", workers=2)
     corpus = summary.corpus
     assert len(corpus) == sum(file.is_file() for file in src.rglob("*"))
-    assert not summary.quarantined
+    assert not summary.rejected
     assert set(corpus.column("category")) == {"drums", "synths"}
     assert {"kicks", "snares", "hi hats", "perc"} <= set(corpus.column("subcategory"))
     assert (corpus.column("pitch") == -1).all()  # their names tell note letters at most, and no octave

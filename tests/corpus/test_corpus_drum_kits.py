@@ -75,7 +75,7 @@ def test_a_sound_is_kept_once_and_all_of_a_recording_lie_in_one_split(sines, tmp
     corpus = render_kits(tmp_path / "c", [sines, cousin], velocities=[100], seconds=0.1, workers=1)
     assert len(corpus) == 11  # keys 50 to 60; the cousin's are the same to the last bit
     assert corpus.meta["counts"]["twins"] == 11
-    assert ("cousin_128-000-050-100", "the same sound as sines_128-000-050-100") in corpus.quarantined()
+    assert ("cousin_128-000-050-100", "the same sound as sines_128-000-050-100") in corpus.rejected()
     assert set(corpus.column("split_key")) == {"drum:low"}
     assert len(set(corpus.column("split"))) == 1
     note = corpus.note(0)

@@ -50,7 +50,7 @@ def test_rates_lengths_and_levels_arrive_as_one_shape(tmp_path: Path) -> None:
     put(src / "b_long.wav", 3.0, rate=48_000)
     put(src / "c_exact.wav", 0.5)
     summary = import_folder(src, tmp_path / "out", seconds=0.5, workers=1)
-    assert (summary.accepted, summary.padded, summary.cut, len(summary.quarantined)) == (3, 1, 1, 0)
+    assert (summary.accepted, summary.padded, summary.cut, len(summary.rejected)) == (3, 1, 1, 0)
     waves = summary.corpus.waves(np.arange(3))
     assert waves.shape == (3, 8000)
     expected = 0.5 * np.sin(2 * np.pi * 220 * np.arange(8000) / RATE)
@@ -108,7 +108,7 @@ def test_metadata_outranks_names(tmp_path: Path) -> None:
         ("bright", "old"),
     )
     assert (notes["y"].pitch, notes["sub/z"].pitch, notes["plain"].pitch) == (66, 61, None)
-    reasons = dict(summary.quarantined)
+    reasons = dict(summary.rejected)
     assert "'high' is no pitch" in reasons["bad.wav"]
     assert "not there" in reasons["gone.wav"]
     assert any("mood" in remark for remark in summary.remarks)
@@ -124,7 +124,7 @@ def test_a_split_may_be_given(tmp_path: Path) -> None:
         "a": "train",
         "b": "valid",
     }
-    assert [file for file, _ in summary.quarantined] == ["c.wav"]
+    assert [file for file, _ in summary.rejected] == ["c.wav"]
 
 
 def test_pitch_is_estimated_only_where_asked_and_not_written(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_links_lead_neither_in_circles_nor_twice_to_one_sound(tmp_path: Path) ->
     (src / "self.wav").symlink_to(src / "self.wav")
     summary = import_folder(src, tmp_path / "out", workers=1)
     assert sorted(summary.corpus.column("id")) == ["outside/b", "real/a"]
-    reasons = dict(summary.quarantined)
+    reasons = dict(summary.rejected)
     assert reasons.keys() == {"real/up", "dangling.wav", "self.wav"}
     assert "loop" in reasons["real/up"]
     assert "loop" in reasons["self.wav"]
@@ -190,7 +190,7 @@ def test_what_is_not_sound_is_counted_by_kind_and_sound_without_a_name_is_found(
     summary = import_folder(src, tmp_path / "out", workers=1)
     assert sorted(summary.corpus.column("id")) == ["a", "tape"]
     assert summary.ignored == {".jpg": 1, ".txt": 1, ".xyz": 1, "hidden": 2}
-    assert dict(summary.quarantined) == {"song.wav": "not a sound file", "pipe.wav": "not a regular file"}
+    assert dict(summary.rejected) == {"song.wav": "not a sound file", "pipe.wav": "not a regular file"}
 
 
 def test_names_that_are_no_text_are_taken_all_the_same(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def test_the_facts_add_up(orchestra: Corpus) -> None:
 def test_tags_and_empty_splits_are_remarked(tmp_path: Path) -> None:
     with CorpusWriter(tmp_path / "c", sample_rate=RATE, samples=100) as writer:
         writer.add(Note(id="a", instrument="only one", origin="", seconds=1.0), np.zeros(100))
-        writer.quarantine("b.wav", "unreadable: no such codec")
-        writer.quarantine("c.wav", "unreadable: cut short")
+        writer.reject("b.wav", "unreadable: no such codec")
+        writer.reject("c.wav", "unreadable: cut short")
     (tmp_path / "c" / "tags" / "yamnet").mkdir(parents=True)
     (tmp_path / "c" / "tags" / "yamnet" / "tags.json").write_text("{}")
     facts = describe(writer.corpus)

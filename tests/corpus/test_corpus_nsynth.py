@@ -116,7 +116,7 @@ def test_gaps_and_extras_are_told(mini: Path, tmp_path: Path) -> None:
         summary = import_nsynth(src, tmp_path / f"out{number}", workers=1)
         assert list(summary.corpus.column("id")) == ["reed_acoustic_001-070-100"]
         assert summary.ignored == {"not in examples.json": 1}
-        reasons = dict(summary.quarantined)
+        reasons = dict(summary.rejected)
         assert len(reasons) == 4
         assert "not there" in reasons["audio/vocal_acoustic_002-060-100.wav"]
         assert "no instrument_str" in reasons["audio/bass_synthetic_000-044-100.wav"]

@@ -13,7 +13,7 @@ import pytest
 
 from darktimbre.corpus import fluid
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.fluid import Player, Take
+from darktimbre.corpus.fluid import FluidSynth, Take
 from darktimbre.corpus.general_midi import DRUMS, PROGRAMS
 from darktimbre.corpus.presets import Preset, list_presets, read_table
 from darktimbre.corpus.soundfont import render_soundfont
@@ -154,7 +154,7 @@ class TestPlaying:
 
     @pytest.mark.parametrize("rate", [16_000, 22_050, 44_100])
     def test_the_pitch_is_the_keys(self, sines: Path, rate: int) -> None:
-        player = Player(str(sines), take(rate=rate))
+        player = FluidSynth(str(sines), take(rate=rate))
         played = player.play(0, 0, [(57, 100), (69, 100), (74, 100)])
         player.close()
         assert played.audio.shape == (3, rate // 2)
@@ -167,10 +167,10 @@ class TestPlaying:
         keys = [(45, 30), (60, 127), (62, 64), (69, 90)]
         fresh = []
         for key in keys:
-            player = Player(str(sines), take(0.2))
+            player = FluidSynth(str(sines), take(0.2))
             fresh.append(player.play(0, 0, [key]).audio[0])
             player.close()
-        player = Player(str(sines), take(0.2))
+        player = FluidSynth(str(sines), take(0.2))
         for order in ([3, 1, 0, 2], [2, 2, 3, 0], [1, 0]):
             player.play(128, 0, [(55, 127)])
             played = player.play(0, 0, [keys[index] for index in order])
@@ -178,20 +178,20 @@ class TestPlaying:
         player.close()
 
     def test_what_the_rate_cannot_hold_does_not_fold_down(self, sines: Path) -> None:
-        player = Player(str(sines), take())
+        player = FluidSynth(str(sines), take())
         played = player.play(0, 1, [(69, 127)])  # 10 kHz, which at 16 kHz would be heard at 6 kHz
         player.close()
         assert np.abs(played.audio[0, 800:]).max() < 32768 * 10 ** (-60 / 20)
 
     def test_it_is_dry_and_the_key_is_let_go(self, sines: Path) -> None:
-        player = Player(str(sines), take(0.5, hold=0.2))
+        player = FluidSynth(str(sines), take(0.5, hold=0.2))
         wave = player.play(0, 0, [(60, 127)]).audio[0] / 32768
         player.close()
         assert np.abs(wave[1600:3200]).max() > 0.02
         assert np.abs(wave[4000:]).max() < 1e-3  # 50 ms after the key: no reverb, no echo
 
     def test_mono_is_the_mean_of_both_sides_and_the_end_fades(self, sines: Path) -> None:
-        player = Player(str(sines), take(0.5))
+        player = FluidSynth(str(sines), take(0.5))
         wave = player.play(0, 0, [(66, 100)]).audio[0] / 32768
         player.close()
         early, late = np.abs(wave[800:1600]).max(), np.abs(wave[4000:7000]).max()
@@ -201,7 +201,7 @@ class TestPlaying:
         assert np.abs(wave[-480:-320]).max() > 0.9 * late  # and only the last 10 ms fade
 
     def test_velocity_keeps_its_weight(self, sines: Path) -> None:
-        player = Player(str(sines), take())
+        player = FluidSynth(str(sines), take())
         peaks = np.abs(player.play(128, 0, [(55, 50), (55, 100), (55, 127)]).audio.astype(int)).max(axis=1)
         player.close()
         db = 20 * np.log10(peaks / peaks[2])
@@ -209,7 +209,7 @@ class TestPlaying:
         np.testing.assert_allclose(db, [-16.2, -4.2, 0.0], atol=0.5)
 
     def test_too_loud_is_turned_down_not_clipped(self, sines: Path) -> None:
-        player = Player(str(sines), take(gain=10.0))
+        player = FluidSynth(str(sines), take(gain=10.0))
         played = player.play(0, 0, [(69, 127)])
         player.close()
         assert played.turned_down.tolist() == [True]
@@ -238,7 +238,7 @@ class TestPlaying:
             "sines_128-000-050-100",
         ]  # fmt: skip
         assert corpus.meta["counts"]["silent"] == 1
-        assert corpus.quarantined() == [("sines_128-000-061-100", "silent: Kit has nothing to hear on key 61")]
+        assert corpus.rejected() == [("sines_128-000-061-100", "silent: Kit has nothing to hear on key 61")]
         piano, drum = corpus.note(0), corpus.note(4)
         assert (piano.pitch, piano.family, piano.instrument) == (50, "keyboard", "sines:000:000")
         assert (drum.pitch, drum.family, drum.category, drum.subcategory) == (None, None, "drums", "tom")

@@ -18,13 +18,13 @@ from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.tagging.store import Tags
-from darktimbre.tagging.tag import heard, tag_corpus
+from darktimbre.tagging.tag import logits_of, tag_corpus
 
 RATE, SAMPLES, NOTES, SHARD = 8_000, 800, 50, 16
 
 
 class Ear:
-    """A tagger whose answer says what it heard: mean, mean square, number of samples; counts the notes it was given."""
+    """A tagger whose logits are mean, mean square and number of samples; counts the notes it was given."""
 
     name = "ear"
     labels = ("mean", "power", "samples")
@@ -177,7 +177,7 @@ def test_other_rates_are_resampled():
     time = np.arange(16_000) / 16_000
     tones = np.stack([0.5 * np.sin(2 * np.pi * hz * time) for hz in (440.0, 1000.0)]).astype(np.float32)
     for rate in (16_000, 32_000, 8_000, 44_100):
-        answer = heard(tones, 16_000, Listener(sample_rate=rate))
+        answer = logits_of(tones, 16_000, Listener(sample_rate=rate))
         np.testing.assert_allclose(answer[:, 0], [440.0, 1000.0], atol=1.0)
         np.testing.assert_allclose(answer[:, 1], 0.5, atol=0.06)
         np.testing.assert_array_equal(answer[:, 2], rate)

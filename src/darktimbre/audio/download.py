@@ -47,9 +47,9 @@ def download(
                 raise UserError(f"{address} redirects to {newurl}, which is not HTTPS; nothing was fetched.")
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-    done, asked = 0, request.Request(address, headers={"User-Agent": "darktimbre"})
+    done, wanted = 0, request.Request(address, headers={"User-Agent": "darktimbre"})
     try:
-        with request.build_opener(OnlyHttps).open(asked, timeout=30) as answer, target.open("wb") as file:
+        with request.build_opener(OnlyHttps).open(wanted, timeout=30) as answer, target.open("wb") as file:
             length = answer.headers.get("Content-Length")
             whole = int(length) if length and length.isdigit() else None
             while block := answer.read(CHUNK):

@@ -145,15 +145,15 @@ def _ends_where_promised(sound: Any, frames: int, stopped: bool) -> bool:
 
 
 def _reason(error: Any, kind: str | None) -> str:
-    told = error.error_string.strip().rstrip(".")
+    message = error.error_string.strip().rstrip(".")
     if kind in headers.FOREIGN:
         return f"{headers.FOREIGN[kind]} files are not read; convert it to WAV or FLAC"
-    if kind is None and "not recognised" in told:
+    if kind is None and "not recognised" in message:
         return "not a sound file"
-    if "does not exist" in told:  # libsndfile's misleading word for an MPEG stream its decoder gives up on
+    if "does not exist" in message:  # libsndfile's misleading word for an MPEG stream its decoder gives up on
         return f"damaged: no whole {kind or 'sound'} frame could be decoded"
-    if "unimplemented" in told:
+    if "unimplemented" in message:
         return f"an encoding libsndfile does not decode, in a {kind or 'sound'} file"
     if kind is None:
-        return f"not a sound file libsndfile can read: {told}"
-    return f"damaged {kind} file: {told}"
+        return f"not a sound file libsndfile can read: {message}"
+    return f"damaged {kind} file: {message}"

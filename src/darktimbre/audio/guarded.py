@@ -165,7 +165,7 @@ class _Lane:
                 while items and not self._stopped:
                     done = self._work(index, items)
                     index, items = index + done, items[done:]
-        except Exception as error:  # told by `watch`, in the thread of the caller
+        except Exception as error:  # reported by `watch`, in the thread of the caller
             self._failure = f"{type(error).__name__}: {error}"
         finally:
             self._bury()
@@ -181,7 +181,7 @@ class _Lane:
             pickle.dump(items, process.stdin, protocol=5)
             process.stdin.flush()
         except OSError:
-            pass  # it died between two messages; reading tells
+            pass  # it died between two messages; reading will show it
         for position, item in enumerate(items):
             self._expect(self._seconds)
             try:

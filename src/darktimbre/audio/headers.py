@@ -16,7 +16,7 @@ FOREIGN = {"MP4": "MP4 (AAC, ALAC)", "ASF": "Windows Media"}
 """Kinds that are sound but that libsndfile does not read, with the name people know them by."""
 
 _MOST_CHUNKS = 10_000
-_MARGIN = 0.01  # what may be missing at the end before a sound counts as truncated: nobody hears it, editors lose it
+_MARGIN = 0.01  # what may be missing at the end before a sound counts as truncated: inaudible, and editors cut it
 
 
 class Readable(Protocol):

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _HOP_SECONDS = 0.032
-_LOUD_DB = 20.0  # frames quieter than this below the loudest one of their note are not asked
+_LOUD_DB = 20.0  # frames quieter than this below the loudest one of their note are not measured
 _FRAMES_AT_ONCE = 256  # keeps the spectra of one block inside the processor's cache
 
 
@@ -13,7 +13,7 @@ def yin(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """One fundamental frequency for each note by YIN (de Cheveigné & Kawahara 2002, steps 1 to 5).
 
-    Every loud frame of a note is asked; the note's answer is the median over its voiced frames, those whose
+    Every loud frame of a note is measured; the note's pitch is the median over its voiced frames, those whose
     normalised difference function falls below `threshold`.
 
     Args:
@@ -55,12 +55,12 @@ def yin(
         )
 
     voiced = aperiodicity < threshold
-    asked = np.bincount(note, minlength=batch)
+    loud = np.bincount(note, minlength=batch)
     found = np.bincount(note[voiced], minlength=batch)
     has = found > 0
     frequency[has] = _median_by(rate / lag[voiced], found)[has]
     periodicity = 1.0 - np.clip(_median_by(aperiodicity[voiced], found)[has], 0.0, 1.0)
-    confidence[has] = found[has] / asked[has] * periodicity
+    confidence[has] = found[has] / loud[has] * periodicity
     return frequency, confidence
 
 

@@ -41,7 +41,7 @@ class Prepared:
         seconds: length of the whole file.
         fit: what was done to its length.
         lowered: whether it exceeded full scale and was made quieter.
-        f0: measured fundamental frequency in Hz; NaN when none was found or asked for.
+        f0: measured fundamental frequency in Hz; NaN when none was found or requested.
         confidence: of `f0`, in [0, 1].
     """
 
@@ -74,7 +74,7 @@ def prepare(source: str | Path | bytes, shape: Shape) -> Prepared:
     fitted, fit = fit_length(samples, shape.samples, shape.fade)
     if np.abs(fitted).max() < _SILENT:
         raise UnreadableSound(
-            f"silent: nothing is heard in its first {shape.samples / shape.sample_rate:g} s, mixed to mono"
+            f"silent: there is no sound in its first {shape.samples / shape.sample_rate:g} s, mixed to mono"
         )
     excess = max(fitted.max() / _FULL_SCALE, -fitted.min())
     if excess > 1.0:  # a filter's overshoot

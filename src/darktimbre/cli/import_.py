@@ -11,7 +11,7 @@ from darktimbre.cli.console import console, progress, say, warn
 from darktimbre.cli.options import CorpusName, CorpusRate, ReplaceCorpus, SplitSeed, numbers
 from darktimbre.corpus import digits as digit_corpus
 from darktimbre.corpus import folder as sound_folder
-from darktimbre.corpus import mnist, quarantine, writer
+from darktimbre.corpus import ingest, mnist, writer
 from darktimbre.corpus import nsynth as nsynth_files
 from darktimbre.notes.errors import UserError
 
@@ -134,9 +134,9 @@ def digits(
     say(f"{corpus.path}: {len(corpus):,} pictures of {' × '.join(map(str, corpus.picture or ()))} ({parts}).")
 
 
-def _report(summary: "quarantine.Summary", max_bad: float) -> None:
+def _report(summary: "ingest.Summary", max_bad: float) -> None:
     table = Table("what", "files", "", box=None)
-    refused = len(summary.quarantined)
+    refused = len(summary.rejected)
     table.add_row("accepted", str(summary.accepted), "")
     table.add_row("  padded", str(summary.padded), "shorter than a note")
     table.add_row("  cut", str(summary.cut), "longer than a note, cut with a fade-out")
@@ -145,7 +145,7 @@ def _report(summary: "quarantine.Summary", max_bad: float) -> None:
     ignored = ", ".join(f"{count} {kind}" for kind, count in summary.ignored.items())
     table.add_row("ignored", str(sum(summary.ignored.values())), escape(ignored))
     console().print(table)
-    for file, reason in summary.quarantined[:_SHOWN]:
+    for file, reason in summary.rejected[:_SHOWN]:
         say(f"  {_legible(file)}: {reason}")
     if refused > _SHOWN:
         say(f"  … and {refused - _SHOWN} more in {summary.corpus.path / 'quarantine.csv'}")

@@ -258,11 +258,11 @@ class Corpus:
 
     def as_pictures(self, stored: NDArray[np.int16]) -> NDArray[np.float32]:
         """What `int16` gives of a corpus of pictures, (row, pixel), as `pictures` has it."""
-        assert self.picture is not None  # whoever opened it asked for pictures
+        assert self.picture is not None  # it was opened as pictures
         pixels = stored.astype(np.float32) / np.float32(PIXEL)
         return (pixels / np.float32(127.5) - np.float32(1.0)).reshape(-1, *self.picture)
 
-    def quarantined(self) -> list[tuple[str, str]]:
+    def rejected(self) -> list[tuple[str, str]]:
         """What was not taken when the corpus was made: (file, reason)."""
         file = self.path / "quarantine.csv"
         if not file.is_file():
@@ -293,7 +293,7 @@ def _makers(path: Path, of: str) -> str:
 
 
 def _refuse_other(path: Path, meta: dict[str, Any], of: str) -> None:
-    """One sentence where pictures are asked for sounds, or sounds for pictures, or the shape of a picture is none."""
+    """One sentence where pictures are opened as sounds, or sounds as pictures, or the shape of a picture is none."""
     shape = meta.get("picture")
     if shape is None:
         if of == "pictures":

@@ -1,4 +1,4 @@
-"""What is in a corpus, as plain numbers and words: the facts that `darktimbre info` tells and draws."""
+"""What is in a corpus, as plain numbers and words: the facts that `darktimbre info` prints and draws."""
 
 from collections import Counter
 from typing import Any
@@ -84,7 +84,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "peak_db": _quantiles(corpus.column("peak_db")),
         "rms_db": _quantiles(corpus.column("rms_db")),
         "counts": corpus.meta["counts"],
-        "quarantine": dict(Counter(_sort_of(reason) for _, reason in corpus.quarantined()).most_common()),
+        "quarantine": dict(Counter(_sort_of(reason) for _, reason in corpus.rejected()).most_common()),
         "tagged_by": tagged_by(corpus),
         "licence": corpus.meta["licence"],
         "provenance": corpus.meta["provenance"],

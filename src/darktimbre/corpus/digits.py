@@ -184,7 +184,7 @@ def _enlarged(coarse: NDArray[np.float64]) -> Iterator[NDArray[np.uint8]]:
 
 
 def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    """The array of unsigned bytes in an IDX file, packed by gzip or not; told by its first bytes, not by its name.
+    """The array of unsigned bytes in an IDX file, packed by gzip or not, as its first bytes say, not its name.
 
     Nothing is allocated on the header's word beyond `LARGEST`, and nothing is unpacked beyond what the header promises.
 
@@ -219,7 +219,7 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The unpacked bytes of a file; what goes wrong while they are read is told in a sentence."""
+    """The unpacked bytes of a file; what goes wrong while they are read becomes one sentence."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == GZIP
@@ -238,7 +238,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _exactly(file: BinaryIO, count: int, path: Path) -> bytes:
-    """`count` bytes, asked for piece by piece, so that a small file with a large promise costs little."""
+    """`count` bytes, read piece by piece, so that a small file with a large promise costs little."""
     pieces, left = [], count
     while left and (piece := file.read(min(left, 1 << 20))):
         pieces.append(piece)

@@ -34,7 +34,7 @@ def load_library() -> Any:
         import fluidsynth
     except (ImportError, OSError, AttributeError):
         raise UserError(MISSING) from None
-    for level in range(5):  # panic, error, warning, information, debug: what matters is told by return values
+    for level in range(5):  # panic, error, warning, information, debug: what matters is in the return values
         fluidsynth._fl.fluid_set_log_function(level, None, None)
     return fluidsynth
 
@@ -77,7 +77,7 @@ class Played:
     turned_down: NDArray[np.bool_]
 
 
-class Player:
+class FluidSynth:
     """One FluidSynth with one SoundFont: mono, dry (no reverb, no chorus), no dither.
 
     Raises:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from darktimbre.audio.prepare import Prepared
+from darktimbre.corpus.ingest import Candidate, Progress, Summary, ingest, shape_of, summarise
 from darktimbre.corpus.metadata import Metadata, read_metadata
 from darktimbre.corpus.naming import Named, read_names
-from darktimbre.corpus.quarantine import Candidate, Progress, Summary, shape_of, summarise, take_in
 from darktimbre.corpus.walk import walk
 from darktimbre.corpus.writer import CorpusWriter, check_destination
 from darktimbre.notes.errors import UserError
@@ -49,14 +49,14 @@ def import_folder(
         out: folder of the corpus.
         sample_rate: of the corpus, in Hz.
         seconds: length of every note; shorter sounds are padded, longer ones cut with a fade-out.
-        estimate_pitch: measure the pitch of sounds whose name tells none; unsure estimates are not kept.
+        estimate_pitch: measure the pitch of sounds whose name has none; unsure estimates are not kept.
         name: of the corpus; the name of `out` by default.
         licence: terms of the sounds.
         split: "instrument", "random" or "given" (the column `split` of `metadata.csv`).
         seed: of the split.
         overwrite: replace a corpus that is already there.
         workers: decoding processes; as many as processors by default.
-        progress: told (files done, files in all).
+        progress: called with (files done, files in all).
 
     Raises:
         UserError: no such folder, no usable sound in it, a `metadata.csv` that cannot be understood, `out` is taken.
@@ -77,12 +77,12 @@ def import_folder(
             f"There is no sound in {src}{others}: name a folder that holds sound files (WAV, FLAC, MP3, …)."
         )
     estimated = copies = 0
-    heard: dict[bytes, str] = {}  # digest of a sound → the split key of the first note that is it
+    first_key: dict[bytes, str] = {}  # digest of a sound → the split key of the first note that is it
 
     def complete(note: Note, prepared: Prepared) -> Note:
         nonlocal estimated, copies
-        key = heard.setdefault(hashlib.sha256(prepared.samples.tobytes()).digest(), note.split_key)
-        # A copy under another name: in another split it would be heard before it is held out. Notes of an instrument of
+        key = first_key.setdefault(hashlib.sha256(prepared.samples.tobytes()).digest(), note.split_key)
+        # A copy under another name: in another split it would be trained on and held out. Notes of an instrument of
         # several stay with it.
         if key != note.split_key == note.id:
             copies += 1
@@ -104,8 +104,8 @@ def import_folder(
         overwrite=overwrite,
     ) as writer:
         for file, reason in (*found.refused, *refused):
-            writer.quarantine(file, reason)
-        take_in(writer, candidates, shape, total=len(candidates), workers=workers, progress=progress, complete=complete)
+            writer.reject(file, reason)
+        ingest(writer, candidates, shape, total=len(candidates), workers=workers, progress=progress, complete=complete)
     remarks = _remarks(writer, metadata, estimated, estimate_pitch)
     if copies and split == "instrument":
         remarks.append(f"{copies} sounds are copies of others to the last bit: each lies in the split of the first.")

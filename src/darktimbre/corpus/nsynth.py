@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from darktimbre.corpus.quarantine import Candidate, Progress, Summary, shape_of, summarise, take_in
+from darktimbre.corpus.ingest import Candidate, Progress, Summary, ingest, shape_of, summarise
 from darktimbre.corpus.writer import CorpusWriter, check_destination
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import FAMILIES, SOURCES, Note
@@ -74,7 +74,7 @@ def import_nsynth(
         seed: of the split.
         overwrite: replace a corpus that is already there.
         workers: decoding processes; as many as processors by default.
-        progress: told (notes done, notes in all).
+        progress: called with (notes done, notes in all).
 
     Raises:
         UserError: `src` is not NSynth, nothing passes the filters, an unknown family or source, `out` is taken.
@@ -139,12 +139,12 @@ def import_nsynth(
         seed=seed,
         overwrite=overwrite,
     ) as writer:
-        take_in(writer, candidates(), shape, total=len(chosen), workers=workers, progress=progress)
+        ingest(writer, candidates(), shape, total=len(chosen), workers=workers, progress=progress)
         for file, reason in (
             *refused,
             *((f"audio/{key}.wav", f"{_TABLE} names it, but it is not there") for key in sorted(missing)),
         ):
-            writer.quarantine(file, reason)
+            writer.reject(file, reason)
     return summarise(writer, ignored)
 
 

@@ -25,7 +25,7 @@ def plan(
     an instrument no pitch is repeated before all were played. The same arguments always give the same plan.
 
     Raises:
-        UserError: nothing is asked for, or the limit is not positive.
+        UserError: nothing is requested, or the limit is not positive.
     """
     pitches, velocities = sorted(set(pitches)), sorted(set(velocities))
     whole = [(pitch, velocity) for pitch in pitches for velocity in velocities]
@@ -36,14 +36,14 @@ def plan(
     if limit < 1:
         raise UserError(f"A limit of {limit} notes leaves nothing to render.")
     step = _spread(len(pitches))
-    plans, begun = [], 0
+    plans, done = [], 0
     for instrument in range(instruments):
-        share = (instrument + 1) * limit // instruments - begun
+        share = (instrument + 1) * limit // instruments - done
         chosen = []
         for turn in range(share):
             lap, place = divmod(turn, len(pitches))
-            pitch = pitches[(begun + turn) * step % len(pitches)]  # goes on where the instrument before stopped
+            pitch = pitches[(done + turn) * step % len(pitches)]  # goes on where the instrument before stopped
             chosen.append((pitch, velocities[(place + lap + instrument) % len(velocities)]))
         plans.append(sorted(chosen))
-        begun += share
+        done += share
     return plans

@@ -158,7 +158,7 @@ def recordings(files: Sequence[Path]) -> dict[tuple[str, int, int], str]:
 
     Keys that play several recordings (layers, left and right) tie these together: all keys that hang together so have
     one name, that of the first recording in the alphabet. Kits that are not rendered count too, so that the name does
-    not depend on what is asked for. Recordings of the same name in two SoundFonts are taken for one: banks share
+    not depend on what is requested. Recordings of the same name in two SoundFonts are taken for one: banks share
     ancestors.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 from darktimbre.audio.download import sha256
 from darktimbre.audio.guarded import processors
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.fluid import Played, Player, Take, load_library
+from darktimbre.corpus.fluid import FluidSynth, Played, Take, load_library
 from darktimbre.corpus.general_midi import DRUM_BANK, DRUM_CLASSES, DRUMS, PROGRAMS, drum
 from darktimbre.corpus.plan import plan
 from darktimbre.corpus.presets import (
@@ -54,17 +54,17 @@ class _Job:
     keys: list[tuple[int, int]]
 
 
-_players: dict[tuple[str, Take], Player] = {}  # of this worker process: loading a SoundFont takes longer than a note
+_synths: dict[tuple[str, Take], FluidSynth] = {}  # of this worker process: loading a SoundFont takes longer than a note
 
 
 def _play(job: _Job, take: Take) -> Played:
     key = (job.file, take)
-    if key not in _players:
-        for player in _players.values():  # jobs come file by file, so the one before is done
-            player.close()
-        _players.clear()
-        _players[key] = Player(job.file, take)
-    return _players[key].play(job.preset.bank, job.preset.program, job.keys)
+    if key not in _synths:
+        for synth in _synths.values():  # jobs come file by file, so the one before is done
+            synth.close()
+        _synths.clear()
+        _synths[key] = FluidSynth(job.file, take)
+    return _synths[key].play(job.preset.bank, job.preset.program, job.keys)
 
 
 def _begin_worker() -> None:
@@ -76,9 +76,9 @@ def _played(jobs: Sequence[_Job], take: Take, workers: int) -> Iterator[tuple[_J
     if workers == 1:
         for job in jobs:
             yield job, _play(job, take)
-        for player in _players.values():
-            player.close()
-        _players.clear()
+        for synth in _synths.values():
+            synth.close()
+        _synths.clear()
         return
     waiting: deque[tuple[_Job, Future[Played]]] = deque()
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
@@ -150,7 +150,7 @@ def _choose(
     ]
     if not chosen:
         raise UserError(
-            f"{', '.join(file.name for file in files) or 'No SoundFont'} has none of the banks and programs asked for."
+            f"{', '.join(file.name for file in files) or 'No SoundFont'} has none of the banks and programs requested."
         )
     return chosen
 
@@ -195,7 +195,7 @@ def render_soundfont(
         writing: as `CorpusWriter` takes it.
 
     Returns:
-        The finished corpus. `meta["counts"]` says how many notes were "silent" or "twins" (listed in the quarantine,
+        The finished corpus. `meta["counts"]` says how many notes were "silent" or "twins" (listed in quarantine.csv,
         not kept) and "turned_down".
 
     Raises:
@@ -228,7 +228,7 @@ def render_soundfont(
         "dry": "no reverb, no chorus; mono is the mean of both channels",
     }  # fmt: skip
     drums = recordings(files) if any(preset.bank == DRUM_BANK for _, preset in chosen) else {}
-    heard: dict[bytes, str] = {}
+    kept: dict[bytes, str] = {}
     terms = licence or "; ".join(sorted({licence_of(file, read_table(file)) for file in files}))
     workers = workers or max(1, min(processors(), len(jobs)))
     with CorpusWriter(
@@ -243,14 +243,14 @@ def render_soundfont(
                 note = _describe(stem, job.preset, key, velocity, seconds, recording)
                 if played.silent[row]:
                     writer.count("silent")
-                    writer.quarantine(
+                    writer.reject(
                         note.id, f"silent: {job.preset.name or 'the preset'} has nothing to hear on key {key}"
                     )
                     continue
                 sound = hashlib.sha256(played.audio[row].tobytes()).digest()
-                if distinct and (twin := heard.setdefault(sound, note.id)) != note.id:
+                if distinct and (twin := kept.setdefault(sound, note.id)) != note.id:
                     writer.count("twins")
-                    writer.quarantine(note.id, f"the same sound as {twin}")
+                    writer.reject(note.id, f"the same sound as {twin}")
                     continue
                 if played.turned_down[row]:
                     writer.count("turned_down")

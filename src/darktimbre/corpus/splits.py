@@ -8,7 +8,7 @@ from darktimbre.notes.note import Note
 SPLITS = ("train", "valid", "test")
 
 POLICIES: dict[str, str] = {
-    "instrument": "80/10/10 by instrument: no instrument is heard in two parts",
+    "instrument": "80/10/10 by instrument: no instrument is in two parts",
     "random": "90/10 by note, as in the DarkGAN paper: instruments are shared between train and valid",
     "given": "as the source says",
 }
@@ -24,7 +24,7 @@ def split_of(key: str, seed: int = 0) -> str:
     """The split of all notes that share `key`: "train" (80 %), "valid" (10 %) or "test" (10 %) of the keys.
 
     It looks at nothing but the key. Whatever a corpus holds beside it, and wherever it is made, a held-out key stays
-    held out; that is what lets a shipped instrument be judged on a user's own corpus.
+    held out; that is what lets a shipped instrument be evaluated on a user's own corpus.
     """
     place = fraction(key, seed)
     return "train" if place < 0.8 else "valid" if place < 0.9 else "test"

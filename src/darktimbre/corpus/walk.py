@@ -28,7 +28,7 @@ _KNOWN_OTHERS = frozenset(
         ".sf2", ".sf3", ".mov", ".mp4", ".avi",
     ]
 )  # fmt: skip
-# Not opened at all; what has another extension, or none, is judged by its first bytes.
+# Not opened at all; what has another extension, or none, is recognised by its first bytes.
 
 METADATA = "metadata.csv"
 

@@ -76,7 +76,7 @@ class CorpusWriter:
         with CorpusWriter(path, sample_rate=16000, samples=16000, licence="CC0-1.0") as writer:
             writer.add(note, samples)
             writer.count("padded")
-            writer.quarantine("broken.wav", "no samples")
+            writer.reject("broken.wav", "no samples")
         writer.corpus  # the finished corpus, opened
 
     Any error in the block, Ctrl-C included, leaves what was there before.
@@ -127,7 +127,7 @@ class CorpusWriter:
         self.provenance: dict[str, Any] = dict(provenance or {})
         self.split, self.seed = split, seed
         self.counts: Counter[str] = Counter(accepted=0, padded=0, cut=0, quarantined=0)
-        self.quarantined: list[tuple[str, str]] = []
+        self.rejected: list[tuple[str, str]] = []
         self._ids: set[str] = set()
         self._columns: dict[str, list[Any]] = {field: [] for field in SCHEMA.names}
         self._buffer = np.empty((SHARD_ROWS, samples), dtype="<i2")
@@ -193,7 +193,7 @@ class CorpusWriter:
         # A file name need not be valid text; its stray bytes are written as escapes, which any table tool reads.
         row = {field: _legible(value) if isinstance(value, str) else value for field, value in row.items()}
         self._ids.add(note.id)
-        # The digest speaks of the rows' values, not of Parquet's bytes, which change with the library's version.
+        # The digest is of the rows' values, not of Parquet's bytes, which change with the library's version.
         self._rows_hash.update(json.dumps(row, sort_keys=True, ensure_ascii=True).encode() + b"\n")
         for field, values in self._columns.items():
             values.append(row[field])
@@ -217,9 +217,9 @@ class CorpusWriter:
         """Counts something worth telling of a note: "padded", "cut", …"""
         self.counts[kind] += 1
 
-    def quarantine(self, file: str, reason: str) -> None:
-        """Notes down what was not taken, and why."""
-        self.quarantined.append((file, reason))
+    def reject(self, file: str, reason: str) -> None:
+        """Lists a file that was not taken, and why."""
+        self.rejected.append((file, reason))
         self.counts["quarantined"] += 1
 
     def _write_shard(self) -> None:
@@ -232,9 +232,9 @@ class CorpusWriter:
 
     def _finish(self) -> None:
         if not self._ids:
-            first = f", the first being {self.quarantined[0][0]}: {self.quarantined[0][1]}" if self.quarantined else ""
+            first = f", the first being {self.rejected[0][0]}: {self.rejected[0][1]}" if self.rejected else ""
             raise UserError(
-                f"Not one usable sound was found ({len(self.quarantined)} were refused{first}), "
+                f"Not one usable sound was found ({len(self.rejected)} were refused{first}), "
                 f"so {self.path} was not made."
             )
         if self._filled:
@@ -245,7 +245,7 @@ class CorpusWriter:
         ) as handle:
             rows = csv.writer(handle)
             rows.writerow(["file", "reason"])
-            rows.writerows(self.quarantined)
+            rows.writerows(self.rejected)
         for shard in self._shards:
             self._rows_hash.update(shard["sha256"].encode())
         held = Counter(self._columns["split"])

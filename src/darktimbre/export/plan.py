@@ -24,7 +24,7 @@ ARRANGEMENTS: tuple[Arrangement, ...] = ("keyswitch", "velocity", "layers")
 MOST_SETTINGS, MOST_LAYERS, MOST_VARIATIONS, WIDEST_STEP = 99, 5, 99, 24
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
 SAME_WORD = 0.3  # rank correlation over notes above which two words say much the same
-LOWEST_SWITCH = 21  # the lowest key of a piano; what lies below is out of a player's reach
+LOWEST_SWITCH = 21  # the lowest key of a piano; what lies below is out of reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ def switches(instrument: Synthesizer, plan: Plan) -> tuple[int, ...]:
 
 
 def suggested(instrument: Synthesizer, words: int = 2, *, seed: int = 0) -> tuple[Patch, ...]:
-    """What is exported if nothing is asked for: the instrument's middle, and the words it answers to best, each alone;
+    """What is exported by default: the instrument's middle, and the attributes that it follows best, each alone;
     of an instrument of classes, every subclass.
 
     Best by the evaluation in the bundle where there is one, else the first the instrument has. Words that go together

@@ -1,4 +1,4 @@
-"""An instrument as a folder that plays without darktimbre: the ONNX file and a player of one page (`standalone.py`).
+"""An instrument as a folder that plays without darktimbre: the ONNX file and a program that plays it (`standalone.py`).
 
 Made for small computers, a Raspberry Pi in a Eurorack case: one core, numpy and onnxruntime, no torch.
 """
@@ -32,7 +32,7 @@ def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precis
     """Writes the folder, whole or not at all; an earlier export there is replaced.
 
     Args:
-        instrument: what is to be played; it must paint its phases itself, for the player has no other way to sound.
+        instrument: what is exported; it must generate its phases itself, for the program has no other inversion.
         out: the folder.
         precision: how the network's weights are kept (`export/precision.py`).
 
@@ -42,7 +42,7 @@ def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precis
     out = Path(out)
     if reason := why_not(instrument.codec):
         raise UserError(
-            f"This instrument cannot play alone: {reason}. One that paints its phases can, such as what "
+            f"This instrument cannot play alone: {reason}. One that generates its phases can, such as what "
             "`darktimbre train oneshot-classes-if` makes; or export its sounds, by `darktimbre export wavs`."
         )
     with export_folder(out) as folder:

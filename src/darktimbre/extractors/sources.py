@@ -18,7 +18,7 @@ from darktimbre import __version__
 from darktimbre.audio.shape import fade_out
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.quarantine import FADE_SECONDS
+from darktimbre.corpus.ingest import FADE_SECONDS
 from darktimbre.extractors.parallel import in_parallel
 from darktimbre.models.progressive import Generator
 from darktimbre.notes.errors import UserError

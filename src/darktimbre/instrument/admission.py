@@ -1,9 +1,9 @@
-"""Who may speak to the page's server, and how much: Host, Origin, token, media type, sizes, rates. Pure rules, no HTTP.
+"""Which requests the page's server takes: Host, Origin, token, media type, sizes, rates. Pure rules, no HTTP.
 
 An instrument in a browser is a program that any web page of the same browser can send requests to, so each request has
 to prove that it comes from the page itself or from a script that was given the token:
 
-- `Host` must be exactly an address that was told at the start: a foreign name that resolves to this machine (DNS
+- `Host` must be exactly an address that was given at the start: a foreign name that resolves to this machine (DNS
   rebinding) carries its own;
 - `Origin`, which browsers send along and pages cannot change, must be one of these, too; there are no CORS headers;
 - the token, new at every launch, stands in the page's address behind `#` and so never leaves the browser by itself;
@@ -37,7 +37,7 @@ class Limits:
         batch_samples: samples of all sounds of one batch.
         patches: of one export.
         renders, listens, batches, exports: requests of that kind worked on at once.
-        waiting: renders that wait for their turn; the next is told to come later. Of the other kinds, 4 may wait.
+        waiting: renders that wait for their turn; the next is refused. Of the other kinds, 4 may wait.
         wait_seconds: for a turn.
         render_seconds: for one note.
         decode_seconds: for decoding one upload.
@@ -141,9 +141,9 @@ class Admission:
 
     def _offered(self, headers: Headers) -> bool:
         """Whether a WebSocket offers the protocol and the token: browsers let a script set nothing else."""
-        told = [value for name, value in headers if name == b"sec-websocket-protocol"]
-        offered = [one.strip() for value in told for one in value.split(b",")]
-        # Every one is compared, whatever came before, so that the time taken tells nothing.
+        values = [value for name, value in headers if name == b"sec-websocket-protocol"]
+        offered = [one.strip() for value in values for one in value.split(b",")]
+        # Every one is compared, whatever came before, so that the time taken reveals nothing.
         return SUBPROTOCOL.encode() in offered and any([self._is_token(one, b"token.") for one in offered])  # noqa: C419
 
     def _is_token(self, given: bytes, prefix: bytes) -> bool:
@@ -206,9 +206,9 @@ def authority(name: str, port: int) -> str:
 
 
 def media_type(headers: Headers) -> str | None:
-    """The type of a body without its parameters, in lower case; None where none is told."""
-    told = [value.decode("latin-1") for name, value in headers if name == b"content-type"]
-    return told[0].partition(";")[0].strip().lower() if len(told) == 1 else None if not told else ""
+    """The type of a body without its parameters, in lower case; None where there is none."""
+    values = [value.decode("latin-1") for name, value in headers if name == b"content-type"]
+    return values[0].partition(";")[0].strip().lower() if len(values) == 1 else None if not values else ""
 
 
 def _body_refusal(path: str, headers: Headers, method: str) -> Refusal | None:

@@ -51,7 +51,7 @@ def describe(
 def make_up_gain(instrument: Synthesizer, notes: int = 8) -> float:
     """How many times louder the page plays than the notes are: most examples then reach full scale at full velocity.
 
-    Instruments are as quiet as the sounds they learnt from, and few of those use the whole scale. The page's limiter
+    Instruments are as quiet as the sounds they were trained on, few of which use the whole scale. The page's limiter
     takes care of the louder tenth and of chords. What is rendered, downloaded or exported keeps its own level.
     """
     pitches = instrument.attributes.pitches

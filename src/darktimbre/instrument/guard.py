@@ -1,4 +1,4 @@
-"""Around the server: refuses by the rules of `admission`, adds the headers of a hardened page, tells no secrets."""
+"""Around the server: refuses by the rules of `admission`, adds the headers of a hardened page, reveals no secrets."""
 
 import asyncio
 import json
@@ -104,7 +104,7 @@ async def answer(refusal: Refusal, send: Send, prefix: str = "http.response") ->
 
 
 def extra_headers(refusal: Refusal) -> dict[str, str]:
-    """What a refusal tells programs."""
+    """The headers of a refusal, for programs."""
     headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
@@ -138,7 +138,7 @@ def _headers(admission: Admission) -> list[tuple[bytes, bytes]]:
         f"{sockets}; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     off = ", ".join(f"{feature}=()" for feature in _OFF)
-    told = {
+    headers = {
         "content-security-policy": policy,
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
@@ -147,4 +147,4 @@ def _headers(admission: Admission) -> list[tuple[bytes, bytes]]:
         "cross-origin-resource-policy": "same-origin",
         "permissions-policy": f"midi=(self), {off}",
     }
-    return [(name.encode(), value.encode()) for name, value in told.items()]
+    return [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -35,11 +35,11 @@ async def serve(receive: Receive, send: Send, renderer: Renderer, limits: Limits
             raise Gone(1006, "The other side has left.") from error
 
     await receive()  # the handshake, which the guard has let through
-    player, both = None, []
+    session, both = None, []
     try:
         await sending({"type": "websocket.accept", "subprotocol": SUBPROTOCOL, "headers": []})
-        player = Player(renderer, limits)
-        both = [asyncio.create_task(_hear(receive, player)), asyncio.create_task(player.speak(sending))]
+        session = LiveSession(renderer, limits)
+        both = [asyncio.create_task(_receive(receive, session)), asyncio.create_task(session.send_events(sending))]
         done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -48,8 +48,8 @@ async def serve(receive: Receive, send: Send, renderer: Renderer, limits: Limits
         with suppress(Gone):
             await sending({"type": "websocket.close", "code": code, "reason": _short(reason)})
     finally:
-        if player is not None:
-            player.close()
+        if session is not None:
+            session.close()
         for task in both:
             task.cancel()
         await asyncio.gather(*both, return_exceptions=True)
@@ -60,15 +60,15 @@ def _short(reason: str) -> str:
     return reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")
 
 
-async def _hear(receive: Receive, player: "Player") -> None:
+async def _receive(receive: Receive, session: "LiveSession") -> None:
     while (message := await receive())["type"] == "websocket.receive":
         text = message.get("text")
         if text is None:
             raise Gone(1003, "Only text is understood here.")
-        await player.hear(text)
+        await session.receive(text)
 
 
-class Player:
+class LiveSession:
     """What one live connection plays.
 
     `take` is called from the render thread; all else belongs to the event loop that made this. What a slow reader has
@@ -94,7 +94,7 @@ class Player:
     def take(self, event: Event) -> None:
         """Puts an event out; of an earlier generation, only a note.
 
-        While a slider moves, each note is of an earlier state when it is there; the player knows by its number whether
+        While a slider moves, each note is of an earlier state when it is there; the session knows by its number whether
         it is newer than the one it has.
         """
         with self._lock:
@@ -103,11 +103,11 @@ class Player:
             self._outgoing.append(event)
         self._wake()
 
-    async def hear(self, text: str) -> None:
+    async def receive(self, text: str) -> None:
         """Serves one message.
 
         Raises:
-            Gone: it does not speak the protocol, or its sender takes none of the answers.
+            Gone: it does not follow the protocol, or its sender takes none of the answers.
         """
         if (wait := self._pace.wait()) > 0:
             await asyncio.sleep(wait)  # meanwhile nothing more is read: the connection itself holds the sender back
@@ -126,7 +126,7 @@ class Player:
         else:
             self._play(message)
 
-    async def speak(self, send: Send) -> None:
+    async def send_events(self, send: Send) -> None:
         """Sends what comes, for ever."""
         while True:
             await self._ready.wait()

@@ -106,9 +106,9 @@ class Presets:
         return entries
 
     def _write(self, entries: dict[str, Any]) -> None:
-        told = {"darktimbre": "presets", "version": 1, "bundle": self._bundle, "presets": entries}
+        document = {"darktimbre": "presets", "version": 1, "bundle": self._bundle, "presets": entries}
         # ASCII alone: an entry that somebody wrote into the file may hold half a surrogate pair, which UTF-8 has not.
-        content = json.dumps(told, indent=1) + "\n"
+        content = json.dumps(document, indent=1) + "\n"
         if len(content) > LARGEST:
             raise UserError("All presets together are too large: delete some first.")
         try:
@@ -130,7 +130,7 @@ def check_name(name: str) -> None:
 
 
 def unusable(why: str) -> UserError:
-    """The presets' file cannot be used; told without its place, which is not the page's business."""
+    """The presets' file cannot be used; its path is not the page's business."""
     return UserError(f"The file of presets cannot be used ({why}): mend it or move it away.")
 
 

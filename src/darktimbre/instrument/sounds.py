@@ -34,18 +34,20 @@ class Sounds:
         self._instrument = renderer.instrument
         self._keys = {key.midi: key for key in keyboard(self._instrument)}
 
-    def one(self, asked: RenderRequest) -> bytes:
+    def one(self, request: RenderRequest) -> bytes:
         """A WAV file of one note.
 
         Raises:
             UserError: no such key or attribute.
             Busy, TimeoutError, RenderError: see `Renderer.note`.
         """
-        rate = asked.rate or self._instrument.sample_rate
-        key = self._key(asked.pitch)
-        return wav(self._wave(asked.patch, key, asked.velocity, rate, self._limits.render_seconds), rate, asked.bits)
+        rate = request.rate or self._instrument.sample_rate
+        key = self._key(request.pitch)
+        return wav(
+            self._wave(request.patch, key, request.velocity, rate, self._limits.render_seconds), rate, request.bits
+        )
 
-    def batch(self, asked: BatchRequest) -> IO[bytes]:
+    def batch(self, request: BatchRequest) -> IO[bytes]:
         """A ZIP archive of several notes, in a file that is gone once it is closed.
 
         Raises:
@@ -53,27 +55,27 @@ class Sounds:
             Refusal: they are too long together.
         """
         instrument, deadline = self._instrument, time.monotonic() + self._limits.batch_seconds
-        rate = asked.rate or instrument.sample_rate
-        keys = [self._key(note.pitch) for note in asked.notes]
+        rate = request.rate or instrument.sample_rate
+        keys = [self._key(note.pitch) for note in request.notes]
         if sum(instrument.seconds * rate / key.speed for key in keys) > self._limits.batch_samples:
             raise Refusal(413, "These are too many samples for one batch: ask for fewer notes or a lower rate.")
         file, made = tempfile.TemporaryFile(), []  # noqa: SIM115 (whoever sends it closes it)
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:  # samples hardly shrink
-            for index, (note, key) in enumerate(zip(asked.notes, keys, strict=True)):
+            for index, (note, key) in enumerate(zip(request.notes, keys, strict=True)):
                 left = min(self._limits.render_seconds, deadline - time.monotonic())
                 wave = self._wave(note.patch, key, note.velocity, rate, left)
                 name = f"{index:03d}_{note.pitch:03d}.wav"
-                packed.writestr(name, wav(wave, rate, asked.bits))
+                packed.writestr(name, wav(wave, rate, request.bits))
                 made.append(
                     {"file": name, "pitch": note.pitch, "velocity": note.velocity, "patch": note.patch.to_json()}
                 )
-            told = {
+            manifest = {
                 "instrument": name_of(instrument),
                 "weights_sha256": instrument.bundle.digest,
                 "sample_rate": rate,
                 "files": made,
             }
-            packed.writestr("manifest.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+            packed.writestr("manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         file.seek(0)
         return file
 
@@ -90,9 +92,9 @@ class Sounds:
         return repitch(wave, key, instrument.sample_rate, rate) * gain(velocity)
 
 
-def exported(exporter: Exporter, asked: ExportRequest) -> tuple[IO[bytes], str]:
+def exported(exporter: Exporter, request: ExportRequest) -> tuple[IO[bytes], str]:
     """What an exporter made, in a file that is gone once it is closed, and its suffix."""
-    path = exporter(asked)
+    path = exporter(request)
     file = path.open("rb")
     with suppress(OSError):  # where an open file cannot be deleted, the exporter's own folder goes in the end
         path.unlink()

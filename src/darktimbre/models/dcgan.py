@@ -25,7 +25,9 @@ class DcganConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: Positive = Field(default=100, description="numbers of the Gaussian vector z")
-    classes: int = Field(default=0, ge=0, description="classes both networks are told (Mirza & Osindero 2014); 0: none")
+    classes: int = Field(
+        default=0, ge=0, description="classes both networks are conditioned on (Mirza & Osindero 2014); 0: none"
+    )
     channels: Positive = Field(default=1, description="channels of a picture")
     start: tuple[Positive, Positive] = Field(default=(7, 7), description="height and width after the linear layer")
     widths: tuple[Positive, Positive, Positive] = Field(
@@ -38,7 +40,7 @@ class DcganConfig(BaseModel):
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0, description="part of each block's numbers that is left out")
     negative_slope: float = Field(default=0.2, ge=0.0, lt=1.0)
     minibatch_stddev: bool = Field(default=False, description="a map of the batch's deviation before the last layer")
-    pac: Positive = Field(default=1, description="pictures that are judged together (Lin et al. 2018)")
+    pac: Positive = Field(default=1, description="pictures that are discriminated together (Lin et al. 2018)")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -91,8 +93,8 @@ class DcganGenerator(nn.Module):
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
         """latent `(batch, latent)`, condition `(batch, class)` one-hot → `(batch, channel, height, width)`."""
-        told = torch.cat([condition, latent], dim=1) if self.config.classes else latent
-        picture: Tensor = self.picture(self.blocks(self.grid(told)))
+        conditioned = torch.cat([condition, latent], dim=1) if self.config.classes else latent
+        picture: Tensor = self.picture(self.blocks(self.grid(conditioned)))
         return picture
 
 

@@ -1,4 +1,4 @@
-"""A small classifier of pictures: what tells digits apart, and by whose embedding generated ones are compared."""
+"""A small classifier of pictures: its embedding is what generated digits are compared by."""
 
 from itertools import pairwise
 from typing import Annotated, NamedTuple

@@ -84,8 +84,8 @@ class FoldedGenerator(nn.Module):
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
         """latent `(batch, latent)`, condition `(batch, size)` → `(batch, channel, frequency, frame)`."""
-        told = condition if self.whiten is None else self.whiten(condition)
-        vector = torch.cat([told, latent], dim=1)
+        conditioned = condition if self.whiten is None else self.whiten(condition)
+        vector = torch.cat([conditioned, latent], dim=1)
         if self.config.normalise_input:
             vector = pixel_norm(vector)
         frequency, frame = self.config.start

@@ -81,11 +81,11 @@ def filter_bank(*, sample_rate: int, n_fft: int, lowest: float, per_octave: int,
     step = per_octave * np.log2(1 + 1 / np.arange(1, n_fft // 2 + 1))  # between a bin and the next, in bands
     width = np.maximum(1.0, step)[:, None]
     matrix = np.maximum(0.0, 1.0 - np.abs(place[:, None] - np.arange(bands)) / width)
-    return np.concatenate([np.zeros((1, bands)), matrix]).astype(np.float32)  # the DC bin is heard by no band
+    return np.concatenate([np.zeros((1, bands)), matrix]).astype(np.float32)  # the DC bin is in no band
 
 
 class FrontEnd(nn.Module):
-    """Waves → levels on a log-frequency axis, one channel a window length: long ones tell semitones, short ones onsets.
+    """Waves → levels on a log-frequency axis, one channel a window length: long ones for pitch, short ones for onsets.
 
     Levels are in dB below the note's own loudest place, cut at the floor: however loud a note is, it looks the same.
     """

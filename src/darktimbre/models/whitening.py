@@ -1,11 +1,11 @@
-"""How soft labels are distributed: told to the generator before it learns, as part of its first layer."""
+"""How soft labels are distributed: measured before training, as part of the generator's first layer."""
 
 import torch
 from torch import Tensor, nn
 
 
 class LabelWhitening(nn.Module):
-    """Soft labels on a scale that a network can hear: (sign(α) √|α| − mean) / deviation, per label.
+    """Soft labels on a scale that a network can use: (sign(α) √|α| − mean) / deviation, per label.
 
     Most soft labels lie near 0 and differ in their logarithm; as they are, the first layer hardly sees them. The root
     spreads them and goes on growing beyond 1 (the out-of-range test of DarkGAN §4.4.2 needs that). The statistics are

@@ -114,8 +114,8 @@ class Attributes:
         hint = f" Did you mean {' or '.join(repr(by_key[n]) for n in near)}?" if near else ""
         raise UserError(f"This instrument has no attribute {name!r}.{hint}")
 
-    def asked(self, levels: Mapping[str, float]) -> dict[str, float]:
-        """The instrument's own names → values; who asks for a subclass alone asks for its class as well.
+    def resolved(self, levels: Mapping[str, float]) -> dict[str, float]:
+        """The instrument's own names → values; a subclass given without its class implies it.
 
         Raises:
             UserError: there is no such attribute; the nearest are named.
@@ -126,7 +126,7 @@ class Attributes:
         classes: dict[str, float] = {}
         for name, value in named.items():
             above = name.partition(BETWEEN)[0]
-            if above != name and above in self.names:  # of two subclasses, the one asked for more speaks
+            if above != name and above in self.names:  # of two subclasses, the higher value counts
                 classes[above] = max(value, classes.get(above, value))
         return {**classes, **named}
 

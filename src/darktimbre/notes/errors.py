@@ -1,4 +1,4 @@
-"""What a user is told when something cannot be done: one sentence, with the remedy in it."""
+"""The error shown to a user when something cannot be done: one sentence, with the remedy in it."""
 
 
 class UserError(Exception):

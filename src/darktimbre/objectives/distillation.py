@@ -5,12 +5,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 
 def distillation_loss(
-    *, student_logits: Tensor, soft_labels: Tensor, temperature: float, told: Tensor | None = None
+    *, student_logits: Tensor, soft_labels: Tensor, temperature: float, label_mask: Tensor | None = None
 ) -> Tensor:
     """BCE(σ(student / T), soft label), logits and labels `(batch, attribute)` → scalar mean, without the factor T².
 
     `soft_labels`, σ(teacher / T) of eq. 1, are the teacher's at the same temperature, or those a fake was conditioned
     on. Computed from logits: no log of a rounded 0. Labels belong in [0, 1]; noise added to them must be clamped by
-    whoever adds it. `told` `(batch, attribute)`: weights; 0 for what nothing is asked about.
+    whoever adds it. `label_mask` `(batch, attribute)`: weights; 0 leaves a label out.
     """
-    return binary_cross_entropy_with_logits(student_logits / temperature, soft_labels, weight=told)
+    return binary_cross_entropy_with_logits(student_logits / temperature, soft_labels, weight=label_mask)

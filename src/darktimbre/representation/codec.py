@@ -1,9 +1,9 @@
-"""The codec: sound ⇄ picture, scaled for a network; between the corpus and the model, and between model and ear.
+"""The codec: sound ⇄ spectrogram, scaled for a network; between the corpus and the model, and between model and sound.
 
 Scaling: the least and the greatest log magnitude of the training split become -0.8 and 0.8. Extremes, not percentiles:
 both ends of log(|X| + floor) are bounded by physics (the floor, and a full-scale sine), so one odd sound cannot stretch
 the range, and nothing of the training split is ever clipped. Decoding clamps at ±1: an eighth of the range above the
-loudest training bin (13 dB for notes that reach full level), so whatever a network paints, the sound stays bounded.
+loudest training bin (13 dB for notes that reach full level), so whatever a network generates, the sound stays bounded.
 """
 
 import math
@@ -107,7 +107,7 @@ class Codec:
     def to_config(self) -> dict[str, Any]:
         """A JSON-able description, scaling included; `codec_from_config` makes the same codec of it.
 
-        `inversion` is told where it is not Griffin-Lim: descriptions older than the setting, and digests of them, stay.
+        `inversion` is in it where it is not Griffin-Lim: older descriptions, and digests of them, stay.
         """
         described = self.config.model_dump(mode="json")
         if self.config.inversion == "griffin-lim":

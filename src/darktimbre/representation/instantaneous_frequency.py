@@ -1,4 +1,4 @@
-"""Phase ⇄ instantaneous frequency: how a picture keeps the phase of a spectrum in a form a network can paint.
+"""Phase ⇄ instantaneous frequency: how a picture keeps the phase of a spectrum in a form a network can generate.
 
 A steady partial turns its phase by the same angle from frame to frame, so the difference is a flat line where the phase
 itself is a blur (Engel et al., GANSynth, 2019, section 2.2). Angles are written in half turns (phase / π). Two
@@ -76,9 +76,9 @@ def if_to_phase(turns: Tensor, *, own: tuple[Tensor, Tensor] | None) -> Tensor:
 
 
 def coherent_turns(turns: Tensor, magnitude: Tensor, *, own: tuple[Tensor, Tensor], reach: int) -> Tensor:
-    """Centred instantaneous frequency → the same, with all bins of a main lobe turning together; for painted pictures.
+    """Centred instantaneous frequency → the same, with all bins of a main lobe turning together; for generated ones.
 
-    A partial fills a main lobe of about five bins. Where a network paints their frequencies a little apart, they drift
+    A partial fills a main lobe of about five bins. Where a network puts their frequencies a little apart, they drift
     out of phase from frame to frame and cancel. Each bin therefore takes the mean turn, as a phasor weighted by energy,
     of the bins up to `reach` to either side: near a partial that is the partial's own frequency. The idea is the phase
     locking of Laroche & Dolson (1999, section III) without its choice of peaks. On a real picture, whose lobes agree,

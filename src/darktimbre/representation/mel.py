@@ -71,7 +71,7 @@ def band_turns(rate: int, n_fft: int, hop: int, bands: int, dtype: torch.dtype, 
 def turns_to_mel(turn_real: Tensor, turn_imag: Tensor, basis: Tensor) -> Tensor:
     """X_t·conj(X_{t-1}) `(batch, bin, frame)` → the bands' instantaneous frequency, half turns `(batch, band, frame)`.
 
-    The products are summed as arrows before the angle is taken, so the strongest partial of a band speaks for it.
+    The products are summed as arrows before the angle is taken, so the strongest partial of a band decides it.
     (GANSynth averages the angles: on real notes, 256 bands, that comes back at 1 dB SNR instead of 11.)
     """
     return torch.atan2(basis @ turn_imag, basis @ turn_real) * (1 / torch.pi)

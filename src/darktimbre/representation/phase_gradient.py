@@ -138,7 +138,7 @@ class Edges(NamedTuple):
 def integrated(magnitude: Array, *, n_fft: int, hop: int, tolerance: float, places: Places) -> Array:
     """Magnitudes `(frame, frequency)` → phases in radians at the frames' middles; NaN below the tolerance.
 
-    Each island of points has one constant of phase, which magnitudes do not tell.
+    Each island of points has one constant of phase, which magnitudes do not determine.
     """
     phase = np.full(magnitude.size, np.nan)
     points = np.flatnonzero(magnitude > tolerance * magnitude.max())

@@ -1,1 +1,1 @@
-"""Bundle → sound: the one road by which a trained instrument is heard. Knows no teacher, no corpus, no objective."""
+"""Bundle → sound: the one way from a trained instrument to sound. Knows no teacher, no corpus, no objective."""

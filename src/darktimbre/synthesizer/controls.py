@@ -1,4 +1,4 @@
-"""What a player asks for → what the network is fed: pitch, attributes and seeds become condition and latent arrays."""
+"""A request → the network's inputs: pitch, attributes and seeds become condition and latent arrays."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class Controls:
         attributes: its pitch classes and soft labels.
         latent: values per latent.
         baseline: (label,) what attributes take that are not given.
-        between: whether pitches between the trained ones can be asked for.
+        between: whether pitches between the trained ones can be rendered.
     """
 
     attributes: Attributes
@@ -66,7 +66,7 @@ class Controls:
     between: bool = False
 
     def fill(self, pitch: Pitch, levels: Levels, seed: Seed, latent: ArrayLike | None) -> tuple[Array, Array]:
-        """Condition and latent of every note asked for; single values are repeated to the length of the lists.
+        """Condition and latent of every requested note; single values are repeated to the length of the lists.
 
         Returns:
             condition (note, size) and latent (note, latent), float32.
@@ -86,8 +86,8 @@ class Controls:
         }
         wanted = {name: length for name, length in lengths.items() if length is not None}
         if len({*wanted.values()} - {1}) > 1:
-            told = ", ".join(f"{length} for {name}" for name, length in wanted.items())
-            raise UserError(f"Lists must be of one length; there are {told}.")
+            listed = ", ".join(f"{length} for {name}" for name, length in wanted.items())
+            raise UserError(f"Lists must be of one length; there are {listed}.")
         count = max((length for length in wanted.values() if length != 1), default=1)
         if 0 in wanted.values():
             count = 0
@@ -121,16 +121,16 @@ class Controls:
         else:
             rows = np.tile(self.baseline, (len(levels), 1))
             for row, wanted in zip(rows, levels, strict=True):
-                for name, value in self.attributes.asked(wanted).items():
+                for name, value in self.attributes.resolved(wanted).items():
                     row[names.index(name)] = value
         if not np.isfinite(rows).all():
             raise UserError("An attribute's value must be a finite number.")
         outside = ((rows < 0) | (rows > 1)).any(axis=0)
         if outside.any():
-            told = [f"{names[i]} = {rows[np.argmax(np.abs(rows[:, i] - 0.5)), i]:g}" for i in np.flatnonzero(outside)]
-            more = f" and {len(told) - 4} more" if len(told) > 4 else ""
+            listed = [f"{names[i]} = {rows[np.argmax(np.abs(rows[:, i] - 0.5)), i]:g}" for i in np.flatnonzero(outside)]
+            more = f" and {len(listed) - 4} more" if len(listed) > 4 else ""
             warnings.warn(
-                f"{', '.join(told[:4])}{more}: outside 0 to 1, where the instrument was not trained.",
+                f"{', '.join(listed[:4])}{more}: outside 0 to 1, where the instrument was not trained.",
                 OutOfRangeWarning,
                 stacklevel=4,
             )
@@ -141,11 +141,11 @@ class Controls:
         pitches = self.attributes.pitches
         if pitch is None:
             pitch = self.attributes.nearest_pitch(60)
-        asked = np.atleast_1d(np.asarray(pitch, np.float64))
+        wanted_pitch = np.atleast_1d(np.asarray(pitch, np.float64))
         order = np.argsort(pitches)
         known = np.asarray(pitches, np.float64)[order]
-        part = np.zeros((len(asked), len(pitches)), np.float32)
-        for row, midi in enumerate(asked):
+        part = np.zeros((len(wanted_pitch), len(pitches)), np.float32)
+        for row, midi in enumerate(wanted_pitch):
             if not known[0] <= midi <= known[-1]:
                 raise UserError(f"This instrument plays MIDI {known[0]:g} to {known[-1]:g}, not {midi:g}.")
             above = int(np.searchsorted(known, midi))

@@ -70,7 +70,7 @@ def keyboard(instrument: "Synthesizer", low: int | None = None, high: int | None
 
 
 def sources(instrument: "Synthesizer") -> tuple[float | None, ...]:
-    """Every pitch the network is asked for by some key, rising; a single None without pitch."""
+    """Every pitch that the network renders for some key, rising; a single None without pitch."""
     pitches = instrument.attributes.pitches
     if not pitches:
         return (None,)
@@ -108,7 +108,7 @@ def repitch(wave: NDArray[np.float32], key: Key, sample_rate: float, rate: float
 
 
 def render_key(instrument: "Synthesizer", patch: Patch, midi: int, rate: float | None = None) -> NDArray[np.float32]:
-    """(sample,) the note of a key, at the instrument's rate or the one asked for: what page and exports must equal.
+    """(sample,) the note of a key, at the instrument's rate or a given one: what page and exports must equal.
 
     Raises:
         UserError: an attribute the instrument has not.

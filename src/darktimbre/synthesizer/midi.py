@@ -82,8 +82,8 @@ def read_score(path: Path) -> Score:
         raise UserError(f"{path} cannot be read as a MIDI file ({type(error).__name__}: {error}).") from error
     score = collect(messages)
     if not score.events:
-        told = ", ".join(f"{count} {name}" for name, count in score.skipped.items())
-        raise UserError(f"{path} holds no notes to play{f'; skipped: {told}' if told else ''}.")
+        skipped = ", ".join(f"{count} {name}" for name, count in score.skipped.items())
+        raise UserError(f"{path} holds no notes to play{f'; skipped: {skipped}' if skipped else ''}.")
     return score
 
 

@@ -30,7 +30,7 @@ Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)
 
 
 class Envelope(BaseModel):
-    """How the player shapes a note's loudness over the sound itself: seconds, and the level held (0 to 1)."""
+    """How playing shapes a note's loudness over the sound itself: seconds, and the level held (0 to 1)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,7 +51,7 @@ class Patch(BaseModel):
         attributes: name → value in [-2, 3] (0 to 1 is what training knew); what is left out takes the baseline.
         seed: which latent stands at the centre of the pad.
         pad: (x, y) in [-1, 1]², see `latent`.
-        envelope: how notes begin and end.
+        envelope: how notes start and end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -132,15 +132,15 @@ class Patch(BaseModel):
 
         Values count as the float32 that the network is fed; names in any letter case and order are the same.
         """
-        told = hashlib.sha256(f"{instrument_digest}\n{self.seed}\n".encode())
-        told.update(struct.pack("<2d", self.pad[0] + 0.0, self.pad[1] + 0.0))  # + 0.0: −0 is 0
+        digest = hashlib.sha256(f"{instrument_digest}\n{self.seed}\n".encode())
+        digest.update(struct.pack("<2d", self.pad[0] + 0.0, self.pad[1] + 0.0))  # + 0.0: −0 is 0
         for name, value in sorted((_folded(name), value) for name, value in self.attributes.items()):
-            told.update(struct.pack("<I", len(name.encode())) + name.encode() + struct.pack("<f", value + 0.0))
-        return told.hexdigest()
+            digest.update(struct.pack("<I", len(name.encode())) + name.encode() + struct.pack("<f", value + 0.0))
+        return digest.hexdigest()
 
     def levels(self, attributes: Attributes) -> dict[str, float]:
-        """The instrument's own names → values (`Attributes.asked`)."""
-        return attributes.asked(self.attributes)
+        """The instrument's own names → values (`Attributes.resolved`)."""
+        return attributes.resolved(self.attributes)
 
     def latent(self, instrument: "Synthesizer") -> NDArray[np.float32]:
         """(latent,): the centre of the pad is the latent `render(seed=[seed])` draws; see `walks.pad_point`."""

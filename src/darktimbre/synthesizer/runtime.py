@@ -1,4 +1,4 @@
-"""The network by onnxruntime instead of torch: what a synthesizer paints its pictures with where that is faster."""
+"""The network by onnxruntime instead of torch: what generates a synthesizer's spectrograms where that is faster."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ DIGEST = "darktimbre.digest"  # the key, among an ONNX file's own properties, of
 
 
 class Network(Protocol):
-    """What paints pictures in another runtime than torch, whose name it tells."""
+    """A network in another runtime than torch, with that one's name."""
 
     name: str
 

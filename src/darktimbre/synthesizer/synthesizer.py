@@ -28,7 +28,7 @@ class Synthesizer:
 
     The equalised-learning-rate scales are folded into the weights at load, and computing is in float32 even where the
     weights were stored in float16. Equal requests give equal sounds, to the bit on one machine, however many notes are
-    asked for at once: on a CPU the network always takes one note at a time, which is as fast as batches are
+    requested at once: on a CPU the network always takes one note at a time, which is as fast as batches are
     (measured), and elsewhere always a full block. The number of threads changes nothing in the shipped networks either
     (1 to 4 tried); in very narrow ones it can move a float's last bits.
     """
@@ -39,7 +39,7 @@ class Synthesizer:
         Args:
             bundle: the trained instrument.
             device: where to compute.
-            network: paints instead of the bundle's own weights: the same network in another runtime
+            network: takes the place of the bundle's own weights: the same network in another runtime
                 (`darktimbre.synthesizer.runtime`).
         """
         self.bundle = bundle
@@ -49,7 +49,7 @@ class Synthesizer:
         pictures = (plan.channels, *plan.picture_size())
         if tuple(self.codec.shape) != pictures:
             raise UserError(
-                f"{bundle.origin}: the network paints {pictures}, the codec reads {tuple(self.codec.shape)}."
+                f"{bundle.origin}: the network generates {pictures}, the codec reads {tuple(self.codec.shape)}."
             )
         if plan.condition != self.attributes.size:
             raise UserError(
@@ -57,7 +57,7 @@ class Synthesizer:
             )
         self.network = fold(bundle.generator()).to(self.device).eval() if network is None else network
         self.edits: tuple[Edit, ...] = ()  # of the network's activations, in every note from now on
-        self.block = 1 if self.device.type == "cpu" else None  # notes per call; None: as `render` is asked
+        self.block = 1 if self.device.type == "cpu" else None  # notes per call; None: as `render` is called
         self.runtime = "torch" if network is None else network.name
         self._edges = edges(self.codec.samples, self.codec.sample_rate)
         self.controls = Controls(self.attributes, plan.latent, self._baseline(), between=plan.pitch_comb)
@@ -185,8 +185,8 @@ class Synthesizer:
 
 
 def edges(samples: int, rate: int) -> NDArray[np.float32]:
-    """Gain (sample,) that lets a note begin and end at zero. The picture's outermost frames hold how the sound breaks
-    off there; painted, their phases do not cancel as a real one's do, and what is left is a click."""
+    """Gain (sample,) that lets a note start and end at zero. The picture's outermost frames hold how the sound breaks
+    off there; generated, their phases do not cancel as a real one's do, and what is left is a click."""
     attack, release = round(ATTACK * rate), round(RELEASE * rate)
     gain = np.ones(samples, np.float32)
     gain[:attack] = fade_out(attack)[::-1]

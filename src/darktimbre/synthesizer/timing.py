@@ -21,7 +21,7 @@ class Spent(NamedTuple):
 
 
 class Stopwatch:
-    """Renders notes through an instrument's own `render`, and tells where the seconds of each call went.
+    """Renders notes through an instrument's own `render`, and measures where the seconds of each call went.
 
     An accelerator is waited for at every look at the clock. The instrument stays as it was: a copy is what is timed.
     """
@@ -74,7 +74,7 @@ class _Clock:
         self.spent: dict[str, float] = {}
 
     def now(self) -> float:
-        """Seconds, once the device has done all it was told."""
+        """Seconds, once the device has done all its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         elif self.device.type == "mps":

@@ -1,4 +1,4 @@
-"""A teacher listens to a corpus; a shard's logits appear whole or not at all, so a killed run goes on at its shard."""
+"""A teacher tags a corpus; a shard's logits appear whole or not at all, so a killed run goes on at its shard."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from darktimbre.teachers.tagger import Tagger
 LARGEST = 15.0e3  # float16 holds 65504; a teacher's logits beyond this are broken, not loud
 
 
-def heard(waves: NDArray[np.float32], rate: int, tagger: Tagger) -> NDArray[np.float32]:
+def logits_of(waves: NDArray[np.float32], rate: int, tagger: Tagger) -> NDArray[np.float32]:
     """Logits (row, label) float32 of waves (row, sample) at `rate` Hz, resampled to the teacher's where they differ."""
     import torch
 
@@ -41,10 +41,10 @@ def tag_corpus(
     """Stores the teacher's logits of every note beside the corpus; goes on where an earlier run was cut off.
 
     Args:
-        corpus: what to listen to.
-        tagger: who listens.
+        corpus: what is tagged.
+        tagger: the teacher.
         progress: called with (notes done, notes in all), first with what is there already, then after every batch.
-        batch: notes heard at once.
+        batch: notes of one call.
         force: drop tags made by other weights, or of an earlier state of the corpus, instead of refusing.
 
     Raises:
@@ -84,7 +84,7 @@ def tag_corpus(
         logits = np.empty((stop - first, len(tagger.labels)), dtype=np.float16)
         for start in range(first, stop, batch):
             end = min(start + batch, stop)
-            answer = heard(corpus.waves(np.arange(start, end)), corpus.sample_rate, tagger)
+            answer = logits_of(corpus.waves(np.arange(start, end)), corpus.sample_rate, tagger)
             if not np.all(np.abs(answer) < LARGEST):  # NaN fails this too
                 bad = start + int(np.flatnonzero(~(np.abs(answer) < LARGEST).all(axis=1))[0])
                 raise UserError(

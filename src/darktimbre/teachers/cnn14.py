@@ -191,7 +191,7 @@ def read_checkpoint(path: Path, name: str) -> dict[str, Tensor]:
 
 
 class Cnn14Tagger(Frozen[Cnn14]):
-    """Cnn14 as a `Tagger`. A sound is heard whole, as in training; one shorter than a second is padded with silence."""
+    """Cnn14 as a `Tagger`. It takes a sound whole, as in training; one shorter than a second is padded with silence."""
 
     def __init__(self, network: Cnn14, name: str, digest: str, device: str = "cpu") -> None:
         network.eval().requires_grad_(False)

@@ -48,7 +48,7 @@ def fitting(
         name: of the network.
         weights: name → tensor.
         build: makes the network.
-        spare: tensors whose names begin so may be there, and are left out.
+        spare: tensors with this prefix may be there, and are left out.
         hint: key of a tensor of another shape → end of the sentence.
 
     Raises:

@@ -44,7 +44,7 @@ def mel_matrix() -> NDArray[np.float32]:
 
 
 def patch_count(samples: int, hop: int = PATCH_HOP) -> int:
-    """How many patches a sound of so many samples (at 16 kHz) is heard in; at least one.
+    """How many patches a sound of so many samples (at 16 kHz) is cut into; at least one.
 
     The official code rounds up, so that a note of one second would get a second patch that is half silence. Here a
     remainder counts as a patch only when it reaches half a hop (0.24 s): one second is one patch, four are seven.

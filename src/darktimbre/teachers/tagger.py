@@ -1,4 +1,4 @@
-"""What listeners are: protocols of sound → embedding and sound → logits; and the one way to get one by its name."""
+"""Protocols of frozen networks, sound → embedding and sound → logits; and the one way to load one by its name."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 NAMES = ("yamnet", "cnn14", "cnn14-16k", "embedded")
 """The teachers that `load` knows."""
 EMBEDDERS = (*NAMES, "vggish")
-"""All listeners that `load_embedder` knows: the teachers, and those without labels."""
+"""All networks that `load_embedder` knows: the teachers, and those without labels."""
 
 
 @runtime_checkable
 class Embedder(Protocol):
-    """A frozen network that listens and describes, without naming anything.
+    """A frozen network that describes sounds by an embedding.
 
     Attributes:
         name: one of `EMBEDDERS`.
@@ -39,7 +39,7 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class Tagger(Embedder, Protocol):
-    """A listener that also names what it hears: a teacher. Its embedding is what the logits are a linear map of.
+    """A network that also predicts labels: a teacher. Its embedding is what the logits are a linear map of.
 
     Attributes:
         labels: AudioSet display names, in the order of the logits.
@@ -54,7 +54,7 @@ class Tagger(Embedder, Protocol):
 
 
 def load_embedder(name: str, device: str = "cpu", weights: Path | str | None = None) -> Embedder:
-    """The listener called `name`, a teacher or not, ready to listen on `device`; arguments and errors as in `load`."""
+    """The network called `name`, a teacher or not, on `device`; arguments and errors as in `load`."""
     if name != "vggish":
         if name not in NAMES:
             raise UserError(f"There is no embedding called {name!r}; choose one of {', '.join(EMBEDDERS)}.")
@@ -69,7 +69,7 @@ def load_embedder(name: str, device: str = "cpu", weights: Path | str | None = N
 
 
 def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> Tagger:
-    """The teacher called `name`, ready to listen on `device`.
+    """The teacher called `name`, on `device`.
 
     Args:
         name: one of `NAMES`.

@@ -185,7 +185,7 @@ def head_losses(scores: Verdict, batch: Batch, temperature: float, *, label_mask
             student_logits=scores.attribute_logits,
             soft_labels=batch.soft_labels,
             temperature=temperature,
-            told=label_mask,
+            label_mask=label_mask,
         )
     return losses
 

@@ -1,4 +1,4 @@
-"""The common road of the importers: candidates → guarded decoding → notes of a corpus, or quarantine with a reason."""
+"""What all importers share: candidates → guarded decoding → notes of a corpus, or rejected files with a reason."""
 
 import functools
 from collections import Counter, deque
@@ -14,7 +14,7 @@ from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 
 Progress = Callable[[int, int], None]
-"""Told (files done, files in all), again and again."""
+"""Called with (files done, files in all), again and again."""
 
 FADE_SECONDS = 0.01  # at the end of what has to be cut
 
@@ -35,7 +35,7 @@ class Summary:
     Attributes:
         corpus: what was written.
         accepted: notes in it; of these were `padded`, `cut` and `lowered` (louder than full scale, so made quieter).
-        quarantined: (file, reason) of what was not taken; the same list as `quarantine.csv`.
+        rejected: (file, reason) of what was not taken; the same list as `quarantine.csv`.
         ignored: what was not even tried, counted by kind.
         remarks: sentences worth telling.
     """
@@ -45,14 +45,14 @@ class Summary:
     padded: int
     cut: int
     lowered: int
-    quarantined: tuple[tuple[str, str], ...]
+    rejected: tuple[tuple[str, str], ...]
     ignored: dict[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
     @property
     def bad_share(self) -> float:
-        """Share of what was tried that ended in quarantine."""
-        return len(self.quarantined) / max(self.accepted + len(self.quarantined), 1)
+        """Share of what was tried that was rejected."""
+        return len(self.rejected) / max(self.accepted + len(self.rejected), 1)
 
 
 def shape_of(sample_rate: int, seconds: float, estimate_pitch: bool = False) -> Shape:
@@ -75,7 +75,7 @@ def shape_of(sample_rate: int, seconds: float, estimate_pitch: bool = False) -> 
     )
 
 
-def take_in(
+def ingest(
     writer: CorpusWriter,
     candidates: Iterable[Candidate],
     shape: Shape,
@@ -85,7 +85,7 @@ def take_in(
     progress: Progress | None = None,
     complete: Callable[[Note, Prepared], Note] = lambda note, _: note,
 ) -> None:
-    """Decodes candidates in worker processes and writes each into the corpus or the quarantine list, in their order.
+    """Decodes candidates in worker processes and writes each into the corpus or the rejected files, in their order.
 
     Args:
         writer: of the corpus, opened.
@@ -93,8 +93,8 @@ def take_in(
         shape: of the corpus's sounds.
         total: number of candidates, for `progress`.
         workers: processes; as many as processors by default.
-        progress: told after every file.
-        complete: fills into a note what only its sound tells.
+        progress: called after every file.
+        complete: fills into a note what only its sound shows.
     """
     pending: deque[Candidate] = deque()
 
@@ -108,7 +108,7 @@ def take_in(
     for done, outcome in enumerate(guarded_map(task, sources(), workers=workers), start=1):
         candidate, prepared = pending.popleft(), outcome.value
         if prepared is None:
-            writer.quarantine(candidate.file, outcome.reason or "unknown")
+            writer.reject(candidate.file, outcome.reason or "unknown")
         else:
             note = replace(complete(candidate.note, prepared), seconds=prepared.seconds)
             writer.add(note, prepared.samples)
@@ -129,7 +129,7 @@ def summarise(writer: CorpusWriter, ignored: Counter[str], remarks: Iterable[str
         padded=counts["padded"],
         cut=counts["cut"],
         lowered=counts["lowered"],
-        quarantined=tuple(writer.quarantined),
+        rejected=tuple(writer.rejected),
         ignored=dict(sorted(ignored.items())),
         remarks=tuple(remarks),
     )
