@@ -211,28 +211,19 @@ def unranked(compared: Compared) -> list[str]:
 # ── verdicts on fidelity and pitch ───────────────────────────────────────────────────────────────────────────────────
 
 
-def to_baseline(compared: Compared, measures: Iterable[Measure]) -> list[Comparison]:
-    """What attributes cost, or bring, in fidelity."""
-    mine, others = compared.of_kind("darkgan"), compared.of_kind("baseline")
-    return _scores(compared, "against training without attributes", mine, others, measures)
-
-
-def to_untrained(compared: Compared, measures: Iterable[Measure]) -> list[Comparison]:
-    """Whether training was good for anything."""
-    return _scores(
-        compared, "against a network before training", compared.made, compared.of_kind("untrained"), measures
-    )
-
-
-def _scores(
-    compared: Compared, group: str, mine: Sequence[System], others: Sequence[System], measures: Iterable[Measure]
-) -> list[Comparison]:
-    where, found = compared.fidelity_on, list[Comparison]()
-    for one in measures:
-        if one.decides(where):
-            read = partial(one.of, condition=where)
-            found += compared.rows(group, f"{one.name}, {where}", read, mine, others, one.better, one.decimals)
-    return found
+def fidelity(compared: Compared, rivals: str, measures: Iterable[Measure]) -> list[Comparison]:
+    """What attributes cost, or bring, against a baseline without; what training brought to anything against none."""
+    where, others = compared.fidelity_on, compared.of_kind(rivals)
+    mine = compared.made if rivals == "untrained" else compared.of_kind("darkgan")
+    group = "against a network before training" if rivals == "untrained" else "against training without attributes"
+    return [
+        row
+        for one in measures
+        if one.decides(where)
+        for row in compared.rows(
+            group, f"{one.name}, {where}", partial(one.of, condition=where), mine, others, one.better, one.decimals
+        )
+    ]
 
 
 def to_real(compared: Compared) -> list[Comparison]:

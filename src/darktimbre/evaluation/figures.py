@@ -155,6 +155,8 @@ def trade(compared: Compared) -> "Figure":
     figures.dots(axes, [Dot(look[one.name], x, y, one.name, outlier=one.kind == "untrained") for one, x, y in known])
     for real in compared.real(condition):
         if (distance := measure.of(real, condition)).known:
+            left, right = axes.get_xlim()
+            axes.set_xlim(min(left, float(distance) - 0.05 * (right - left)), right)
             figures.guide(axes, float(distance), real.name, upright=True)
     axes.margins(y=0.12)
     axes.axhline(0.0, color=FAINT, linewidth=0.9)

@@ -46,10 +46,10 @@ def write(evaluation: Evaluation, folder: Path) -> None:
 def in_short(compared: Compared) -> dict[str, Any]:
     """What leads, and above all what does not: rows, and what has no row."""
     steered, baselines = compared.of_kind("darkgan"), compared.of_kind("baseline")
-    baseline = comparison.to_baseline(compared, MEASURES.values())
-    untrained = comparison.to_untrained(compared, MEASURES.values())
+    baseline = comparison.fidelity(compared, "baseline", MEASURES.values())
+    untrained = comparison.fidelity(compared, "untrained", MEASURES.values())
     rows = [
-        *comparison.control(compared), *comparison.to_baseline(compared, PAPER_MEASURES),
+        *comparison.control(compared), *comparison.fidelity(compared, "baseline", PAPER_MEASURES),
         *(one for one in untrained if one.verdict != "better"), *comparison.to_real(compared),
         *comparison.curves(compared),
     ]  # fmt: skip
