@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.bundle.tiny import tiny_bundle
 
-import darktimbre  # noqa: F401  # before torchmetrics, which imports onnxruntime: it switches off that one's telemetry
+from darktimbre.export.player import PlayerReport, export_player
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -21,3 +23,17 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return locate
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Synthesizer:
+    """The tiny instrument."""
+    return Synthesizer(tiny_bundle(baseline=[0.1, 0.2, 0.3]))
+
+
+@pytest.fixture(scope="session")
+def tiny_player(tiny: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> PlayerReport:
+    """Its folder that plays alone, with its ONNX file in it; not to be changed. Exporting takes seconds, hence once."""
+    pytest.importorskip("onnxscript", reason="needs darktimbre[onnx]")
+    pytest.importorskip("onnxruntime", reason="needs darktimbre[onnx]")
+    return export_player(tiny, tmp_path_factory.mktemp("player") / "tiny")

@@ -6,13 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.bundle.tiny import tiny_bundle
 
-from darktimbre.export.player import export_player
-from darktimbre.synthesizer.synthesizer import Synthesizer
-
-pytest.importorskip("onnxscript", reason="needs darktimbre[onnx]")
-pytest.importorskip("onnxruntime", reason="needs darktimbre[onnx]")
+from darktimbre.export.player import PlayerReport
 
 PROGRAMS = {
     "play by onnxruntime": """
@@ -28,17 +23,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 }
 
 
-@pytest.fixture(scope="module")
-def player(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_player(Synthesizer(tiny_bundle()), tmp_path_factory.mktemp("player") / "tiny").path
-
-
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_no_file_of_its_telemetry_appears(program: str, player: Path, tmp_path: Path) -> None:
+def test_no_file_of_its_telemetry_appears(program: str, tiny_player: PlayerReport, tmp_path: Path) -> None:
     """It would keep a device id and a queue of reports in ~/.cache/Microsoft/DeveloperTools/.onnxruntime."""
     theirs = ("ORT_DISABLE_TELEMETRY", "XDG_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
     source = f"import sys\n{PROGRAMS[program]}\nassert 'onnxruntime' in sys.modules"
-    command = [sys.executable, "-c", source, str(player)]
+    command = [sys.executable, "-c", source, str(tiny_player.path)]
     subprocess.run(command, env={**environment, "HOME": str(tmp_path)}, check=True, capture_output=True, timeout=120)
     assert not [path for path in tmp_path.rglob("*") if "microsoft" in str(path).lower() or "onnx" in path.name]

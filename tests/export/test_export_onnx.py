@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.bundle.tiny import NAMES, PITCHES, tiny_bundle
+from tests.bundle.tiny import NAMES, PITCHES
 
 from darktimbre.export import sound
 from darktimbre.export.onnx import NetworkReport, export_onnx
+from darktimbre.export.player import PlayerReport
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import codec_from_config
 from darktimbre.representation.stft import overlap_add
@@ -73,13 +74,8 @@ def test_what_is_found_by_iteration_is_left_out_with_the_reason() -> None:
 
 
 @pytest.fixture(scope="module")
-def instrument() -> Synthesizer:
-    return Synthesizer(tiny_bundle(baseline=[0.1, 0.2, 0.3]))
-
-
-@pytest.fixture(scope="module")
-def report(instrument: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> NetworkReport:
-    return export_onnx(instrument, tmp_path_factory.mktemp("onnx") / "tiny.onnx")
+def report(tiny_player: PlayerReport) -> NetworkReport:
+    return tiny_player.network
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +84,18 @@ def session(report: NetworkReport) -> Any:
 
 
 @pytest.mark.parametrize("batch", [1, 5])
-def test_onnxruntime_paints_and_sounds_as_the_synthesizer(instrument: Synthesizer, session: Any, batch: int) -> None:
+def test_onnxruntime_paints_and_sounds_as_the_synthesizer(tiny: Synthesizer, session: Any, batch: int) -> None:
     """Random latents and conditions, also far from training; errors relative to the greatest value."""
     draw = np.random.default_rng(batch)
-    latent = draw.standard_normal((batch, instrument.latent_size)).astype(np.float32)
-    condition = draw.uniform(0, 1, (batch, instrument.attributes.size)).astype(np.float32)
+    latent = draw.standard_normal((batch, tiny.latent_size)).astype(np.float32)
+    condition = draw.uniform(0, 1, (batch, tiny.attributes.size)).astype(np.float32)
     condition[:, : len(PITCHES)] = np.eye(3)[draw.integers(3, size=batch)]
     picture, wave = session.run(["picture", "wave"], {"latent": latent, "condition": condition})
     with torch.inference_mode():
-        expected = instrument.network(torch.from_numpy(latent), torch.from_numpy(condition)).numpy()
-    assert picture.shape == (batch, *instrument.codec.shape)
+        expected = tiny.network(torch.from_numpy(latent), torch.from_numpy(condition)).numpy()
+    assert picture.shape == (batch, *tiny.codec.shape)
     assert np.abs(picture - expected).max() < 3e-4 * np.abs(expected).max()
-    sounds = instrument.waves(condition, latent)
+    sounds = tiny.waves(condition, latent)
     assert np.abs(wave - sounds).max() < 1e-3 * np.abs(sounds).max()
 
 
@@ -112,18 +108,18 @@ def test_the_report_tells_the_errors(report: NetworkReport) -> None:
     assert report.wave_error is not None
 
 
-def test_the_file_stands_alone(instrument: Synthesizer, report: NetworkReport) -> None:
+def test_the_file_stands_alone(tiny: Synthesizer, report: NetworkReport) -> None:
     model = onnx.load(report.path, load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
     assert not any(one.external_data for one in model.graph.initializer)
     assert [one.name for one in model.graph.input] == ["latent", "condition"]
     told = {one.key: one.value for one in model.metadata_props}
-    assert told["darktimbre.digest"] == instrument.bundle.digest
+    assert told["darktimbre.digest"] == tiny.bundle.digest
     assert json.loads(told["darktimbre.attributes"]) == list(NAMES)
     assert json.loads(told["darktimbre.pitches"]) == list(PITCHES)
     assert json.loads(told["darktimbre.baseline"]) == [0.1, 0.2, 0.3]
     assert json.loads(told["darktimbre.sample_rate"]) == 8000
-    assert codec_from_config(json.loads(told["darktimbre.codec"])).shape == instrument.codec.shape
+    assert codec_from_config(json.loads(told["darktimbre.codec"])).shape == tiny.codec.shape
 
 
 def test_nothing_of_this_machine_is_in_the_file(report: NetworkReport) -> None:
@@ -133,7 +129,7 @@ def test_nothing_of_this_machine_is_in_the_file(report: NetworkReport) -> None:
 
 
 def test_a_missing_package_is_told_with_the_remedy(
-    instrument: Synthesizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Synthesizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__
 
@@ -144,5 +140,5 @@ def test_a_missing_package_is_told_with_the_remedy(
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"onnxscript: install it with `pip install 'darktimbre\[onnx\]'`"):
-        export_onnx(instrument, tmp_path / "none.onnx")
+        export_onnx(tiny, tmp_path / "none.onnx")
     assert not list(tmp_path.iterdir())

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.bundle.tiny import tiny_bundle
 
 from darktimbre.export.onnx import NetworkReport, export_onnx
+from darktimbre.export.player import PlayerReport
 from darktimbre.export.precision import PRECISIONS, eight_bits
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -35,19 +35,23 @@ def test_a_channel_of_zeros_stays_zero() -> None:
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NetworkReport]:
-    folder, instrument = tmp_path_factory.mktemp("precision"), Synthesizer(tiny_bundle())
-    return {name: export_onnx(instrument, folder / f"{name}.onnx", precision=name) for name in PRECISIONS}
+def reports(tiny: Synthesizer, tiny_player: PlayerReport, tmp_path_factory: pytest.TempPathFactory):
+    """Precision → `NetworkReport`."""
+    folder = tmp_path_factory.mktemp("precision")
+    fewer = {name: export_onnx(tiny, folder / f"{name}.onnx", precision=name) for name in PRECISIONS[1:]}
+    return {"float32": tiny_player.network, **fewer}
 
 
-def test_fewer_bits_make_a_smaller_file_and_a_stated_error(reports: dict[str, NetworkReport]) -> None:
+def test_fewer_bits_make_a_smaller_file_and_a_stated_error(
+    reports: dict[str, NetworkReport], tiny: Synthesizer
+) -> None:
     sizes, snr = ([getattr(reports[name], key) for name in PRECISIONS] for key in ("bytes", "picture_snr"))
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 3
     assert snr[0] > 100
     assert 55 < snr[1] < 90  # eleven bits of mantissa: 2^-12 of each weight, 72 dB
     assert 25 < snr[2] < 50
-    generator = tiny_bundle().generator()
+    generator = tiny.bundle.generator()
     assert {report.parameters for report in reports.values()} == {sum(one.numel() for one in generator.parameters())}
 
 
@@ -79,8 +83,8 @@ def test_weights_are_turned_back_once_at_load(reports: dict[str, NetworkReport],
         assert computed(name) == plain
 
 
-def test_an_unknown_precision_is_refused_and_nothing_written(tmp_path: Path) -> None:
+def test_an_unknown_precision_is_refused_and_nothing_written(tiny: Synthesizer, tmp_path: Path) -> None:
     wrong: Any = "int4"
     with pytest.raises(UserError, match="choose one of float32, float16, int8"):
-        export_onnx(Synthesizer(tiny_bundle()), tmp_path / "x.onnx", precision=wrong)
+        export_onnx(tiny, tmp_path / "x.onnx", precision=wrong)
     assert not list(tmp_path.iterdir())

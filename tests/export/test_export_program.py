@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.bundle.tiny import NAMES, tiny_bundle
+from tests.bundle.tiny import NAMES
 
 from darktimbre.export import sound
 from darktimbre.export.onnx import NetworkReport
@@ -16,25 +16,20 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 
 @pytest.fixture(scope="module")
-def instrument() -> Synthesizer:
-    return Synthesizer(tiny_bundle())
+def report(tiny: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> NetworkReport:
+    return export_program(tiny, tmp_path_factory.mktemp("program") / "tiny.pt2")
 
 
-@pytest.fixture(scope="module")
-def report(instrument: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> NetworkReport:
-    return export_program(instrument, tmp_path_factory.mktemp("program") / "tiny.pt2")
-
-
-def test_loaded_anew_it_plays_as_the_synthesizer(instrument: Synthesizer, report: NetworkReport) -> None:
+def test_loaded_anew_it_plays_as_the_synthesizer(tiny: Synthesizer, report: NetworkReport) -> None:
     card = {CARD: ""}
     program = torch.export.load(report.path, extra_files=card).module()
     assert json.loads(json.loads(card[CARD])["darktimbre.attributes"]) == list(NAMES)
     for count in (1, 5):
-        latent, condition = sound.example(instrument, count)
+        latent, condition = sound.example(tiny, count)
         with torch.inference_mode():
             picture, wave = program(latent, condition)
-            torch.testing.assert_close(picture, instrument.network(latent, condition), rtol=0, atol=1e-5)
-        waves = instrument.waves(condition.numpy(), latent.numpy())
+            torch.testing.assert_close(picture, tiny.network(latent, condition), rtol=0, atol=1e-5)
+        waves = tiny.waves(condition.numpy(), latent.numpy())
         assert np.abs(wave.numpy() - waves).max() < 1e-4 * np.abs(waves).max()
 
 
@@ -56,6 +51,6 @@ def test_the_archive_holds_no_pickle_and_no_path(report: NetworkReport) -> None:
             assert not content.startswith((b"PK", b"\x80"))  # an archive as torch.save writes, a pickle
 
 
-def test_the_network_alone(instrument: Synthesizer, tmp_path: Path) -> None:
-    report = export_program(instrument, tmp_path / "network.pt2", with_sound=False)
+def test_the_network_alone(tiny: Synthesizer, tmp_path: Path) -> None:
+    report = export_program(tiny, tmp_path / "network.pt2", with_sound=False)
     assert (report.outputs, report.wave_error) == (("picture",), None)

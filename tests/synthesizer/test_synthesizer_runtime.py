@@ -7,36 +7,30 @@ import pytest
 import torch
 from tests.bundle.tiny import tiny_bundle
 
-from darktimbre.export.onnx import export_onnx
+from darktimbre.export.player import PlayerReport
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer import timing
 from darktimbre.synthesizer.runtime import OnnxNetwork
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
-pytest.importorskip("onnxruntime", reason="needs darktimbre[onnx]")
-pytest.importorskip("onnxscript", reason="needs darktimbre[onnx]")
-
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("runtime") / "tiny.onnx"
-    export_onnx(Synthesizer(tiny_bundle()), path, with_sound=False)
-    return path
+def exported(tiny_player: PlayerReport) -> Path:
+    return tiny_player.network.path
 
 
-def test_notes_by_onnxruntime_are_the_instruments_own(exported: Path) -> None:
-    bundle = tiny_bundle()
-    by_torch = Synthesizer(bundle)
-    by_onnx = Synthesizer(bundle, network=OnnxNetwork(exported, digest=bundle.digest))
-    assert (by_torch.runtime, by_onnx.runtime) == ("torch", "onnx")
+def test_notes_by_onnxruntime_are_the_instruments_own(tiny: Synthesizer, exported: Path) -> None:
+    by_onnx = Synthesizer(tiny.bundle, network=OnnxNetwork(exported, digest=tiny.bundle.digest))
+    assert (tiny.runtime, by_onnx.runtime) == ("torch", "onnx")
     asked = {"pitch": [59, 60, 61], "attributes": {"drum": 0.7}, "seed": [4, 5, 6]}
-    expected = by_torch.render(**asked)
+    expected = tiny.render(**asked)
     assert np.abs(by_onnx.render(**asked) - expected).max() < 1e-3 * np.abs(expected).max()
 
 
-def test_equal_requests_give_equal_bits_whatever_else_is_asked_and_whoever_loads(exported: Path) -> None:
-    bundle = tiny_bundle()
-    first, second = (Synthesizer(bundle, network=OnnxNetwork(exported, threads=1)) for _ in range(2))
+def test_equal_requests_give_equal_bits_whatever_else_is_asked_and_whoever_loads(
+    tiny: Synthesizer, exported: Path
+) -> None:
+    first, second = (Synthesizer(tiny.bundle, network=OnnxNetwork(exported, threads=1)) for _ in range(2))
     together = first.render(seed=[1, 2, 3, 4, 5])
     alone = np.concatenate([second.render(seed=[seed]) for seed in (1, 2, 3, 4, 5)])
     assert np.array_equal(together, alone)

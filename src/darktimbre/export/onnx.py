@@ -22,7 +22,7 @@ from torch import Tensor
 
 import darktimbre
 from darktimbre.audio.atomic import atomic_file
-from darktimbre.export.precision import Precision, reduced
+from darktimbre.export.precision import Precision, reduced, require
 from darktimbre.export.sound import CONDITION, LATENT, PICTURE, WAVE, Sound, example, why_not
 from darktimbre.models.cost import cost
 from darktimbre.models.progressive import Generator
@@ -77,6 +77,7 @@ def export_onnx(
     Raises:
         UserError: there is no such precision, or the packages onnx and onnxscript are not installed.
     """
+    require(precision)
     path, onnx = Path(path), _onnx()
     why_no_wave = why_not(instrument.codec) if with_sound else None
     with_sound = with_sound and why_no_wave is None

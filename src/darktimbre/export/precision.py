@@ -21,14 +21,14 @@ OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1, "Gemm": -1}
 FEWEST = 256  # values: what is smaller is left as it is
 
 
-def reduced(model: Any, precision: Precision) -> Any:
-    """The model with its network's weights kept so; changed in place.
-
-    Raises:
-        UserError: there is no such precision.
-    """
+def require(precision: str) -> None:
+    """Refuses, by a `UserError`, a precision that there is not."""
     if precision not in PRECISIONS:
         raise UserError(f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+
+
+def reduced(model: Any, precision: Precision) -> Any:
+    """The model with its network's weights kept so; changed in place."""
     if precision == "float32":
         return model
     from onnx import numpy_helper
