@@ -292,7 +292,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, m
     assert "--temperatures takes numbers above 0" in refused(corpus=corpus, temperatures="1,-2")
     assert "There is no corpus in" in refused(corpus=tmp_path / "nowhere")
     assert "nowhere" in refused("--gansynth", tmp_path / "nowhere", corpus=corpus)
-    assert "a folder with a bundle, here on this machine" in refused("--gansynth", "someone/gansynth", corpus=corpus)
+    assert "a folder with a bundle on this machine" in refused("--gansynth", "someone/gansynth", corpus=corpus)
     assert "COUNT=N" in refused("--set", "notes", corpus=corpus)
     assert "did you mean notes?" in refused("--set", "nots=9", corpus=corpus)
     assert "--accelerator is one of auto, cpu, cuda" in refused("--accelerator", "tpu", corpus=corpus)
@@ -366,7 +366,7 @@ def test_time_left_is_told_by_the_clock_and_by_the_pace_of_the_task(tmp_path) ->
     whole = TimeLeft(classifier, [instrument], {}, lines.append, lambda: now)
     for seen in range(1, 32):
         now = 200.0 * seen  # twice as long as guessed
-        whole.look(SimpleNamespace(notes_seen=seen, total=32))
+        whole.step(SimpleNamespace(notes_seen=seen, total=32))
     # After 600 s the classifier has 29 notes of 200 s left, an hour later 11; the instrument its 3,200 s as guessed.
     assert lines == [
         "classifier: 3 of 32 notes; whole experiment: about 2 h 30 min left",

@@ -49,9 +49,7 @@ class ExperimentPipeline:
             guest = request.gansynth.expanduser().resolve()
             request = replace(request, gansynth=guest)
             if not guest.is_dir():
-                raise UserError(
-                    f"--gansynth is a folder with a bundle on this machine, and {request.gansynth} is none."
-                )
+                raise UserError(f"--gansynth is a folder with a bundle on this machine, and {guest} is none.")
         self.ends = None if request.minutes is None else time.monotonic() + 60 * request.minutes
         self.device = device_of(request.accelerator)
         self.profile = request.profile
