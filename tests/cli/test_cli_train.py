@@ -79,7 +79,7 @@ def test_smoke_goes_through_every_phase(corpus, tmp_path):
         (["darkgan", "--corpus", "x", "--devices", "two"], "--devices is a number"),
         (["darkgan", "--corpus", "x", "--devices", "0"], "--devices is a number"),
         (["darkgan", "--corpus", "x", "--accelerator", "tpu"], "--accelerator is one of auto, cpu, cuda"),
-        (["digits-dcgan", "--corpus", "x", "--devices", "2"], "train in one process"),
+        (["digits-dcgan", "--corpus", "x", "--devices", "2"], "trains in one process"),
         (["digits-dcgan", "--corpus", "nowhere"], "`darktimbre import digits nowhere`"),
         (["darkgan-small", "--dry-run", "--set", "data.pitches=null"], "set network.pitch_comb to false"),
     ],

@@ -35,10 +35,10 @@ from darktimbre.pipelines.experiment_runs import Start, digest_of, recipe_on
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
+from darktimbre.training.dataset import class_labels, tree_of
 from darktimbre.training.recipe.load import difference, load_recipe
 from darktimbre.training.tasks import gan
 from darktimbre.training.tasks.base import Plan
-from darktimbre.training.tree import class_labels, tree_of
 
 WARM = TINY.replace("  bands: 4\n", "  bands: 4\n  posterior: true\n") + "warm_start: {notes: 16, batch: 4}\n"
 VARIANTS = [WITHOUT, "mode seeking 0.5", "no minibatch deviation", "pac 2", AGAIN]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from darktimbre.training.augment import Augment, augmented
+from darktimbre.training.dataset import augmented
+from darktimbre.training.recipe.schema import Augment
 
 RATE = 16_000
 TIME = np.arange(RATE) / RATE

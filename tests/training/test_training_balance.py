@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from darktimbre.training.balance import balanced_order, weights
-from darktimbre.training.sampling import RowSampler, generator_for
+from darktimbre.training.sampling import RowSampler, balanced_order, generator_for, weights
 
 LEAVES = np.array(["a"] * 78 + ["b"] * 23 + ["c"] * 2)
 

@@ -11,9 +11,8 @@ import torch
 from tests.training.tiny import tiny_recipe, warm_recipe
 
 from darktimbre.training import checkpoint
-from darktimbre.training.callbacks import Callback, RunView, undisturbed
 from darktimbre.training.tasks import gan
-from darktimbre.training.trainer import Options, Outcome, train
+from darktimbre.training.trainer import Callback, Options, Outcome, Trainer, train, undisturbed
 
 
 @dataclass
@@ -25,10 +24,10 @@ class Watcher(Callback):
     looks: list[int] = field(default_factory=list)
     levels: list[float] = field(default_factory=list)
 
-    def start(self, view: RunView) -> None:
+    def start(self, view: Trainer) -> None:
         self.begun.append((view.notes_seen, view.reaches(self.every)))
 
-    def step(self, view: RunView) -> None:
+    def step(self, view: Trainer) -> None:
         assert view.reaches(self.every)
         assert view.notes_seen == view.state.notes_seen + view.state.batch
         self.looks.append(view.notes_seen)
@@ -105,7 +104,7 @@ def test_interruption_during_a_look_is_told_to_it_and_ends_the_run_at_that_note(
     told: list[bool] = []
 
     class Interrupted(Watcher):
-        def step(self, view: RunView) -> None:
+        def step(self, view: Trainer) -> None:
             told.append(view.stopping())
             os.kill(os.getpid(), signal.SIGINT)
             told.append(view.stopping())
@@ -119,7 +118,7 @@ def test_interruption_before_the_first_step_ends_before_it(finished, tiny_corpus
     recipe, whole = finished
 
     class Interrupted(Watcher):
-        def start(self, view: RunView) -> None:
+        def start(self, view: Trainer) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     outcome = run(recipe, tiny_corpus, tmp_path / "run", Interrupted(every=16))
@@ -134,7 +133,7 @@ def test_failing_look_ends_the_run_with_its_own_error_and_after_a_checkpoint(fin
     recipe, whole = finished
 
     class Failing(Watcher):
-        def step(self, view: RunView) -> None:
+        def step(self, view: Trainer) -> None:
             raise error
 
     with pytest.raises(type(error), match=str(error.args[-1])):

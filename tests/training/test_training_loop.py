@@ -283,16 +283,16 @@ def test_full_disk_while_the_journal_is_written(tiny_corpus, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    "where", ["TensorBoard.curves", "TensorBoard.note", "TensorBoard.close", "Journal.close", "Bundle"]
+    "where", ["TensorBoard.curves", "TensorBoard.preview", "TensorBoard.close", "Journal.close", "Bundle"]
 )
 def test_full_disk_anywhere_else_is_the_same_sentence(where, tiny_corpus, tmp_path, monkeypatch):
     from darktimbre.bundle.bundle import Bundle
-    from darktimbre.training import callbacks, journal
+    from darktimbre.training import journal, tensorboard
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    places = {"TensorBoard": callbacks.TensorBoard, "Journal": journal.Journal, "Bundle": Bundle}
+    places = {"TensorBoard": tensorboard.TensorBoard, "Journal": journal.Journal, "Bundle": Bundle}
     kind, _, method = where.partition(".")
     monkeypatch.setattr(places[kind], method or "save_pretrained", full)
     with pytest.raises(UserError, match=r"disk is full.*--resume"):

@@ -58,7 +58,7 @@ def test_another_teacher_with_all_labels_is_followed_from_here_on(begun, tmp_pat
     recipe = going_on(bundle, "embedded")
     plan = GanTask.make_plan(recipe, corpus)
     before = Bundle.from_pretrained(bundle).attributes
-    assert plan.origin is not None
+    assert plan.init_from is not None
     assert plan.attributes == replace(before, teacher="embedded", teacher_digest="f" * 64)
     assert any("labels by yamnet" in sentence and "follow embedded" in sentence for sentence in plan.messages)
     said: list[str] = []

@@ -90,7 +90,7 @@ def test_without_a_starter_auto_begins_from_scratch_and_says_so(tiny_corpus, mon
 
     monkeypatch.setattr(room, "has_starter", lambda: False)
     plan = GanTask.make_plan(tiny_recipe(init="auto"), Corpus.open(tiny_corpus))
-    assert plan.origin is None
+    assert plan.init_from is None
     assert "from scratch" in plan.messages[0]
 
 

@@ -9,8 +9,8 @@ from tests.training.tiny import tiny_recipe
 from torch import Tensor
 from torch.nn import functional as F
 
-from darktimbre.training import precision
-from darktimbre.training.precision import Comparison, Precision, near
+from darktimbre.training import distributed as precision
+from darktimbre.training.distributed import Comparison, Precision, near
 from darktimbre.training.trainer import Options, train
 
 BF16 = partial(torch.autocast, "cpu", torch.bfloat16)

@@ -103,3 +103,12 @@ def test_unknown_recipe_names_the_nearest(tmp_path):
     (tmp_path / "list.yaml").write_text("- a", encoding="utf-8")
     with pytest.raises(UserError, match="mapping"):
         load_recipe(tmp_path / "list.yaml")
+
+
+def test_a_recipe_stored_with_the_sections_of_all_tasks_is_read_without_those_of_others():
+    stored = dump_recipe(load_recipe("tagger")) + "network: null\nclassifier: {widths: [4]}\nobjectives: {drift: 0.5}\n"
+    assert parse_recipe(stored, origin="run.json") == load_recipe("tagger")
+    with pytest.raises(UserError, match=r"no key 'objectives.drift' for the task tagger"):
+        parse_recipe(stored, origin="run.json", overrides=["objectives.drift=0.1"])
+    with pytest.raises(UserError, match=r"task is 'tager'; it should be .*'gan'.* or '"):
+        load_recipe("tagger", ["task=tager"])

@@ -9,20 +9,20 @@ from darktimbre.training.schedule import Schedule
 def walk(schedule: Schedule):
     seen = 0
     while seen < schedule.total:
-        moment = schedule.at(seen)
-        yield moment
-        seen += moment.batch
+        state = schedule.at(seen)
+        yield state
+        seen += state.batch
     assert seen == schedule.total
 
 
 @pytest.mark.parametrize("recipe", [tiny_recipe(), warm_recipe()], ids=["growing", "warm"])
 def test_steps_count_up_by_one_and_phases_leave_no_gap(recipe):
     schedule = Schedule(recipe)
-    assert [moment.step for moment in walk(schedule)] == list(range(schedule.steps))
+    assert [state.step for state in walk(schedule)] == list(range(schedule.steps))
     for before, after in zip(schedule.phases, schedule.phases[1:], strict=False):
         assert before.stop == after.first
-    begins = [moment.notes_seen for moment in walk(schedule) if moment.begins]
-    assert begins == [part.first for part in schedule.phases]
+    starts = [state.notes_seen for state in walk(schedule) if state.starts_phase]
+    assert starts == [part.first for part in schedule.phases]
 
 
 def test_stages_are_rounded_up_to_whole_batches():
@@ -34,30 +34,30 @@ def test_stages_are_rounded_up_to_whole_batches():
 
 def test_fade_rises_to_one_within_its_notes_and_stays():
     schedule = Schedule(tiny_recipe())
-    alphas = [moment.alpha for moment in walk(schedule) if moment.stage == 1]
+    alphas = [state.alpha for state in walk(schedule) if state.stage == 1]
     assert alphas == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 1])
-    assert {moment.alpha for moment in walk(schedule) if moment.stage == 0} == {1.0}
+    assert {state.alpha for state in walk(schedule) if state.stage == 0} == {1.0}
 
 
 def test_warm_start_comes_first_at_the_scale_of_the_game():
-    moments = list(walk(Schedule(warm_recipe())))
-    assert [moment.phase for moment in moments] == ["warm"] * 4 + ["adversarial"] * 10
-    assert {moment.scale for moment in moments} == {2}
-    assert [moment.batch for moment in moments[3:5]] == [8, 4]
-    assert [moment.forgets for moment in moments[:5]] == [False, False, False, False, True]
+    states = list(walk(Schedule(warm_recipe())))
+    assert [state.phase for state in states] == ["warm"] * 4 + ["adversarial"] * 10
+    assert {state.scale for state in states} == {2}
+    assert [state.batch for state in states[3:5]] == [8, 4]
+    assert [state.resets_optimisers for state in states[:5]] == [False, False, False, False, True]
 
 
 def test_moments_are_kept_over_growth_on_request_but_never_over_a_phase():
     kept = Schedule(tiny_recipe(optimiser={"reset_at_growth": False}))
-    assert not any(moment.forgets for moment in walk(kept))
-    assert sum(moment.forgets for moment in walk(Schedule(tiny_recipe()))) == 2
+    assert not any(state.resets_optimisers for state in walk(kept))
+    assert sum(state.resets_optimisers for state in walk(Schedule(tiny_recipe()))) == 2
     warm = Schedule(warm_recipe(optimiser={"reset_at_growth": False}))
-    assert sum(moment.forgets for moment in walk(warm)) == 1
+    assert sum(state.resets_optimisers for state in walk(warm)) == 1
 
 
 def test_learning_rate_ramps_up_after_each_reset_and_falls_at_the_end():
     schedule = Schedule(tiny_recipe(optimiser={"ramp_notes": 8, "decay_notes": 16, "decay_to": 0.5}))
-    rates = [moment.rate for moment in walk(schedule)]
+    rates = [state.rate for state in walk(schedule)]
     assert rates[:3] == pytest.approx([0.5, 1, 1])
     assert rates[6] == pytest.approx(0.5)  # the second stage begins
     assert rates[-4:] == pytest.approx([1, 0.875, 0.75, 0.625])
@@ -71,7 +71,7 @@ def test_half_life_grows_with_the_notes_seen_up_to_the_recipes():
 
 def test_crossing_is_counted_once_whatever_the_batch():
     schedule = Schedule(tiny_recipe())
-    crossed = [moment.notes_seen + moment.batch for moment in walk(schedule) if schedule.crosses(moment, 10)]
+    crossed = [state.notes_seen + state.batch for state in walk(schedule) if schedule.crosses(state, 10)]
     assert crossed == [12, 20, 32, 40, 52, 60, 72]
 
 

@@ -15,11 +15,10 @@ from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.representation.codec import codec_from_config
-from darktimbre.training.dataset import choose_attributes, note_dataset
+from darktimbre.training.dataset import choose_attributes, label_mask, note_dataset
 from darktimbre.training.recipe.schema import Data
 from darktimbre.training.tasks.gan import GanTask, network_config
 from darktimbre.training.tasks.note_classifier import families_of
-from darktimbre.training.tree import label_mask
 
 PLACES = [("drums", "kick"), ("drums", "kick"), ("drums", "snare"), ("synths", None), ("drums", "clap"), ("fx", "kick")]
 NAMES = ("drums", "fx", "synths", "drums/clap", "drums/kick", "drums/snare", "fx/kick")

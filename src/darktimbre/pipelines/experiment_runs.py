@@ -23,14 +23,13 @@ from darktimbre.pipelines.steps import recorded
 from darktimbre.tagging.ranking import read_attributes
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint
-from darktimbre.training.callbacks import Callback, RunView
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.run_folder import PLAN, refuse_other
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Plan, task_of
 from darktimbre.training.tasks.gan import GanRecipe
-from darktimbre.training.trainer import Options, Outcome, train
+from darktimbre.training.trainer import Callback, Options, Outcome, Trainer, train
 
 RATE = 16_000  # Hz, of what is rendered
 CLOCK_CHECKS = 1000  # in a run
@@ -288,11 +287,11 @@ class TimeLeft(Callback):
         self.every = max(1, self.run.total // CLOCK_CHECKS)
         self._restart(self.run.left())
 
-    def start(self, view: RunView) -> None:
+    def start(self, view: Trainer) -> None:
         """The clock starts."""
         self._restart(self.run.left(view.notes_seen))
 
-    def step(self, view: RunView) -> None:
+    def step(self, view: Trainer) -> None:
         """One line, after ten minutes and then every hour."""
         if self.clock() >= self._next and view.notes_seen < view.total:
             self._next = self.clock() + AGAIN

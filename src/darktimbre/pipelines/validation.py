@@ -31,7 +31,6 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers.tagger import Tagger
 from darktimbre.training import checkpoint
-from darktimbre.training.callbacks import Callback, RunView
 from darktimbre.training.dataset import PictureDataset, picture_dataset
 from darktimbre.training.journal import draw_losses
 from darktimbre.training.progress import duration
@@ -40,7 +39,7 @@ from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.run_folder import BUNDLE, PLAN
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Outcome, task_of
-from darktimbre.training.trainer import Options, device_of, train
+from darktimbre.training.trainer import Callback, Options, Trainer, device_of, train
 
 ELIGIBLE = "eligible"  # in a line: whether the network had its full size, so that the state could be kept
 GRID, PREVIEWS, SCORES, CLASSIFIER = "digits.png", "previews", "scores.json", "classifier"
@@ -70,7 +69,7 @@ class NoteValidation(Callback):
         self.options, self.tagger, self.every, self.keep_best, self.say = options, tagger, every, keep_best, say
         self.record = Record(options.run)
 
-    def start(self, view: RunView) -> None:
+    def start(self, view: Trainer) -> None:
         """Forgets what was seen after `view.notes_seen`, measures a new run's levels, and validates if that is due."""
         instrument, record, seen = _instrument(view), self.record, view.notes_seen
         corpus = Corpus.open(self.options.corpus)
@@ -90,7 +89,7 @@ class NoteValidation(Callback):
             if missing:
                 self._validate(view, instrument)
 
-    def step(self, view: RunView) -> None:
+    def step(self, view: Trainer) -> None:
         """Validates the run as it stands."""
         with self._interruptible():
             self._validate(view, _instrument(view))
@@ -125,7 +124,7 @@ class NoteValidation(Callback):
         )
         return sentences
 
-    def _measure_levels(self, view: RunView, instrument: Synthesizer) -> None:
+    def _measure_levels(self, view: Trainer, instrument: Synthesizer) -> None:
         """What the untrained network and real notes reach; measured once a run."""
         facts, head = self.validation.facts(), self.record.head
         if head is not None and {key: head.get(key) for key in facts} == facts:
@@ -141,7 +140,7 @@ class NoteValidation(Callback):
         for name, found in levels.items():
             self.say(f"{name}: {_in_short(found)}")
 
-    def _validate(self, view: RunView, instrument: Synthesizer) -> None:
+    def _validate(self, view: Trainer, instrument: Synthesizer) -> None:
         found = self.validation.trained(instrument, _stop_of(view)).metrics()
         eligible = view.state.scale >= instrument.bundle.network.last  # a growing network is no instrument before
         with checkpoint.saving(view.run):
@@ -157,7 +156,7 @@ class NoteValidation(Callback):
             draw(self.record, tuple(found), view.run / PICTURE, name=view.run.name, best=best)
         self.say(f"{view.notes_seen:,} notes: {_in_short(found)}{'; the best so far, kept in best' if better else ''}")
 
-    def _keep_best(self, view: RunView, instrument: Synthesizer, found: dict[str, float | None]) -> bool:
+    def _keep_best(self, view: Trainer, instrument: Synthesizer, found: dict[str, float | None]) -> bool:
         """Writes `best/` where this is the best so far."""
         metric = self.keep_best
         if metric is None or (value := found.get(metric)) is None:
@@ -173,7 +172,7 @@ class NoteValidation(Callback):
         instrument.bundle.save_pretrained(view.run / BEST, half=self.options.half)
         return True
 
-    def _recall_best(self, view: RunView) -> None:
+    def _recall_best(self, view: Trainer) -> None:
         """What is to be beaten, after an interruption: `best/`; where that is of later notes, it is removed, for it
         will come again, and the best of the lines that could have been kept counts."""
         metric, chosen = self.keep_best, chosen_by(view.run / BEST)
@@ -192,7 +191,7 @@ class NoteValidation(Callback):
         self._best = max(values, default=None)
 
 
-def _instrument(view: RunView) -> Synthesizer:
+def _instrument(view: Trainer) -> Synthesizer:
     instrument = view.task.preview(view.state)
     assert instrument is not None  # `validation_for` lets no other task through
     weights = instrument.bundle.weights
@@ -201,7 +200,7 @@ def _instrument(view: RunView) -> Synthesizer:
     return instrument
 
 
-def _stop_of(view: RunView) -> Callable[[int], None]:
+def _stop_of(view: Trainer) -> Callable[[int], None]:
     def stop(notes: int) -> None:
         if view.stopping():
             raise Interrupted
@@ -238,7 +237,7 @@ class DigitValidation(Callback):
         self.split, self.count = split, len(rows)
         self.real = scores_of(classifier.predict(corpus.pictures(rows)), label)
 
-    def start(self, view: RunView) -> None:
+    def start(self, view: Trainer) -> None:
         """Forgets what was seen after `view.notes_seen`; of a new run, writes down by what it is scored."""
         record = Record(view.run)
         with checkpoint.saving(view.run):
@@ -247,7 +246,7 @@ class DigitValidation(Callback):
                 levels = {"real": {"accuracy": self.real.accuracy, "inception_score": self.real.inception_score}}
                 record.start({"judge": self.classifier.digest, "split": self.split, "levels": levels})
 
-    def step(self, view: RunView) -> None:
+    def step(self, view: Trainer) -> None:
         """Draws and scores the generator as it stands."""
         task: Any = view.task
         scores, rows = self._scored(task.model(view.notes_seen, {}), PREVIEWED)

@@ -101,16 +101,16 @@ def load(path: Path) -> Snapshot:
 
 def load_latest(run: Path) -> tuple[Snapshot | None, list[str]]:
     """The newest good checkpoint, and a sentence for each damaged one, which is set aside; None where there is none."""
-    said: list[str] = []
+    messages: list[str] = []
     for path in reversed(listing(run)):
         try:
-            return load(path), said
+            return load(path), messages
         except Damaged as error:
             aside = path.with_name(f"{path.name}.damaged")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
-            said.append(f"The checkpoint {error}; it is set aside as {aside.name} and the one before it is used.")
-    return None, said
+            messages.append(f"The checkpoint {error}; it is set aside as {aside.name} and the one before it is used.")
+    return None, messages
 
 
 # ----------------------------------------------------------------------------

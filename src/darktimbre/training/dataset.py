@@ -1,5 +1,7 @@
 """What a run trains on: rows of a corpus, their pitch classes and soft labels, their sound or pictures."""
 
+import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -8,14 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from darktimbre.corpus.classes import class_indices
+from darktimbre.audio.shape import fade_out, resample
+from darktimbre.corpus.classes import OTHER, class_indices, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.notes.attributes import CLASSES, Attributes
+from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
-from darktimbre.training.recipe.schema import Data
-from darktimbre.training.tree import class_labels, tree_of
+from darktimbre.training.recipe.schema import Augment, Data
+from darktimbre.training.sampling import uniform
 
+FADE = 0.01  # s over which a sound ends that no longer fits, as in a corpus
 FIT_BATCH = 256  # notes a batch while the codec's scaling is fitted
 
 
@@ -153,6 +157,98 @@ def fit_codec(data: Data, dataset: NoteDataset) -> Codec:
     codec = codec_from_config({**data.codec, "sample_rate": corpus.sample_rate, "samples": corpus.samples})
     index = np.arange(len(dataset.rows))
     return codec.fit(dataset.waves(index[first : first + FIT_BATCH]) for first in range(0, len(index), FIT_BATCH))
+
+
+# ----------------------------------------------------------------------------
+# Small changes of a wave that leave its class alone: level, delay, a few cents; for corpora of few sounds
+
+
+def augmented(waves: Tensor, moves: NDArray[np.float32], choices: Augment, rate: int) -> Tensor:
+    """Waves (batch, sample) at `rate` Hz, changed by `moves` (batch, 3) in [0, 1): level, delay, speed."""
+    changed = [_changed(wave, move, choices, rate) for wave, move in zip(waves.numpy(), moves, strict=True)]
+    return torch.from_numpy(np.stack(changed))
+
+
+def _changed(wave: NDArray[np.float32], move: NDArray[np.float32], choices: Augment, rate: int) -> NDArray[np.float32]:
+    level, delay, speed = (float(number) for number in move)
+    count = len(wave)
+    if cents := (2 * speed - 1) * choices.cents:
+        wave = resample(wave, round(rate * 2 ** (cents / 1200)), rate)
+    late = round(delay * choices.shift_ms / 1000 * rate)
+    moved = np.zeros(count, np.float32)
+    kept = min(count - late, len(wave))
+    moved[late : late + kept] = wave[:kept]
+    if len(wave) > kept and kept:  # what was pushed out of the window would else end in a step
+        fade = min(kept, round(FADE * rate))
+        moved[late + kept - fade : late + kept] *= fade_out(fade)
+    gain = 10 ** ((2 * level - 1) * choices.gain_db / 20)
+    peak = float(np.abs(moved).max())
+    return moved * np.float32(min(gain, 1 / peak) if peak else 1.0)
+
+
+# ----------------------------------------------------------------------------
+# A corpus's folders as controls: class and subclass of each one-shot, one-hot each, in place of a teacher's labels
+
+
+def tree_of(corpus: Corpus, rows: NDArray[np.int64]) -> Attributes:
+    """The classes of some rows, sorted, then their subclasses, sorted, as the controls of an instrument.
+
+    Raises:
+        UserError: no note lies in a folder.
+    """
+    classes, leaves = class_of(corpus, rows), leaf_of(corpus, rows)
+    if set(classes) <= {OTHER}:
+        raise UserError(
+            f"{corpus.path} knows no classes: import a folder with one folder a class (`darktimbre import folder`), "
+            "play drum kits (`darktimbre render --kits`), or train without classes (--set data.attributes=0)."
+        )
+    if parted := sorted({str(one) for one in classes if BETWEEN in one}):
+        raise UserError(
+            f"{corpus.path}: the class {parted[0]!r} has a {BETWEEN} in its name, which parts class from subclass: "
+            "write `category` and `subcategory` apart."
+        )
+    twins = Counter(str(name).casefold() for name in {*classes, *leaves})
+    if twin := next((name for name, often in twins.items() if often > 1), None):
+        raise UserError(f"{corpus.path}: two classes differ in letter case alone ({twin!r}): give them one name.")
+    names = (*sorted(set(classes)), *sorted({str(leaf) for leaf in leaves if BETWEEN in leaf}))
+    return Attributes(names=tuple(str(name) for name in names), teacher=CLASSES, teacher_digest=digest(names))
+
+
+def digest(names: tuple[str, ...]) -> str:
+    """SHA-256 of the names: with other classes a label means something else."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def class_labels(corpus: Corpus, names: tuple[str, ...], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[one-hot class | one-hot subclass under it] of some rows, (note, name). A note of a class that has no
+    subclass, or of one not among `names`, has zeros there."""
+    place = {name: column for column, name in enumerate(names)}
+    labels = np.zeros((len(rows), len(names)), np.float32)
+    for row, known in enumerate(zip(class_of(corpus, rows), leaf_of(corpus, rows), strict=True)):
+        for name in known:
+            if (column := place.get(str(name))) is not None:
+                labels[row, column] = 1.0
+    return labels
+
+
+def depth(names: tuple[str, ...]) -> int:
+    """How many of the names are classes; subclasses follow."""
+    return sum(BETWEEN not in name for name in names)
+
+
+def label_mask(
+    names: tuple[str, ...], *, drop_class: float, drop_subclass: float, seed: int, notes_seen: int, batch: int
+) -> Tensor:
+    """Which labels of a step's notes the condition keeps, (batch, name) 0 or 1.
+
+    Of a share of the notes the subclass is dropped, of another the class, independently: so that "any drum" can be
+    played, and "kick" without its class, and anything at all.
+    """
+    mask = torch.ones(batch, len(names))
+    dropped = uniform(seed, "unsaid", notes_seen, (batch, 2)) < torch.tensor([drop_class, drop_subclass])
+    mask[dropped[:, 0], : depth(names)] = 0.0
+    mask[dropped[:, 1], depth(names) :] = 0.0
+    return mask
 
 
 # ----------------------------------------------------------------------------

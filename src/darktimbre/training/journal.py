@@ -47,7 +47,7 @@ class Meter:
         return {name: float(total) / self.counts[name] for name, total in self.sums.items()}
 
     def clear(self) -> None:
-        """Begins the next interval."""
+        """Starts the next interval."""
         self.sums, self.counts = {}, {}
 
     def state(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def alone(run: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if run.is_dir() and [path.name for path in run.iterdir()] == [LOCK]:  # nothing was begun
+            if run.is_dir() and [path.name for path in run.iterdir()] == [LOCK]:  # nothing was started
                 (run / LOCK).unlink()
                 if new:
                     run.rmdir()
@@ -78,8 +78,8 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
         raise UserError(f"{run} already holds a run: go on with --resume, or choose another folder.")
     if there:
         refuse_other(Plan.load(run / PLAN), recipe, corpus)
-        snapshot, said = checkpoint.load_latest(run)
-        for sentence in said:
+        snapshot, messages = checkpoint.load_latest(run)
+        for sentence in messages:
             say(sentence)
         if snapshot is None:
             say("There is no good checkpoint yet: the run starts anew.")
@@ -126,5 +126,5 @@ def refuse_other(plan: Plan, recipe: Recipe, corpus: Corpus) -> None:
 
 
 def _empty(run: Path) -> bool:
-    """Nothing there but what a run killed in its first moment may leave."""
+    """Nothing there but what a run killed while it is made may leave."""
     return run.is_dir() and all(path.name in (RECIPE, LOCK) or path.name.endswith(".partial") for path in run.iterdir())

@@ -13,15 +13,15 @@ class StepState:
     Attributes:
         notes_seen: real notes seen before this step.
         step: steps made before this one.
-        phase: `warm` (regression), `adversarial`, or `distil` of what learns from answers: taggers and classifiers.
+        phase: `warm` (regression), `adversarial`, or `distil` of taggers and classifiers.
         stage: index into the recipe's schedule (0 during the warm start).
         scale: stage of the network, 0 being its start size.
         alpha: weight of the new size while it is faded in, in [0, 1]; 1 afterwards.
         batch: notes of this step.
         rate: factor of the phase's learning rate.
         half_life: of the averaged generator, in notes.
-        begins: whether a phase or stage begins with this step.
-        forgets: whether the optimisers drop their states before it.
+        starts_phase: whether a phase or stage starts with this step.
+        resets_optimisers: whether the optimisers drop their moments before it.
     """
 
     notes_seen: int
@@ -33,8 +33,8 @@ class StepState:
     batch: int
     rate: float
     half_life: float
-    begins: bool
-    forgets: bool
+    starts_phase: bool
+    resets_optimisers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Schedule:
         return next((part for part in self.phases if notes_seen < part.stop), self.phases[-1])
 
     def at(self, notes_seen: int) -> StepState:
-        """What holds for the step that begins after `notes_seen` notes."""
+        """What holds for the step after `notes_seen` notes."""
         part = self.phase_at(notes_seen)
         inside = notes_seen - part.first
         averaging, optimiser = self.recipe.averaging, self.recipe.optimiser
@@ -109,8 +109,8 @@ class Schedule:
             batch=part.batch,
             rate=rate,
             half_life=half_life,
-            begins=inside == 0,
-            forgets=inside == 0
+            starts_phase=inside == 0,
+            resets_optimisers=inside == 0
             and notes_seen > 0
             and (optimiser.reset_at_growth or self.phase_at(notes_seen - 1).kind != part.kind),
         )

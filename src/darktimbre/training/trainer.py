@@ -19,14 +19,13 @@ from torch import Tensor
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint, run_folder
-from darktimbre.training.callbacks import Callback, Previews, TensorBoard, undisturbed
-from darktimbre.training.distributed import DistributedContext, computes_bf16
+from darktimbre.training.distributed import DistributedContext, Precision, computes_bf16
 from darktimbre.training.journal import JOURNAL, Journal, Meter
-from darktimbre.training.precision import Precision
 from darktimbre.training.progress import ProgressLine
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Outcome, Plan, task_of
+from darktimbre.training.tensorboard import TensorBoard
 
 ACCELERATORS = ("cpu", "cuda")
 AGREE_EVERY = 8  # steps between those at which several processes agree on whether to stop
@@ -59,6 +58,30 @@ class Options:
 
 class Diverged(UserError):
     """A loss is not a finite number; the sentence names step, losses and the last good checkpoint."""
+
+
+class Callback:
+    """Watches a run on its first process, every so many examples, and changes nothing.
+
+    It may fail: an error ends the run, after a checkpoint of the step. What it writes into the run's folder it writes
+    within `checkpoint.saving`.
+
+    Attributes:
+        every: examples between calls of `step`; one more is made at the run's end.
+    """
+
+    every: int
+
+    def start(self, trainer: "Trainer") -> None:
+        """Before the first step of a new or resumed run: forgets what it saw after `trainer.notes_seen`, for that will
+        come again, and makes up for a step that was due here and was left out by the interruption."""
+
+    def step(self, trainer: "Trainer") -> None:
+        """After a step at which it is due; before the checkpoint of that step, so that this one has been seen."""
+
+    def closing(self, run: Path, outcome: Outcome) -> list[str]:
+        """After the run: what was found, in sentences."""
+        return []
 
 
 def train(
@@ -137,11 +160,10 @@ class Trainer:
         self.progress = ProgressLine(
             self.schedule, self.task.costs(), self.notes_seen, shown=self.first, until=self.stop.until
         )
-        self.callbacks: list[Callback] = []
-        if self.first:  # all that is written is written by the first process
+        self.callbacks = callbacks if self.first else ()  # all that is written is written by the first process
+        if self.first:
             self.board = TensorBoard(self.run / run_folder.BOARD)
             self.journal = Journal(self.run / JOURNAL, journal_offset)
-            self.callbacks = [Previews(self.board, self.recipe.preview_every), *callbacks]
 
     def fit(self) -> Outcome:
         """Trains from here to the end, or to a reason to stop; what was trained is saved as a bundle."""
@@ -150,7 +172,7 @@ class Trainer:
                 with undisturbed():
                     callback.start(self)
             reason = self._loop()
-            bundle = self._save_bundle() if self.first and reason != "interrupted" else None
+        bundle = self._save_bundle() if self.first and reason != "interrupted" else None
         self.fabric.barrier()
         return Outcome(reason, self.notes_seen, bundle)
 
@@ -161,7 +183,7 @@ class Trainer:
             return "interrupted"
         while not self.done:
             self.state = self.schedule.at(self.notes_seen)
-            with self._checked_precision(self.notes_seen == start or self.state.begins):
+            with self._checked_precision(self.notes_seen == start or self.state.starts_phase):
                 self.losses = self.task.step(self.state)
             self.meter.add(self.losses)
             self.notes_seen += self.state.batch
@@ -174,18 +196,19 @@ class Trainer:
             self.progress.step(self.state, self.meter)
             if reports:
                 self._report()
-            self._call_callbacks()
+            if self.reason is None or (self.reason == "time" and self.done):
+                self._call_callbacks()
             if saves or self.reason:
                 self._save()
+            if self.recipe.preview_every and self.reaches(self.recipe.preview_every):
+                self._preview()
             if self.reason and not self.done:
                 return self.reason
         return "done"
 
     def _call_callbacks(self) -> None:
         """Calls those that are due; where one fails, what was trained since the last checkpoint is not lost."""
-        for callback in self.callbacks:
-            if not callback.due(self):
-                continue
+        for callback in [callback for callback in self.callbacks if self.reaches(callback.every)]:
             try:
                 with undisturbed():
                     callback.step(self)
@@ -248,6 +271,13 @@ class Trainer:
                 self.journal.sync()
             meta = {"journal_offset": self.journal.offset, "meter": self.meter.state(), "losses": self.reported}
             checkpoint.save(self.run, checkpoint.Snapshot(self.notes_seen, self.task.tensors(), meta))
+
+    def _preview(self) -> None:
+        """Fixed notes in TensorBoard, of a task that can play any."""
+        if self.first:
+            with checkpoint.saving(self.run), undisturbed():
+                if (instrument := self.task.preview(self.state)) is not None:
+                    self.board.preview(self.notes_seen, instrument)
 
     def _save_bundle(self) -> Path | None:
         """What was trained, where it can be used yet."""
@@ -316,6 +346,19 @@ class Trainer:
         if not new_shapes:
             return nullcontext()
         return self.context.autocast.checked(self.context.device, self.context.mean, self.say)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Puts back what is global and could reach a run's numbers: torch's random state and number of threads."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    threads = torch.get_num_threads()
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 class Stop:

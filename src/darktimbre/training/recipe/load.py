@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from pydantic import BaseModel, ValidationError
 
 from darktimbre.notes.errors import UserError
 from darktimbre.training.recipe.schema import Recipe
-from darktimbre.training.tasks.base import recipe_from, task_named
+from darktimbre.training.tasks.base import DEFAULT, recipe_from, task_named
 
 ALIASES = {"note-classifier": "inception", "digit-classifier": "digits-classifier"}
 """Plainer names of recipes."""
+
+EMPTY = "''"  # as YAML
 
 
 def recipe_names() -> list[str]:
@@ -40,14 +43,20 @@ def parse_recipe(text: str, *, origin: str, overrides: Sequence[str] = ()) -> Re
         raise UserError(f"The recipe {origin} is not valid YAML: {str(error).replace(chr(10), ' ')}") from None
     if not isinstance(data, dict):
         raise UserError(f"The recipe {origin} must be a YAML mapping of keys to values.")
+    config = OmegaConf.create(data)
     for override in overrides:
-        _apply(data, override)
+        _override(config, override)
+    changed: dict[str, Any] = OmegaConf.to_container(config)  # type: ignore[assignment]
     try:
-        return recipe_from(data)
+        recipe = recipe_from(changed)
     except ValidationError as error:
-        raise UserError(f"Recipe {origin}: {_explain(error, data)}") from None
+        raise UserError(f"Recipe {origin}: {_explain(error, changed)}") from None
     except ValueError as error:
         raise UserError(f"Recipe {origin}: {error}.") from None
+    for override in overrides:  # of another task's section; in a file, that is left out
+        if (key := override.partition("=")[0].strip()).split(".")[0] not in type(recipe).model_fields:
+            raise UserError(f"Recipe {origin}: there is no key {key!r} for the task {changed.get('task', DEFAULT)}.")
+    return recipe
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -79,49 +88,25 @@ def _text(name: str | Path) -> str:
     return (resources.files("darktimbre.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
+def _override(config: DictConfig, override: str) -> None:
+    """Applies `key.sub=value`, which replaces what is there; what OmegaConf would do silently or say in its own words,
+    put something inside a single value or beyond a list's end, is refused."""
+    key, equals, text = (part.strip() for part in override.partition("="))
+    if not equals or not key:
         raise UserError(f"--set {override!r}: write it as key.sub=value, for example --set optimiser.lr=0.0005.")
     try:
-        value = yaml.safe_load(text) if text.strip() else ""
+        parsed: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text or EMPTY}"]))
+        value = parsed["value"]
     except yaml.YAMLError:
         value = text
-    value = _number(value)
-    *parents, last = key.strip().split(".")
-    place: Any = data
-    for parent in parents:
-        place = _step_into(place, parent, key)
-    if isinstance(place, list):
-        place[_index(place, last, key)] = value
-    else:
-        place[last] = value
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads `1e-3` as text, which nobody means."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return [_number(item) for item in value] if isinstance(value, list) else value
-
-
-def _step_into(place: Any, name: str, key: str) -> Any:
-    if isinstance(place, list):
-        return place[_index(place, name, key)]
-    if place.get(name) is None:
-        place[name] = {}
-    if not isinstance(place[name], dict | list):
-        raise UserError(f"--set {key}: {name} is a single value and has nothing inside.")
-    return place[name]
-
-
-def _index(place: list[Any], name: str, key: str) -> int:
-    if not name.isdigit() or int(name) >= len(place):
-        raise UserError(f"--set {key}: {name!r} must be a number from 0 to {len(place) - 1}.")
-    return int(name)
+    parents = key.split(".")
+    for depth, name in enumerate(parents):
+        place = OmegaConf.select(config, ".".join(parents[:depth])) if depth else config
+        if isinstance(place, ListConfig) and not (name.isdigit() and int(name) < len(place)):
+            raise UserError(f"--set {key}: {name!r} must be a number from 0 to {len(place) - 1}.")
+        if place is not None and not OmegaConf.is_config(place):
+            raise UserError(f"--set {key}: {parents[depth - 1]} is a single value and has nothing inside.")
+    OmegaConf.update(config, key, value, merge=False)
 
 
 def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

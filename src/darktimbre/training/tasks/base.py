@@ -48,7 +48,7 @@ class Plan:
         attributes: what the generator is conditioned on, or a classifier names.
         codec: representation with its fitted scaling; empty for what makes no sound.
         corpus: name, licence, digest, number of notes and provenance of what is trained on.
-        origin: bundle that the first weights are from, or None.
+        init_from: bundle that the first weights are from, or None.
         messages: sentences for the user about what was decided; not kept.
     """
 
@@ -57,7 +57,7 @@ class Plan:
     attributes: Attributes
     codec: dict[str, Any]
     corpus: dict[str, Any]
-    origin: str | None = None
+    init_from: str | None = None
     messages: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
@@ -89,7 +89,7 @@ class Plan:
             "attributes": self.attributes.to_json(),
             "codec": self.codec,
             "corpus": self.corpus,
-            "origin": self.origin,
+            "origin": self.init_from,
         }
         with atomic_file(path) as temporary:
             temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -109,7 +109,7 @@ class Plan:
                 attributes=Attributes.from_json(data["attributes"]),
                 codec=data["codec"],
                 corpus=data["corpus"],
-                origin=data["origin"],
+                init_from=data["origin"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} cannot be read ({error}): the run cannot be resumed; start a new one.") from error
@@ -127,7 +127,7 @@ class Task(ABC):
         plan, recipe, corpus, context: of this run.
         corpus_of: what its corpora hold.
         accepts: which of `FLAGS` it takes.
-        evaluated_by: what listens to, or looks at, its results while it trains: a `teacher`, a `classifier`, or None.
+        evaluated_by: what validates it while it trains: a `teacher`, a `classifier`, or None.
         one_process: whether it trains in a single process.
     """
 
@@ -203,6 +203,18 @@ class Task(ABC):
         for flag, purpose in FLAGS.items():
             if flag in flags and flag not in cls.accepts:
                 raise UserError(f"{flag} {purpose}: leave it out to train a {cls.name}.")
+
+    @classmethod
+    def check_processes(cls, devices: int | Literal["auto"], nodes: int) -> None:
+        """Refuses several processes where the task trains in one.
+
+        Raises:
+            UserError: there would be several.
+        """
+        if cls.one_process and (devices not in ("auto", 1) or nodes > 1):
+            raise UserError(
+                f"A {cls.name} trains in one process, for its batch norms: leave out --devices and --nodes."
+            )
 
     # ------------------------------------------------------------------------
     # While it runs

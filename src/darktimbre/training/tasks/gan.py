@@ -24,8 +24,7 @@ from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import SPAN, Codec, codec_from_config
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
-from darktimbre.training.augment import augmented
-from darktimbre.training.dataset import choose_attributes, fit_codec, note_dataset
+from darktimbre.training.dataset import augmented, choose_attributes, fit_codec, label_mask, note_dataset, tree_of
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.schema import Data, PhaseKind, Section, Stage
@@ -35,7 +34,6 @@ from darktimbre.training.tasks.base import Outcome, Plan, Task, shrunk_widths, s
 from darktimbre.training.tasks.gan_cost import estimate, step_macs
 from darktimbre.training.tasks.gan_networks import AdversarialRecipe, Batch, GanNetworks
 from darktimbre.training.tasks.gan_step import Loudness, gan_step, warm_start_step
-from darktimbre.training.tree import label_mask, tree_of
 
 RATE = 16_000  # Hz, where no corpus says otherwise
 
@@ -175,11 +173,11 @@ class GanTask(Task):
             update: dict[str, Any] = {"averaging": recipe.averaging.model_copy(update={"ramp": None})}
             if bundle.discriminator is not None:
                 update["warm_start"] = None
-            attributes, spoken = _relabelled(bundle.attributes, recipe.data, corpus)
+            attributes, others = _relabelled(bundle.attributes, recipe.data, corpus)
             plan = Plan.of(
                 recipe, corpus, attributes, recipe=recipe.model_copy(update=update), codec=bundle.codec().to_config(),
-                origin=f"{Path(recipe.init).name if recipe.init != 'auto' else 'starter'} {bundle.digest[:16]}",
-                messages=messages + spoken,
+                init_from=f"{Path(recipe.init).name if recipe.init != 'auto' else 'starter'} {bundle.digest[:16]}",
+                messages=messages + others,
             )  # fmt: skip
         network_config(recipe, plan.attributes, codec_from_config(plan.codec))
         return plan
@@ -255,9 +253,11 @@ class GanTask(Task):
 
     def initialise(self) -> None:
         """Weights of the bundle that the plan names."""
-        if self.plan.origin is None:
+        requested = self.plan.requested
+        if self.plan.init_from is None:
             return
-        bundle, _ = init_bundle(self.plan.requested, self.corpus)
+        assert isinstance(requested, GanRecipe)
+        bundle, _ = init_bundle(requested, self.corpus)
         assert bundle is not None
         generator, critic, networks = bundle.generator(), bundle.critic(), self.networks
         for network in (networks.generator, networks.averaged):
@@ -367,8 +367,8 @@ class GanTask(Task):
             "darktimbre": __version__,
             "torch": torch.__version__.split("+")[0],
         }
-        if plan.origin:
-            provenance["begun from"] = plan.origin
+        if plan.init_from:
+            provenance["begun from"] = plan.init_from
         config = {
             "network": self.config.model_dump(mode="json"),
             "attributes": attributes.to_json(),
@@ -399,9 +399,9 @@ class Enlarged(nn.Module):
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
         """As a full generator: (batch, latent), (batch, size) → (batch, channel, frequency, frame)."""
-        picture = self.generator(latent, condition, stage=self.state.scale, alpha=self.state.alpha)
+        made = self.generator(latent, condition, stage=self.state.scale, alpha=self.state.alpha)
         full = self.generator.config.picture_size()
-        return enlarge(picture, (full[0] // picture.shape[2], full[1] // picture.shape[3]))
+        return enlarge(made, (full[0] // made.shape[2], full[1] // made.shape[3]))
 
 
 # ----------------------------------------------------------------------------
@@ -519,17 +519,17 @@ def _relabelled(there: Attributes, data: Data, corpus: Corpus) -> tuple[Attribut
         return there, []
     digest = Tags.open(corpus.path, data.teacher).digest
     now = replace(there, teacher=data.teacher, teacher_digest=digest)
-    said = []
+    messages = []
     if now != there:
         before, after = (f"{one.teacher} ({one.teacher_digest[:12]}…)" for one in (there, now))
-        said.append(f"Its attributes were trained on labels by {before}; from here on they follow {after}.")
+        messages.append(f"Its attributes were trained on labels by {before}; from here on they follow {after}.")
     try:
         own = choose_attributes(data, corpus).names
     except UserError:  # no ranking of the corpus's own, and none is needed
         own = there.names
     if other := [name for name in own if name not in there.names]:
-        said.append(
+        messages.append(
             f"It keeps its {len(there.names)} attributes, which lack {len(other)} of those chosen for the corpus "
             f"({other[0]}, …): --from-scratch takes the corpus's own."
         )
-    return now, said
+    return now, messages

@@ -1,4 +1,4 @@
-"""What a run will cost before it is begun, for `--dry-run`: parameters, multiplications, memory, time."""
+"""What a run will cost before it is started, for `--dry-run`: parameters, multiplications, memory, time."""
 
 import time
 from dataclasses import dataclass

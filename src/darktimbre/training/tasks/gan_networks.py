@@ -124,7 +124,7 @@ class Batch:
         soft_labels: (batch, label), or (batch, 0).
         d_latent, g_latent, noise: N(0, 1), (batch, latent): for the D step, the G step, the posterior.
         mix: (batch,) in [0, 1), where between real and fake the gradient penalty is taken.
-        label_mask: (batch, label) 0 for labels that are dropped from the condition, by which a fake is not judged;
+        label_mask: (batch, label) 0 for labels that are dropped from the condition, on which a fake is not scored;
             None: all are kept.
     """
 
@@ -174,11 +174,11 @@ class GanNetworks(Generic[G, D]):
 
     def prepare(self, state: StepState) -> None:
         """Before a step: what the start of a stage or phase asks for."""
-        if state.forgets:
+        if state.resets_optimisers:
             for adam in self.adam.values():
                 adam.state.clear()
         warm = self.recipe.warm_start
-        if warm and warm.anchor and state.begins and state.phase == "adversarial" and state.stage == 0:
+        if warm and warm.anchor and state.starts_phase and state.phase == "adversarial" and state.stage == 0:
             self.encoder = deepcopy(self.discriminator).requires_grad_(False)
 
     def update(self, name: str, state: StepState) -> None:
