@@ -152,39 +152,140 @@ class _Download(StreamingResponse):
             self._places.leave()
 
 
+class Api:
+    """What the routes below `/api` answer; every public method is one of them."""
+
+    def __init__(
+        self,
+        instrument: Synthesizer,
+        renderer: Renderer,
+        *,
+        admission: Admission,
+        presets: Presets,
+        listener: Listener | None = None,
+        exporter: Exporter | None = None,
+        exports: Sequence[str] = (),
+        teacher: str | None = None,
+    ) -> None:
+        """
+        Args:
+            instrument: what is played.
+            renderer: of this instrument.
+            admission: whose limits hold.
+            presets: of this instrument.
+            listener: wave (sample,) at the instrument's rate and length, rate → its description; None: there is none.
+            exporter: request → a ZIP file, which is deleted once it is open; None: nothing is exported.
+            exports: formats that the exporter knows.
+            teacher: name of the listener's teacher.
+        """
+        self._instrument, self._renderer, self._presets = instrument, renderer, presets
+        self._listener, self._exporter, self._exports = listener, exporter, exports if exporter else ()
+        self._limits = limits = admission.limits
+        teacher = teacher if listener else None
+        self._facts = describe(instrument, teacher=teacher, exports=self._exports, limits=limits)
+        self._sounds = Sounds(renderer, limits)
+        self._gates = turns.gates(limits)
+        self._sockets, self._bodies = Places(limits.sockets), Places(limits.listens + 4)
+        self._downloads = Places(limits.downloads)
+
+    async def instrument_facts(self) -> said.InstrumentAnswer:
+        """What the instrument is: keys, attributes (the most responsive first), examples, limits."""
+        return self._facts
+
+    async def render(self, asked: said.RenderRequest) -> Response:
+        """One note as a WAV file; keys outside the trained range are re-pitched from the nearest trained pitch."""
+        content = await self._gates["renders"].run(self._sounds.one, asked, seconds=self._limits.render_seconds)
+        return Response(content, media_type="audio/wav")
+
+    async def render_batch(self, asked: said.BatchRequest) -> Response:
+        """Up to 128 notes as WAV files in a ZIP archive, with a manifest.json that tells how each was made."""
+        file = await self._archived("batches", self._limits.batch_seconds, self._sounds.batch, asked)
+        return _Download(file, self._downloads, "notes.zip")
+
+    async def listen(self, request: Request) -> said.HeardAnswer:
+        """What the teacher hears in the beginning of a sound file: a value for every attribute, and the pitch."""
+        if self._listener is None:
+            raise Refusal(409, "Nobody listens here: start `darktimbre play` with a --teacher.")
+        assert isinstance(request, _Asked)
+        limits = self._limits
+        with self._bodies.place():
+            content = await request.collected(limits.upload_bytes, 4 * limits.body_seconds)
+            if not content:
+                raise Refusal(422, "The request holds no sound file: send one as its body.")
+            work = partial(
+                uploads.heard, listener=self._listener, instrument=self._instrument, seconds=limits.decode_seconds
+            )
+            heard = await self._gates["listens"].run(work, content, seconds=_LISTEN_SECONDS)
+        return said.HeardAnswer(attributes=heard.levels, pitch=heard.pitch, teacher=heard.teacher)
+
+    async def all_presets(self) -> said.PresetsAnswer:
+        """All presets of this instrument."""
+        stored, skipped = await self._gates["presets"].run(self._presets.all, seconds=self._limits.wait_seconds)
+        return said.PresetsAnswer(presets=stored, skipped=skipped)
+
+    async def put_preset(self, name: PresetName, patch: said.PatchField) -> None:
+        """Stores a patch under a name; one that is there already is replaced."""
+        await self._gates["presets"].run(self._presets.put, name, patch, seconds=self._limits.wait_seconds)
+
+    async def delete_preset(self, name: PresetName) -> None:
+        """Forgets a preset."""
+        if not await self._gates["presets"].run(self._presets.delete, name, seconds=self._limits.wait_seconds):
+            raise Refusal(404, "There is no preset of this name.")
+
+    async def export(self, asked: said.ExportRequest) -> Response:
+        """The sounds of one or more patches for a sampler, as a ZIP archive."""
+        if self._exporter is None or asked.format not in self._exports:
+            known = " or ".join(self._exports) if self._exporter else "nothing"
+            raise Refusal(422, f"This server exports {known}, not {asked.format}.")
+        file, kind = await self._archived("exports", self._limits.export_seconds, exported, self._exporter, asked)
+        return _Download(file, self._downloads, asked.format + kind)
+
+    async def status(self) -> said.StatusAnswer:
+        """How busy the server is; `requests` counts those that work or wait."""
+        return said.StatusAnswer(
+            renderer=self._renderer.statistics(),
+            clients=self._sockets.taken,
+            requests={name: gate.inside for name, gate in self._gates.items()} | {"downloads": self._downloads.taken},
+        )
+
+    async def live(self, connection: WebSocket) -> None:
+        """The live connection of a page."""
+        try:
+            self._sockets.enter()
+        except Refusal:
+            full = Refusal(503, f"{self._limits.sockets} pages play already: close one.", retry_after=5)
+            await connection.send_denial_response(_json(full))
+            return
+        try:
+            await live.serve(connection.receive, connection.send, self._renderer, self._limits)
+        finally:
+            self._sockets.leave()
+
+    async def _archived(self, gate: str, seconds: float, work: Callable[..., Value], *asked: Any) -> Value:
+        """What `work` makes, with a place among the downloads that whoever sends it gives back."""
+        self._downloads.enter()
+        try:
+            return await self._gates[gate].run(work, *asked, seconds=seconds)
+        except BaseException:
+            self._downloads.leave()
+            raise
+
+
 def app(
     instrument: Synthesizer,
     renderer: Renderer,
     *,
     admission: Admission,
-    presets: Presets,
-    listener: Listener | None = None,
-    exporter: Exporter | None = None,
-    exports: Sequence[str] = (),
-    teacher: str | None = None,
     page: Mapping[str, PageFile] | None = None,
+    **others: Any,
 ) -> FastAPI:
     """The whole server as an ASGI application, but for the guard around it (`serving.server` puts it there).
 
     Args:
-        instrument: what is played.
-        renderer: of this instrument.
-        admission: whose limits hold.
-        presets: of this instrument.
-        listener: wave (sample,) at the instrument's rate and length, rate → what is heard; None: nobody listens.
-        exporter: request → a ZIP file, which is deleted once it is open; None: nothing is exported.
-        exports: formats that the exporter knows.
-        teacher: who listens.
+        instrument, renderer, admission, others: those of `Api`.
         page: the page's files by name; those of this package if left out.
     """
-    limits = admission.limits
-    files = page_files() if page is None else page
-    facts = describe(
-        instrument, teacher=teacher if listener else None, exports=exports if exporter else (), limits=limits
-    )
-    sounds = Sounds(renderer, limits)
-    gates = turns.gates(limits)
-    sockets, bodies, downloads = Places(limits.sockets), Places(limits.listens + 4), Places(limits.downloads)
+    api, files = Api(instrument, renderer, admission=admission, **others), page_files() if page is None else page
     served = FastAPI(
         title="darktimbre",
         version=__version__,
@@ -193,107 +294,7 @@ def app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    served.state.limits = limits
-    token = HTTPBearer(description="What stands behind `#token=` in the link that is printed.", auto_error=False)
-    api = APIRouter(prefix="/api", route_class=_Route, dependencies=[Depends(token)])
-
-    async def archived(gate: str, seconds: float, work: Callable[..., Value], *asked: Any) -> Value:
-        """What `work` makes, with a place among the downloads that whoever sends it gives back."""
-        downloads.enter()
-        try:
-            return await gates[gate].run(work, *asked, seconds=seconds)
-        except BaseException:
-            downloads.leave()
-            raise
-
-    @api.get("/instrument", responses=documented(*READING))
-    async def instrument_facts() -> said.InstrumentAnswer:
-        """What the instrument is: keys, attributes (the most responsive first), examples, limits."""
-        return facts
-
-    @api.post("/render", response_class=Response, responses=documented(*SENDING, media="audio/wav", what="The sound."))
-    async def render(asked: said.RenderRequest) -> Response:
-        """One note as a WAV file; keys outside the trained range are re-pitched from the nearest trained pitch."""
-        content = await gates["renders"].run(sounds.one, asked, seconds=limits.render_seconds)
-        return Response(content, media_type="audio/wav")
-
-    @api.post(
-        "/render/batch",
-        response_class=Response,
-        responses=documented(*SENDING, media="application/zip", what="WAV files and a manifest.json."),
-    )
-    async def render_batch(asked: said.BatchRequest) -> Response:
-        """Up to 128 notes as WAV files in a ZIP archive, with a manifest.json that tells how each was made."""
-        file = await archived("batches", limits.batch_seconds, sounds.batch, asked)
-        return _Download(file, downloads, "notes.zip")
-
-    @api.put("/listen", openapi_extra=SOUND_FILE, responses=documented(*SENDING, 409))
-    async def listen(request: Request) -> said.HeardAnswer:
-        """What the teacher hears in the beginning of a sound file: a value for every attribute, and the pitch."""
-        if listener is None:
-            raise Refusal(409, "Nobody listens here: start `darktimbre play` with a --teacher.")
-        assert isinstance(request, _Asked)
-        with bodies.place():
-            content = await request.collected(limits.upload_bytes, 4 * limits.body_seconds)
-            if not content:
-                raise Refusal(422, "The request holds no sound file: send one as its body.")
-            hear = partial(uploads.heard, listener=listener, instrument=instrument, seconds=limits.decode_seconds)
-            heard = await gates["listens"].run(hear, content, seconds=_LISTEN_SECONDS)
-        return said.HeardAnswer(attributes=heard.levels, pitch=heard.pitch, teacher=heard.teacher)
-
-    @api.get("/presets", responses=documented(*READING, 422, 503))
-    async def all_presets() -> said.PresetsAnswer:
-        """All presets of this instrument."""
-        stored, skipped = await gates["presets"].run(presets.all, seconds=limits.wait_seconds)
-        return said.PresetsAnswer(presets=stored, skipped=skipped)
-
-    @api.put("/presets/{name:path}", status_code=204, response_class=Response, responses=documented(*SENDING))
-    async def put_preset(name: PresetName, patch: said.PatchField) -> None:
-        """Stores a patch under a name; one that is there already is replaced."""
-        await gates["presets"].run(presets.put, name, patch, seconds=limits.wait_seconds)
-
-    @api.delete(
-        "/presets/{name:path}", status_code=204, response_class=Response, responses=documented(*READING, 404, 422, 503)
-    )
-    async def delete_preset(name: PresetName) -> None:
-        """Forgets a preset."""
-        if not await gates["presets"].run(presets.delete, name, seconds=limits.wait_seconds):
-            raise Refusal(404, "There is no preset of this name.")
-
-    @api.post(
-        "/export",
-        response_class=Response,
-        responses=documented(*SENDING, media="application/zip", what="What a sampler reads."),
-    )
-    async def export(asked: said.ExportRequest) -> Response:
-        """The sounds of one or more patches for a sampler, as a ZIP archive."""
-        if exporter is None or asked.format not in exports:
-            known = " or ".join(exports) if exporter else "nothing"
-            raise Refusal(422, f"This server exports {known}, not {asked.format}.")
-        file, kind = await archived("exports", limits.export_seconds, exported, exporter, asked)
-        return _Download(file, downloads, asked.format + kind)
-
-    @api.get("/status", responses=documented(*READING))
-    async def status() -> said.StatusAnswer:
-        """How busy the server is; `requests` counts those that work or wait."""
-        return said.StatusAnswer(
-            renderer=renderer.statistics(),
-            clients=sockets.taken,
-            requests={name: gate.inside for name, gate in gates.items()} | {"downloads": downloads.taken},
-        )
-
-    @served.websocket("/api/live")
-    async def live_connection(connection: WebSocket) -> None:
-        try:
-            sockets.enter()
-        except Refusal:
-            full = Refusal(503, f"{limits.sockets} pages play already: close one.", retry_after=5)
-            await connection.send_denial_response(_json(full))
-            return
-        try:
-            await live.serve(connection.receive, connection.send, renderer, limits)
-        finally:
-            sockets.leave()
+    served.state.limits = admission.limits
 
     @served.get("/", include_in_schema=False)
     async def index() -> Response:
@@ -303,9 +304,35 @@ def app(
     async def page_file(name: str) -> Response:
         return _page(files, name)
 
-    served.include_router(api)
+    served.include_router(_routes(api))
+    served.add_api_websocket_route("/api/live", api.live)
     _answer_errors(served)
     return served
+
+
+def _routes(api: Api) -> APIRouter:
+    token = HTTPBearer(description="What stands behind `#token=` in the link that is printed.", auto_error=False)
+    router = APIRouter(prefix="/api", route_class=_Route, dependencies=[Depends(token)])
+
+    def add(
+        method: str, path: str, answer: Callable[..., Any], *statuses: int, media: str = "", what: str = "", **more: Any
+    ) -> None:
+        more |= {"response_class": Response} if media else {}
+        responses = documented(*statuses, media=media, what=what)
+        router.add_api_route(path, answer, methods=[method], responses=responses, **more)
+
+    empty: dict[str, Any] = {"status_code": 204, "response_class": Response}
+    archive = "application/zip"
+    add("GET", "/instrument", api.instrument_facts, *READING)
+    add("POST", "/render", api.render, *SENDING, media="audio/wav", what="The sound.")
+    add("POST", "/render/batch", api.render_batch, *SENDING, media=archive, what="WAV files and a manifest.json.")
+    add("PUT", "/listen", api.listen, *SENDING, 409, openapi_extra=SOUND_FILE)
+    add("GET", "/presets", api.all_presets, *READING, 422, 503)
+    add("PUT", "/presets/{name:path}", api.put_preset, *SENDING, **empty)
+    add("DELETE", "/presets/{name:path}", api.delete_preset, *READING, 404, 422, 503, **empty)
+    add("POST", "/export", api.export, *SENDING, media=archive, what="What a sampler reads.")
+    add("GET", "/status", api.status, *READING)
+    return router
 
 
 def _page(files: Mapping[str, PageFile], name: str) -> Response:
