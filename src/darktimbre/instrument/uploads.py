@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.audio.guarded import guarded_map
-from darktimbre.audio.prepare import Prepared, Shape, prepare
+from darktimbre.audio.prepare import Shape, prepare
 from darktimbre.instrument.messages import Heard
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
@@ -65,11 +65,8 @@ def decoded(content: bytes, rate: int, samples: int, seconds: float) -> NDArray[
         UserError: no sound in it that can be used.
     """
     shape = Shape(sample_rate=rate, samples=samples, fade=rate // 20)
-    (outcome,) = guarded_map(partial(_prepared, shape=shape), [content], workers=1, seconds=seconds, memory=MEMORY)
+    # The process imports what the function's own file does: neither pydantic nor torch.
+    (outcome,) = guarded_map(partial(prepare, shape=shape), [content], workers=1, seconds=seconds, memory=MEMORY)
     if outcome.value is None:
         raise UserError(f"This cannot be listened to ({outcome.reason}): give another sound file.")
     return outcome.value.samples
-
-
-def _prepared(content: bytes, shape: Shape) -> Prepared:
-    return prepare(content, shape)
