@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.bundle.tiny import tiny_bundle
+from tests.cli.test_cli_evaluate import FEW
+from tests.evaluation.band_tones import Ear, band_tones
 from tests.training.tiny import make_corpus, tiny_recipe
 
 import darktimbre
-from darktimbre import Bundle, Corpus, Recipe, Synthesizer, train
+from darktimbre import Bundle, Corpus, Recipe, Synthesizer, evaluate, train
 from darktimbre.training.recipe.load import dump_recipe
 
 _IMPORTING = """
@@ -64,3 +67,13 @@ def test_from_a_corpus_to_a_note(tmp_path: Path) -> None:
     assert np.isfinite(waves).all()
     again = train(tmp_path / "tiny.yaml", corpus=tmp_path / "corpus", run=tmp_path / "other", minutes=1e-9, say=print)
     assert again.reason == "time"
+
+
+def test_an_instrument_is_evaluated_by_the_models_handed_in(tmp_path: Path) -> None:
+    counts = {name: int(count) for name, count in (one.split("=") for one in FEW)}
+    corpus = band_tones(tmp_path / "tones")
+    results = evaluate(
+        {"mine": Synthesizer(tiny_bundle())}, corpus, out=tmp_path / "out", tagger=Ear(), counts=counts, card=False
+    )
+    assert [system.name for system in results.systems][-1] == "mine"
+    assert (tmp_path / "out" / "report.html").is_file()

@@ -2,12 +2,13 @@
 
 The front door, whose names are imported when they are first used, so that importing darktimbre stays quick:
 
-    from darktimbre import Bundle, Corpus, Recipe, Synthesizer, train
+    from darktimbre import Bundle, Corpus, Recipe, Synthesizer, evaluate, train
 
     corpus = Corpus.open("corpora/mine")
     recipe = Recipe.load("darkgan-small", ["data.teacher=embedded"])
     outcome = train(recipe, corpus=corpus, run="runs/mine")
     waves = Synthesizer.from_pretrained(outcome.bundle).render(pitch=60, attributes={"Trumpet": 0.8}, seed=[1, 2])
+    results = evaluate(outcome.bundle, corpus, tagger="embedded", out="evaluations/mine")
 """
 
 import importlib
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from darktimbre.bundle.bundle import Bundle
     from darktimbre.corpus.corpus import Corpus
-    from darktimbre.pipelines.api import train
+    from darktimbre.pipelines.api import evaluate, train
     from darktimbre.synthesizer.synthesizer import Synthesizer
     from darktimbre.training.recipe.schema import Recipe
 
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
-__all__ = ["Bundle", "Corpus", "Recipe", "Synthesizer", "__version__", "train"]
+__all__ = ["Bundle", "Corpus", "Recipe", "Synthesizer", "__version__", "evaluate", "train"]
 
 _MODULES = {
     "Bundle": "bundle.bundle",
     "Corpus": "corpus.corpus",
     "Recipe": "training.recipe.schema",
     "Synthesizer": "synthesizer.synthesizer",
+    "evaluate": "pipelines.api",
     "train": "pipelines.api",
 }
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from darktimbre.bundle.bundle import Bundle
+from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation import report
 from darktimbre.evaluation.card import card_metrics
@@ -12,18 +13,20 @@ from darktimbre.evaluation.profile import PAPER, QUICK
 from darktimbre.evaluation.results import Evaluation
 from darktimbre.evaluation.study import Study, Update
 from darktimbre.evaluation.systems import Evaluators, Instrument
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.teachers.tagger import Tagger
 
 Say = Callable[[str], object]
 
 
 def evaluate(
-    bundles: Sequence[tuple[str, Path | str]],
-    corpus: Path,
+    bundles: Sequence[tuple[str, Path | str | Synthesizer]],
+    corpus: Path | Corpus,
     out: Path,
     *,
-    teacher: str = "yamnet",
+    teacher: str | Tagger = "yamnet",
     weights: Path | None = None,
-    classifier: Path | None = None,
+    classifier: Path | str | Classifier | None = None,
     embedding: str | None = None,
     embedding_weights: Path | None = None,
     quick: bool = False,
@@ -39,7 +42,8 @@ def evaluate(
     """Evaluates instruments as the DarkGAN paper does, and writes `report.html`, `report.md` and `report.json`.
 
     Args:
-        bundles: name of the row, and folder, `starter` or hub id of the bundle; an empty name takes the recipe's.
+        bundles: name of the row, and synthesizer, or folder, `starter` or hub id of its bundle; an empty name takes the
+            recipe's.
         corpus: real notes, tagged by the teacher.
         out: folder of the report; features are kept in `cache/` below it, so that the same call resumes.
         teacher, weights: the teacher that the instruments were trained on, and its weights file.
@@ -62,7 +66,8 @@ def evaluate(
     instruments = [Instrument.load(name, place, device) for name, place in bundles]
     evaluators = Evaluators.load(teacher, weights, embedding, embedding_weights, classifier, device)
     out.mkdir(parents=True, exist_ok=True)
-    study = Study(instruments, Corpus.open(corpus), evaluators, out, profile=profile, seed=seed, fad=fad, update=update)
+    corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
+    study = Study(instruments, corpus, evaluators, out, profile=profile, seed=seed, fad=fad, update=update)
     found = study.run()
     found = replace(found, left_out=(*remarks, *found.left_out))
     report.write(found, out)

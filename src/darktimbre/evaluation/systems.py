@@ -46,13 +46,14 @@ class Instrument:
     path: Path | None = None
 
     @classmethod
-    def load(cls, name: str, place: Path | str, device: str = "cpu") -> "Instrument":
-        """Reads a bundle; an empty name is that of its recipe, or else of its folder.
+    def load(cls, name: str, place: Path | str | Synthesizer, device: str = "cpu") -> "Instrument":
+        """Reads a bundle, unless that is done; an empty name is that of its recipe, or else of its folder.
 
         Raises:
             UserError: it cannot be read.
         """
-        synthesizer, path = Synthesizer.from_pretrained(place, device=device), Path(place)
+        synthesizer = place if isinstance(place, Synthesizer) else Synthesizer.from_pretrained(place, device=device)
+        path = Path(synthesizer.bundle.origin if isinstance(place, Synthesizer) else place)
         recipe = (synthesizer.bundle.config.get("recipe") or {}).get("name")
         return cls(name or str(recipe or path.name), synthesizer, path if path.is_dir() else None)
 
@@ -104,23 +105,25 @@ class Evaluators:
     @classmethod
     def load(
         cls,
-        teacher: str,
+        teacher: str | Tagger,
         weights: Path | None = None,
         embedding: str | None = None,
         embedding_weights: Path | None = None,
-        classifier: Path | None = None,
+        classifier: Path | str | Classifier | None = None,
         device: str = "cpu",
     ) -> "Evaluators":
-        """By name, or by the folder of the classifier; the embedding is by default the teacher's.
+        """By name, or the folder of the classifier, unless they are loaded; the embedding is by default the teacher's.
 
         Raises:
             UserError: one of them is missing, or cannot be read.
         """
-        tagger = teachers.load(teacher, device=device, weights=weights)
+        tagger = teachers.load(teacher, device=device, weights=weights) if isinstance(teacher, str) else teacher
         embedder: Embedder = tagger
         if embedding is not None and embedding != teacher:
             embedder = teachers.load_embedder(embedding, device=device, weights=embedding_weights)
-        return cls(tagger, embedder, Classifier.from_pretrained(classifier) if classifier else None)
+        if isinstance(classifier, str | Path):
+            classifier = Classifier.from_pretrained(classifier)
+        return cls(tagger, embedder, classifier)
 
     def extractors(self, rate: int, pitches: tuple[int, ...]) -> dict[str, Extractor]:
         """By role; the teacher is also the embedder where they are the same. `pitches` are the targets (MIDI)."""
