@@ -1,103 +1,65 @@
 """`darktimbre experiment`: sounds → tags → every variant trained → one evaluation; the same command resumes."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from darktimbre.cli import console, evaluate
 from darktimbre.pipelines import experiment as pipeline
 from darktimbre.pipelines import experiment_plans as plans
 
-SOUNDS, MACHINE, EVALUATION = "Sounds and teacher", "Machine", "The evaluation at the end"
-PAPER, DIVERSITY = "darkgan-paper", "mode-seeking"
+NAMES = (
+    "darkgan-paper: the grid of DarkGAN (ISMIR 2021), §5. mode-seeking: diversity of the sounds against their quality, "
+    "with and without the mode-seeking loss (Mao et al. 2019) and other means."
+)
+SCALES = "small: about an hour of one processor core a variant. paper: the paper's sizes, a GPU, days a variant."
+RUNS = "Where runs (and rendered sounds) are cached, by a digest of all they follow from."
+START = "Trained bundle that every variant is initialised from; by default one warm start is made for all."
+MINUTES = "End this session's training after so long; rendering, tagging and evaluating are not cut short."
+DRY_RUN = "Print the variants, what is cached and the time each takes; do nothing."
+
+Paper = partial(Option, rich_help_panel="darkgan-paper")
+Diversity = partial(Option, rich_help_panel="mode-seeking")
+Sounds = partial(Option, rich_help_panel="Sounds and teacher")
+Evaluation = partial(Option, rich_help_panel="The evaluation at the end")
+Machine = partial(Option, rich_help_panel="Machine")
 
 
 def experiment(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="darkgan-paper: the grid of DarkGAN (ISMIR 2021), §5. mode-seeking: diversity of the sounds against "
-            "their quality, with and without the mode-seeking loss (Mao et al. 2019) and other means."
-        ),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the report.")],
-    scale: Annotated[
-        str,
-        typer.Option(help="small: about an hour of one processor core a variant. paper: the paper's sizes, GPU-days."),
-    ] = "small",
-    temperatures: Annotated[
-        str, typer.Option(help="T of the soft labels, one DarkGAN each.", rich_help_panel=PAPER)
-    ] = "1,1.5,2,3,5",
-    runs: Annotated[
-        Path, typer.Option(help="Where runs (and rendered sounds) are cached, by a digest of all they follow from.")
-    ] = Path("runs/experiments"),
+    name: Annotated[str, typer.Argument(help=NAMES)],
+    out: Annotated[Path, Option(help="Folder of the report.")],
+    scale: Annotated[str, Option(help=SCALES)] = "small",
+    temperatures: Annotated[str, Paper(help="T of the soft labels, one DarkGAN each.")] = "1,1.5,2,3,5",
+    runs: Annotated[Path, Option(help=RUNS)] = Path("runs/experiments"),
     gansynth: Annotated[
-        Path | None,
-        typer.Option(metavar="BUNDLE", help="A trained GANSynth of yours, as one more row.", rich_help_panel=PAPER),
+        Path | None, Paper(metavar="BUNDLE", help="Folder of a trained GANSynth of yours, as one more row.")
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="The GAN to vary; by default the scale's DarkGAN.", rich_help_panel=DIVERSITY),
-    ] = None,
-    weights_of_loss: Annotated[
-        str,
-        typer.Option("--mode-seeking", help="Weights of the loss, a variant each.", rich_help_panel=DIVERSITY),
-    ] = "0.05,0.5",
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="BUNDLE",
-            help="Trained bundle that every variant is initialised from; by default one warm start is made for all.",
-            rich_help_panel=DIVERSITY,
-        ),
-    ] = None,
+    recipe: Annotated[str | None, Diversity(help="The GAN to vary; by default the scale's DarkGAN.")] = None,
+    mode_seeking: Annotated[str, Diversity(help="Weights of the loss, a variant each.")] = "0.05,0.5",
+    start: Annotated[Path | None, Diversity(metavar="BUNDLE", help=START)] = None,
     notes: Annotated[
-        int | None,
-        typer.Option(min=1, help="Of adversarial training; by default the recipe's.", rich_help_panel=DIVERSITY),
+        int | None, Diversity(min=1, help="Notes of each variant's adversarial training; by default the recipe's.")
     ] = None,
     classifier: Annotated[
-        Path | None,
-        typer.Option(metavar="BUNDLE", help="A trained one, instead of training it.", rich_help_panel=DIVERSITY),
+        Path | None, Diversity(metavar="BUNDLE", help="A trained one to evaluate by, instead of training it.")
     ] = None,
-    minutes: Annotated[
-        float | None,
-        typer.Option(min=0, help="End this session's training after so long; nothing else is cut short."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the variants, what is cached and the time each takes; do nothing.")
-    ] = False,
-    corpus: Annotated[
-        Path | None,
-        typer.Option(help="Real notes of 1 s; by default rendered from a SoundFont.", rich_help_panel=SOUNDS),
-    ] = None,
-    soundfont: Annotated[
-        Path | None,
-        typer.Option(help="What to render from; by default FluidR3, where installed.", rich_help_panel=SOUNDS),
-    ] = None,
-    teacher: Annotated[
-        str, typer.Option(help="yamnet, cnn14, cnn14-16k or embedded.", rich_help_panel=SOUNDS)
-    ] = "yamnet",
-    weights: Annotated[
-        Path | None, typer.Option(help="Its weights file, instead of the one kept.", rich_help_panel=SOUNDS)
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer notes than the paper's.", rich_help_panel=EVALUATION)
-    ] = False,
+    minutes: Annotated[float | None, Option(min=0, help=MINUTES)] = None,
+    dry_run: Annotated[bool, Option("--dry-run", help=DRY_RUN)] = False,
+    corpus: Annotated[Path | None, Sounds(help="Real notes of 1 s; by default rendered from a SoundFont.")] = None,
+    soundfont: Annotated[Path | None, Sounds(help="What to render from; by default FluidR3, where installed.")] = None,
+    teacher: Annotated[str, Sounds(help="yamnet, cnn14, cnn14-16k or embedded.")] = "yamnet",
+    weights: Annotated[Path | None, Sounds(help="Its weights file, instead of the one kept.")] = None,
+    quick: Annotated[bool, Evaluation("--quick", help="Fewer notes than the paper's.")] = False,
     set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="COUNT=N", help="A count, such as notes=3000.", rich_help_panel=EVALUATION),
+        list[str] | None, Evaluation("--set", metavar="COUNT=N", help="A count, such as notes=3000.")
     ] = None,
-    no_fad: Annotated[
-        bool,
-        typer.Option("--no-fad", help="Leave FAD out where the notes are too few.", rich_help_panel=EVALUATION),
-    ] = False,
-    no_card: Annotated[
-        bool,
-        typer.Option("--no-card", help="Do not write figures into the bundles' cards.", rich_help_panel=EVALUATION),
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the evaluation.", rich_help_panel=EVALUATION)] = 0,
-    accelerator: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "auto",
+    no_fad: Annotated[bool, Evaluation("--no-fad", help="Leave FAD out where the notes are too few for it.")] = False,
+    no_card: Annotated[bool, Evaluation("--no-card", help="Do not write the figures into the bundles' cards.")] = False,
+    seed: Annotated[int, Evaluation(min=0, help="Of the evaluation.")] = 0,
+    accelerator: Annotated[str, Machine(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Train and compare everything that a published table needs, from one corpus and one store of tags.
 
@@ -109,7 +71,7 @@ def experiment(
         name=name, out=out, runs=runs, scale=scale, minutes=minutes, dry_run=dry_run, accelerator=accelerator,
         corpus=corpus, soundfont=soundfont, teacher=teacher, weights=weights, gansynth=gansynth, recipe=recipe,
         temperatures=plans.numbers_of(temperatures, "--temperatures", plans.TEMPERATURES),
-        mode_seeking=plans.numbers_of(weights_of_loss, "--mode-seeking", plans.WEIGHTS),
+        mode_seeking=plans.numbers_of(mode_seeking, "--mode-seeking", plans.WEIGHTS),
         start=start, notes=notes, classifier=classifier, quick=quick, counts=evaluate.counts_of(set_ or []),
         fad=not no_fad, card=not no_card, seed=seed,
     )  # fmt: skip
