@@ -23,26 +23,15 @@ MEAN = {SOFT: "mean ρ of soft labels", LOGITS: "mean ρ of logits"}
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of `Scores`, and how it is read.
+    """A figure of `Scores`, and how it is read."""
 
-    Attributes:
-        key: field of `Scores`.
-        name: what it is called.
-        better: 1 where higher is better, −1 where lower is.
-        scale: what is shown is the figure times this.
-        decimals: places after the point; None for as many as the uncertainty warrants.
-        to_reference: whether it is taken to the reference, which is of train instruments: of sounds that follow the
-            conditions of other instruments, nearer is then no better.
-        ranked: whether its spread is a standard error, so that figures can be told apart by it.
-    """
-
-    key: str
+    key: str  # field of `Scores`
     name: str
     better: Better
-    scale: float = 1.0
-    decimals: int | None = None
-    to_reference: bool = False
-    ranked: bool = True
+    scale: float = 1.0  # what is shown is the figure times this
+    decimals: int | None = None  # places after the point; None for as many as the uncertainty warrants
+    to_reference: bool = False  # it depends on the reference, which is of train instruments
+    ranked: bool = True  # its spread is a standard error, so that figures can be told apart by it
 
     def heading(self, facts: Mapping[str, Any]) -> str:
         """The name with an arrow to the better side, and of KID whose embedding it is taken in."""
@@ -50,7 +39,7 @@ class Measure:
         return f"{self.name}{f', {space}' if space else ''}\u00a0{'↑' if self.better > 0 else '↓'}"
 
     def decides(self, condition: str) -> bool:
-        """Whether it tells better from worse for sounds of these conditions."""
+        """Whether it tells better from worse: sounds that follow held-out notes need not be near the reference."""
         return self.ranked and not (self.to_reference and condition == HELD_OUT)
 
     def of(self, system: System, condition: str) -> Estimate:

@@ -202,11 +202,11 @@ def _draw(found: Diversity, every: Sequence[Quantity], across: Quantity) -> "Fig
         values = [found.varieties[0].within, *one.estimates[1:]] if one.name == AT_CONDITION else one.estimates
         names = [row.name for row in found.varieties]
         dots = [Dot(look[name], x, y, name) for name, x, y in zip(names, across.estimates, values, strict=True)]
-        figures.dots(axes, dots, fit=False)
+        figures.dots(axes, dots)
         if values[0].known:
             axes.axhline(float(values[0]), color=figures.FAINT, linewidth=0.9, linestyle=figures.DOTTED)
         axes.set_xlabel(f"{across.name} (further left is better)")
         axes.set_title(f"{one.name} ↑", fontsize=10)
-        axes.margins(0.12)
+        axes.margins(y=0.12)
     figures.legend(drawing, panels[0])
     return drawing

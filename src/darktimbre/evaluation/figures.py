@@ -97,12 +97,14 @@ def attributes(compared: Compared) -> "Figure":
     axes = drawing.add_subplot()
     breaks = np.cumsum([0, *(one[1] != two[1] for one, two in pairwise(shown))])
     places: NDArray[np.float64] = step * (np.arange(len(shown)) + 0.4 * breaks)
-    for system, offset in zip(systems, _spread(len(systems), 0.75 * step * (1 - 1 / len(systems))), strict=True):
-        known, style = scores_of(compared, system), look[system.name]
-        values = [correlation(known.get(name), logits) for name, _ in shown]
-        dots = [Dot(style, e, float(y + offset)) for e, y in zip(values, places, strict=True)]
-        figures.dots(axes, dots, fit=False)
-        axes.plot([], [], color=style.colour, marker=style.marker, linewidth=1.6, label=figures.short(system.name))
+    offsets = _spread(len(systems), 0.75 * step * (1 - 1 / len(systems)))
+    dots = []
+    for system, offset in zip(systems, offsets, strict=True):
+        scores = scores_of(compared, system)
+        values = [(correlation(scores.get(name), logits), y) for (name, _), y in zip(shown, places, strict=True)]
+        known = [(e, float(y) + offset) for e, y in values if e.known]
+        dots += [Dot(look[system.name], *pair, "" if place else system.name) for place, pair in enumerate(known)]
+    figures.dots(axes, dots)
     for place in places[1:][np.diff(breaks) > 0]:
         axes.axhline(place - 0.7 * step, color=FAINT, linewidth=0.8)
     axes.axvline(0.0, color=FAINT, linewidth=0.9)

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from darktimbre.evaluation.comparison import PLACES, TRAIN, Compared, Measure, points
-from darktimbre.evaluation.results import AttributeScore, Curve, Evaluation, Kind, System, Timing, Variation
+from darktimbre.evaluation.results import AttributeScore, Control, Curve, Evaluation, Kind, System, Timing, Variation
 from darktimbre.report.estimates import DASH, MISSING, Estimate, number
 from darktimbre.report.tables import Cell, Column, Table, column, listing, ranked
 
@@ -91,21 +91,20 @@ def gaps(compared: Compared, measures: Sequence[Measure]) -> list[tuple[Measure,
 
 def control_table(compared: Compared) -> Table:
     """The mean over attributes: systems × (correlation, of logits) × conditions."""
+
+    def each(read: Callable[[Control], str]) -> list[str]:
+        return [" / ".join(dict.fromkeys(map(read, one.control.values()))) for one in systems]
+
     systems = compared.steered
-    every = [list(one.control.values()) for one in systems]
-    sizes = [{f"{c.notes:,} / {c.instruments:,}": None for c in each} for each in every]
-    varying = [{f"{len(c.attributes) - c.constant} of {len(c.attributes)}": None for c in each} for each in every]
     columns = [
-        column("notes / real instruments", [" / ".join(one) for one in sizes]),
-        column("attributes that vary", [" / ".join(one) for one in varying]),
+        column("notes / real instruments", each(lambda c: f"{c.notes:,} / {c.instruments:,}")),
+        column("attributes that vary", each(lambda c: f"{len(c.attributes) - c.constant} of {len(c.attributes)}")),
     ]
     for field, group in (("mean", "mean ρ ↑"), ("logit_mean", "mean ρ of logits ↑")):
         for condition in compared.controlled_on:
             made = [one for one in systems if one.kind != "real" and condition in one.control]
             fair = compared.one_vocabulary(made) and (field == "logit_mean" or compared.one_temperature(made))
-            values = [
-                getattr(one.control[condition], field) if condition in one.control else MISSING for one in systems
-            ]
+            values = [getattr(one.control.get(condition), field, MISSING) for one in systems]
             among = [fair and one.kind != "real" for one in systems]
             columns.append(Column(condition, ranked(values, 1, among, PLACES), group))
     return Table("control", "instrument", names(systems), columns)

@@ -25,18 +25,12 @@ Mark = Literal["", "best", "tied", "decided"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and how sure it is; `float()` of it is NaN where there is none.
+    """A figure and how sure it is; `float()` of it is NaN where there is none."""
 
-    Attributes:
-        value: the figure; None where it is not defined or was left out.
-        low, high: its 95 % confidence interval, where one is given.
-        spread: its standard error, where that is known instead.
-    """
-
-    value: float | None
-    low: float | None = None
+    value: float | None  # None where it is not defined or was left out
+    low: float | None = None  # the 95 % confidence interval, where one is given
     high: float | None = None
-    spread: float | None = None
+    spread: float | None = None  # the standard error, where that is known instead
 
     def __float__(self) -> float:
         return math.nan if self.value is None else float(self.value)

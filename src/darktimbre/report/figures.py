@@ -116,26 +116,24 @@ class Dot:
     outlier: bool = False
 
 
-def dots(axes: "Axes", shown: Sequence[Dot], *, fit: bool = True) -> None:
+def dots(axes: "Axes", shown: Sequence[Dot]) -> None:
     """Dots with the intervals of x and of y, on an axis with room for all, which outliers are pointed to from."""
     shown = [one for one in shown if one.x.known and (isinstance(one.y, float) or one.y.known)]
-    left, right = _limits(shown) if fit else (-np.inf, np.inf)
+    left, right = _limits(shown)
     for one in shown:
         x, y = float(one.x), float(one.y)
         if not left <= x <= right:
             _off(axes, x, y, left, one.label)
             continue
         up = None if isinstance(one.y, float) else one.y.interval
-        for ends, flat in ((one.x.interval, True), (up, False)):
-            if ends:
-                line = (list(ends), [y, y]) if flat else ([x, x], list(ends))
-                axes.plot(*line, color=one.style.colour, linewidth=1.5, solid_capstyle="butt")
+        for across, down in ((one.x.interval, [y, y]), ([x, x], up)):
+            if across and down:
+                axes.plot(across, down, color=one.style.colour, linewidth=1.5, solid_capstyle="butt")
         axes.plot(
             [x], [y], marker=one.style.marker, markersize=8 if one.style.marker == "*" else 6, color=one.style.colour,
             markerfacecolor=one.style.colour if one.filled else PAPER, linestyle="none", label=short(one.label) or None,
         )  # fmt: skip
-    if fit:
-        axes.set_xlim(left, right)
+    axes.set_xlim(left, right)
 
 
 def _limits(shown: Sequence[Dot]) -> tuple[float, float]:

@@ -114,26 +114,16 @@ def _flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any
 
 @dataclass(frozen=True)
 class Comparison:
-    """One quantity of A and of B, as a row: both figures, their difference, and whether A is better.
+    """One quantity of A and of B, as a row: both figures, their difference, and whether A is better."""
 
-    Attributes:
-        group: heading over such rows.
-        quantity: what is compared, with its conditions.
-        a, b: (name, figure).
-        better: 1 where higher is better, −1 where lower is; 0 where neither is: then there is no verdict.
-        decimals: places after the point; by default as many as the uncertainty warrants.
-        paired: the difference, where it was measured pair by pair; else it follows from the two.
-        decided: the verdict, where another rule than the interval of the difference gives it.
-    """
-
-    group: str
-    quantity: str
-    a: tuple[str, Estimate]
+    group: str  # heading over such rows
+    quantity: str  # what is compared, with its conditions
+    a: tuple[str, Estimate]  # (name, figure)
     b: tuple[str, Estimate]
-    better: Literal[1, 0, -1]
-    decimals: int | None = None
-    paired: Estimate | None = None
-    decided: str | None = None
+    better: Literal[1, 0, -1]  # whether higher or lower is better; 0 where neither is: then there is no verdict
+    decimals: int | None = None  # places after the point; None for as many as the uncertainty warrants
+    paired: Estimate | None = None  # the difference, where it was measured pair by pair
+    decided: str | None = None  # the verdict, where another rule than the interval of the difference gives it
 
     @property
     def known(self) -> bool:
