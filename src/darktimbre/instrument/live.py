@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import MutableMapping
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from darktimbre.audio.shape import resample
@@ -15,6 +16,8 @@ from darktimbre.instrument.messages import NearMessage, PatchMessage, live_messa
 from darktimbre.instrument.renderer import Busy, Event, Failed, Finished, NoteReady, Renderer, Started
 from darktimbre.instrument.turns import Pace
 from darktimbre.notes.errors import UserError
+
+TYPES = {Started: "begun", Finished: "finished", Failed: "failed"}
 
 
 class Gone(Exception):
@@ -71,8 +74,8 @@ async def _receive(receive: Receive, session: "LiveSession") -> None:
 class LiveSession:
     """What one live connection plays.
 
-    `take` is called from the render thread; all else belongs to the event loop that made this. What a slow reader has
-    not taken when its patch changes is thrown away; what comes late of the patch before is still sent.
+    `put` is called from the render thread; everything else belongs to the event loop that made this. What a slow reader
+    has not taken when its patch changes is dropped; late notes of the patch before are still sent.
     """
 
     def __init__(self, renderer: Renderer, limits: Limits) -> None:
@@ -80,19 +83,19 @@ class LiveSession:
         self._limits = limits
         self._rate = self._generation = 0
         self._outgoing: deque[Started | Event] = deque()
-        self._lock = threading.Lock()  # between deciding that an event is wanted and putting it out
+        self._lock = threading.Lock()  # between deciding that an event is wanted and queueing it
         self._ready = asyncio.Event()
         self._pace = Pace(limits.messages)
         self._sample_rate = renderer.instrument.sample_rate
-        self._client = renderer.client(self.take)
+        self._client = renderer.client(self.put)
 
     def close(self) -> None:
-        """Gives up what is still to be rendered or sent."""
+        """Cancels what is still to be rendered or sent."""
         self._client.close()
         self._outgoing.clear()
 
-    def take(self, event: Event) -> None:
-        """Puts an event out; of an earlier generation, only a note.
+    def put(self, event: Event) -> None:
+        """Queues an event; of an earlier generation, only a note.
 
         While a slider moves, each note is of an earlier state when it is there; the session knows by its number whether
         it is newer than the one it has.
@@ -138,7 +141,7 @@ class LiveSession:
                     frame = await asyncio.to_thread(self._frame, event, self._rate)
                     await send({"type": "websocket.send", "bytes": frame})
                 else:
-                    await send({"type": "websocket.send", "text": json.dumps(told(event))})
+                    await send({"type": "websocket.send", "text": json.dumps(as_message(event))})
 
     def _frame(self, event: NoteReady, rate: int) -> bytes:
         return note_frame(event.generation, event.source, rate, resample(event.wave, self._sample_rate, rate))
@@ -148,11 +151,11 @@ class LiveSession:
             self._outgoing.clear()
             self._generation, self._rate = message.generation, message.rate
         try:
-            begun = self._client.play(message.patch, message.near, message.generation)
+            started = self._client.play(message.patch, message.near, message.generation)
         except (UserError, Busy) as error:
             self._refuse(message.generation, str(error))
             return
-        self._outgoing.appendleft(begun)  # before the cached notes, which `play` has put out already
+        self._outgoing.appendleft(started)  # before the cached notes, which `play` has queued already
         self._wake()
 
     def _refuse(self, generation: int, reason: str) -> None:
@@ -164,26 +167,9 @@ class LiveSession:
             self._loop.call_soon_threadsafe(self._ready.set)
 
 
-def told(event: Started | Finished | Failed) -> dict[str, Any]:
+def as_message(event: Started | Finished | Failed) -> dict[str, Any]:
     """An event as the page reads it."""
-    match event:
-        case Started():
-            return {
-                "type": "begun",
-                "generation": event.generation,
-                "pitches": list(event.pitches),
-                "cached": event.cached,
-            }
-        case Finished():
-            return {
-                "type": "finished",
-                "generation": event.generation,
-                "seconds": round(event.seconds, 4),
-                "rendered": event.rendered,
-                "cached": event.cached,
-            }
-        case Failed():
-            return {"type": "failed", "generation": event.generation, "reason": event.reason}
+    return {"type": TYPES[type(event)], **asdict(event)}
 
 
 def _generation(text: str) -> int | None:

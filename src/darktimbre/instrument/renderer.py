@@ -240,7 +240,8 @@ class Client:
         job = self.job
         assert job is not None
         if not job.waiting:
-            self.outbox.append(Finished(job.generation, time.monotonic() - job.began, job.rendered, job.cached))
+            seconds = round(time.monotonic() - job.began, 4)
+            self.outbox.append(Finished(job.generation, seconds, job.rendered, job.cached))
 
 
 # ----------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def too_large(limit: int) -> Refusal:
 
 
 class Places:
-    """Room for so many of a kind; the next are told to come later."""
+    """Room for so many of a kind; the next are refused."""
 
     def __init__(self, most: int) -> None:
         self.most, self.taken = most, 0
@@ -69,10 +69,10 @@ class Places:
 
 
 class Gate:
-    """Work of one kind, in threads of its own: some at once, some waiting, the next are told to come later.
+    """Work of one kind, in threads of its own: some at once, some waiting, the next are refused.
 
-    A thread, once begun, runs to its end and keeps its place until then, whether anyone still waits for it or not. The
-    threads are daemons: the end of the program does not wait for them.
+    A thread, once started, runs to its end and keeps its place until then, whether anyone still waits for it or not.
+    The threads are daemons: the end of the program does not wait for them.
     """
 
     def __init__(self, at_once: int, waiting: int, seconds: float) -> None:
@@ -95,7 +95,7 @@ class Gate:
         """What `work(*arguments)` returns or raises.
 
         Raises:
-            Refusal: 503, too many are waiting, or the turn did not come in time; 504, it took longer than `seconds`.
+            Refusal: 503, too many are waiting, or it did not start in time; 504, it took longer than `seconds`.
         """
         self._places.enter()
         try:
@@ -135,7 +135,7 @@ class Gate:
 
 
 def gates(limits: Limits) -> dict[str, Gate]:
-    """Every kind of work that a server does, by the name that its status tells."""
+    """Every kind of work that a server does, by the name in its status."""
     return {
         "renders": Gate(limits.renders, limits.waiting, limits.wait_seconds),
         "batches": Gate(limits.batches, 4, limits.batch_seconds),
