@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.bundle.tiny import tiny_bundle
 from tests.cli.test_cli_evaluate import FEW
-from tests.evaluation.band_tones import Ear, band_tones
+from tests.evaluation.band_tones import BandTagger, band_tones
 from tests.training.tiny import make_corpus, tiny_recipe
 
 import darktimbre
@@ -73,7 +73,12 @@ def test_an_instrument_is_evaluated_by_the_models_handed_in(tmp_path: Path) -> N
     counts = {name: int(count) for name, count in (one.split("=") for one in FEW)}
     corpus = band_tones(tmp_path / "tones")
     results = evaluate(
-        {"mine": Synthesizer(tiny_bundle())}, corpus, out=tmp_path / "out", tagger=Ear(), counts=counts, card=False
+        {"mine": Synthesizer(tiny_bundle())},
+        corpus,
+        out=tmp_path / "out",
+        tagger=BandTagger(),
+        counts=counts,
+        card=False,
     )
     assert [system.name for system in results.systems][-1] == "mine"
     assert (tmp_path / "out" / "report.html").is_file()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tests.bundle.tiny import PITCHES, tiny_bundle
-from tests.evaluation.band_tones import FAMILIES, Ear, band_tones
+from tests.evaluation.band_tones import FAMILIES, BandTagger, band_tones
 from tests.pipelines.test_pipelines_experiment import TINY
 from typer.testing import CliRunner, Result
 
@@ -68,7 +68,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory):
 
 
 def quiet(patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+    patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
     patched.setattr(pipeline, "installed_soundfonts", list)
     patched.setattr(pipeline, "estimate_times", lambda runs, device: None)
 
@@ -215,7 +215,9 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Diversity:
 
     variants = [player(0.0, 1, WITHOUT), player(1.0, 64, "varied"), player(0.0, 1, AGAIN)]
     profile = replace(QUICK, notes=48, reference=36, latents=8, conditions=3, pitches=2, subset_size=12, neighbours=3)
-    study = DiversityStudy(variants, corpus, Evaluators(Ear(), Ear()), folder / "out", profile=profile, fad=False)
+    study = DiversityStudy(
+        variants, corpus, Evaluators(BandTagger(), BandTagger()), folder / "out", profile=profile, fad=False
+    )
     return study.compare(AGAIN)
 
 
