@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from darktimbre import teachers
 from darktimbre.bundle.classifier import Classifier
@@ -253,14 +254,14 @@ class ExperimentPipeline:
         """Compares the instruments, as `darktimbre evaluate` does or by their diversity."""
         request, experiment = self.request, self.experiment
         trained = next((run.bundle for run in self.runs if run.variant.role == "classifier"), None)
-        evaluators = {
+        evaluators: dict[str, Any] = {
             "teacher": request.teacher,
             "weights": request.weights,
             "classifier": request.classifier or trained,
             "device": self.device,
         }
         rows = [(run.variant.title, run.bundle) for run in self.instruments]
-        settings = {"fad": request.fad, "seed": request.seed}
+        settings: dict[str, Any] = {"fad": request.fad, "seed": request.seed}
         with self.reporter.progress("preparing") as update:
             if experiment.report == "paper":
                 rows += [("GANSynth", request.gansynth)] if request.gansynth else []

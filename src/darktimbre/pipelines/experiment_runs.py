@@ -63,12 +63,13 @@ class Start:
         held = hashlib.sha256((bundle.digest + digest(bundle.discriminator)).encode()).hexdigest()
         return cls(Path(bundle.origin), held, bundle.network.minibatch_stddev, bundle.network.pac)
 
-    def fitted(self, recipe: GanRecipe, runs: Path) -> "Start":
+    def fitted(self, recipe: Recipe, runs: Path) -> "Start":
         """The same for a recipe's network: without the channel of the deviation, or with a layer for pac.
 
         Raises:
             UserError: the start lacks what the recipe has.
         """
+        assert isinstance(recipe, GanRecipe)
         stddev, pac = recipe.network.minibatch_stddev, recipe.network.pac
         if (stddev, pac) == (self.minibatch_stddev, self.pac):
             return self
@@ -285,11 +286,11 @@ class TimeLeft(Callback):
 
     def __post_init__(self) -> None:
         self.every = max(1, self.run.total // CLOCK_CHECKS)
-        self._restart(self.run.left())
+        self._started, self._left, self._next = self.clock(), self.run.left(), self.clock() + FIRST
 
     def start(self, view: Trainer) -> None:
         """The clock starts."""
-        self._restart(self.run.left(view.notes_seen))
+        self._started, self._left, self._next = self.clock(), self.run.left(view.notes_seen), self.clock() + FIRST
 
     def step(self, view: Trainer) -> None:
         """One line, after ten minutes and then every hour."""
@@ -309,10 +310,6 @@ class TimeLeft(Callback):
         """Time left of all runs, each estimate corrected by the pace of its kind where one was measured."""
         estimates = [(self.run, self.run.left() if left is None else left), *((run, run.left()) for run in self.later)]
         return f"about {duration(sum(self.paces.get(_kind(run), 1.0) * seconds for run, seconds in estimates))} left"
-
-    def _restart(self, left: float) -> None:
-        self._started, self._left = self.clock(), left
-        self._next = self._started + FIRST
 
 
 def _kind(run: Run) -> str:

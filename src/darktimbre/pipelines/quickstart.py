@@ -158,8 +158,8 @@ class Quickstart:
 
     def save(self) -> None:
         """Writes `quickstart.json`."""
-        data = {"settings": asdict(self.settings), "seconds": self.seconds}
-        data |= {"training_since": self.training_since, "trained_whole": self.trained_whole}
+        progress = {"training_since": self.training_since, "trained_whole": self.trained_whole}
+        data = {"settings": asdict(self.settings), "seconds": self.seconds, **progress}
         write_json(self.folder / "quickstart.json", data)
 
     @contextmanager
@@ -223,7 +223,7 @@ class Quickstart:
             if self.settings.sounds == BUILTIN:
                 corpus = render_builtin(place, **common, progress=update)
             else:
-                font = {"banks": BANKS, "programs": PROGRAMS, "velocities": VELOCITIES}
+                font: dict[str, Any] = {"banks": BANKS, "programs": PROGRAMS, "velocities": VELOCITIES}
                 corpus = render_soundfont(place, [self.settings.sounds], **font, **common, progress=update)
         silent = corpus.meta["counts"].get("silent", 0)
         left_out = f"; {silent} silent ones left out" if silent else ""

@@ -22,7 +22,6 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.picture_plots import COLUMNS, draw_rows
 from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
 from darktimbre.evaluation.validation import SPLIT, Validation, metrics_of
-from darktimbre.measures.classes import classes_covered
 from darktimbre.notes.attributes import teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded, write_json
@@ -265,13 +264,9 @@ class DigitValidation(Callback):
         model = PictureGan.from_pretrained(outcome.bundle)
         scores, rows = self._scored(model, SCORED)
         name, table = model.config["recipe"]["name"], self.table(scores)
-        real = {
-            "split": self.split,
-            "pictures": self.count,
-            "accuracy": round(self.real.accuracy, 4),
-            "inception_score": round(self.real.inception_score, 3),
-            "judge": self.classifier.digest,
-        }
+        figures = self.real.to_json()
+        real = {"split": self.split, "pictures": self.count, "judge": self.classifier.digest}
+        real |= {name: figures[name] for name in ("accuracy", "inception_score")}
         shares = dict(zip(model.classes, (round(share, 4) for share in scores.shares), strict=True))
         with checkpoint.saving(run):
             draw_losses(run, heading=name, unit="pictures")
@@ -292,7 +287,7 @@ class DigitValidation(Callback):
         score = f"{scores.inception_score:.2f} ± {scores.inception_score_error:.2f}"
         rows += [
             ("inception score", score, f"{real.inception_score:.2f}"),
-            ("classes covered", f"{scores.covered} of {len(scores.shares)}", f"{classes_covered(real.shares)}"),
+            ("classes covered", f"{scores.covered} of {len(scores.shares)}", f"{real.covered}"),
             ("smallest class", f"{min(scores.shares):.1%}", f"{min(real.shares):.1%}"),
             ("variety within a class", f"{scores.mean_variety:.2f} (lowest {min(scores.variety):.2f})", "1"),
             ("collapse", scores.collapsed or "none", "none"),

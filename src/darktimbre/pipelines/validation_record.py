@@ -124,11 +124,11 @@ def _panel(axis: Axes, record: Record, levels: Line, metric: str, best: int | No
         value = levels[level].get(metric)
         if value is not None:
             axis.axhline(value, color=colour, linestyle="--", linewidth=1, label=f"{level} {value:.2f}")
-    points = [(line["notes_seen"], line[metric]) for line in record.lines if line.get(metric) is not None]
-    axis.plot([x / 1000 for x, _ in points], [y for _, y in points], color=MADE, marker="o", markersize=3, label="run")
+    points = [(line["notes_seen"] / 1000, line[metric]) for line in record.lines if line.get(metric) is not None]
+    axis.plot(*zip(*points, strict=True) if points else ((), ()), "o-", color=MADE, markersize=3, label="this run")
     for x, y in points:
-        if x == best:
-            axis.plot([x / 1000], [y], "o", markersize=10, fillstyle="none", color=MADE, label=f"{BEST}: {y:.2f}")
+        if best is not None and x == best / 1000:
+            axis.plot(x, y, "o", markersize=10, fillstyle="none", color=MADE, label=f"kept in {BEST}: {y:.2f}")
     axis.set_title(in_words(metric), fontsize=9)
     axis.set_xlabel("thousand notes seen", fontsize=8)
     axis.tick_params(labelsize=7)
