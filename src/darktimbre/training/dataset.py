@@ -16,6 +16,8 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
+from darktimbre.tagging.ranking import read_attributes
+from darktimbre.tagging.store import Tags
 from darktimbre.training.recipe.schema import Augment, Data
 from darktimbre.training.sampling import uniform
 
@@ -87,9 +89,6 @@ def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
         return Attributes(pitches=pitches)
     if data.teacher == CLASSES:
         return replace(tree_of(corpus, corpus.rows(data.split)), pitches=pitches)
-    from darktimbre.tagging.ranking import read_attributes
-    from darktimbre.tagging.store import Tags
-
     digest = Tags.open(corpus.path, data.teacher).digest
     if isinstance(data.attributes, tuple):
         names = data.attributes
@@ -144,8 +143,6 @@ def soft_labels_of(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int6
         return np.zeros((len(rows), 0), np.float32)
     if attributes.teacher == CLASSES:
         return class_labels(corpus, attributes.names, rows)
-    from darktimbre.tagging.store import Tags
-
     tags = Tags.open(corpus.path, attributes.teacher)
     logits = tags.logits(rows)[:, tags.columns(attributes.names)]
     return torch.sigmoid(torch.from_numpy(np.ascontiguousarray(logits, np.float32)) / attributes.temperature).numpy()

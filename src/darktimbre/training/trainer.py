@@ -28,6 +28,7 @@ from darktimbre.training.tasks.base import Outcome, Plan, task_of
 from darktimbre.training.tensorboard import TensorBoard
 
 ACCELERATORS = ("cpu", "cuda")
+Reason = Literal["interrupted", "time"]
 AGREE_EVERY = 8  # steps between those at which several processes agree on whether to stop
 
 
@@ -155,7 +156,7 @@ class Trainer:
         self.state = self.schedule.before(self.notes_seen)
         self.losses: dict[str, Tensor] = {}
         self.reported: dict[str, float] = {}
-        self.reason: Literal["interrupted", "time"] | None = None
+        self.reason: Reason | None = None
         self.stop = Stop(options.minutes)
         self.progress = ProgressLine(
             self.schedule, self.task.costs(), self.notes_seen, shown=self.first, until=self.stop.until
@@ -176,7 +177,7 @@ class Trainer:
         self.fabric.barrier()
         return Outcome(reason, self.notes_seen, bundle)
 
-    def _loop(self) -> Literal["done", "interrupted", "time"]:
+    def _loop(self) -> Literal["done"] | Reason:
         """Steps until the schedule's end or a reason to stop; the state at that point is saved."""
         start = self.notes_seen
         if self.stopping():
@@ -295,24 +296,19 @@ class Trainer:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Closes journal and TensorBoard; after an error, a full disk that refuses their last lines is no news."""
+        failed = True
         try:
             yield
-        except BaseException:
-            with suppress(UserError):
-                self._close()
-            raise
-        self._close()
-
-    def _close(self) -> None:
-        if self.first:
-            with checkpoint.saving(self.run):
-                self.journal.close()
-                self.board.close()
+            failed = False
+        finally:
+            with suppress(UserError) if failed else nullcontext(), checkpoint.saving(self.run):
+                for written in (self.journal, self.board) if self.first else ():
+                    written.close()
 
     # ------------------------------------------------------------------------
     # When to stop, and in which precision
 
-    def _agreed_reason(self) -> Literal["interrupted", "time"] | None:
+    def _agreed_reason(self) -> Reason | None:
         """Why to stop after this step; several processes ask each other now and then, so that all stop together."""
         if self.context.world == 1:
             return self.stop.reason
@@ -369,7 +365,7 @@ class Stop:
         self.interrupted = False
 
     @property
-    def reason(self) -> Literal["interrupted", "time"] | None:
+    def reason(self) -> Reason | None:
         """`interrupted`, `time` or None."""
         if self.interrupted:
             return "interrupted"
@@ -431,8 +427,8 @@ def device_of(accelerator: str) -> str:
 def _fabric(recipe: Recipe, options: Options) -> Fabric:
     accelerator = device_of(options.accelerator)
     several = accelerator == "cuda" and not task_of(recipe).one_process
-    here = max(1, torch.cuda.device_count()) if several else 1
-    devices = here if isinstance(options.devices, str) else options.devices
+    devices = options.devices if options.devices != "auto" else max(1, torch.cuda.device_count()) if several else 1
+    task_of(recipe).check_processes(devices, options.nodes)
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and computes_bf16(torch.device(accelerator)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Fabric's advice on unused hardware

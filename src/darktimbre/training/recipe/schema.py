@@ -1,6 +1,7 @@
 """The recipe: one run, described; what all tasks share of it. Each task adds its own sections in `training/tasks/`."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -176,9 +177,8 @@ class Recipe(Section):
     @staticmethod
     def load(name: str | Path, overrides: Sequence[str] = ()) -> "Recipe":
         """The recipe of a name in the package or of a YAML file; see `recipe.load.load_recipe`."""
-        from darktimbre.training.recipe.load import load_recipe  # which imports this file
-
-        return load_recipe(name, overrides)
+        loaded: Recipe = import_module("darktimbre.training.recipe.load").load_recipe(name, overrides)
+        return loaded  # that module imports this one
 
     @property
     def pac(self) -> int:

@@ -6,7 +6,7 @@ import math
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
@@ -70,16 +70,8 @@ class Plan:
             "notes": len(corpus),
             "provenance": corpus.meta.get("provenance") or {},
         }
-        return cls(
-            **{
-                "requested": requested,
-                "recipe": requested,
-                "attributes": attributes or Attributes(),
-                "codec": {},
-                "corpus": facts,
-                **choices,
-            }
-        )
+        plan = cls(requested, requested, attributes or Attributes(), {}, facts)
+        return replace(plan, **choices)
 
     def save(self, path: Path) -> None:
         """Writes `run.json`."""
@@ -103,14 +95,9 @@ class Plan:
         """
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(
-                requested=recipe_from(data["requested"]),
-                recipe=recipe_from(data["recipe"]),
-                attributes=Attributes.from_json(data["attributes"]),
-                codec=data["codec"],
-                corpus=data["corpus"],
-                init_from=data["origin"],
-            )
+            recipes = recipe_from(data["requested"]), recipe_from(data["recipe"])
+            attributes = Attributes.from_json(data["attributes"])
+            return cls(*recipes, attributes, data["codec"], data["corpus"], data["origin"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} cannot be read ({error}): the run cannot be resumed; start a new one.") from error
 

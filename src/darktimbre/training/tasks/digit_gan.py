@@ -20,8 +20,8 @@ from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe.schema import Section
 from darktimbre.training.sampling import RowSampler, normal, uniform
 from darktimbre.training.schedule import Schedule, StepState
-from darktimbre.training.tasks.base import Plan, Task, shrunk_widths
-from darktimbre.training.tasks.gan_networks import AdversarialRecipe, Batch, GanNetworks
+from darktimbre.training.tasks.base import Plan, shrunk_widths
+from darktimbre.training.tasks.gan_networks import AdversarialRecipe, AdversarialTask, Batch
 from darktimbre.training.tasks.gan_step import gan_step
 
 CALIBRATION = (10, 200)  # batches, and pictures in each, that the averaged generator's batch norms are measured on
@@ -91,13 +91,8 @@ class DigitGanRecipe(AdversarialRecipe):
         return self
 
 
-class DigitGanTask(Task):
-    """A generator and a discriminator of pictures.
-
-    Attributes:
-        dataset: the pictures that are trained on.
-        networks: the networks and their optimisers.
-    """
+class DigitGanTask(AdversarialTask):
+    """A generator and a discriminator of pictures."""
 
     Recipe = DigitGanRecipe
     corpus_of = "pictures"
@@ -107,17 +102,10 @@ class DigitGanTask(Task):
 
     def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
         super().__init__(plan, corpus, context)
-        if context.world > 1:
-            raise UserError("The digit recipes train in one process, for their batch norms: take --devices 1.")
         self.dataset = picture_dataset(self.recipe.data, corpus)
         self.config = network_config(self.recipe, self.dataset)
         self.sampler = RowSampler(len(self.dataset.rows), self.recipe.seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.recipe.seed)
-            generator, discriminator = DcganGenerator(self.config), DcganDiscriminator(self.config)
-        self.networks: GanNetworks[DcganGenerator, DcganDiscriminator] = GanNetworks(
-            self.recipe, generator, discriminator, context
-        )
+        self.build(DcganGenerator, DcganDiscriminator)
 
     @classmethod
     def make_plan(cls, recipe: DigitGanRecipe, corpus: Corpus) -> Plan:
@@ -161,27 +149,16 @@ class DigitGanTask(Task):
         seed, seen, device, count = self.recipe.seed, state.notes_seen, self.context.device, state.batch
         index = self.sampler.rows(seen, count)
 
-        def latent(purpose: str) -> Tensor:
-            return normal(seed, purpose, seen, (count, self.config.latent)).to(device)
-
         return Batch(
             real=self.dataset.pictures(index).to(device).contiguous(memory_format=torch.channels_last),
             condition=self.dataset.condition(index).to(device),
             pitch_class=torch.zeros(0, dtype=torch.int64),
             soft_labels=torch.zeros(count, 0),
-            d_latent=latent("critic latent"),
-            g_latent=latent("generator latent"),
+            d_latent=self.latent("critic latent", state),
+            g_latent=self.latent("generator latent", state),
             noise=torch.zeros(count, 0),
             mix=uniform(seed, "between", seen, (count,)).to(device),
         )
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that a step reads or writes."""
-        return self.networks.tensors()
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Inverse of `tensors`."""
-        self.networks.restore(tensors)
 
     def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path:
         """Writes the generator."""

@@ -28,11 +28,11 @@ from darktimbre.training.dataset import augmented, choose_attributes, fit_codec,
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.progress import duration
 from darktimbre.training.recipe.schema import Data, PhaseKind, Section, Stage
-from darktimbre.training.sampling import RowSampler, normal, uniform
+from darktimbre.training.sampling import RowSampler, uniform
 from darktimbre.training.schedule import Schedule, StepState
-from darktimbre.training.tasks.base import Outcome, Plan, Task, shrunk_widths, smoke_size
+from darktimbre.training.tasks.base import Outcome, Plan, shrunk_widths, smoke_size
 from darktimbre.training.tasks.gan_cost import estimate, step_macs
-from darktimbre.training.tasks.gan_networks import AdversarialRecipe, Batch, GanNetworks
+from darktimbre.training.tasks.gan_networks import AdversarialRecipe, AdversarialTask, Batch
 from darktimbre.training.tasks.gan_step import Loudness, gan_step, warm_start_step
 
 RATE = 16_000  # Hz, where no corpus says otherwise
@@ -130,13 +130,8 @@ class GanRecipe(AdversarialRecipe):
         return self
 
 
-class GanTask(Task):
-    """A generator and a discriminator of notes.
-
-    Attributes:
-        dataset: the notes that are trained on.
-        networks: the networks and their optimisers.
-    """
+class GanTask(AdversarialTask):
+    """A generator and a discriminator of notes."""
 
     Recipe = GanRecipe
     accepts = frozenset({"--half", "--init", "--keep-best", "--weights"})
@@ -150,12 +145,7 @@ class GanTask(Task):
         self.config = network_config(recipe, plan.attributes, self.codec)
         leaves = leaf_of(corpus, self.dataset.rows) if data.balance else None
         self.sampler = RowSampler(len(self.dataset.rows), recipe.seed, leaves, data.balance)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            generator, discriminator = Generator(self.config), Discriminator(self.config)
-        if generator.whiten is not None:
-            generator.whiten.fit(torch.from_numpy(self.dataset.soft_labels))
-        self.networks: GanNetworks[Generator, Discriminator] = GanNetworks(recipe, generator, discriminator, context)
+        self.build(Generator, Discriminator)
 
     # ------------------------------------------------------------------------
     # Before a run
@@ -284,18 +274,15 @@ class GanTask(Task):
             coarse = sizes[-2] if len(sizes) > 1 else None
             real = at_stage(full, sizes[-1], coarse, state.alpha)
 
-        def latent(purpose: str) -> Tensor:
-            return normal(seed, purpose, seen, (state.batch, self.config.latent))[part].to(device)
-
         return Batch(
             real=real.contiguous(memory_format=torch.channels_last),
             condition=self.dataset.condition(index, mask).to(device),
             pitch_class=torch.from_numpy(pitch_class[index]).to(device) if len(pitch_class) else torch.zeros(0).long(),
             soft_labels=soft.to(device),
             label_mask=None if mask is None else mask.to(device),
-            d_latent=latent("critic latent"),
-            g_latent=latent("generator latent"),
-            noise=latent("posterior"),
+            d_latent=self.latent("critic latent", state),
+            g_latent=self.latent("generator latent", state),
+            noise=self.latent("posterior", state),
             mix=uniform(seed, "between", seen, (state.batch,))[part].to(device),
         )
 
@@ -328,14 +315,6 @@ class GanTask(Task):
             return None
         slope = (self.codec.high - self.codec.low) / (2 * SPAN)
         return lambda level: torch.exp((level - SPAN) * slope)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that a step reads or writes."""
-        return self.networks.tensors()
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Inverse of `tensors`."""
-        self.networks.restore(tensors)
 
     def costs(self) -> dict[int, float]:
         """Multiplications of a note of a step, by scale."""

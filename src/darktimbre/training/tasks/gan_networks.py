@@ -1,10 +1,10 @@
-"""What both GANs share: their recipe's objectives, a batch, the networks with their optimisers, and how they score."""
+"""What all GANs share: their recipe's objectives, a batch, the networks with their optimisers, and how they score."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -16,10 +16,10 @@ from darktimbre.models.progressive import Discriminator, Generator, Verdict
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe.schema import PhaseKind, Recipe, Section
+from darktimbre.training.sampling import normal
 from darktimbre.training.schedule import StepState
+from darktimbre.training.tasks.base import Task
 
-G = TypeVar("G", Generator, DcganGenerator)
-D = TypeVar("D", Discriminator, DcganDiscriminator)
 GROUP = 4  # notes that share one minibatch standard deviation, see models.layers.minibatch_deviation
 
 
@@ -140,15 +140,15 @@ class Batch:
 
 
 @dataclass
-class GanNetworks(Generic[G, D]):
+class GanNetworks:
     """Both networks, the averaged generator, the optimisers, and an encoder where the warm start left one."""
 
     recipe: AdversarialRecipe
-    generator: G
-    discriminator: D
+    generator: Generator | DcganGenerator
+    discriminator: Discriminator | DcganDiscriminator
     context: DistributedContext
-    averaged: G = field(init=False)
-    encoder: D | None = None
+    averaged: Any = field(init=False)
+    encoder: Discriminator | DcganDiscriminator | None = None
     adam: dict[str, torch.optim.Adam] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -211,6 +211,42 @@ class GanNetworks(Generic[G, D]):
         if any(name.startswith("encoder/") for name in tensors):
             self.encoder = deepcopy(self.discriminator).requires_grad_(False)
             restore_module("encoder", self.encoder, tensors)
+
+
+class AdversarialTask(Task):
+    """A generator and a discriminator in training, whatever they make.
+
+    Attributes:
+        dataset: the examples that are trained on.
+        config: of both networks.
+        networks: the networks and their optimisers.
+    """
+
+    config: Any
+    dataset: Any
+    networks: GanNetworks
+
+    def build(self, generator: type[nn.Module], discriminator: type[nn.Module]) -> None:
+        """Both networks of `config`, with random weights by the recipe's seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed)
+            made: Any = generator(self.config), discriminator(self.config)
+        if getattr(made[0], "whiten", None) is not None:
+            made[0].whiten.fit(torch.from_numpy(self.dataset.soft_labels))
+        self.networks = GanNetworks(self.recipe, made[0], made[1], self.context)
+
+    def latent(self, purpose: str, state: StepState) -> Tensor:
+        """N(0, 1) of this process's part of a step, (batch, latent)."""
+        drawn = normal(self.recipe.seed, purpose, state.notes_seen, (state.batch, self.config.latent))
+        return drawn[self.context.rank_slice(state.batch)].to(self.context.device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that a step reads or writes."""
+        return self.networks.tensors()
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Inverse of `tensors`."""
+        self.networks.restore(tensors)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,7 +32,7 @@ Loudness = Callable[[Tensor], Tensor]
 """Log-magnitude channel (batch, frequency, frame), scaled by the codec → linear magnitude, 1 at the loudest."""
 
 
-def gan_step(networks: GanNetworks[Any, Any], batch: Batch, state: StepState, loudness: Loudness | None) -> Losses:
+def gan_step(networks: GanNetworks, batch: Batch, state: StepState, loudness: Loudness | None) -> Losses:
     """Trains both networks on one batch; returns the unweighted losses.
 
     With k critic steps, the G step comes in each k-th step alone: every D step then has notes and latents of its own,
@@ -51,7 +50,7 @@ def gan_step(networks: GanNetworks[Any, Any], batch: Batch, state: StepState, lo
 # D step
 
 
-def discriminator_step(networks: GanNetworks[Any, Any], batch: Batch, state: StepState) -> tuple[Losses, Tensor]:
+def discriminator_step(networks: GanNetworks, batch: Batch, state: StepState) -> tuple[Losses, Tensor]:
     """One step of the discriminator; its losses and the fakes it was shown.
 
     It has one backward pass for the adversarial and auxiliary losses together. The penalty's graph is separate, so it
@@ -78,7 +77,7 @@ def discriminator_step(networks: GanNetworks[Any, Any], batch: Batch, state: Ste
     return losses, fake
 
 
-def _penalty_step(networks: GanNetworks[Any, Any], batch: Batch, fake: Tensor, state: StepState) -> Losses:
+def _penalty_step(networks: GanNetworks, batch: Batch, fake: Tensor, state: StepState) -> Losses:
     """Adds the penalty's gradients to the discriminator's, each `every`-th step with `every` times its weight."""
     penalty, at, seen = networks.recipe.objectives.penalty, networks.at(state), networks.seen(batch)
     if penalty.kind == "none" or not penalty.weight or state.step % penalty.every:
@@ -107,7 +106,7 @@ def _penalty_step(networks: GanNetworks[Any, Any], batch: Batch, fake: Tensor, s
 
 
 def generator_step(
-    networks: GanNetworks[Any, Any], batch: Batch, state: StepState, fake: Tensor, loudness: Loudness | None
+    networks: GanNetworks, batch: Batch, state: StepState, fake: Tensor, loudness: Loudness | None
 ) -> Losses:
     """One step of the generator; `fake` is what it made of the same conditions for the D step."""
     recipe, autocast = networks.recipe, networks.context.autocast
@@ -143,9 +142,7 @@ def generator_step(
 # Warm start
 
 
-def warm_start_step(
-    networks: GanNetworks[Any, Any], batch: Batch, state: StepState, loudness: Loudness | None
-) -> Losses:
+def warm_start_step(networks: GanNetworks, batch: Batch, state: StepState, loudness: Loudness | None) -> Losses:
     """One step of a conditional autoencoder whose encoder is the discriminator's trunk (Larsen et al. 2016).
 
     Trains both networks by one backward pass, without adversarial scores; returns the unweighted losses.

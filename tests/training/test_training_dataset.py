@@ -1,4 +1,4 @@
-"""The class tree as controls: hard labels in a fixed order, left unsaid at random, and a classifier of its leaves."""
+"""What a run trains on: waves changed at random, and the class tree as hard labels."""
 
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.representation.codec import codec_from_config
-from darktimbre.training.dataset import choose_attributes, label_mask, note_dataset
-from darktimbre.training.recipe.schema import Data
+from darktimbre.training.dataset import augmented, choose_attributes, label_mask, note_dataset
+from darktimbre.training.recipe.schema import Augment, Data
 from darktimbre.training.tasks.gan import GanTask, network_config
 from darktimbre.training.tasks.note_classifier import families_of
 
@@ -100,21 +100,21 @@ def test_class_and_subclass_are_left_unsaid_independently_and_as_often_as_asked(
     assert not torch.equal(said, other)
 
 
-def test_what_was_not_told_has_no_part_in_the_loss():
+def test_dropped_labels_have_no_part_in_the_loss():
     logits = torch.randn(4, 7, requires_grad=True)
-    told = torch.ones(4, 7)
-    told[1, 3:] = 0
-    distillation_loss(student_logits=logits, soft_labels=torch.ones(4, 7), temperature=1.0, told=told).backward()
+    mask = torch.ones(4, 7)
+    mask[1, 3:] = 0
+    distillation_loss(student_logits=logits, soft_labels=torch.ones(4, 7), temperature=1.0, label_mask=mask).backward()
     assert logits.grad is not None
-    assert torch.equal(logits.grad == 0, told == 0)
+    assert torch.equal(logits.grad == 0, mask == 0)
 
 
 def test_the_condition_keeps_the_unsaid_to_itself(tmp_path):
     corpus = one_shots(tmp_path / "c")
     material = note_dataset(data(), corpus, choose_attributes(data(), corpus))
-    told = torch.ones(2, len(NAMES))
-    told[1, 3:] = 0
-    condition = material.condition(np.array([0, 2]), told)
+    mask = torch.ones(2, len(NAMES))
+    mask[1, 3:] = 0
+    condition = material.condition(np.array([0, 2]), mask)
     assert [[NAMES[c] for c in row.nonzero()[:, 0]] for row in condition] == [["drums", "drums/kick"], ["drums"]]
 
 
@@ -153,3 +153,60 @@ def test_the_plan_makes_room_for_every_class(tmp_path):
     plan = GanTask.make_plan(recipe, one_shots(tmp_path / "c"))
     assert plan.attributes.size == len(NAMES)
     assert network_config(plan.recipe, plan.attributes, codec_from_config(plan.codec)).heads.attributes == len(NAMES)
+
+
+# ----------------------------------------------------------------------------
+# Augmentations do what their units say, and nothing where the recipe asks for nothing
+
+
+WIDE = 16_000
+TIME = np.arange(WIDE) / WIDE
+SINE = torch.from_numpy((0.25 * np.sin(2 * np.pi * 1000 * TIME)).astype(np.float32))[None]
+
+
+def moves(level: float = 0.5, delay: float = 0.0, speed: float = 0.5) -> np.ndarray:
+    return np.array([[level, delay, speed]], np.float32)
+
+
+def test_in_the_middle_nothing_moves():
+    assert torch.equal(augmented(SINE, moves(), Augment(gain_db=6, shift_ms=5, cents=50), WIDE), SINE)
+    assert not Augment()
+    assert Augment(cents=1)
+
+
+def test_level_is_in_decibels_and_stops_at_full_scale():
+    louder = augmented(SINE, moves(level=1.0), Augment(gain_db=6), WIDE)
+    assert float(louder.abs().max() / SINE.abs().max()) == pytest.approx(10 ** (6 / 20), rel=1e-5)
+    assert float(augmented(SINE, moves(level=1.0), Augment(gain_db=40), WIDE).abs().max()) == pytest.approx(1, rel=1e-5)
+
+
+def test_delay_is_in_milliseconds_and_brings_silence():
+    later = augmented(SINE, moves(delay=1.0), Augment(shift_ms=4), WIDE)
+    assert torch.equal(later[:, 64:-160], SINE[:, :-224])  # but for the last 10 ms, which fade
+    assert not later[:, :64].any()
+
+
+@pytest.mark.parametrize("move", [{"delay": 1.0}, {"speed": 0.0}])
+def test_what_is_pushed_out_of_the_window_ends_softly(move):
+    """A cymbal that still rings at the end of its second must not end in a click."""
+    ending = augmented(SINE, moves(**move), Augment(shift_ms=4, cents=40), WIDE)[0]
+    assert ending[-1] == 0
+    assert ending[-160:].abs().max() <= 0.26
+    assert ending[-16:].abs().max() < 0.02
+
+
+@pytest.mark.parametrize(("speed", "cents"), [(0.0, -50), (1.0, 50)])
+def test_speed_is_in_cents(speed, cents):
+    moved = augmented(SINE, moves(speed=speed), Augment(cents=50), WIDE)[0, 4000:12000].double().numpy()
+    spectrum = np.fft.rfft(moved * np.hanning(8000), 1 << 19)
+    hertz = np.abs(spectrum).argmax() * WIDE / (1 << 19)
+    assert 1200 * np.log2(hertz / 1000) == pytest.approx(cents, abs=0.3)
+
+
+def test_each_note_of_a_batch_moves_by_its_own_numbers():
+    several = np.random.default_rng(0).random((3, 3), dtype=np.float32)
+    choices = Augment(gain_db=3, shift_ms=4, cents=30)
+    together = augmented(SINE.repeat(3, 1), several, choices, WIDE)
+    alone = [augmented(SINE, several[number : number + 1], choices, WIDE) for number in range(3)]
+    assert torch.equal(together, torch.cat(alone))
+    assert together.shape == (3, WIDE)
