@@ -53,7 +53,7 @@ def test_what_chance_gives_is_what_shuffling_gives() -> None:
 def test_equal_distributions_are_as_different_as_expected() -> None:
     found = [
         different_bins(modes(600, (0.25,) * 4, 2 * seed), modes(600, (0.25,) * 4, 2 * seed + 1), bins=20, seed=seed)
-        for seed in range(12)
+        for seed in range(6)
     ]
     expected, error = np.mean([one.expected for one in found]), found[0].expected_error / np.sqrt(len(found))
     # A little more than expected: the cells fit the very notes they were made from.

@@ -23,7 +23,7 @@ def _seeded() -> None:
 @pytest.mark.parametrize("stride", STRIDES)
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_convolve_is_conv2d(stride, kernel):
-    x, weight, bias = random(2, 3, 6, 4), random(5, 3, kernel, kernel), random(5)
+    x, weight, bias = random(2, 2, 4, 4), random(3, 2, kernel, kernel), random(3)
 
     def ours(*arguments: Tensor) -> Tensor:
         return convolve(*arguments, stride, kernel // 2)
@@ -36,7 +36,7 @@ def test_convolve_is_conv2d(stride, kernel):
 @pytest.mark.parametrize("stride", STRIDES)
 def test_spread_is_conv_transpose2d(stride):
     kernel = tuple(3 if times == 1 else 4 for times in stride)
-    x, weight, bias = random(2, 3, 3, 2), random(3, 4, *kernel), random(4)
+    x, weight, bias = random(2, 2, 3, 2), random(2, 3, *kernel), random(3)
 
     def ours(*arguments: Tensor) -> Tensor:
         return spread(*arguments, stride, 1)
