@@ -1,12 +1,16 @@
 """What every test may use: real material from the folder beside the checkout, where it is there."""
 
+import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.bundle.tiny import tiny_bundle
 
+from darktimbre.export import runtime
 from darktimbre.export.player import PlayerReport, export_player
+from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -37,3 +41,22 @@ def tiny_player(tiny: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> 
     pytest.importorskip("onnxscript", reason="needs darktimbre[onnx]")
     pytest.importorskip("onnxruntime", reason="needs darktimbre[onnx]")
     return export_player(tiny, tmp_path_factory.mktemp("player") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def prepared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the tiny bundle was prepared for onnxruntime, where that is installed; nothing is chosen."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DARKTIMBRE_HOME", str(home))
+        with contextlib.suppress(UserError):
+            assert runtime.by_onnx(Synthesizer(tiny_bundle())).runtime == "onnx"
+            assert len(list(runtime.cache().glob("*.onnx"))) == 1
+    return home
+
+
+@pytest.fixture
+def onnx_bundle(prepared_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The tiny bundle in a folder, in a copy of `prepared_home`."""
+    monkeypatch.setenv("DARKTIMBRE_HOME", str(shutil.copytree(prepared_home, tmp_path / "home")))
+    return str(tiny_bundle().save_pretrained(tmp_path / "tiny"))

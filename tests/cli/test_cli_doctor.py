@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from tests.cli.conftest import Run
 
 from darktimbre.bundle import where
 from darktimbre.cli import doctor
-from darktimbre.cli.main import app
 from darktimbre.corpus import fluid, soundfont
 from darktimbre.notes.errors import UserError
 
@@ -23,21 +22,19 @@ def findings() -> dict[str, doctor.Finding]:
     return {one.what: one for one in doctor.examine()}
 
 
-def test_table_and_json_say_the_same_of_a_working_installation() -> None:
-    plain = CliRunner().invoke(app, ["doctor"])
-    assert plain.exit_code == 0, plain.output
-    told = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).output)
-    assert told["well"] is True
-    for one in told["findings"]:
-        assert one["found"] in plain.output
-        assert one["remedy"] in plain.output
+def test_table_and_json_say_the_same_of_a_working_installation(run: Run) -> None:
+    plain, found = run("doctor"), json.loads(run("doctor", "--json"))
+    assert found["well"] is True
+    for one in found["findings"]:
+        assert one["found"] in plain
+        assert one["remedy"] in plain
         assert (one["state"] == "good") == (not one["remedy"])
-    names = {one["what"] for one in told["findings"]}
+    names = {one["what"] for one in found["findings"]}
     assert {"Python", "torch", "device", "FluidSynth", "SoundFonts", "libsndfile", "starter", "disk"} <= names
     assert {f"teacher {name}" for name in ("yamnet", "cnn14", "cnn14-16k", "embedded")} <= names
 
 
-def test_what_is_missing_is_named_with_its_remedy_and_does_not_fail(monkeypatch, tmp_path) -> None:
+def test_what_is_missing_is_named_with_its_remedy_and_does_not_fail(monkeypatch, run: Run, tmp_path) -> None:
     def missing() -> None:
         raise UserError(fluid.MISSING)
 
@@ -56,10 +53,10 @@ def test_what_is_missing_is_named_with_its_remedy_and_does_not_fail(monkeypatch,
     for what, remedy in remedies.items():
         assert found[what].state == doctor.MISSING
         assert remedy in found[what].remedy
-    assert CliRunner().invoke(app, ["doctor"]).exit_code == 0
+    run("doctor", status=0)
 
 
-def test_kept_weights_are_told_with_their_digest(tmp_path) -> None:
+def test_kept_weights_are_listed_with_their_digest(tmp_path) -> None:
     home = tmp_path / "weights"
     home.mkdir()
     (home / "yamnet.safetensors").touch()
@@ -79,7 +76,7 @@ def test_a_damaged_starter_is_not_called_good(monkeypatch, tmp_path) -> None:
     assert one.remedy
 
 
-def test_an_old_python_or_a_lost_library_is_an_error(monkeypatch) -> None:
+def test_an_old_python_or_a_lost_library_is_an_error(monkeypatch, run: Run) -> None:
     monkeypatch.setattr(doctor, "OLDEST", (99, 0))
     monkeypatch.setitem(sys.modules, "soxr", None)  # importing it now fails
     found = findings()
@@ -87,4 +84,4 @@ def test_an_old_python_or_a_lost_library_is_an_error(monkeypatch) -> None:
     assert "99.0" in found["Python"].remedy
     assert found["darktimbre"].state == doctor.BROKEN
     assert "soxr" in found["darktimbre"].found
-    assert CliRunner().invoke(app, ["doctor"]).exit_code == 1
+    run("doctor", status=1)

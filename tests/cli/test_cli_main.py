@@ -19,7 +19,7 @@ _HELP = """
 import sys, time
 start = time.perf_counter()
 from darktimbre.cli.main import main
-sys.argv = ["darktimbre", "--help"]
+sys.argv = ["darktimbre", *sys.argv[1:], "--help"]
 try:
     main()
 except SystemExit as end:
@@ -27,6 +27,18 @@ except SystemExit as end:
 heavy = {"torch", "numpy", "matplotlib", "pyarrow", "lightning_fabric", "huggingface_hub"} & set(sys.modules)
 assert not heavy, heavy
 print("seconds", time.perf_counter() - start)
+"""
+
+_EVERY_HELP = """
+import sys
+from typer.testing import CliRunner
+from darktimbre.cli.main import VERBS, app, load
+for verb in VERBS:
+    for words in [(), *((name,) for name in getattr(load(verb), "commands", {}))]:
+        ended = CliRunner().invoke(app, [verb.name, *words, "--help"])
+        assert ended.exit_code == 0, (verb.name, words, ended.exception)
+    heavy = {"torch", "numpy", "matplotlib", "pyarrow", "pydantic"} & set(sys.modules)
+    assert not heavy, (verb.name, heavy)
 """
 
 _MAPPED = """
@@ -56,14 +68,33 @@ def _python(code: str, *arguments: str) -> str:
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
-    told = _python(_HELP)
-    best = min(float(one.split()[-1]) for one in (told, _python(_HELP)))
+    printed = _python(_HELP)
+    best = min(float(one.split()[-1]) for one in (printed, _python(_HELP)))
     # 0.2 s on an idle machine; another process's load must not fail the test.
     start = time.perf_counter()
     _python("import typer, rich.console")
     assert best < max(0.4, 2 * (time.perf_counter() - start))
     for verb in VERBS:
-        assert verb.name in told
+        assert verb.name in printed
+
+
+def test_help_of_every_verb_loads_none_of_the_rooms_it_calls() -> None:
+    _python(_EVERY_HELP)
+
+
+def test_a_lazy_module_is_loaded_by_its_first_use_and_is_the_one_that_others_have() -> None:
+    _python("""
+import importlib, sys
+from darktimbre.cli.lazy import LazyModule, lazy_rooms
+with lazy_rooms():
+    from darktimbre.notes import attributes
+    from darktimbre.notes.pitch import note_name  # a name is looked up at once
+assert isinstance(attributes, LazyModule)
+assert "darktimbre.notes.attributes" not in sys.modules and "darktimbre.notes.pitch" in sys.modules
+assert note_name(60) == "C4"
+assert attributes.Attributes is importlib.import_module("darktimbre.notes.attributes").Attributes
+assert not any(isinstance(module, LazyModule) for module in sys.modules.values())
+""")
 
 
 def test_large_blocks_are_mapped_without_tuning_and_not_with_it() -> None:
@@ -84,8 +115,8 @@ def test_every_verb_loads_and_has_help_of_its_own() -> None:
 
 
 def test_the_version_and_an_unknown_verb() -> None:
-    told = CliRunner().invoke(app, ["--version"])
-    assert (told.exit_code, told.output.strip()) == (0, f"darktimbre {darktimbre.__version__}")
+    printed = CliRunner().invoke(app, ["--version"])
+    assert (printed.exit_code, printed.output.strip()) == (0, f"darktimbre {darktimbre.__version__}")
     wrong = CliRunner().invoke(app, ["sinth"])
     assert wrong.exit_code == 2
     assert "Did you mean 'synth'?" in wrong.output
@@ -133,7 +164,7 @@ def test_bugs_are_not_hidden() -> None:
             raise bug
 
 
-def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
+def test_a_file_where_a_folder_should_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ended = CliRunner().invoke(app, ["render", str(tmp_path / "file" / "c"), "--builtin", "--limit", "1"])
     assert ended.exit_code == 2

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 from tests.bundle.tiny import DIGEST, NAMES, tiny_bundle
+from tests.cli.conftest import Run
 from typer.testing import CliRunner
 
 from darktimbre import teachers
@@ -19,21 +20,9 @@ from darktimbre.synthesizer.sound_files import file_stem
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_bundle().save_pretrained(tmp_path_factory.mktemp("bundles") / "tiny")
-
-
-def _synth(*arguments: object) -> str:
-    ended = CliRunner().invoke(app, ["synth", *map(str, arguments)])
-    assert ended.exit_code == 0, ended.output
-    return ended.output
-
-
-def _refused(*arguments: object) -> str:
-    ended = CliRunner().invoke(app, ["synth", *map(str, arguments)])
-    assert ended.exit_code == 2, ended.output
-    return ended.output
+@pytest.fixture
+def synth(run: Run) -> Run:
+    return lambda *words, **more: run("synth", *words, **more)
 
 
 def _manifest(out: Path) -> dict[str, dict[str, Any]]:
@@ -46,8 +35,8 @@ def _wav(path: Path) -> np.ndarray:
     return samples
 
 
-def test_a_scale_is_what_render_gives(bundle: Path, tmp_path: Path) -> None:
-    _synth("scale", bundle, tmp_path, "--from", "B3", "--to", "60", "--step", "0.5", "--set", "drum=0.8", "--seed", "5")
+def test_a_scale_is_what_render_gives(bundle: Path, synth: Run, tmp_path: Path) -> None:
+    synth("scale", bundle, tmp_path, "--from", "B3", "--to", "60", "--step", "0.5", "--set", "drum=0.8", "--seed", "5")
     entries = _manifest(tmp_path)
     assert list(entries) == ["scale_59.50.wav", "scale_59_B3.wav", "scale_60_C4.wav"]
     waves = Synthesizer.from_pretrained(bundle).render([59, 59.5, 60], {"Drum": 0.8}, [5, 5, 5])
@@ -59,27 +48,27 @@ def test_a_scale_is_what_render_gives(bundle: Path, tmp_path: Path) -> None:
     assert max(np.abs(_wav(tmp_path / name)).max() for name in entries) == pytest.approx(0.99, abs=1e-3)
 
 
-def test_random_notes_with_a_picture_the_same_for_the_same_seed(bundle: Path, tmp_path: Path) -> None:
+def test_random_notes_with_a_picture_the_same_for_the_same_seed(bundle: Path, synth: Run, tmp_path: Path) -> None:
     for out in ("a", "b"):
-        _synth("random", bundle, tmp_path / out, "--count", 3, "--seed", 9, "--picture", tmp_path / out / "p.png")
+        synth("random", bundle, tmp_path / out, "--count", 3, "--seed", 9, "--picture", tmp_path / out / "p.png")
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert len(names) == 5
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     assert [entry["seed"] for entry in _manifest(tmp_path / "a").values()] == [9, 10, 11]
-    _synth("random", bundle, tmp_path / "c", "--count", 3, "--seed", 9, "--pitch", "C4")
+    synth("random", bundle, tmp_path / "c", "--count", 3, "--seed", 9, "--pitch", "C4")
     assert {entry["pitch"] for entry in _manifest(tmp_path / "c").values()} == {60.0}
 
 
-def test_random_notes_take_the_bundles_examples(tmp_path: Path) -> None:
+def test_random_notes_take_the_bundles_examples(synth: Run, tmp_path: Path) -> None:
     path = tiny_bundle(examples=[[0.1, 0.2, 0.3], [0.6, 0.5, 0.4]]).save_pretrained(tmp_path / "bundle")
-    _synth("random", path, tmp_path / "out", "--count", 6, "--set", "trumpet=0.9")
+    synth("random", path, tmp_path / "out", "--count", 6, "--set", "trumpet=0.9")
     levels = [tuple(entry["attributes"][name] for name in NAMES) for entry in _manifest(tmp_path / "out").values()]
     assert set(levels) == {(0.1, 0.9, 0.3), (0.6, 0.9, 0.4)}
 
 
-def test_a_sweep_changes_one_attribute(bundle: Path, tmp_path: Path) -> None:
-    _synth("sweep", bundle, tmp_path, "--attribute", "singing BOWL", "--steps", 3, "--set", "Drum=0.2")
+def test_a_sweep_changes_one_attribute(bundle: Path, synth: Run, tmp_path: Path) -> None:
+    synth("sweep", bundle, tmp_path, "--attribute", "singing BOWL", "--steps", 3, "--set", "Drum=0.2")
     entries = _manifest(tmp_path)
     assert list(entries) == [f"sweep_singing-bowl_{value}_60_C4.wav" for value in ("0.00", "0.50", "1.00")]
     assert [entry["attributes"] for entry in entries.values()] == [
@@ -94,7 +83,7 @@ def test_a_sweep_beyond_the_range_warns_in_one_line(bundle: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("way", ["--spherical", "--linear"])
-def test_an_interpolation_begins_and_ends_with_its_notes(bundle: Path, tmp_path: Path, way: str) -> None:
+def test_an_interpolation_begins_and_ends_with_its_notes(bundle: Path, synth: Run, tmp_path: Path, way: str) -> None:
     ends = [
         "--from-seed",
         2,
@@ -109,7 +98,7 @@ def test_an_interpolation_begins_and_ends_with_its_notes(bundle: Path, tmp_path:
         "--to-pitch",
         61,
     ]
-    _synth("interpolate", bundle, tmp_path, *ends, "--steps", 5, way)
+    synth("interpolate", bundle, tmp_path, *ends, "--steps", 5, way)
     entries = _manifest(tmp_path)
     assert [entry["pitch"] for entry in entries.values()] == [59, 59.5, 60, 60.5, 61]
     assert [entry["attributes"]["Drum"] for entry in entries.values()] == [1, 0.75, 0.5, 0.25, 0]
@@ -118,13 +107,13 @@ def test_an_interpolation_begins_and_ends_with_its_notes(bundle: Path, tmp_path:
         np.testing.assert_allclose(_wav(tmp_path / name), wave * entries[name]["gain"], atol=1e-3)
 
 
-def test_a_midi_file_becomes_one_wav(bundle: Path, tmp_path: Path) -> None:
+def test_a_midi_file_becomes_one_wav(bundle: Path, synth: Run, tmp_path: Path) -> None:
     file = mido.MidiFile()
     notes = [("note_on", 60, 0), ("note_off", 60, 240), ("note_on", 72, 0), ("note_off", 72, 240)]
     file.tracks.append(mido.MidiTrack(mido.Message(kind, note=note, velocity=90, time=t) for kind, note, t in notes))
     file.tracks[0].insert(0, mido.Message("program_change", program=3))
     file.save(tmp_path / "My tune.mid")
-    told = _synth("midi", bundle, tmp_path / "out", tmp_path / "My tune.mid", "--release", "0.05")
+    told = synth("midi", bundle, tmp_path / "out", tmp_path / "My tune.mid", "--release", "0.05")
     assert "2 notes" in told
     assert "Skipped: 1 program changes." in told
     (entry,) = _manifest(tmp_path / "out").values()
@@ -160,9 +149,9 @@ def whistle(tmp_path: Path) -> Path:
 
 
 def test_like_takes_tags_at_the_instruments_temperature_and_pitch(
-    bundle: Path, tagger: FixedTagger, whistle: Path, tmp_path: Path
+    bundle: Path, synth: Run, tagger: FixedTagger, whistle: Path, tmp_path: Path
 ) -> None:
-    told = _synth("like", bundle, tmp_path / "out", whistle, "--count", 2)
+    told = synth("like", bundle, tmp_path / "out", whistle, "--count", 2)
     assert tuple(tagger.waves.shape) == (1, 4000)  # the instrument's quarter of a second at the teacher's rate
     entries = _manifest(tmp_path / "out")
     assert list(entries) == ["like_whistle_00_60_C4.wav", "like_whistle_01_60_C4.wav"]
@@ -173,34 +162,36 @@ def test_like_takes_tags_at_the_instruments_temperature_and_pitch(
     assert "played at 60" in told
 
 
-def test_like_refuses_another_teacher(bundle: Path, tagger: FixedTagger, whistle: Path, tmp_path: Path) -> None:
+def test_like_refuses_another_teacher(
+    bundle: Path, synth: Run, tagger: FixedTagger, whistle: Path, tmp_path: Path
+) -> None:
     tagger.digest = "ff" * 32
-    assert "their labels cannot be compared" in _refused("like", bundle, tmp_path / "out", whistle)
+    assert "their labels cannot be compared" in synth("like", bundle, tmp_path / "out", whistle, status=2)
     tagger.digest, tagger.labels = DIGEST, ("Noise", "Drum", "Singing bowl", "Flute")
-    assert "has no label 'Trumpet'" in _refused("like", bundle, tmp_path / "out", whistle)
-    assert "has no label 'Trumpet'" in _refused("like", bundle, tmp_path / "out", whistle, "--teacher", "fake")
+    assert "has no label 'Trumpet'" in synth("like", bundle, tmp_path / "out", whistle, status=2)
+    assert "has no label 'Trumpet'" in synth("like", bundle, tmp_path / "out", whistle, "--teacher", "fake", status=2)
 
 
 def test_like_takes_a_teacher_that_is_named_with_a_caution(
-    bundle: Path, tagger: FixedTagger, whistle: Path, tmp_path: Path
+    bundle: Path, synth: Run, tagger: FixedTagger, whistle: Path, tmp_path: Path
 ) -> None:
     tagger.digest = "ff" * 32
-    assert "--teacher fake" in _refused("like", bundle, tmp_path / "out", whistle)
-    told = _synth("like", bundle, tmp_path / "out", whistle, "--teacher", "fake", "--count", 1)
+    assert "--teacher fake" in synth("like", bundle, tmp_path / "out", whistle, status=2)
+    told = synth("like", bundle, tmp_path / "out", whistle, "--teacher", "fake", "--count", 1)
     assert "cannot be compared exactly" in told
     assert "Singing bowl 0.73" in told
 
 
-def test_like_names_the_file_it_cannot_read(bundle: Path, tagger: FixedTagger, tmp_path: Path) -> None:
+def test_like_names_the_file_it_cannot_read(bundle: Path, synth: Run, tagger: FixedTagger, tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("no sound")
     for name in ("text.wav", "gone.wav"):
-        assert f"{name} cannot be read as sound" in _refused("like", bundle, tmp_path / "out", tmp_path / name)
+        assert f"{name} cannot be read as sound" in synth("like", bundle, tmp_path / "out", tmp_path / name, status=2)
 
 
-def test_like_wants_a_pitch_where_none_is_found(bundle: Path, tagger: FixedTagger, tmp_path: Path) -> None:
+def test_like_wants_a_pitch_where_none_is_found(bundle: Path, synth: Run, tagger: FixedTagger, tmp_path: Path) -> None:
     write(tmp_path / "noise.wav", 0.3 * np.random.default_rng(0).standard_normal(16000).clip(-3, 3), 16000)
-    assert "--pitch C4" in _refused("like", bundle, tmp_path / "out", tmp_path / "noise.wav")
-    _synth("like", bundle, tmp_path / "out", tmp_path / "noise.wav", "--pitch", "59.5", "--count", 1)
+    assert "--pitch C4" in synth("like", bundle, tmp_path / "out", tmp_path / "noise.wav", status=2)
+    synth("like", bundle, tmp_path / "out", tmp_path / "noise.wav", "--pitch", "59.5", "--count", 1)
     assert list(_manifest(tmp_path / "out")) == ["like_noise_00_59.50.wav"]
 
 
@@ -216,20 +207,22 @@ def test_like_wants_a_pitch_where_none_is_found(bundle: Path, tagger: FixedTagge
         (("--device", "moon"), "cannot be used here"),
     ],
 )
-def test_mistakes_are_sentences(bundle: Path, tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
-    assert sentence in _refused("scale", bundle, tmp_path / "out", *arguments)
+def test_mistakes_are_sentences(
+    bundle: Path, synth: Run, tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in synth("scale", bundle, tmp_path / "out", *arguments, status=2)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written_to(bundle: Path, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to(bundle: Path, synth: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("here")
-    assert "cannot be written to" in _refused("scale", bundle, tmp_path / "file" / "out")
+    assert "cannot be written to" in synth("scale", bundle, tmp_path / "file" / "out", status=2)
 
 
-def test_the_manifest_keeps_earlier_files_that_are_still_there(bundle: Path, tmp_path: Path) -> None:
-    _synth("scale", bundle, tmp_path)
+def test_the_manifest_keeps_earlier_files_that_are_still_there(bundle: Path, synth: Run, tmp_path: Path) -> None:
+    synth("scale", bundle, tmp_path)
     (tmp_path / "scale_59_B3.wav").unlink()
-    _synth("sweep", bundle, tmp_path, "--attribute", "drum", "--steps", 2)
+    synth("sweep", bundle, tmp_path, "--attribute", "drum", "--steps", 2)
     assert [entry["verb"] for entry in _manifest(tmp_path).values()] == ["scale", "scale", "sweep", "sweep"]
 
 
@@ -241,18 +234,18 @@ def test_file_names_are_plain() -> None:
     assert file_stem("like", "Ünder..") == "like_ünder.."
 
 
-def test_pictures_without_phase_sound_by_the_inversion_asked_for(bundle: Path, tmp_path: Path) -> None:
+def test_pictures_without_phase_sound_by_the_inversion_asked_for(bundle: Path, synth: Run, tmp_path: Path) -> None:
     magnitudes = tiny_bundle(kind="logmag", pitch_comb=False).save_pretrained(tmp_path / "logmag")
     asked = ("scale", magnitudes, tmp_path / "out", "--from", 60, "--to", 60)
     sounds = {}
     for inversion in ("", "griffin-lim", "phase-gradient"):
-        _synth(*asked, *(("--inversion", inversion) if inversion else ()))
+        synth(*asked, *(("--inversion", inversion) if inversion else ()))
         sounds[inversion] = _wav(tmp_path / "out" / "scale_60_C4.wav")
     assert np.array_equal(sounds[""], sounds["griffin-lim"])  # what the bundle has
     there = Synthesizer(tiny_bundle(kind="logmag", pitch_comb=False).inverted_by("phase-gradient")).render(60)[0]
     np.testing.assert_allclose(sounds["phase-gradient"], there * 0.99 / np.abs(there).max(), atol=1e-3)
     assert not np.allclose(sounds["phase-gradient"], sounds["griffin-lim"], atol=1e-2)
-    assert "choose one of griffin-lim" in _refused(*asked, "--inversion", "fastest")
-    refused = _refused("scale", bundle, tmp_path / "none", "--inversion", "phase-gradient")
+    assert "choose one of griffin-lim" in synth(*asked, "--inversion", "fastest", status=2)
+    refused = synth("scale", bundle, tmp_path / "none", "--inversion", "phase-gradient", status=2)
     assert "generates its phases itself" in refused
     assert not (tmp_path / "none").exists()

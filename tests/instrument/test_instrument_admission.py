@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from darktimbre.instrument.admission import Admission, Refusal, authority, media_type
+from darktimbre.instrument.admission import Admission, Refusal, authority, media_type, page_names
 from darktimbre.instrument.messages import LONGEST, live_message, strict_json, told
 from darktimbre.instrument.turns import Gate, Pace, Places, collect
 from darktimbre.notes.errors import UserError
@@ -289,3 +289,18 @@ def test_a_sentence_never_grows_with_what_was_sent() -> None:
     assert (
         told([{"loc": ("body",), "type": "missing", "msg": "Field required"}]) == "The request has no body: send JSON."
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "names"),
+    [
+        ("127.0.0.1", [], ["127.0.0.1", "localhost"]),
+        ("localhost", [], ["127.0.0.1", "localhost"]),
+        ("::1", [], ["::1", "localhost"]),
+        ("192.168.1.20", [], ["192.168.1.20"]),
+        ("192.168.1.20", ["studio.local"], ["192.168.1.20", "studio.local"]),
+        ("0.0.0.0", ["10.0.0.5", "studio.local"], ["10.0.0.5", "studio.local"]),
+    ],
+)
+def test_the_list_of_names_is_exactly_what_was_told(host: str, allowed: list[str], names: list[str]) -> None:
+    assert page_names(host, True, allowed) == names
