@@ -23,9 +23,10 @@ from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe.load import load_recipe
 from darktimbre.training.recipe.schema import Data, Recipe
 from darktimbre.training.schedule import Schedule
-from darktimbre.training.tasks import digit_classifier, note_classifier
+from darktimbre.training.tasks import note_classifier
 from darktimbre.training.tasks.base import recipe_from
 from darktimbre.training.tasks.note_classifier import LabelledNotes, NoteClassifierTask, choose_classes
+from darktimbre.training.tasks.supervised import shifted
 from darktimbre.training.trainer import Options, train
 
 RATE, SAMPLES = 8000, 1000
@@ -205,17 +206,17 @@ def test_weights_are_applied_once(corpus, monkeypatch):
 
 def test_notes_are_moved_in_time():
     waves = torch.arange(1.0, 5.0).repeat(3, 1)
-    moved = note_classifier.shifted(waves, torch.tensor([0, 1, -2]))
+    moved = shifted(waves, torch.tensor([0, 1, -2]), 1)
     assert moved.tolist() == [[1, 2, 3, 4], [0, 1, 2, 3], [3, 4, 0, 0]]
 
 
 def test_notes_are_moved_in_pitch_and_their_class_with_them():
-    picture = torch.rand(3, 1, 6, 2)
-    moved = note_classifier.transposed(picture, torch.tensor([0, 2, -1]))
-    assert torch.equal(moved[0], picture[0])
-    assert torch.equal(moved[1, :, 2:], picture[1, :, :4])
+    spectrogram = torch.rand(3, 1, 6, 2)
+    moved = shifted(spectrogram, torch.tensor([0, 2, -1]), 2)
+    assert torch.equal(moved[0], spectrogram[0])
+    assert torch.equal(moved[1, :, 2:], spectrogram[1, :, :4])
     assert not moved[1, :, :2].any()
-    assert torch.equal(moved[2, :, :5], picture[2, :, 1:])
+    assert torch.equal(moved[2, :, :5], spectrogram[2, :, 1:])
     assert not moved[2, :, 5:].any()
     classes, semitones = torch.tensor([0, 0, 1, 2, -1]), torch.tensor([3, 1, -3, 0, 0])
     moved_class = note_classifier.transposed_class(classes, semitones, torch.tensor(PITCHES))
@@ -224,7 +225,7 @@ def test_notes_are_moved_in_pitch_and_their_class_with_them():
 
 def test_a_picture_moves_down_and_right_and_black_comes_in():
     picture = torch.arange(12.0).reshape(1, 1, 3, 4).repeat(2, 1, 1, 1)
-    moved = digit_classifier.shifted(picture, torch.tensor([[1, -1], [0, 0]]))
+    moved = shifted(shifted(picture, torch.tensor([1, 0]), 2, -1.0), torch.tensor([-1, 0]), 3, -1.0)
     assert moved[0, 0].tolist() == [[-1, -1, -1, -1], [1, 2, 3, -1], [5, 6, 7, -1]]
     torch.testing.assert_close(moved[1], picture[1])
 

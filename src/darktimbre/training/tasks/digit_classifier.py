@@ -18,7 +18,9 @@ from darktimbre.models.digit_classifier import DigitClassifier, DigitClassifierC
 from darktimbre.training.dataset import PictureDataset, picture_dataset
 from darktimbre.training.recipe.schema import Recipe, Section
 from darktimbre.training.tasks.base import Plan, shrunk_widths
-from darktimbre.training.tasks.supervised import SupervisedTask
+from darktimbre.training.tasks.supervised import SupervisedTask, shifted
+
+BLACK = -1.0
 
 
 class DigitClassifierSettings(Section):
@@ -88,7 +90,8 @@ class DigitClassifierTask(SupervisedTask):
 
     def losses(self, index: NDArray[np.int64], draws: Tensor) -> dict[str, Tensor]:
         reach, device = self.settings.shift, self.context.device
-        pictures = shifted(self.dataset.pictures(index), ((2 * reach + 1) * draws).floor().long() - reach)
+        down, right = (((2 * reach + 1) * draws).floor().long() - reach).unbind(1)
+        pictures = shifted(shifted(self.dataset.pictures(index), down, 2, BLACK), right, 3, BLACK)
         with self.context.autocast():
             predicted = self.network(pictures.to(device).contiguous(memory_format=torch.channels_last))
         label = torch.from_numpy(self.dataset.label[index]).to(device)
@@ -111,13 +114,3 @@ class DigitClassifierTask(SupervisedTask):
                 each = {model.classes[k]: recall for k, recall in recalls(confusion).items()}
                 found[split] |= {"accuracy": accuracy(confusion), "classes": each}
         return found
-
-
-def shifted(pictures: Tensor, moves: Tensor) -> Tensor:
-    """Each picture (batch, channel, height, width) moved down and right by `moves` (batch, 2); black comes in."""
-    height, width = pictures.shape[2:]
-    down, right = (torch.arange(size)[None] - moves[:, axis, None] for axis, size in ((0, height), (1, width)))
-    inside = ((down >= 0) & (down < height))[:, :, None] & ((right >= 0) & (right < width))[:, None]
-    at = down.clamp(0, height - 1)[:, :, None] * width + right.clamp(0, width - 1)[:, None]
-    moved = pictures.flatten(2).gather(2, at.flatten(1)[:, None].expand(-1, pictures.shape[1], -1))
-    return torch.where(inside[:, None], moved.view_as(pictures), -1.0)

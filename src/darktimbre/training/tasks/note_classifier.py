@@ -26,7 +26,7 @@ from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe.schema import Data, Recipe, Section
 from darktimbre.training.sampling import RowSampler
 from darktimbre.training.tasks.base import Plan
-from darktimbre.training.tasks.supervised import SupervisedTask
+from darktimbre.training.tasks.supervised import SupervisedTask, shifted
 
 BLOCK = 128  # notes classified at once
 
@@ -210,20 +210,19 @@ class NoteClassifierTask(SupervisedTask):
     def build_network(cls, settings: NoteClassifierSettings, dataset: LabelledNotes | None) -> Inception:
         if dataset is None:
             return Inception(settings.config())
-        attributes = dataset.attributes
-        counts = {"pitches": len(attributes.pitches), "attributes": len(attributes.names)}
-        config = settings.config(sample_rate=dataset.corpus.sample_rate, families=len(dataset.families), **counts)
-        return Inception(config)
+        labels = (dataset.attributes.pitches, dataset.families, dataset.attributes.names)
+        counts = dict(zip(cls.heads, map(len, labels), strict=True))
+        return Inception(settings.config(sample_rate=dataset.corpus.sample_rate, **counts))
 
     def losses(self, index: NDArray[np.int64], draws: Tensor) -> dict[str, Tensor]:
         settings, notes, device, config = self.settings, self.dataset, self.context.device, self.network.config
         time, pitch, tilt = draws.to(device).unbind(1)
         reach = round(settings.shift_ms / 1000 * config.sample_rate)
         with torch.no_grad():
-            waves = shifted(notes.waves(index).to(device), ((2 * time - 1) * reach).round().long())
+            waves = shifted(notes.waves(index).to(device), ((2 * time - 1) * reach).round().long(), 1)
             spectrogram = self.network.front(waves)
             semitones = ((2 * settings.semitones + 1) * pitch).floor().long() - settings.semitones
-            spectrogram = transposed(spectrogram, semitones * config.semitone)
+            spectrogram = shifted(spectrogram, semitones * config.semitone, 2)
             spectrogram = tilted(spectrogram, (2 * tilt - 1) * settings.tilt_db / config.floor)
         with self.context.autocast():
             predicted = self.network.answer(self.network.embed(spectrogram), drop=settings.dropout)
@@ -293,28 +292,6 @@ class NoteClassifierTask(SupervisedTask):
 
 # ----------------------------------------------------------------------------
 # Augmentation
-
-
-def shifted(waves: Tensor, samples: Tensor) -> Tensor:
-    """Each wave (batch, sample) starts `samples` (batch,) later; silence comes in where it left."""
-    count = waves.shape[1]
-    place = torch.arange(count, device=waves.device) - samples[:, None]
-    inside = (place >= 0) & (place < count)
-    return waves.gather(1, place.clamp(0, count - 1)) * inside
-
-
-def transposed(spectrogram: Tensor, bands: Tensor) -> Tensor:
-    """Each spectrogram (batch, channel, band, frame) moves up by `bands` (batch,); nothing comes in where it left."""
-    moved = torch.zeros_like(spectrogram)
-    for step in bands.unique().tolist():
-        here = bands == step
-        rolled = spectrogram[here].roll(step, dims=2)
-        if step > 0:
-            rolled[:, :, :step] = 0
-        elif step < 0:
-            rolled[:, :, step:] = 0
-        moved[here] = rolled
-    return moved
 
 
 def transposed_class(pitch_class: Tensor, semitones: Tensor, pitches: Tensor) -> Tensor:

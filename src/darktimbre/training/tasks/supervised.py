@@ -164,3 +164,12 @@ class SupervisedTask(Task):
     def closing(cls, outcome: Outcome) -> list[str]:
         """Where the network is."""
         return [f"The {cls.noun} is in {outcome.bundle}."] if outcome.bundle else []
+
+
+def shifted(values: Tensor, by: Tensor, dim: int, fill: float = 0.0) -> Tensor:
+    """Each of some values (batch, …) moved up by so many places (batch,) along an axis; `fill` comes in."""
+    count, shape = values.shape[dim], [-1] + [1] * (values.dim() - 1)
+    shape[dim] = count
+    place = torch.arange(count, device=values.device) - by[:, None]
+    inside = ((place >= 0) & (place < count)).view(shape)
+    return torch.where(inside, values.gather(dim, place.clamp(0, count - 1).view(shape).expand_as(values)), fill)
