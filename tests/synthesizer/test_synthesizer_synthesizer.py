@@ -129,7 +129,7 @@ def test_an_instrument_without_pitch_and_one_without_comb() -> None:
 def test_parts_that_do_not_fit_and_devices_that_are_not_there() -> None:
     bundle = tiny_bundle()
     bundle.config["codec"]["frames"] = 17
-    with pytest.raises(UserError, match="the network paints"):
+    with pytest.raises(UserError, match="the network generates"):
         Synthesizer(bundle)
     with pytest.raises(UserError, match="cannot be used here"):
         Synthesizer(tiny_bundle(), device="moon")
