@@ -13,7 +13,7 @@ from tests.evaluation.band_tones import CONSTANT, SAMPLES, BandTagger, band_tone
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.card import card_metrics
+from darktimbre.evaluation.evaluate import card_metrics
 from darktimbre.evaluation.profile import PAPER, QUICK, Profile
 from darktimbre.evaluation.results import Evaluation
 from darktimbre.evaluation.study import HELD_OUT, TRAIN, Study
