@@ -84,7 +84,7 @@ def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
     Raises:
         UserError: the corpus has no tags of the teacher, no ranking, or fewer attributes than asked for.
     """
-    pitches = tuple(range(data.pitches[0], data.pitches[1] + 1)) if data.pitches else ()
+    pitches = data.pitch_classes
     if not data.attributes:
         return Attributes(pitches=pitches)
     if data.teacher == CLASSES:
@@ -124,15 +124,13 @@ def note_dataset(data: Data, corpus: Corpus, attributes: Attributes) -> NoteData
         pitch_class = class_indices(corpus.column("pitch")[rows], attributes.pitches)
         rows, pitch_class = rows[pitch_class >= 0], pitch_class[pitch_class >= 0]
     if not len(rows):
-        span = (
-            f" with a pitch from {min(attributes.pitches)} to {max(attributes.pitches)}" if attributes.pitches else ""
+        none = f"No note of the {data.split} split of {corpus.path}"
+        if not attributes.pitches:
+            raise UserError(f"{none} is there to train on.")
+        raise UserError(
+            f"{none} with a pitch from {min(attributes.pitches)} to {max(attributes.pitches)} is there to train on. "
+            "For sounds without pitch add --set data.pitches=null --set network.pitch_comb=false --from-scratch."
         )
-        remedy = (
-            " For sounds without pitch add --set data.pitches=null --set network.pitch_comb=false --from-scratch."
-            if attributes.pitches
-            else ""
-        )
-        raise UserError(f"No note of the {data.split} split of {corpus.path}{span} is there to train on.{remedy}")
     soft = soft_labels_of(corpus, attributes, rows)
     return NoteDataset(corpus, rows, attributes, pitch_class, soft, data.peak_db)
 

@@ -81,6 +81,11 @@ class Data(Section):
     families: Literal["family", "category", "subcategory"] = "family"
     codec: dict[str, Any] = Field(default_factory=lambda: {"kind": "if"})
 
+    @property
+    def pitch_classes(self) -> tuple[int, ...]:
+        """Every MIDI note from the lowest to the highest."""
+        return tuple(range(self.pitches[0], self.pitches[1] + 1)) if self.pitches else ()
+
     @model_validator(mode="after")
     def _ordered(self) -> "Data":
         if self.pitches and not 0 <= self.pitches[0] <= self.pitches[1] <= 127:

@@ -390,8 +390,7 @@ class Enlarged(nn.Module):
 def _without_corpus(data: Data) -> Attributes:
     """Attributes as many as the recipe asks for, under numbers instead of names."""
     names = data.attributes if isinstance(data.attributes, tuple) else range(data.attributes)
-    low, high = data.pitches or (0, -1)
-    return Attributes(pitches=tuple(range(low, high + 1)), names=tuple(str(name) for name in names))
+    return Attributes(pitches=data.pitch_classes, names=tuple(str(name) for name in names))
 
 
 def _unfitted(data: Data, rate: int) -> Codec:
@@ -439,7 +438,7 @@ def init_bundle(recipe: GanRecipe, corpus: Corpus) -> tuple[Bundle | None, list[
     if recipe.init == "auto" and not has_starter():
         return None, ["This installation ships no starter: training starts from scratch."]
     bundle = Bundle.from_pretrained("starter" if recipe.init == "auto" else recipe.init, discriminator=True)
-    if reason := misfit(recipe, bundle) or _unknown_attributes(recipe.data, bundle.attributes, corpus):
+    if reason := next(misfits(recipe, bundle, corpus), None):
         if recipe.init != "auto":
             raise UserError(f"The run cannot start from {recipe.init}: {reason}. Train with --from-scratch.")
         return None, [f"The starter does not fit ({reason}): training starts from scratch."]
@@ -447,49 +446,36 @@ def init_bundle(recipe: GanRecipe, corpus: Corpus) -> tuple[Bundle | None, list[
     return bundle, [f"Training goes on from {'the starter' if recipe.init == 'auto' else recipe.init}.{kept}"]
 
 
-def misfit(recipe: GanRecipe, bundle: Bundle) -> str | None:
-    """Why a recipe cannot start from a bundle, in words; None where it can."""
-    data, there = recipe.data, bundle.attributes
-    pitches = tuple(range(data.pitches[0], data.pitches[1] + 1)) if data.pitches else ()
-    if pitches != there.pitches:
-        return "its pitch classes are not data.pitches"
-    if reason := _other_attributes(data, there):
-        return reason
+def misfits(recipe: GanRecipe, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
+    """Why a recipe cannot start from a bundle, in words."""
+    data, there, names = recipe.data, bundle.attributes, bundle.attributes.names
+    if data.pitch_classes != there.pitches:
+        yield "its pitch classes are not data.pitches"
+    if isinstance(data.attributes, tuple) and data.attributes != names:
+        yield "its attributes are not data.attributes"
+    if data.teacher != there.teacher and CLASSES in (data.teacher, there.teacher):
+        yield f"its attributes are {there.teacher or 'none'}"
+    elif there.teacher != CLASSES and isinstance(data.attributes, int) and data.attributes != len(names):
+        yield f"it has {len(names)} attributes, the recipe asks for {data.attributes}"
+    elif names and there.temperature != data.temperature:
+        yield f"it was trained at temperature {there.temperature:g}, the recipe says {data.temperature:g}"
     codec = bundle.codec().config.model_dump()
-    wanted = codec_from_config(
-        {**data.codec, "samples": round(data.seconds * codec["sample_rate"])}
-    ).config.model_dump()
-    if keys := [key for key in wanted if key not in ("low", "high", "sample_rate") and wanted[key] != codec[key]]:
-        return f"its representation differs in {', '.join(keys)}"
-    mine = network_config(recipe, there, bundle.codec()).model_dump()
-    other = bundle.network.model_dump()
-    if keys := [key for key in mine if mine[key] != other[key]]:
-        return f"its network differs in {', '.join(keys)}"
-    return None
-
-
-def _other_attributes(data: Data, there: Attributes) -> str | None:
-    if isinstance(data.attributes, tuple) and data.attributes != there.names:
-        return "its attributes are not data.attributes"
-    if CLASSES in (data.teacher, there.teacher):
-        return None if data.teacher == there.teacher else f"its attributes are {there.teacher or 'none'}"
-    if isinstance(data.attributes, int) and data.attributes != len(there.names):
-        return f"it has {len(there.names)} attributes, the recipe asks for {data.attributes}"
-    if there.names and there.temperature != data.temperature:
-        return f"it was trained at temperature {there.temperature:g}, the recipe says {data.temperature:g}"
-    return None
-
-
-def _unknown_attributes(data: Data, there: Attributes, corpus: Corpus) -> str | None:
-    """Another teacher will do as long as it has a label for every attribute (embedded and YAMNet share theirs)."""
-    labels = Tags.open(corpus.path, data.teacher).labels if there.labelled_by else ()
+    fitted = {key: codec[key] for key in ("low", "high", "sample_rate")}
+    wanted = codec_from_config({**data.codec, "samples": round(data.seconds * codec["sample_rate"])}).config
+    if keys := _different(wanted.model_dump() | fitted, codec):
+        yield f"its representation differs in {keys}"
+    if keys := _different(network_config(recipe, there, bundle.codec()).model_dump(), bundle.network.model_dump()):
+        yield f"its network differs in {keys}"
     if there.teacher == CLASSES:
-        labels = tree_of(corpus, corpus.rows(data.split)).names
-        if unknown := [name for name in labels if name not in there.names]:
-            return f"it does not know the class {unknown[0]!r}"
-        return None
-    lacking = [name for name in there.names if name not in labels]
-    return f"{data.teacher} has no label {lacking[0]!r}" if lacking else None
+        classes = tree_of(corpus, corpus.rows(data.split)).names
+        yield from (f"it does not know the class {name!r}" for name in classes if name not in names)
+    elif names:  # another teacher will do as long as it has a label for every attribute
+        labels = Tags.open(corpus.path, data.teacher).labels
+        yield from (f"{data.teacher} has no label {name!r}" for name in names if name not in labels)
+
+
+def _different(mine: dict[str, Any], other: dict[str, Any]) -> str:
+    return ", ".join(key for key in mine if mine[key] != other[key])
 
 
 def _relabelled(there: Attributes, data: Data, corpus: Corpus) -> tuple[Attributes, list[str]]:
