@@ -36,6 +36,11 @@ def tiny() -> Synthesizer:
 
 
 @pytest.fixture(scope="session")
+def starter() -> Synthesizer:
+    return Synthesizer.from_pretrained("starter")
+
+
+@pytest.fixture(scope="session")
 def tiny_player(tiny: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> PlayerReport:
     """Its folder that plays alone, with its ONNX file in it; not to be changed. Exporting takes seconds, hence once."""
     pytest.importorskip("onnxscript", reason="needs darktimbre[onnx]")

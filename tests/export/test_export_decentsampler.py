@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import pytest
-from tests.bundle.tiny import tiny_bundle
-
 from darktimbre.export.loops import Loop
 from darktimbre.export.packing import export, export_zip, make_plan
 from darktimbre.export.plan import Plan, zones
@@ -22,11 +19,6 @@ DRUM = Patch(attributes={"Drum": 1.0})
 
 SAMPLE_ATTRIBUTES = {"path", "rootNote", "loNote", "hiNote", "loVel", "hiVel", "loopEnabled", "loopStart", "loopEnd"}
 GROUP_ATTRIBUTES = {"name", "tags", "enabled", "ampVelTrack", "attack", "decay", "sustain", "release", "volume"}
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Synthesizer:
-    return Synthesizer(tiny_bundle())
 
 
 def preset(instrument: Synthesizer, out: Path, *patches: Patch, **settings: Any) -> ElementTree.Element:

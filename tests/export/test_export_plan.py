@@ -16,16 +16,6 @@ BOWL = Patch(attributes={"singing BOWL": 0.9}, seed=3)
 TRUMPET = Patch(attributes={"Trumpet": 0.5}, name="Brass")
 
 
-@pytest.fixture(scope="module")
-def instrument() -> Synthesizer:
-    return Synthesizer(tiny_bundle(baseline=[0.1, 0.2, 0.3]))
-
-
-@pytest.fixture(scope="module")
-def starter() -> Synthesizer:
-    return Synthesizer.from_pretrained("starter")
-
-
 def covered(made: tuple[planning.Zone, ...]) -> dict[tuple[int, int, int], int]:
     """(setting, key, velocity) → how many zones play it."""
     counts: dict[tuple[int, int, int], int] = {}
@@ -66,8 +56,8 @@ def test_with_a_step_every_trained_key_takes_the_nearest_sample(starter: Synthes
                 assert abs(midi - zone.root) <= step - 1
 
 
-def test_velocity_layers_have_the_words_at_their_share_of_the_way_from_the_middle(instrument: Synthesizer) -> None:
-    made = zones(instrument, Plan(patches=(BOWL,), velocity_layers=4))
+def test_velocity_layers_have_the_words_at_their_share_of_the_way_from_the_middle(tiny: Synthesizer) -> None:
+    made = zones(tiny, Plan(patches=(BOWL,), velocity_layers=4))
     shares = {zone.layer: zone.patch.attributes["Singing bowl"] for zone in made}
     for layer, value in shares.items():
         assert value == pytest.approx(0.1 + (layer + 1) / 4 * (0.9 - 0.1))
@@ -76,8 +66,8 @@ def test_velocity_layers_have_the_words_at_their_share_of_the_way_from_the_middl
     assert softest == {(0, 1, 32), (1, 33, 64), (2, 65, 95), (3, 96, 127)}
 
 
-def test_settings_arranged_by_velocity_go_from_soft_to_hard(instrument: Synthesizer) -> None:
-    made = zones(instrument, Plan(patches=(Patch(), BOWL, TRUMPET), arrangement="velocity"))
+def test_settings_arranged_by_velocity_go_from_soft_to_hard(tiny: Synthesizer) -> None:
+    made = zones(tiny, Plan(patches=(Patch(), BOWL, TRUMPET), arrangement="velocity"))
     assert {(zone.setting, zone.softest, zone.hardest) for zone in made} == {(0, 1, 42), (1, 43, 85), (2, 86, 127)}
     with pytest.raises(UserError, match="leave --velocity-layers at 1"):
         Plan(patches=(Patch(), BOWL), arrangement="velocity", velocity_layers=2)
@@ -120,19 +110,19 @@ def test_what_cannot_be_planned_is_refused_in_a_sentence(wrong: dict, sentence: 
         Plan(**{"patches": (Patch(),), **wrong})
 
 
-def test_unknown_words_are_refused(instrument: Synthesizer) -> None:
+def test_unknown_words_are_refused(tiny: Synthesizer) -> None:
     with pytest.raises(UserError, match="Did you mean 'Trumpet'"):
-        zones(instrument, Plan(patches=(Patch(attributes={"Trumpit": 1.0}),)))
+        zones(tiny, Plan(patches=(Patch(attributes={"Trumpit": 1.0}),)))
 
 
-def test_the_suggestion_is_the_middle_and_words_that_differ(starter: Synthesizer, instrument: Synthesizer) -> None:
+def test_the_suggestion_is_the_middle_and_words_that_differ(starter: Synthesizer, tiny: Synthesizer) -> None:
     middle, first, second = planning.suggested(starter)
     assert middle.attributes == {}
     best = starter.bundle.config["metrics"]["evaluation"]["attributes"]
     assert list(first.attributes) == [max(best, key=best.__getitem__)]
     assert second.attributes.keys() != first.attributes.keys()
     assert "drum" not in str(second.attributes).casefold()  # the best ones are all drums
-    assert [patch.name for patch in planning.suggested(instrument)] == ["Middle", "Singing bowl", "Trumpet"]
+    assert [patch.name for patch in planning.suggested(tiny)] == ["Middle", "Singing bowl", "Trumpet"]
 
 
 def test_a_setting_is_called_by_its_subclass_alone() -> None:

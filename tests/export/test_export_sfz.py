@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.bundle.tiny import tiny_bundle
 from tests.export.players import RATE, aligned, fluid_note, polyphone, sfizz
 
 from darktimbre.audio.pitch import yin
@@ -27,11 +26,6 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 TRUMPET = Patch(name="Brass", attributes={"Trumpet": 0.8}, seed=1)
 PIANO = Patch(attributes={"Piano": 0.7}, seed=2)
-
-
-@pytest.fixture(scope="module")
-def starter() -> Synthesizer:
-    return Synthesizer.from_pretrained("starter")
 
 
 def made(instrument: Synthesizer, out: Path, *patches: Patch, **settings: Any) -> tuple[Exported, dict[str, Any]]:
@@ -182,11 +176,6 @@ def test_release_comes_from_the_setting(starter: Synthesizer, tmp_path: Path) ->
 
 
 # ---------------------------------------------------------------- the text and the folder
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Synthesizer:
-    return Synthesizer(tiny_bundle())
 
 
 def test_the_text_names_its_samples_and_hides_no_directive_in_names(tiny: Synthesizer, tmp_path: Path) -> None:

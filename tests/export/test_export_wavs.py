@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from tests.bundle.tiny import drum_bundle, tiny_bundle
+from tests.bundle.tiny import drum_bundle
 from tests.export.test_export_riff import chunks_of, info_of, sampler_of
 
 from darktimbre.export import profiles
@@ -21,11 +21,6 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 BOWL = Patch(attributes={"Singing bowl": 0.8}, seed=2)
 SUBTYPES = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Synthesizer:
-    return Synthesizer(tiny_bundle())
 
 
 def made(instrument: Synthesizer, out: Path, *patches: Patch, **settings: Any) -> tuple[Any, dict[str, Any]]:

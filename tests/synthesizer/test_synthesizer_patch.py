@@ -25,11 +25,6 @@ WHOLE = Patch(
 )
 
 
-@pytest.fixture(scope="module")
-def instrument() -> Synthesizer:
-    return Synthesizer(tiny_bundle(baseline=[0.1, 0.2, 0.3]))
-
-
 def test_a_patch_comes_back_from_its_json(tmp_path: Path) -> None:
     text = json.dumps(WHOLE.to_json())
     assert Patch.from_json(json.loads(text)) == WHOLE
@@ -120,21 +115,21 @@ def test_levels_take_the_instruments_own_names() -> None:
         Patch(attributes={"drums": 0.5}).levels(attributes)
 
 
-def test_the_condition_is_that_of_render_without_its_warning(instrument: Synthesizer) -> None:
+def test_the_condition_is_that_of_render_without_its_warning(tiny: Synthesizer) -> None:
     patch = Patch(attributes={"drum": 1.5}, seed=5, pad=(0.3, -0.2))  # a warning would be an error here
     with pytest.warns(OutOfRangeWarning):
-        condition, latent = instrument.controls.fill(60.0, {"Drum": 1.5}, 0, patch.latent(instrument))
-    np.testing.assert_array_equal(patch.condition(instrument, 60.0), condition[0])
-    np.testing.assert_array_equal(patch.latent(instrument), latent[0])
+        condition, latent = tiny.controls.fill(60.0, {"Drum": 1.5}, 0, patch.latent(tiny))
+    np.testing.assert_array_equal(patch.condition(tiny, 60.0), condition[0])
+    np.testing.assert_array_equal(patch.latent(tiny), latent[0])
     drums = Synthesizer(tiny_bundle(pitched=False))
     np.testing.assert_array_equal(Patch(attributes={"Drum": 0.5}).condition(drums, None), np.float32([0, 0, 0.5]))
 
 
-def test_the_centre_of_the_pad_is_the_latent_of_the_seed(instrument: Synthesizer) -> None:
+def test_the_centre_of_the_pad_is_the_latent_of_the_seed(tiny: Synthesizer) -> None:
     for seed in (0, 7, 2**53 - 1):
-        latent = Patch(seed=seed).latent(instrument)
-        np.testing.assert_array_equal(latent, instrument.latents([seed])[0])
-        assert not np.array_equal(latent, Patch(seed=seed, pad=(0.5, 0.0)).latent(instrument))
+        latent = Patch(seed=seed).latent(tiny)
+        np.testing.assert_array_equal(latent, tiny.latents([seed])[0])
+        assert not np.array_equal(latent, Patch(seed=seed, pad=(0.5, 0.0)).latent(tiny))
 
 
 @pytest.mark.parametrize("size", [3, 64, 512])
