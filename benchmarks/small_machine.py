@@ -17,7 +17,7 @@ from typing import Any
 
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.one_shots import judge
+from darktimbre.evaluation.one_shots import measure_classes
 from darktimbre.export.player import PROGRAM, PlayerReport, export_player
 from darktimbre.export.precision import PRECISIONS
 from darktimbre.synthesizer.runtime import OnnxNetwork
@@ -71,7 +71,7 @@ def main() -> None:
             corpus, classifier = Corpus.open(arguments.corpus), Classifier.from_pretrained(arguments.classifier)
             for told, report in zip(rows, reports.values(), strict=True):
                 network = OnnxNetwork(report.network.path)
-                found, _ = judge(Synthesizer(instrument.bundle, network=network), classifier, corpus)
+                found, _ = measure_classes(Synthesizer(instrument.bundle, network=network), classifier, corpus)
                 told |= {"generated": found.leaves["generated"], "generated_class": found.leaves["generated_class"]}
     print(table(rows, reports["float32"].network.parameters))
     if arguments.json:

@@ -222,7 +222,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Diversity:
 
 
 def test_collapse_has_no_variety_and_an_arm_that_follows_its_latent_has(studied) -> None:
-    real, without, varied, again = studied.varieties
+    real, without, varied, again = studied.rows
     assert without.at_condition.value == pytest.approx(0, abs=1e-6)
     assert varied.at_condition.value > 0.5
     assert varied.gain.value == pytest.approx(varied.at_condition.value, abs=1e-6)
@@ -244,13 +244,13 @@ def test_the_verdict_on_diversity_is_clear_of_what_another_run_does(studied) -> 
     assert "More diverse at no loss of quality that could be measured: varied" in summary(studied) or (
         "More diverse, but worse in quality: varied" in summary(studied)
     )
-    real, first, other, again = studied.varieties
+    real, first, other, again = studied.rows
 
     def says(gain: Estimate, chance: Estimate) -> str:
         rows = (real, first, replace(other, gain=gain), replace(again, gain=chance))
-        return _verdicts(replace(studied, varieties=rows), "varied")[AT_CONDITION]
+        return _verdicts(replace(studied, rows=rows), "varied")[AT_CONDITION]
 
-    same = replace(studied, varieties=(real, first, replace(other, gain=again.gain), again))
+    same = replace(studied, rows=(real, first, replace(other, gain=again.gain), again))
     assert _verdicts(same, "varied")[AT_CONDITION] == "undecided"
     assert "No setting made the sounds of one condition more diverse" in summary(same)
     # Clear of 0, but no further than the same recipe trained again: chance of training may have done it.

@@ -8,7 +8,7 @@ import pytest
 from darktimbre.bundle.classifier import Classifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
-from darktimbre.evaluation.one_shots import ANYTHING, judge
+from darktimbre.evaluation.one_shots import ANYTHING, measure_classes
 from darktimbre.notes.note import Note
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import checkpoint
@@ -79,7 +79,7 @@ def test_classes_are_sliders_and_the_classifier_judges_them(corpus, tmp_path):
     assert not np.array_equal(kick, anything)
     ear = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "ear"))
     assert ear.families == ("drums/kick", "drums/snare", "synths")
-    found, sounds = judge(player, ear, Corpus.open(corpus), notes=3)
+    found, sounds = measure_classes(player, ear, Corpus.open(corpus), notes=3)
     assert [row.name for row in found.rows] == list(NAMES) == list(sounds)
     assert [row.held_out for row in found.rows] == [2, 1, 1, 1]
     for row in found.rows:
@@ -97,7 +97,7 @@ def test_classes_are_sliders_and_the_classifier_judges_them(corpus, tmp_path):
 def test_without_classes_there_is_one_row(corpus, tmp_path):
     player = Synthesizer.from_pretrained(trained("oneshot-gan", corpus, tmp_path / "player"))
     ear = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "ear"))
-    found, _ = judge(player, ear, Corpus.open(corpus), notes=4)
+    found, _ = measure_classes(player, ear, Corpus.open(corpus), notes=4)
     (row,) = found.rows
     assert (row.name, row.generated, row.held_out, found.leaves["generated"]) == (ANYTHING, None, 0, None)
     assert row.most[0] in ear.families

@@ -1,1 +1,1 @@
-"""Synthesizer × teacher × measures → report: how well a trained instrument does what it is told."""
+"""Systems × conditions × extractors → measures → report: how real sounds are, and how well controls are followed."""

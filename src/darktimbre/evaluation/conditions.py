@@ -138,17 +138,14 @@ class Conditions:
         """
         logits = np.zeros((len(rows), 0), np.float32)
         if attributes.teacher == CLASSES:
-            logits = class_logits(corpus, rows, attributes.names)
+            named = np.array([class_of(corpus, rows), leaf_of(corpus, rows)])
+            of_class = (named[:, :, None] == np.array(attributes.names)).any(axis=0)
+            logits = np.where(of_class, CERTAIN, -CERTAIN).astype(np.float32)
         elif attributes.names:
             tags = Tags.open(corpus.path, attributes.teacher)
-            differs = teacher_mismatch(
-                "The instrument was trained on labels by",
-                attributes.labelled_by,
-                f"the tags of {corpus.path} are by",
-                tags,
-            )
-            if differs:
-                raise UserError(f"{differs}. Tag the corpus again.")
+            expected, given = attributes.labelled_by, f"the tags of {corpus.path} are by"
+            if why := teacher_mismatch("The instrument was trained on labels by", expected, given, tags):
+                raise UserError(f"{why}. Tag the corpus again.")
             logits = tags.logits(rows)[:, tags.columns(attributes.names)]
         midi = corpus.column("pitch")[rows] if attributes.pitches else np.zeros(0, np.int64)
         classes = [attributes.pitch_class(int(one)) for one in midi]
@@ -161,10 +158,6 @@ class Conditions:
         """(note,): number of each note's instrument, 0 … among those at hand."""
         return np.unique(self.corpus.column("instrument")[self.rows], return_inverse=True)[1]
 
-    def waves(self) -> NDArray[np.float32]:
-        """The notes themselves, (note, sample)."""
-        return self.corpus.waves(self.rows)
-
     def another_note(self) -> NDArray[np.int64]:
         """For each note another one of the same instrument, half its notes further on (a row); −1 where none is."""
         instrument = self.corpus.column("instrument")
@@ -175,12 +168,6 @@ class Conditions:
         group = np.searchsorted(names, instrument[self.rows])
         following = (place[self.rows] - first[group] + np.maximum(1, counts[group] // 2)) % counts[group]
         return np.where(counts[group] > 1, order[first[group] + following], -1)
-
-
-def class_logits(corpus: Corpus, rows: NDArray[np.int64], names: tuple[str, ...]) -> NDArray[np.float32]:
-    """Logits (note, name) of a perfect teacher of the corpus's classes and subclasses."""
-    named = np.array([class_of(corpus, rows), leaf_of(corpus, rows)])
-    return np.where((named[:, :, None] == np.array(names)).any(axis=0), CERTAIN, -CERTAIN).astype(np.float32)
 
 
 # ── conditions by class ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,7 +219,7 @@ class ClassConditions:
             mine = shuffled[each[shuffled] == number]
             values, counts = np.unique(pitch[mine], return_counts=True)
             for one in np.sort(values[np.argsort(-counts, kind="stable")][:pitches]):
-                parts.append(_one_an_instrument(mine[pitch[mine] == one], instrument)[:conditions])
+                parts.append(one_an_instrument(mine[pitch[mine] == one], instrument)[:conditions])
                 classes += [len(kept)] * len(parts[-1])
             if len(mine):
                 kept.append(name)
@@ -277,7 +264,7 @@ def class_names(corpus: Corpus, attributes: Attributes) -> tuple[str, tuple[str,
     return "strongest attribute", tuple(attributes.names[one] for one in there), each.astype(np.int64)
 
 
-def _one_an_instrument(rows: NDArray[np.int64], instrument: NDArray[np.object_]) -> NDArray[np.int64]:
+def one_an_instrument(rows: NDArray[np.int64], instrument: NDArray[np.object_]) -> NDArray[np.int64]:
     """The rows with the first of each instrument before all second ones."""
     _, first = np.unique(instrument[rows], return_index=True)
     first = np.sort(first)

@@ -55,7 +55,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Variety:
+class DiversityRow:
     """A variant, or real notes.
 
     Attributes:
@@ -88,17 +88,17 @@ class Diversity:
 
     Attributes:
         evaluation: the same variants' scores.
-        varieties: of real notes, then of the variants in their order.
+        rows: of real notes, then of the variants in their order.
         again: name of the variant that is the first one with another seed; "" without.
     """
 
     evaluation: Evaluation
-    varieties: tuple[Variety, ...]
+    rows: tuple[DiversityRow, ...]
     again: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """That of the evaluation, with `diversity` and `again`; what is not finite becomes null."""
-        found = {"diversity": [plain(asdict(one)) for one in self.varieties], "again": self.again}
+        found = {"diversity": [plain(asdict(one)) for one in self.rows], "again": self.again}
         return {**self.evaluation.to_json(), **found}
 
 
@@ -115,7 +115,7 @@ class DiversityStudy(Study):
             self.corpus, self.first.attributes, conditions=profile.conditions, pitches=profile.pitches, seed=self.seed
         )
         self._baseline: NDArray[np.float64] | None = None  # distances at each condition, of the first variant
-        systems, varieties = zip(self._real(), *map(self._variant, self.instruments), strict=True)
+        systems, rows = zip(self._real(), *map(self._variant, self.instruments), strict=True)
         evaluation = self._evaluation(
             systems,
             facts={"classes": self.target.kind},
@@ -127,7 +127,7 @@ class DiversityStudy(Study):
             },
             cautions=(CAUTION,),
         )
-        return Diversity(evaluation, varieties, again)
+        return Diversity(evaluation, rows, again)
 
     @cached_property
     def workload(self) -> int:
@@ -137,16 +137,16 @@ class DiversityStudy(Study):
         each = p.notes + crossed * p.latents
         return len(self.real.reference) + self.scored + crossed + len(self.instruments) * each
 
-    def _real(self) -> tuple[System, Variety]:
+    def _real(self) -> tuple[System, DiversityRow]:
         rows = self.real.others
         features, target = self.features(REAL, real_source(self.corpus, rows)), self._conditions(rows)
         embedded = self.embedding("real notes by class", real_source(self.corpus, self.target.rows))
         undefined = np.full(len(self.target.rows), np.nan)
-        variety = self._variety(REAL, {}, features, target, undefined, embedded[:, None])
+        row = self._row_of(REAL, {}, features, target, undefined, embedded[:, None])
         sounds = self._sounds(REAL, self.corpus.waves(self.target.rows[self.target.first]))
-        return System(REAL, "real", scores={TRAIN: self._score(features, target)}, sounds=sounds), variety
+        return System(REAL, "real", scores={TRAIN: self._score(features, target)}, sounds=sounds), row
 
-    def _variant(self, one: Instrument) -> tuple[System, Variety]:
+    def _variant(self, one: Instrument) -> tuple[System, DiversityRow]:
         target, synthesizer = self._drawn(one, ("train",)), one.synthesizer
         latent = synthesizer.latents(self.seed, len(target.rows))
         features = self.features(one.name, self.generated(one, target.condition, latent))
@@ -157,7 +157,7 @@ class DiversityStudy(Study):
         crossed = self.generated(one, condition, synthesizer.latents(self.seed + 1, len(condition)))
         embedded = self.embedding(f"{one.name}, by class", crossed).reshape(len(by_class.rows), many, -1)
         moved = np.array([mean_distance(each) if many > 1 else np.nan for each in embedded]) / self.unit
-        variety = self._variety(one.name, setting_of(one), features, target, moved, embedded)
+        row = self._row_of(one.name, setting_of(one), features, target, moved, embedded)
         waves = [crossed.waves(place * many, place * many + min(many, SOUNDS)) for place in self.target.first]
         system = self._row(
             one.name,
@@ -168,7 +168,7 @@ class DiversityStudy(Study):
             facts={**one.facts(self.corpus), **setting_of(one)},
             sounds=self._sounds(one.name, np.concatenate(waves)),
         )
-        return system, variety
+        return system, row
 
     def _pairs(self, embedded: NDArray[np.float32]) -> Iterator[tuple[int, float]]:
         """(place of the first, distance) of every two conditions of one class and pitch, (condition, latent, …)."""
@@ -177,7 +177,7 @@ class DiversityStudy(Study):
                 for second in places[number + 1 :]:
                     yield int(first), mean_distance(embedded[first], embedded[second]) / self.unit
 
-    def _variety(
+    def _row_of(
         self,
         name: str,
         setting: dict[str, Any],
@@ -185,7 +185,7 @@ class DiversityStudy(Study):
         target: Conditions,
         moved: NDArray[np.float64],
         embedded: NDArray[np.float32],
-    ) -> Variety:
+    ) -> DiversityRow:
         """From features of the sounds of `target`, the distances (condition,) of sounds of equal conditions, and the
         embedding (condition, latent, dimension) of the sounds by class."""
         keep = slice(0, self.scored)
@@ -201,7 +201,7 @@ class DiversityStudy(Study):
         pairs = list(self._pairs(embedded))
         distances = np.array([distance for _, distance in pairs])
         classes = self.target.classes[[place for place, _ in pairs]] if pairs else np.zeros(0, np.int64)
-        return Variety(
+        return DiversityRow(
             name,
             setting,
             at_condition=self._mean(moved, self.target.groups),

@@ -45,7 +45,7 @@ class Quantity:
 
 def quantities(found: Diversity) -> list[Quantity]:
     """All figures that some variant has, diversity first."""
-    rows, systems = found.varieties, found.evaluation.systems
+    rows, systems = found.rows, found.evaluation.systems
 
     def scored(key: str, diverse: bool = False) -> Quantity:
         one, values = MEASURES[key], [MEASURES[key].of(system, TRAIN) for system in systems]
@@ -68,7 +68,7 @@ def quantities(found: Diversity) -> list[Quantity]:
 
 def write(found: Diversity, folder: Path) -> None:
     """Writes the report; its sounds lie in the folder already. Equal studies give equal bytes."""
-    every, variants, last = quantities(found), found.varieties[1:], found.varieties[-1]
+    every, variants, last = quantities(found), found.rows[1:], found.rows[-1]
     across = next(one for one in every if one.name.startswith(("FAD", "KID")))
     pairs = zip(variants, across.estimates[1:], strict=True)
     write_report(
@@ -89,7 +89,7 @@ def write(found: Diversity, folder: Path) -> None:
 
 def compare(found: Diversity) -> list[Comparison]:
     """Every variant against the first, quantity by quantity."""
-    rows, every = found.varieties, [one for one in quantities(found) if one.name != WITHIN]
+    rows, every = found.rows, [one for one in quantities(found) if one.name != WITHIN]
     again = next((place for place, one in enumerate(rows) if place > 1 and one.name == found.again), None)
     return [
         replace(row, decided=_decide(row, quantity.estimates[again], rows[again].gain) if again else None)
@@ -100,7 +100,7 @@ def compare(found: Diversity) -> list[Comparison]:
 
 
 def _row(found: Diversity, one: Quantity, place: int) -> Comparison:
-    variant, first = found.varieties[place], found.varieties[1]
+    variant, first = found.rows[place], found.rows[1]
     gain = variant.gain if one.name == AT_CONDITION and variant.gain.known else None
     a, b = (variant.name, one.estimates[place]), (first.name, one.estimates[1])
     return Comparison(variant.name, one.name, a, b, one.better, one.decimals, gain)
@@ -125,14 +125,14 @@ def _decide(row: Comparison, again: Estimate, gain: Estimate) -> str:
 
 def findings(found: Diversity) -> dict[str, Any]:
     """What the summary says: how far two sounds of a condition are apart, and which variants change that."""
-    first, real = found.varieties[1], found.varieties[0].within
+    first, real = found.rows[1], found.rows[0].within
     rows = [one for one in compare(found) if one.group != found.again]
     quality = {one.name for one in quantities(found) if not one.diverse}
     more = [one.group for one in rows if one.quantity == AT_CONDITION and one.verdict == "better"]
     worse = {one.group for one in rows if one.quantity in quality and one.verdict == "worse"}
     return {
         "first": first.name, "apart": written(first.at_condition, 3), "real": written(real, 3) if real.known else "",
-        "again": [written(one.gain, 3) for one in found.varieties[2:] if one.name == found.again],
+        "again": [written(one.gain, 3) for one in found.rows[2:] if one.name == found.again],
         "free": [one for one in more if one not in worse], "costly": [one for one in more if one in worse],
     }  # fmt: skip
 
@@ -146,7 +146,7 @@ def summary(found: Diversity) -> str:
 
 
 def _table(found: Diversity, every: Sequence[Quantity], name: str) -> Table:
-    among = [place > 0 for place in range(len(found.varieties))]
+    among = [place > 0 for place in range(len(found.rows))]
     columns = [
         Column(
             f"{one.name}\u00a0{'↑' if one.better > 0 else '↓'}", ranked(one.estimates, one.better, among, one.decimals)
@@ -154,13 +154,11 @@ def _table(found: Diversity, every: Sequence[Quantity], name: str) -> Table:
         for one in every
         if one.diverse == (name == "diversity")
     ]
-    return Table(name, "sounds", [one.name for one in found.varieties], columns)
+    return Table(name, "sounds", [one.name for one in found.rows], columns)
 
 
 def _variants(found: Diversity) -> Table:
-    pairs = [
-        (b.name, (a, b.setting)) for a, b in zip(found.evaluation.systems, found.varieties, strict=True) if b.setting
-    ]
+    pairs = [(b.name, (a, b.setting)) for a, b in zip(found.evaluation.systems, found.rows, strict=True) if b.setting]
     columns: dict[str, Callable[[tuple[System, dict[str, Any]]], Any]] = {
         "mode seeking": lambda one: one[1]["mode_seeking"],
         "minibatch deviation": lambda one: "on" if one[1]["minibatch_deviation"] else "off",
@@ -174,10 +172,10 @@ def _variants(found: Diversity) -> Table:
 
 def _by_class(found: Diversity, name: str, key: str) -> Table:
     """Class by class; of real notes always the distance within a class."""
-    keys = [(one, "within" if one.name == REAL else key) for one in found.varieties]
+    keys = [(one, "within" if one.name == REAL else key) for one in found.rows]
     columns = [column(one.name, [getattr(each, which) for each in one.classes], decimals=3) for one, which in keys]
     corner = str(found.evaluation.facts.get("classes", "class"))
-    return Table(name, corner, [one.name for one in found.varieties[0].classes], columns)
+    return Table(name, corner, [one.name for one in found.rows[0].classes], columns)
 
 
 def _sounds(found: Diversity) -> list[tuple[str, Sound]]:
@@ -199,8 +197,8 @@ def _draw(found: Diversity, every: Sequence[Quantity], across: Quantity) -> "Fig
     drawing = figures.canvas(4.4)
     panels = drawing.subplots(1, len(up), squeeze=False)[0]
     for axes, one in zip(panels, up, strict=True):
-        values = [found.varieties[0].within, *one.estimates[1:]] if one.name == AT_CONDITION else one.estimates
-        names = [row.name for row in found.varieties]
+        values = [found.rows[0].within, *one.estimates[1:]] if one.name == AT_CONDITION else one.estimates
+        names = [row.name for row in found.rows]
         dots = [Dot(look[name], x, y, name) for name, x, y in zip(names, across.estimates, values, strict=True)]
         figures.dots(axes, dots)
         if values[0].known:

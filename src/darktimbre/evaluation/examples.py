@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from darktimbre.audio.files import write
 from darktimbre.audio.pictures import spectrogram_grid
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation.conditions import Conditions
+from darktimbre.evaluation.conditions import Conditions, one_an_instrument
 from darktimbre.evaluation.results import Sound
 from darktimbre.evaluation.systems import Instrument
 from darktimbre.extractors.sources import generated_source
@@ -64,9 +64,7 @@ class Examples:
     def __init__(self, folder: Path, corpus: Corpus, rows: NDArray[np.int64], *, count: int, seed: int) -> None:
         """Chooses `count` of the rows, each of another instrument as long as there are."""
         shuffled = rows[np.random.default_rng(seed).permutation(len(rows))]
-        _, first = np.unique(corpus.column("instrument")[shuffled], return_index=True)
-        others = np.setdiff1d(np.arange(len(shuffled)), first)
-        self.rows = np.sort(shuffled[np.concatenate([np.sort(first), others])[:count]])
+        self.rows = np.sort(one_an_instrument(shuffled, corpus.column("instrument"))[:count])
         self.folder, self.corpus = folder, corpus
         self.taken: set[str] = set()
 
@@ -130,7 +128,7 @@ def beside_real(
     generated = synthesizer.waves(target.condition, synthesizer.latents(seed, len(chosen)))
     named = titles(corpus, chosen, 22)
     return spectrogram_grid(
-        [*target.waves(), *generated],
+        [*corpus.waves(chosen), *generated],
         synthesizer.sample_rate,
         [f"real: {sound}{pitch}" for sound, pitch in named] + [f"made{pitch}" for _, pitch in named],
         path,

@@ -93,7 +93,7 @@ def is_of_one_shots(attributes: Attributes) -> bool:
     return not attributes.pitches and (attributes.teacher == CLASSES or not attributes.names)
 
 
-def judge(
+def measure_classes(
     synthesizer: Synthesizer, classifier: Classifier, corpus: Corpus, *, notes: int = NOTES, seed: int = 0
 ) -> tuple[OneShots, dict[str, NDArray[np.float32]]]:
     """Generates notes of every class and subclass, and classifies them.
@@ -215,7 +215,7 @@ def evaluate_one_shots(
     found: dict[str, OneShots] = {}
     for one in instruments:
         say(f"{one.name}: {notes} sounds of each class")
-        found[one.name], sounds = judge(one.synthesizer, network, real, notes=notes, seed=seed)
+        found[one.name], sounds = measure_classes(one.synthesizer, network, real, notes=notes, seed=seed)
         _write_sounds(out / one.name, sounds, one.synthesizer.sample_rate, one.name)
     tables = {name: table(file_name(name), one) for name, one in found.items()}
     figures = {name: asdict(one) for name, one in found.items()}

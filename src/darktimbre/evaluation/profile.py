@@ -25,7 +25,7 @@ class Profile:
         neighbours: k of precision, recall, density and coverage.
         resamples: of every bootstrap.
         repeats: notes timed.
-        sounds: conditions to listen to.
+        sounds: example sounds of each row.
     """
 
     notes: int = 10_000
