@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from darktimbre.synthesizer.walks import grid, latent_walk, lerp, slerp, steps, sweep
+from darktimbre.synthesizer.walks import grid, lerp, slerp, steps, sweep
 
 RNG = np.random.default_rng(0)
 A, B = RNG.standard_normal(64), RNG.standard_normal(64)
@@ -65,14 +65,3 @@ def test_sweep_and_grid_set_only_what_they_name() -> None:
     assert sweep({"a": 0.5}, "b", [0, 1]) == [{"a": 0.5, "b": 0.0}, {"a": 0.5, "b": 1.0}]
     assert sweep({"a": 0.5}, "a", [1]) == [{"a": 1.0}]
     assert grid({}, {"a": [0, 1], "b": [0, 1]}) == [{"a": x, "b": y} for x in (0.0, 1.0) for y in (0.0, 1.0)]
-
-
-def test_a_walk_passes_through_its_points_in_small_even_steps() -> None:
-    points = RNG.standard_normal((3, 16))
-    walk = latent_walk(points, 4)
-    np.testing.assert_allclose(walk[[0, 4, 8]], points, atol=1e-5)
-    assert len(walk) == 9
-    ring = latent_walk(points, 4, closed=True)
-    assert len(ring) == 12
-    np.testing.assert_allclose(ring[:8], walk[:8])
-    assert np.linalg.norm(ring[-1] - ring[0]) < np.linalg.norm(points[2] - points[0])

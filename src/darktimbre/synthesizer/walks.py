@@ -1,4 +1,4 @@
-"""Ways through an instrument's controls: straight and great-circle lines, the pad, attribute sweeps, latent walks.
+"""Ways through an instrument's controls: straight and great-circle lines, the pad, attribute sweeps.
 
 Pure functions on arrays; the synthesizer turns what they return into sound.
 """
@@ -121,23 +121,3 @@ def grid(attributes: Mapping[str, float], axes: Mapping[str, Sequence[float]]) -
     for name, values in axes.items():
         combinations = [{**so_far, name: float(value)} for so_far in combinations for value in values]
     return combinations
-
-
-def latent_walk(points: ArrayLike, per_leg: int, *, closed: bool = False) -> Array:
-    """A way over the sphere through given latents.
-
-    Args:
-        points: (point, latent) the latents passed through.
-        per_leg: positions from one point (included) to the next (not included).
-        closed: also go from the last point back to the first; otherwise the last point ends the walk.
-
-    Returns:
-        (step, latent) float32.
-    """
-    stations = np.asarray(points, np.float64)
-    ends = np.roll(stations, -1, axis=0) if closed else stations[1:]
-    at = np.arange(per_leg) / per_leg
-    legs = [slerp(a, b, at) for a, b in zip(stations, ends, strict=False)]
-    if not closed:
-        legs.append(stations[-1:].astype(np.float32))
-    return np.concatenate(legs)
