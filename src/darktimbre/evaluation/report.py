@@ -10,7 +10,7 @@ from typing import Any
 from darktimbre.evaluation import comparison, figures, tables
 from darktimbre.evaluation.comparison import HELD_OUT, MEASURES, PAPER_MEASURES, REAL, Compared
 from darktimbre.evaluation.results import Evaluation, Sound
-from darktimbre.report.estimates import written
+from darktimbre.report.estimates import Estimate, written
 from darktimbre.report.tables import comparison_table, facts_table
 from darktimbre.report.write import sound_address
 from darktimbre.report.write import write as write_report
@@ -70,9 +70,9 @@ def _captions(compared: Compared) -> dict[str, Any]:
     traded, made = figures.traded(compared, measure), [one for one in compared.steered if one.kind != "real"]
     most = compared.evaluation.asked.get("shift_attributes")
     known = max((len(c.attributes) for one in systems for c in one.control.values()), default=0)
-    round_trips = [(one.name, one.facts.get("log_spectral_distance_db")) for one in systems]
+    round_trips = [(one.name, Estimate(one.facts.get("log_spectral_distance_db"))) for one in systems]
     return {
-        "round_trips": [(name, far) for name, far in round_trips if isinstance(far, float | int)],
+        "round_trips": [(name, float(far)) for name, far in round_trips if far.known],
         "other_notes": any(one.name == REAL[HELD_OUT] for one in compared.steered),
         "one_vocabulary": compared.one_vocabulary(made),
         "one_temperature": compared.one_temperature(made),
