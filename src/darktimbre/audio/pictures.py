@@ -57,13 +57,11 @@ def spectrogram_grid(
     """
     if len(waves) == 0 or len(waves) != len(titles):
         raise ValueError(f"A grid needs one title per wave; there are {len(waves)} waves and {len(titles)} titles.")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no pyplot: no global state, no window
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # no pyplot: no global state, no window
 
     columns = columns or min(len(waves), max(1, round((2 * len(waves)) ** 0.5)))
     rows = -(-len(waves) // columns)
     figure = Figure(figsize=(2.3 * columns + 0.6, 1.9 * rows + 0.4 + 0.3 * bool(heading)), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
     axes = np.atleast_1d(figure.subplots(rows, columns, sharey=True, squeeze=False)).ravel()
     for axis, wave, title in zip(axes, waves, titles, strict=False):
         axis.imshow(
@@ -89,5 +87,5 @@ def spectrogram_grid(
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as temporary:
         # Without a version in the metadata, equal waves give equal bytes.
-        canvas.print_figure(temporary, format="png", dpi=110, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
     return path

@@ -20,8 +20,7 @@ def draw_rows(rows: Sequence[tuple[str, NDArray[np.float32]]], path: Path, *, he
         path: the PNG.
         heading: above all rows.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no pyplot: no global state, no window
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # no pyplot: no global state, no window
 
     shape = next((pictures.shape[2:] for _, pictures in rows if len(pictures)), (28, 28))
     columns = max([len(pictures) for _, pictures in rows] + [1])
@@ -33,7 +32,6 @@ def draw_rows(rows: Sequence[tuple[str, NDArray[np.float32]]], path: Path, *, he
     margin, title, scale = 1.1, 0.4 * bool(heading), 0.016  # inches; inches a pixel
     width, height = whole.shape[1] * scale, whole.shape[0] * scale
     figure = Figure(figsize=(width + margin, height + title + 0.1), facecolor="white")
-    canvas = FigureCanvasAgg(figure)
     across, down = figure.get_size_inches()
     axes = figure.add_axes((margin / across, 0.05 / down, width / across, height / down))
     axes.imshow(whole, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
@@ -47,7 +45,7 @@ def draw_rows(rows: Sequence[tuple[str, NDArray[np.float32]]], path: Path, *, he
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path.absolute()) as temporary:
         # Without a version in the metadata, equal pictures give equal bytes.
-        canvas.print_figure(temporary, format="png", dpi=125, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=125, metadata={"Software": None})
     return path
 
 

@@ -187,8 +187,5 @@ def draw(corpus: Corpus) -> "Figure":
 
 def save(corpus: Corpus, path: Path) -> None:
     """Draws a corpus into a PNG file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(draw(corpus))
-    with atomic_file(path.absolute()) as temporary, temporary.open("wb") as handle:
-        canvas.print_png(handle)
+    with atomic_file(path.absolute()) as temporary:
+        draw(corpus).savefig(temporary, format="png")

@@ -4,9 +4,9 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class _Keyboard:
     rendered: int = 0
 
 
-class Client:
+class Client(AbstractContextManager["Client"]):
     """One live connection; made by `Renderer.client`, used as a context or closed explicitly.
 
     Events are delivered one at a time, from the render thread or from the thread that calls `play`. The note that was
@@ -181,12 +181,7 @@ class Client:
             if self in self._renderer.clients:
                 self._renderer.clients.remove(self)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # Called by the renderer; all but `flush` under its lock.
@@ -274,7 +269,7 @@ class _Task:
     generation: int = 0
 
 
-class Renderer:
+class Renderer(AbstractContextManager["Renderer"]):
     """Renders note by note in one thread; live clients alternate, and live and HTTP requests alternate too.
 
     A rendered note goes to everyone who waits for it and into the cache. Used as a context, or closed explicitly.
@@ -371,12 +366,7 @@ class Renderer:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # ------------------------------------------------------------------------
