@@ -17,26 +17,22 @@ class Heads(BaseModel):
     attributes: int = Field(default=0, ge=0, description="attributes (independent sigmoids)")
 
 
-class ProgressiveConfig(BaseModel):
-    """Sizes and options of a generator and its critic (Karras et al. 2018; DarkGAN §4.3.2).
+class ProgressiveSizes(BaseModel):
+    """Sizes and options of a generator and its critic that a recipe chooses (Karras et al. 2018; DarkGAN §4.3.2).
 
     Sizes are (frequency, frame) of the *network's grid*; a picture has `bands` times as many bins per row of that
     grid (`picture_size`). The defaults are the paper's network: 186 numbers in, a 2 × 1024 × 32 picture out.
-    An unknown key or an impossible combination raises `pydantic.ValidationError` with a sentence.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    condition: int = Field(default=154, ge=0, description="numbers of [pitch one-hot | soft labels]")
     latent: int = Field(default=32, ge=1, description="numbers of the Gaussian vector z")
-    channels: int = Field(default=2, ge=1, description="channels of a picture: log-magnitude, instantaneous frequency")
     start: Size = (32, 4)
     growth: tuple[Size, ...] = ((64, 8), (128, 16), (256, 32), (512, 32), (1024, 32))
     widths: tuple[Positive, ...] = (256, 128, 128, 128, 128, 64)
     grow: bool = Field(default=True, description="False: only the last stage makes pictures, no fade-in layers exist")
     bands: int = Field(default=1, ge=1, description="neighbouring bins packed into one row as channels")
     hidden: int = Field(default=256, ge=1, description="features of the critic before its heads")
-    heads: Heads = Heads()
     minibatch_stddev: bool = True
     pac: int = Field(default=1, ge=1, description="consecutive notes whose score is one (Lin et al. 2018)")
     negative_slope: float = Field(default=0.2, ge=0.0, lt=1.0)
@@ -49,6 +45,17 @@ class ProgressiveConfig(BaseModel):
         default=2, ge=1, le=2, description="3 × 3 convolutions of the generator's last stage"
     )
     critic_widths: tuple[Positive, ...] | None = Field(default=None, description="the critic's own widths")
+
+
+class ProgressiveConfig(ProgressiveSizes):
+    """The same with what follows from the data: condition, heads, and where its bins lie.
+
+    An unknown key or an impossible combination raises `pydantic.ValidationError` with a sentence.
+    """
+
+    condition: int = Field(default=154, ge=0, description="numbers of [pitch one-hot | soft labels]")
+    channels: int = Field(default=2, ge=1, description="channels of a picture: log-magnitude, instantaneous frequency")
+    heads: Heads = Heads()
     pitches: tuple[int, ...] = Field(default=(), description="MIDI numbers of the condition's first entries")
     bin_hz: float = Field(default=7.8125, gt=0.0, description="Hz per bin: sample rate / n_fft")
     first_bin: int = Field(default=1, ge=0, description="STFT bin of the picture's first row (1: DC dropped)")

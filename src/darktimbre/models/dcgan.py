@@ -19,24 +19,23 @@ Positive = Annotated[int, Field(ge=1)]
 Normalisation = Literal["batch", "layer", "none"]
 
 
-class DcganConfig(BaseModel):
-    """Sizes and options of both networks; a model folder stores it. An impossible one raises `ValidationError`."""
+class DcganSizes(BaseModel):
+    """Sizes and options of both networks that a recipe chooses. An impossible combination raises `ValidationError`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: Positive = Field(default=100, description="numbers of the Gaussian vector z")
-    classes: int = Field(
-        default=0, ge=0, description="classes both networks are conditioned on (Mirza & Osindero 2014); 0: none"
-    )
-    channels: Positive = Field(default=1, description="channels of a picture")
-    start: tuple[Positive, Positive] = Field(default=(7, 7), description="height and width after the linear layer")
     widths: tuple[Positive, Positive, Positive] = Field(
         default=(128, 64, 32), description="the generator's maps after the linear layer and after each block"
     )
     critic_widths: tuple[Positive, Positive] = Field(
         default=(32, 64), description="the discriminator's, block by block"
     )
-    normalisation: Normalisation = Field(default="batch", description="the discriminator's; the generator's is batch")
+    normalisation: Normalisation = Field(
+        default="batch",
+        description="the discriminator's (the generator's is batch); layer or none mix no pictures, for gradient "
+        "penalties (Gulrajani et al. 2017, §4)",
+    )
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0, description="part of each block's numbers that is left out")
     negative_slope: float = Field(default=0.2, ge=0.0, lt=1.0)
     minibatch_stddev: bool = Field(default=False, description="a map of the batch's deviation before the last layer")
@@ -47,6 +46,16 @@ class DcganConfig(BaseModel):
         if self.pac > 1 and self.minibatch_stddev:
             raise ValueError("pac and minibatch_stddev both show the discriminator several pictures: take one of them.")
         return self
+
+
+class DcganConfig(DcganSizes):
+    """The same with what follows from the pictures; a model folder stores it."""
+
+    classes: int = Field(
+        default=0, ge=0, description="classes both networks are conditioned on (Mirza & Osindero 2014); 0: none"
+    )
+    channels: Positive = Field(default=1, description="channels of a picture")
+    start: tuple[Positive, Positive] = Field(default=(7, 7), description="height and width after the linear layer")
 
     @property
     def picture(self) -> tuple[int, int, int]:

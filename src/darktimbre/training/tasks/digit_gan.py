@@ -2,22 +2,21 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from darktimbre import __version__
 from darktimbre.bundle.pictures import PictureGan
 from darktimbre.bundle.weights import state_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator, Normalisation, recalibrated
+from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator, DcganSizes, recalibrated
 from darktimbre.notes.errors import UserError
 from darktimbre.training.dataset import PictureDataset, picture_dataset
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.recipe.schema import Section
 from darktimbre.training.sampling import RowSampler, normal, uniform
 from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.tasks.base import Plan, shrunk_widths
@@ -25,39 +24,12 @@ from darktimbre.training.tasks.gan_networks import AdversarialRecipe, Adversaria
 from darktimbre.training.tasks.gan_step import gan_step
 
 CALIBRATION = (10, 200)  # batches, and pictures in each, that the averaged generator's batch norms are measured on
-Part = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Dcgan(Section):
-    """The networks of task `picture-gan`; see `models.dcgan.DcganConfig`.
+class Dcgan(DcganSizes):
+    """The networks; the number of classes is the corpus's."""
 
-    Attributes:
-        latent: numbers of z.
-        conditional: give both networks the class (Mirza & Osindero 2014).
-        widths: the generator's maps after its linear layer and after each of its two blocks.
-        critic_widths: the discriminator's maps after each of its two blocks.
-        normalisation: the discriminator's: `batch`; `layer` or `none`, which mix no pictures, for gradient penalties
-            (Gulrajani et al. 2017, §4).
-        dropout: part of the maps that is left out in each of the discriminator's blocks.
-        negative_slope: of the leaky rectifiers.
-        minibatch_stddev: give the discriminator the batch's deviation (Karras et al. 2018, §3).
-        pac: pictures that the discriminator scores together (Lin et al. 2018).
-    """
-
-    latent: PositiveInt = 100
-    conditional: bool = False
-    widths: tuple[PositiveInt, PositiveInt, PositiveInt] = (128, 64, 32)
-    critic_widths: tuple[PositiveInt, PositiveInt] = (32, 64)
-    normalisation: Normalisation = "batch"
-    dropout: Part = 0.3
-    negative_slope: Part = 0.2
-    minibatch_stddev: bool = False
-    pac: PositiveInt = 1
-
-    @model_validator(mode="after")
-    def _buildable(self) -> "Dcgan":
-        self.config(classes=10)  # says what does not go together
-        return self
+    conditional: bool = Field(default=False, description="give both networks the class (Mirza & Osindero 2014)")
 
     def config(self, *, classes: int) -> DcganConfig:
         """The networks for this number of classes."""

@@ -16,7 +16,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.where import has_starter
 from darktimbre.corpus.classes import leaf_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.models.config import Heads, ProgressiveConfig
+from darktimbre.models.config import Heads, ProgressiveConfig, ProgressiveSizes, Size
 from darktimbre.models.layers import at_stage, enlarge
 from darktimbre.models.progressive import Discriminator, Generator
 from darktimbre.notes.attributes import CLASSES, Attributes
@@ -27,7 +27,7 @@ from darktimbre.tagging.store import Tags
 from darktimbre.training.dataset import augmented, choose_attributes, fit_codec, label_mask, note_dataset, tree_of
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.progress import duration
-from darktimbre.training.recipe.schema import Data, PhaseKind, Section, Stage
+from darktimbre.training.recipe.schema import Data, PhaseKind, Stage
 from darktimbre.training.sampling import RowSampler, uniform
 from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.tasks.base import Outcome, Plan, shrunk_widths, smoke_size
@@ -38,26 +38,11 @@ from darktimbre.training.tasks.gan_step import Loudness, gan_step, warm_start_st
 RATE = 16_000  # Hz, where no corpus says otherwise
 
 
-class Network(Section):
-    """The networks' own fields of `ProgressiveConfig` (see there); what follows from the data is added by the run."""
+class Network(ProgressiveSizes):
+    """The networks; what follows from the data is added by the run."""
 
-    latent: PositiveInt = 32
-    start: tuple[int, int] = (32, 4)
-    growth: tuple[tuple[int, int], ...]
-    widths: tuple[int, ...]
-    grow: bool = True
-    bands: PositiveInt = 1
-    hidden: PositiveInt = 256
-    minibatch_stddev: bool = True
-    pac: PositiveInt = 1
-    negative_slope: float = 0.2
-    tanh: bool = False
-    normalise_input: bool = False
-    posterior: bool = False
-    pitch_comb: bool = False
-    whiten: bool = False
-    last_convolutions: int = 2
-    critic_widths: tuple[int, ...] | None = None
+    growth: tuple[Size, ...]
+    widths: tuple[PositiveInt, ...]
 
     @model_validator(mode="after")
     def _buildable(self) -> "Network":
