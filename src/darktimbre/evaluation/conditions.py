@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.corpus.classes import class_of, leaf_of
+from darktimbre.corpus.classes import class_indices, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import CLASSES, Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
@@ -250,8 +250,7 @@ def class_names(corpus: Corpus, attributes: Attributes) -> tuple[str, tuple[str,
     for column, each in named.items():
         names = tuple(name for name in np.unique(each).tolist() if name)
         if len(names) > 1:
-            place = {name: number for number, name in enumerate(names)}
-            return column, names, np.array([place.get(one, -1) for one in each.tolist()], np.int64)
+            return column, names, class_indices(each, names)
     if not attributes.labelled_by:
         raise UserError(
             f"{corpus.path} names neither categories nor families, and the instrument has no attributes: there are no "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.corpus.classes import leaf_of
+from darktimbre.corpus.classes import class_indices, leaf_of
 from darktimbre.evaluation.conditions import ClassConditions, Conditions, class_names
 from darktimbre.evaluation.examples import file_name, write_sounds
 from darktimbre.evaluation.results import MISSING, Estimate, Evaluation, Sound, System, plain
@@ -141,8 +141,7 @@ class DiversityStudy(Study):
         rows = self.real.others
         features, target = self.features(REAL, real_source(self.corpus, rows)), self._conditions(rows)
         embedded = self.embedding("real notes by class", real_source(self.corpus, self.target.rows))
-        undefined = np.full(len(self.target.rows), np.nan)
-        row = self._row_of(REAL, {}, features, target, undefined, embedded[:, None])
+        row = self._row_of(REAL, {}, features, target, embedded[:, None])
         sounds = self._sounds(REAL, self.corpus.waves(self.target.rows[self.target.first]))
         return System(REAL, "real", scores={TRAIN: self._score(features, target)}, sounds=sounds), row
 
@@ -156,8 +155,7 @@ class DiversityStudy(Study):
         condition = np.repeat(by_class.condition, many, axis=0)
         crossed = self.generated(one, condition, synthesizer.latents(self.seed + 1, len(condition)))
         embedded = self.embedding(f"{one.name}, by class", crossed).reshape(len(by_class.rows), many, -1)
-        moved = np.array([mean_distance(each) if many > 1 else np.nan for each in embedded]) / self.unit
-        row = self._row_of(one.name, setting_of(one), features, target, moved, embedded)
+        row = self._row_of(one.name, setting_of(one), features, target, embedded)
         waves = [crossed.waves(place * many, place * many + min(many, SOUNDS)) for place in self.target.first]
         system = self._row(
             one.name,
@@ -183,16 +181,15 @@ class DiversityStudy(Study):
         setting: dict[str, Any],
         features: RoleFeatures,
         target: Conditions,
-        moved: NDArray[np.float64],
         embedded: NDArray[np.float32],
     ) -> DiversityRow:
-        """From features of the sounds of `target`, the distances (condition,) of sounds of equal conditions, and the
-        embedding (condition, latent, dimension) of the sounds by class."""
+        """From features of the sounds of `target`, and embeddings (condition, latent, dimension) of those by class."""
         keep = slice(0, self.scored)
         binned = different_bins(
             self.reference.embedding, features["embedder"]["embedding"][keep], bins=self.cells,
             fake_groups=target.groups[keep], seed=self.seed,
         )  # fmt: skip
+        moved = np.array([mean_distance(each) if len(each) > 1 else np.nan for each in embedded]) / self.unit
         gain = MISSING
         if setting and self._baseline is None:
             self._baseline = moved
@@ -239,7 +236,7 @@ class DiversityStudy(Study):
             return MISSING
         by_class = self.first.attributes.teacher == CLASSES
         named = leaf_of(self.corpus, target.rows) if by_class else self.corpus.column("family")[target.rows]
-        wanted = np.array([families.index(one) if one in families else -1 for one in named])
+        wanted = class_indices(named, families)
         known = wanted >= 0
         if not known.any():
             return MISSING

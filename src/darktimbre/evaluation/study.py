@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from darktimbre.corpus.classes import class_indices
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation import control, systems
 from darktimbre.evaluation.conditions import Conditions, RealNotes, draw_rows
@@ -363,8 +364,7 @@ class Study:
     def _score(self, features: RoleFeatures, target: Conditions, pitched: bool = True) -> Scores:
         classes = np.zeros(0, np.int64)  # columns of the classifier's logits for the pitch of each row; −1: unknown
         if self.evaluators.classifier and self.vocabulary.pitches and pitched:
-            places = {pitch: place for place, pitch in enumerate(self.evaluators.classifier.pitches)}
-            classes = np.array([places.get(int(pitch), -1) for pitch in self.corpus.column("pitch")[target.rows]])
+            classes = class_indices(self.corpus.column("pitch")[target.rows], self.evaluators.classifier.pitches)
         return score(
             features, self.reference, hertz=target.hertz, pitch_classes=classes, groups=target.groups,
             profile=self.profile, seed=self.seed, notes=self.scored,
