@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from darktimbre import teachers
-from darktimbre.cli.console import console, say
+from darktimbre.cli.console import say, table
 from darktimbre.cli.options import Json
 from darktimbre.corpus import corpus as corpora
 from darktimbre.corpus import describe
@@ -34,9 +33,7 @@ def attributes(
     if json_:
         typer.echo(json.dumps([asdict(item) for item in ranked], indent=1, ensure_ascii=False))
         return
-    table = Table("rank", "attribute", "p90", "accuracy", "score")
-    for item in ranked:
-        table.add_row(str(item.rank), item.name, f"{item.p90:.4f}", f"{item.accuracy:.3f}", f"{item.score:.4f}")
-    console().print(table)
+    rows = [(str(one.rank), one.name, f"{one.p90:.4f}", f"{one.accuracy:.3f}", f"{one.score:.4f}") for one in ranked]
+    table(("rank", "attribute", "p90", "accuracy", "score"), rows)
     note = "" if picked is not None else f" {len(ranking.skipped())} vague classes are left out (tagging/skip.txt)."
     say(f"{len(ranked)} attributes stored in {tags.path / 'attributes.json'}.{note}")

@@ -83,9 +83,18 @@ def progress(description: str, total: int | None = None, unit: str = "notes") ->
 
     Yields `update(done, total)`; what the first call reports as done does not count when the time left is estimated.
     """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("· left"),
+        TimeRemainingColumn(),
+    )
     shown = sys.stderr.isatty()
     started, first, before = time.monotonic(), None, ""
-    with progress_bar(unit) as bar:
+    with Progress(*columns, console=errors(), disable=not shown) as bar:
         task = bar.add_task(description, total=total)
 
         def update(done: int, total: int, stage: str = "") -> None:
@@ -101,25 +110,6 @@ def progress(description: str, total: int | None = None, unit: str = "notes") ->
             bar.update(task, total=total, completed=done, description=stage or description)
 
         yield update
-
-
-@contextmanager
-def progress_bar(unit: str = "notes") -> Iterator[Progress]:
-    """As `progress`, for those who add tasks themselves."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TextColumn("· left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors(), disable=not sys.stderr.isatty()) as bar:
-        yield bar
-
-
-caution, complain = warn, fail
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -83,9 +83,8 @@ def examine() -> Iterator[Finding]:
     """All findings; a check that itself fails is one that is broken."""
     yield _python()
     yield _libraries()
-    named = [partial(_teacher, name) for name in teachers.NAMES]
-    checks = (_torch, _devices, _allocator, _sound_files, _fluidsynth, _soundfonts, *named, _starter, _disk)
-    for check in checks:
+    named: list[Callable[[], Finding]] = [partial(_teacher, name) for name in teachers.NAMES]
+    for check in [_torch, _devices, _allocator, _sound_files, _fluidsynth, _soundfonts, *named, _starter, _disk]:
         try:
             yield check()
         except (ImportError, OSError) as error:

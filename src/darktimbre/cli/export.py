@@ -152,7 +152,7 @@ def _export(
         raise UserError(f"--normalise is peak or none, not {settings['normalise']!r}.")
     chosen = [patches.Patch.read(file) for file in files or []] + patches_of(pairs, seed)
     instrument = synthesizer.Synthesizer.from_pretrained(bundle, device)
-    chosen = chosen or planning.suggested(instrument, seed=seed)
+    chosen = chosen or list(planning.suggested(instrument, seed=seed))
     plan, machine = packing.make_plan(instrument, form, chosen, **settings)
     suffix = Path(packing.archive_name("x", form)).suffix
     if zipped and out.suffix != suffix:

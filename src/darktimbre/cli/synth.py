@@ -111,11 +111,11 @@ def sweep(
 ) -> None:
     """One note with one attribute going from low to high."""
     instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
-    note = {"pitch": options.midi(pitch), "levels": levels, "seed": seed}
     with spoken_warnings():
         paths = sound_files.render_sweep(
-            instrument, out, attribute, low=low, high=high, steps=steps, **note, picture=picture
-        )
+            instrument, out, attribute, low=low, high=high, steps=steps, pitch=options.midi(pitch), levels=levels,
+            seed=seed, picture=picture,
+        )  # fmt: skip
     _report(instrument, out, paths, picture)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from darktimbre import teachers
 from darktimbre.cli import console
@@ -41,7 +40,5 @@ def tag(
     )
     if len(opened):
         mean = temperature.soft_labels(tags.logits()).mean(axis=0)
-        table = Table("attribute", "mean probability")
-        for index in (-mean).argsort()[:10]:
-            table.add_row(tags.labels[index], f"{mean[index]:.3f}")
-        console.console().print(table)
+        best = [(tags.labels[index], f"{mean[index]:.3f}") for index in (-mean).argsort()[:10]]
+        console.table(("attribute", "mean probability"), best)

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
 
-from darktimbre.cli.console import console, say
+from darktimbre.cli.console import say, table
 from darktimbre.teachers import weights
 
 app = typer.Typer(no_args_is_help=True, help="The weights of the teachers that tag a corpus.")
@@ -18,13 +17,12 @@ Name = Annotated[str, typer.Argument(help="yamnet, cnn14 or cnn14-16k.")]
 @app.command("list")
 def list_() -> None:
     """Which teachers there are, where their weights come from, and which are on this machine."""
-    table = Table("teacher", "here", "size", "licence", "SHA-256")
-    table.add_row("embedded", "in the package", "2 MB", "Apache-2.0", "")
+    rows = [("embedded", "in the package", "2 MB", "Apache-2.0", "")]
     for name, source in weights.SOURCES.items():
         entry = weights.kept(name)
         digest = (entry["source_sha256"] if entry else source.sha256)[:12] + "…"
-        table.add_row(name, "yes" if entry else "no", f"{source.megabytes} MB", source.licence, digest)
-    console().print(table)
+        rows.append((name, "yes" if entry else "no", f"{source.megabytes} MB", source.licence, digest))
+    table(("teacher", "here", "size", "licence", "SHA-256"), rows)
     for name, source in weights.SOURCES.items():
         say(f"{name} comes from {source.address} (SHA-256 {source.sha256})")
     say(f"What is here is kept in {weights.home()}.")
