@@ -163,7 +163,7 @@ def control(compared: Compared) -> list[Comparison]:
         field = SOFT if compared.one_temperature(mine) else LOGITS
         read = partial(compared.mean, field=field)
         order = sorted((one for one in mine if read(one).known), key=lambda one: -float(read(one)))
-        group, quantity = "the highest against the other instruments", f"{MEAN[field]}, {compared.control_on}"
+        group, quantity = "control: the highest against the other instruments", f"{MEAN[field]}, {compared.control_on}"
         for other in order[1:]:
             found += compared.rows(group, quantity, read, order[:1], [other], 1)
     quantity, read = f"{MEAN[LOGITS]}, {compared.control_on}", partial(compared.mean, field=LOGITS)
@@ -173,7 +173,7 @@ def control(compared: Compared) -> list[Comparison]:
     quantity, none = f"{MEAN[SOFT]}, {compared.control_on}", ("none", Estimate(0.0))
     means = [(one.name, e) for one in mine if (e := compared.mean(one, SOFT)).known]
     return found + [
-        Comparison("against no correlation", quantity, one, none, 1, PLACES, paired=one[1]) for one in means
+        Comparison("control: against no correlation", quantity, one, none, 1, PLACES, paired=one[1]) for one in means
     ]
 
 
@@ -183,11 +183,11 @@ def _steered(compared: Compared) -> list[System]:
 
 def rivals(compared: Compared) -> list[tuple[System, str]]:
     """What correlates without attributes, and what that shows."""
-    groups = dict.fromkeys(("baseline", "gansynth"), "against what pitch alone explains")
-    groups["untrained"] = "against a network before training"
+    groups = dict.fromkeys(("baseline", "gansynth"), "control: against what pitch alone explains")
+    groups["untrained"] = "control: against a network before training"
     notes = [one for one in compared.of_kind("real") if one.name == REAL[HELD_OUT] and HELD_OUT in one.control]
     made = [(one, groups[one.kind]) for kind in groups for one in compared.of_kind(kind) if one.control]
-    return made + [(one, "against another note of the same instrument") for one in notes]
+    return made + [(one, "control: against another note of the same instrument") for one in notes]
 
 
 def unranked(compared: Compared) -> list[str]:
@@ -204,7 +204,11 @@ def fidelity(compared: Compared, rivals: str, measures: Iterable[Measure]) -> li
     """What attributes cost, or bring, against a baseline without; what training brought to anything against none."""
     where, others = compared.fidelity_on, compared.of_kind(rivals)
     mine = compared.made if rivals == "untrained" else compared.of_kind("darkgan")
-    group = "against a network before training" if rivals == "untrained" else "against training without attributes"
+    group = (
+        "fidelity: against a network before training"
+        if rivals == "untrained"
+        else "fidelity: against training without attributes"
+    )
     return [
         row
         for one in measures
@@ -218,7 +222,7 @@ def fidelity(compared: Compared, rivals: str, measures: Iterable[Measure]) -> li
 def to_real(compared: Compared) -> list[Comparison]:
     """The instrument that is nearest to real notes, and the one that has the target pitch least often."""
     condition, distances = compared.fidelity_on, [MEASURES[key] for key in ("kid", "fad", "fad_infinity")]
-    left = "the distance that is left: the nearest instrument against real notes"
+    left = "fidelity: the nearest instrument against real notes"
     pitch = "target pitch: the least accurate instrument against real notes"
     aim = "held-out conditions: the instrument closest to held-out notes, whose distance a perfect one would have"
     where = HELD_OUT if any(HELD_OUT in one.scores for one in compared.made) else condition

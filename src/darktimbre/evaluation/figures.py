@@ -19,32 +19,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _REAL_MARKERS = ("*", "<", ">")
+TARGET = "mean ρ of target and prediction"  # of an axis
 _KIND_MARKERS = {"untrained": "x", "baseline": "d", "gansynth": "p"}
 
 
 def draw(compared: Compared) -> dict[str, Callable[[], "Figure"]]:
     """Every figure that there are numbers for."""
-    systems, found = compared.systems, dict[str, Callable[[], "Figure"]]()
-    known = (m.of(one, condition).known for m in PAPER_MEASURES for one in systems for condition in one.scores)
-    if any(known):
-        found["scores"] = partial(scores, compared)
-    if shown_attributes(compared):
-        found["attributes"] = partial(attributes, compared)
-    if shifted := [(one, curve) for one in systems if (curve := one.out_of_distribution)]:
-        up = "mean ρ of target and prediction"
-        found["figure-2-out-of-distribution"] = partial(curves, compared, shifted, up, log=True)
-    if raised := [(one, curve) for one in systems if (curve := one.increments)]:
-        up = "mean rise of the prediction, standard deviations"
-        found["figure-3-increment-consistency"] = partial(curves, compared, raised, up, log=False)
-    if len(traded(compared, trade_measure(compared))) > 1:
-        found["fidelity-and-control"] = partial(trade, compared)
-    if varied := [one for one in systems if one.variation]:
-        parts = {"attributes": "attributes", "random vector z": "latent", "both together": "both"}
-        shares = {label: [getattr(one.variation, key) for one in varied] for label, key in parts.items()}
-        found["variation"] = partial(
-            figures.shares, [one.name for one in varied], shares, "share of the variance at equal pitch"
-        )
-    return found
+    systems = compared.systems
+    scored = [m for m in PAPER_MEASURES for one in systems for where in one.scores if m.of(one, where).known]
+    shifted = [(one, curve) for one in systems if (curve := one.out_of_distribution)]
+    raised = [(one, curve) for one in systems if (curve := one.increments)]
+    rise = "mean rise of the prediction, standard deviations"
+    varied = [one for one in systems if one.variation]
+    every: dict[str, tuple[bool, Callable[[], Figure]]] = {
+        "scores": (bool(scored), partial(scores, compared)),
+        "attributes": (bool(shown_attributes(compared)), partial(attributes, compared)),
+        "figure-2-out-of-distribution": (bool(shifted), partial(curves, compared, shifted, TARGET, log=True)),
+        "figure-3-increment-consistency": (bool(raised), partial(curves, compared, raised, rise, log=False)),
+        "fidelity-and-control": (len(traded(compared, trade_measure(compared))) > 1, partial(trade, compared)),
+        "variation": (bool(varied), partial(variation, varied)),
+    }
+    return {name: drawing for name, (known, drawing) in every.items() if known}
 
 
 def styles(systems: Sequence[System]) -> dict[str, Style]:
@@ -164,6 +159,13 @@ def trade(compared: Compared) -> "Figure":
     axes.axhline(0.0, color=FAINT, linewidth=0.9)
     axes.set_xlabel(f"{measure.name} to real notes, {condition} conditions (further left is better)")
     logits = compared.by_logits([one for one, _, _ in known])
-    axes.set_ylabel(f"mean ρ of target and prediction{', of logits' * logits}")
+    axes.set_ylabel(f"{TARGET}{', of logits' * logits}")
     figures.legend(drawing, axes)
     return drawing
+
+
+def variation(systems: Sequence[System]) -> "Figure":
+    """Shares of variance as bars."""
+    parts = {"attributes": "attributes", "random vector z": "latent", "both together": "both"}
+    shares = {label: [getattr(one.variation, key) for one in systems] for label, key in parts.items()}
+    return figures.shares([one.name for one in systems], shares, "share of the variance at equal pitch")
