@@ -100,9 +100,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 
 
 def run(chosen: Recipe, corpus: Corpus, folder: Path, **options: Any) -> tuple[Path | None, list[str]]:
-    said: list[str] = []
-    outcome = train(chosen, Options(corpus=corpus.path, run=folder, accelerator="cpu", **options), say=said.append)
-    return outcome.bundle, said
+    messages: list[str] = []
+    outcome = train(chosen, Options(corpus=corpus.path, run=folder, accelerator="cpu", **options), say=messages.append)
+    return outcome.bundle, messages
 
 
 # ----------------------------------------------------------------------------
@@ -110,11 +110,11 @@ def run(chosen: Recipe, corpus: Corpus, folder: Path, **options: Any) -> tuple[P
 
 
 def test_classes_are_read_from_the_corpus_and_notes_without_one_are_reported(corpus):
-    attributes, said = choose_classes(Data(pitches=None, attributes=NAMES), corpus)
+    attributes, messages = choose_classes(Data(pitches=None, attributes=NAMES), corpus)
     assert attributes.pitches == PITCHES
     assert attributes.names == NAMES
-    assert "3 of 36 notes have none of the 3 pitch classes: they count for their family alone." in said
-    assert "12 of 36 notes have no known family: they are the family 'other'." in said
+    assert "3 of 36 notes have none of the 3 pitch classes: they count for their family alone." in messages
+    assert "12 of 36 notes have no known family: they are the family 'other'." in messages
     notes = LabelledNotes.of(Data(pitches=None), corpus, attributes, corpus.rows("train"))
     assert (len(notes.rows), int((notes.pitch_class < 0).sum())) == (36, 3)
     assert notes.families == ("other", "pipe", "reed")
@@ -122,40 +122,40 @@ def test_classes_are_read_from_the_corpus_and_notes_without_one_are_reported(cor
 
 
 def test_a_range_of_pitches_leaves_the_others_to_their_family(corpus):
-    attributes, said = choose_classes(Data(pitches=(58, 70), attributes=0), corpus)
+    attributes, messages = choose_classes(Data(pitches=(58, 70), attributes=0), corpus)
     assert attributes.pitches == (60, 64)
-    assert any("15 of 36 notes" in sentence for sentence in said)
+    assert any("15 of 36 notes" in sentence for sentence in messages)
     notes = LabelledNotes.of(Data(), corpus, attributes, corpus.rows("train"))
     assert notes.pitch_class[:3].tolist() == [-1, -1, 1]
 
 
 def test_without_tags_it_is_trained_without_soft_labels(tmp_path):
     untagged = make(tmp_path / "corpus", tags=False)
-    attributes, said = choose_classes(Data(pitches=None, attributes=128), untagged)
+    attributes, messages = choose_classes(Data(pitches=None, attributes=128), untagged)
     assert attributes.names == ()
-    assert any("no tags of yamnet" in sentence and "without soft labels" in sentence for sentence in said)
-    bundle, said = run(recipe(data={"pitches": None, "attributes": 128}), untagged, tmp_path / "run")
-    assert any("without soft labels" in sentence for sentence in said)
+    assert any("no tags of yamnet" in sentence and "without soft labels" in sentence for sentence in messages)
+    bundle, messages = run(recipe(data={"pitches": None, "attributes": 128}), untagged, tmp_path / "run")
+    assert any("without soft labels" in sentence for sentence in messages)
     assert bundle is not None
     assert Classifier.from_pretrained(bundle).predict(torch.zeros(1, SAMPLES)).attributes.shape == (1, 0)
 
 
 def test_tags_without_a_ranking_are_reported(corpus):
-    attributes, said = choose_classes(Data(pitches=None, attributes=128), corpus)
+    attributes, messages = choose_classes(Data(pitches=None, attributes=128), corpus)
     assert attributes.names == ()
-    assert any("without soft labels: " in sentence and "darktimbre attributes" in sentence for sentence in said)
+    assert any("without soft labels: " in sentence and "darktimbre attributes" in sentence for sentence in messages)
 
 
 def test_it_is_trained_on_the_labels_there_are(tmp_path):
     one_family = make(tmp_path / "pitch", families=("pipe",), tags=False)
-    bundle, said = run(recipe(data={"pitches": None, "attributes": 0}), one_family, tmp_path / "a")
-    assert any("trained on pitch alone" in sentence for sentence in said)
-    assert any("1 of 12 notes have none of the 3 pitch classes: they are left out" in sentence for sentence in said)
+    bundle, messages = run(recipe(data={"pitches": None, "attributes": 0}), one_family, tmp_path / "a")
+    assert any("trained on pitch alone" in sentence for sentence in messages)
+    assert any("1 of 12 notes have none of the 3 pitch classes: they are left out" in sentence for sentence in messages)
     assert bundle is not None
     assert Classifier.from_pretrained(bundle).families == ()
     unpitched = make(tmp_path / "family", pitched=False, tags=False)
-    bundle, said = run(recipe(data={"pitches": None, "attributes": 0}), unpitched, tmp_path / "b")
-    assert any("trained on families alone" in sentence for sentence in said)
+    bundle, messages = run(recipe(data={"pitches": None, "attributes": 0}), unpitched, tmp_path / "b")
+    assert any("trained on families alone" in sentence for sentence in messages)
     assert bundle is not None
     assert (Classifier.from_pretrained(bundle).pitches, Classifier.from_pretrained(bundle).families[0]) == ((), "other")
     nothing = make(tmp_path / "nothing", pitched=False, families=("pipe",), tags=False)
@@ -243,7 +243,7 @@ def test_a_tilt_keeps_what_is_silent_silent():
 
 def test_notes_are_classified_and_the_accuracies_saved(corpus, tmp_path):
     """Seven hundred notes of three plain timbres are enough to classify those of held-out instruments."""
-    bundle, said = run(recipe(schedule=[{"notes": 720, "batch": 12}]), corpus, tmp_path / "run")
+    bundle, messages = run(recipe(schedule=[{"notes": 720, "batch": 12}]), corpus, tmp_path / "run")
     assert bundle is not None
     classifier = Classifier.from_pretrained(bundle)
     metrics = classifier.config["metrics"]
@@ -255,7 +255,7 @@ def test_notes_are_classified_and_the_accuracies_saved(corpus, tmp_path):
     assert sum(facts["notes"] for facts in metrics["families_held_out"].values()) == 27
     assert classifier.config["provenance"]["corpus"]["digest"] == corpus.digest
     assert classifier.config["teacher"]["digest"] == Ear.digest
-    assert any("count for their family alone" in sentence for sentence in said)
+    assert any("count for their family alone" in sentence for sentence in messages)
     rows = corpus.rows("valid")
     named = np.array(classifier.pitches)[
         classifier.predict(torch.from_numpy(corpus.waves(rows))).pitch.argmax(1).numpy()
@@ -291,8 +291,8 @@ def test_resumed_equals_uninterrupted_bit_for_bit(request, chosen, kind, made, t
     whole, _ = run(chosen, data, tmp_path / "whole")
     run(chosen, data, tmp_path / "parts", minutes=0.0)
     torch.manual_seed(99)  # whatever the process did meanwhile
-    resumed, said = run(chosen, data, tmp_path / "parts", resume=True)
-    assert any(sentence.startswith("Resumed after") for sentence in said)
+    resumed, messages = run(chosen, data, tmp_path / "parts", resume=True)
+    assert any(sentence.startswith("Resumed after") for sentence in messages)
     states = [checkpoint.listing(tmp_path / name)[-1] / checkpoint.TENSORS for name in ("whole", "parts")]
     assert states[0].read_bytes() == states[1].read_bytes()
     assert whole is not None

@@ -43,7 +43,7 @@ class Plan:
         step: every how many pitches a sample is made; the sampler stretches it over those between.
         rate: samples a second.
         bits: 16 (dithered), 24, or 32 (floating point).
-        loops: look for loops in notes that hold their level; see `loops` and `sustain`.
+        loops: look for loops in notes that hold their level; see `loops`.
         normalise: `peak`: one gain for all samples, the loudest note rendered then at -1 dBFS; `none`: as rendered,
             turned down only if that would clip.
     """

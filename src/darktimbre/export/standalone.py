@@ -223,7 +223,7 @@ def main() -> None:
     try:
         run(args)
     except (Refused, OSError) as refusal:
-        if isinstance(refusal, BrokenPipeError):  # who listened has gone: nothing is left to do
+        if isinstance(refusal, BrokenPipeError):  # the reader has gone: nothing is left to do
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
         sys.exit(str(refusal))
