@@ -201,17 +201,13 @@ def shares(labels: Sequence[str], parts: Mapping[str, Sequence[float]], across: 
     left = np.zeros(len(labels))
     looks = ((COLOURS[0], PAPER, ""), (GRID, INK, "//"), (PAPER, INK, ""))
     for (label, values), (colour, ink, hatch) in zip(parts.items(), looks, strict=True):
-        axes.barh(
+        bars = axes.barh(
             range(len(labels)), values, left=left, height=0.62, color=colour, edgecolor=FAINT, linewidth=0.8,
             hatch=hatch, label=label,
         )  # fmt: skip
-        for place, share in enumerate(values):
-            if share > 0.06:
-                box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5} if hatch else None
-                axes.text(
-                    left[place] + share / 2, place, f"{100 * share:.0f}\u00a0%", ha="center", va="center", color=ink,
-                    fontsize=9, bbox=box,
-                )  # fmt: skip
+        shown = [f"{100 * share:.0f}\u00a0%" if share > 0.06 else "" for share in values]
+        box = {"facecolor": colour, "edgecolor": "none", "pad": 1.5} if hatch else None
+        axes.bar_label(bars, shown, label_type="center", color=ink, fontsize=9, bbox=box)
         left += np.asarray(values)
     rows(axes, labels)
     axes.set_xlim(0, 1)
