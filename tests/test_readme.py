@@ -38,6 +38,14 @@ def test_the_python_example_runs_as_it_stands(tmp_path, monkeypatch) -> None:
     assert files.read(tmp_path / "bowl.wav").rate == instrument.sample_rate  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_what_the_examples_of_the_docs_import_exists(page: Path) -> None:
+    for code in blocks("python", page.read_text(encoding="utf-8")):
+        lines = [line for line in code.splitlines() if line.startswith("from darktimbre")]
+        compile(code, page.name, "exec")
+        exec("\n".join(lines), {})
+
+
 def commands() -> list[list[str]]:
     """Every `darktimbre …` line of the shell blocks of README and docs, without comments."""
     texts = [README, *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))]

@@ -76,7 +76,7 @@ def rtf(
             "--keep chooses between torch and onnx, note by note: measure both, with a batch of 1 among --batch."
         )
     if "onnx" in measured:
-        runtimes.by_onnx(instrument, say=say)  # exported before the clock runs; missing packages are reported here
+        runtimes.by_onnx(instrument)  # exported before the clock runs; missing packages are reported here
     cores = os.cpu_count() or counts[-1]
     if counts[-1] > cores:
         warn(f"This machine has {cores} cores: {counts[-1]} threads will share them.")

@@ -66,7 +66,7 @@ def play(
             warn(f"Listening at {host}: {admission.EXPOSURE}.")
         address = listening.getsockname()[1]
         rules = admission.Admission.at(address, names)
-        instrument = runtimes.open_instrument(bundle, device, runtime, inversion, say)
+        instrument = runtimes.open_instrument(bundle, device, runtime, inversion)
         chosen = teacher_name(instrument.attributes, teacher, weights)
         with renderer.Renderer(instrument) as rendering:
             rendering.warm_up()

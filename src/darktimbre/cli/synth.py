@@ -32,10 +32,6 @@ def overview() -> None:
     """
 
 
-def _open(bundle: str, device: str, runtime: str, inversion: str | None) -> "synthesizer.Synthesizer":
-    return runtimes.open_instrument(bundle, device, runtime, inversion, say)
-
-
 def _report(instrument: "synthesizer.Synthesizer", out: Path, paths: Sequence[Path], picture: Path | None) -> None:
     say(f"{len(paths)} sound(s) of {instrument.seconds:.2g} s in {out}: {paths[0].name} …")
     if picture is not None:
@@ -59,7 +55,7 @@ def random_(
 
     Attributes that are not set are those of a random example note of the training split, where the bundle holds some.
     """
-    instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
     with spoken_warnings():
         paths = sound_files.render_random(
             instrument, out, count=count, pitch=options.midi(pitch), levels=levels, seed=seed, picture=picture
@@ -86,7 +82,7 @@ def scale(
     inversion: Inversion = None,
 ) -> None:
     """One timbre on all its pitches, from low to high."""
-    instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
     ends = {"low": options.midi(low), "high": options.midi(high)}
     with spoken_warnings():
         paths = sound_files.render_scale(instrument, out, **ends, step=step, levels=levels, seed=seed, picture=picture)
@@ -110,7 +106,7 @@ def sweep(
     inversion: Inversion = None,
 ) -> None:
     """One note with one attribute going from low to high."""
-    instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
     with spoken_warnings():
         paths = sound_files.render_sweep(
             instrument, out, attribute, low=low, high=high, steps=steps, pitch=options.midi(pitch), levels=levels,
@@ -146,7 +142,7 @@ def interpolate(
     inversion: Inversion = None,
 ) -> None:
     """From one note to another: latents along a great circle (or straight), attributes and pitch straight."""
-    instrument, common = _open(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, common = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
     first, last = ({**common, **options.levels(own)} for own in (from_, to))
     with spoken_warnings():
         paths = sound_files.render_interpolation(
@@ -175,7 +171,7 @@ def midi(
     and controllers other than the sustain pedal are skipped and counted.
     """
     score = midi_files.read_score(file)
-    instrument, levels = _open(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
     with spoken_warnings():
         played = midi_files.play(instrument, score, attributes=levels, seed=seed, release=release)
     names = ("notes", "rendered", "repitched", "rang_out")
@@ -208,7 +204,7 @@ def like(
     inversion: Inversion = None,
 ) -> None:
     """Notes like a given sound: its labels by the teacher, and its pitch, condition the notes (timbre transfer)."""
-    instrument, given = _open(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, given = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
     attributes, rate = instrument.attributes, instrument.sample_rate
     wave = transfer.read_sound(sound, instrument)
     levels = {}

@@ -10,7 +10,6 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -30,20 +29,15 @@ RUNTIMES = ("auto", "torch", "onnx")
 AT_LEAST, SECONDS = 5, 1.0  # rounds and seconds of a measurement
 GAIN = 0.95  # onnxruntime is taken where its note takes at most this share of torch's: torch is the reference
 
-Say = Callable[[str], None]
 
-
-def open_instrument(
-    name: str, device: str = "cpu", runtime: str = "auto", inversion: str | None = None, say: Say = print
-) -> Synthesizer:
+def open_instrument(name: str, device: str = "cpu", runtime: str = "auto", inversion: str | None = None) -> Synthesizer:
     """Loads an instrument; `Synthesizer.runtime` is the runtime it plays by.
 
     Args:
         name: a bundle's folder, `starter`, or a Hugging Face id.
         device: a torch device; onnxruntime plays on the CPU alone.
-        runtime: `torch`, `onnx` or `auto`, which says what it chose and why.
+        runtime: `torch`, `onnx` or `auto`, which prints what it chose and why.
         inversion: how its spectrograms become sound, if not as the bundle has it; see `Bundle.inverted_by`.
-        say: prints a sentence.
 
     Raises:
         UserError: no such bundle, device, runtime or inversion; or onnxruntime is wanted and not installed.
@@ -60,18 +54,18 @@ def open_instrument(
     if runtime == "torch" or not on_cpu:
         return instrument
     if runtime == "onnx":
-        return by_onnx(instrument, say=say)
+        return by_onnx(instrument)
     why_not = "onnxruntime is not installed; `pip install 'darktimbre[onnx]'` may make it faster"
     if has_onnxruntime():
         try:
-            return _faster(instrument, say)
+            return _faster(instrument)
         except (UserError, OSError) as error:
             why_not = f"{error}".rstrip(".")
-    say(f"Plays by torch: {why_not}.")
+    print(f"Plays by torch: {why_not}.")
     return instrument
 
 
-def by_onnx(instrument: Synthesizer, threads: int | None = None, say: Say = print) -> Synthesizer:
+def by_onnx(instrument: Synthesizer, threads: int | None = None) -> Synthesizer:
     """The same instrument with its network in onnxruntime, exported at first and kept in `cache()`.
 
     Raises:
@@ -84,7 +78,7 @@ def by_onnx(instrument: Synthesizer, threads: int | None = None, say: Say = prin
             return Synthesizer(instrument.bundle, network=OnnxNetwork(path, digest=digest, threads=threads))
         except UserError:
             path.unlink(missing_ok=True)  # damaged; it is only a copy
-    say("Preparing this instrument for onnxruntime (once, some seconds) …")
+    print("Preparing this instrument for onnxruntime (once, some seconds) …")
     export_onnx(instrument, path, with_sound=False)
     for old in path.parent.glob(f"{path.stem.split('-')[0]}-*"):  # of other versions of the packages
         if old.stem != path.stem:
@@ -116,21 +110,21 @@ def _kept_as(instrument: Synthesizer) -> Path:
 # The choice
 
 
-def _faster(instrument: Synthesizer, say: Say) -> Synthesizer:
+def _faster(instrument: Synthesizer) -> Synthesizer:
     """Torch or onnxruntime, as measured here now or, for this bundle, machine and number of threads, at some time."""
     threads = torch.get_num_threads()
     found = _choices(instrument).get(_circumstances(threads))
     when, other = "as measured before", None
     if not _valid(found):
-        other = by_onnx(instrument, say=say)
+        other = by_onnx(instrument)
         measured = compare(instrument, other)
         found = _choices(instrument).get(_circumstances(threads))  # another process may have measured meanwhile
         if not _valid(found):
             found, when = measured, "measured now, and kept"
             keep_choice(instrument, threads, found)
-    chosen = instrument if found["runtime"] == "torch" else other or by_onnx(instrument, say=say)
+    chosen = instrument if found["runtime"] == "torch" else other or by_onnx(instrument)
     figures = f"torch {found['torch_ms']:.1f} ms a note, onnxruntime {found['onnx_ms']:.1f} ms"
-    say(f"Plays by {'onnxruntime' if chosen.runtime == 'onnx' else 'torch'} ({when}: {figures}).")
+    print(f"Plays by {'onnxruntime' if chosen.runtime == 'onnx' else 'torch'} ({when}: {figures}).")
     return chosen
 
 
