@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 
 from darktimbre.notes.errors import UserError
@@ -43,9 +44,11 @@ def parse_recipe(text: str, *, origin: str, overrides: Sequence[str] = ()) -> Re
         raise UserError(f"The recipe {origin} is not valid YAML: {str(error).replace(chr(10), ' ')}") from None
     if not isinstance(data, dict):
         raise UserError(f"The recipe {origin} must be a YAML mapping of keys to values.")
-    config = OmegaConf.create(data)
-    for override in overrides:
-        _override(config, override)
+    try:
+        config = OmegaConf.create(data)
+    except OmegaConfBaseException as error:  # such as a date
+        raise UserError(f"Recipe {origin}: {str(error).splitlines()[0]} ({error.full_key}).") from None
+    changed_keys = [_override(config, override) for override in overrides]
     changed: dict[str, Any] = OmegaConf.to_container(config)  # type: ignore[assignment]
     try:
         recipe = recipe_from(changed)
@@ -53,8 +56,8 @@ def parse_recipe(text: str, *, origin: str, overrides: Sequence[str] = ()) -> Re
         raise UserError(f"Recipe {origin}: {_explain(error, changed)}") from None
     except ValueError as error:
         raise UserError(f"Recipe {origin}: {error}.") from None
-    for override in overrides:  # of another task's section; in a file, that is left out
-        if (key := override.partition("=")[0].strip()).split(".")[0] not in type(recipe).model_fields:
+    for key in changed_keys:  # of another task's section; in a file, that is left out
+        if key.split(".")[0] not in type(recipe).model_fields:
             raise UserError(f"Recipe {origin}: there is no key {key!r} for the task {changed.get('task', DEFAULT)}.")
     return recipe
 
@@ -88,9 +91,12 @@ def _text(name: str | Path) -> str:
     return (resources.files("darktimbre.training") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _override(config: DictConfig, override: str) -> None:
-    """Applies `key.sub=value`, which replaces what is there; what OmegaConf would do silently or say in its own words,
-    put something inside a single value or beyond a list's end, is refused."""
+def _override(config: DictConfig, override: str) -> str:
+    """Applies `key.sub=value`, which replaces what is there; returns the key.
+
+    OmegaConf would put something inside a single value silently, and speaks of a list's end in its own words: both are
+    refused here.
+    """
     key, equals, text = (part.strip() for part in override.partition("="))
     if not equals or not key:
         raise UserError(f"--set {override!r}: write it as key.sub=value, for example --set optimiser.lr=0.0005.")
@@ -99,6 +105,7 @@ def _override(config: DictConfig, override: str) -> None:
         value = parsed["value"]
     except yaml.YAMLError:
         value = text
+    key = key.replace("[", ".").replace("]", "")
     parents = key.split(".")
     for depth, name in enumerate(parents):
         place = OmegaConf.select(config, ".".join(parents[:depth])) if depth else config
@@ -107,6 +114,7 @@ def _override(config: DictConfig, override: str) -> None:
         if place is not None and not OmegaConf.is_config(place):
             raise UserError(f"--set {key}: {parents[depth - 1]} is a single value and has nothing inside.")
     OmegaConf.update(config, key, value, merge=False)
+    return key
 
 
 def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -121,28 +129,25 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _explain(error: ValidationError, data: dict[str, Any]) -> str:
-    problems: dict[str, list[str]] = {}
+    problems: dict[str, str] = {}
     whole = error.errors()
     for item in whole:
         if item["type"] == "too_short" and len(whole) > 1:
             continue  # pydantic counts what is good: entries that are wrong are named already
         place = ".".join(str(part) for part in item["loc"] if not _is_branch(part))
-        given = item.get("input")
+        given, message = item.get("input"), item["msg"]
         if item["type"] == "extra_forbidden":
             sentence = f"there is no key {place!r}.{_nearest(place, data)}"
         elif item["type"] == "missing":
             sentence = f"the key {place!r} is missing."
         elif item["type"] == "value_error":
             sentence = f"{place + ': ' if place else ''}{str(item['ctx']['error']).rstrip('.')}."
+        elif "nput should" in message:
+            sentence = f"{place} is {given!r}; it {message.removeprefix('Input ')}."
         else:
-            message = item["msg"][0].lower() + item["msg"][1:]
-            sentence = (
-                f"{place} is {given!r}, but the {message}."
-                if "nput should" not in item["msg"]
-                else (f"{place} is {given!r}; it {item['msg'].removeprefix('Input ')}.")
-            )
-        problems.setdefault(place, []).append(sentence)
-    return " ".join(sentences[0] for sentences in problems.values())
+            sentence = f"{place} is {given!r}, but the {message[0].lower()}{message[1:]}."
+        problems.setdefault(place, sentence)
+    return " ".join(problems.values())
 
 
 def _is_branch(part: int | str) -> bool:
@@ -156,10 +161,8 @@ def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
         yield path
         for kind in (field.annotation, *get_args(field.annotation)):
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from _paths(
-                    kind,
-                    f"{path}." + ("0." if kind is not field.annotation and "tuple" in str(field.annotation) else ""),
-                )
+                inside_list = kind is not field.annotation and "tuple" in str(field.annotation)
+                yield from _paths(kind, f"{path}.0." if inside_list else f"{path}.")
 
 
 def _nearest(place: str, data: dict[str, Any]) -> str:
