@@ -120,7 +120,7 @@ def card_metrics(system: System, evaluation: Evaluation) -> dict[str, Any]:
         "coverage": scores.coverage,
     }
     if control:
-        figures["attribute_correlation"], figures["attribute_logit_correlation"] = control.mean, control.logit_mean
+        figures["attribute_correlation"], figures["logit_correlation"] = control.mean, control.logit_mean
         if system.kind == "darkgan":
             known = [(one.name, value) for one in control.attributes if (value := one.correlation.value) is not None]
             figures["attributes"] = {n: round(v, DIGITS) for n, v in sorted(known, key=lambda pair: -pair[1])}
