@@ -74,22 +74,22 @@ class Gated:
         return [note for call in self.asked for note in call]
 
 
-class Ear:
+class Events:
     """Keeps a player's events; `until` waits for one of a kind."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.all: list[Event] = []
         self.changed = threading.Condition()
 
     def __call__(self, event: Event) -> None:
         with self.changed:
-            self.events.append(event)
+            self.all.append(event)
             self.changed.notify_all()
 
     def until(self, kind: type, generation: int | None = None) -> Event:
         def found() -> Event | None:
             return next(
-                (one for one in self.events if isinstance(one, kind) and generation in (None, one.generation)), None
+                (one for one in self.all if isinstance(one, kind) and generation in (None, one.generation)), None
             )
 
         with self.changed:
@@ -98,7 +98,7 @@ class Ear:
             return event
 
     def pitches(self, generation: int | None = None) -> list[float | None]:
-        notes = (event for event in self.events if isinstance(event, NoteReady))
+        notes = (event for event in self.all if isinstance(event, NoteReady))
         return [note.source for note in notes if generation in (None, note.generation)]
 
 
@@ -136,15 +136,15 @@ def ask(callers: ThreadPoolExecutor, renderer: Renderer, number: int, pitch: flo
 
 
 def test_notes_come_nearest_first_and_are_the_rendered_ones(instrument: Gated, renderer: Renderer) -> None:
-    ear = Ear()
-    client = renderer.client(ear)
+    events = Events()
+    client = renderer.client(events)
     begun = client.play(numbered(3), near=57)
     order = nearest_first(map(float, PITCHES), 57)
     assert begun == Started(1, tuple(order), 0)
     instrument.allow(len(PITCHES))
-    finished = ear.until(Finished)
-    assert ear.pitches() == order
-    for event in ear.events[:-1]:
+    finished = events.until(Finished)
+    assert events.pitches() == order
+    for event in events.all[:-1]:
         assert isinstance(event, NoteReady)
         np.testing.assert_array_equal(event.wave, np.full(SAMPLES, 300 + event.source, np.float32))
         with pytest.raises(ValueError, match="read-only"):
@@ -155,75 +155,75 @@ def test_notes_come_nearest_first_and_are_the_rendered_ones(instrument: Gated, r
 
 
 def test_where_one_plays_changes_the_order_of_what_is_left(instrument: Gated, renderer: Renderer) -> None:
-    ear = Ear()
-    client = renderer.client(ear)
+    events = Events()
+    client = renderer.client(events)
     client.play(numbered(1), near=50)
     instrument.wait_begun()
     client.near(59)
     instrument.allow(len(PITCHES))
-    ear.until(Finished)
-    assert ear.pitches() == [50, 59, 58, 57, 56, 55, 54, 53, 52, 51]
+    events.until(Finished)
+    assert events.pitches() == [50, 59, 58, 57, 56, 55, 54, 53, 52, 51]
     assert client.play(numbered(2)).pitches[0] == 59  # and is remembered
 
 
 def test_a_new_patch_cancels_what_has_not_begun(instrument: Gated, renderer: Renderer) -> None:
-    ear = Ear()
-    client = renderer.client(ear)
+    events = Events()
+    client = renderer.client(events)
     client.play(numbered(1), near=50)
     instrument.wait_begun()
     client.play(numbered(2))
     instrument.allow(1 + len(PITCHES))
-    ear.until(Finished, 2)
+    events.until(Finished, 2)
     assert instrument.notes[0] == (1, 50)
     assert [number for number, _ in instrument.notes[1:]] == [2] * len(PITCHES)
-    assert ear.pitches(1) == [50]  # its newest sound as long as the new one is not there
-    assert [event.generation for event in ear.events] == [1] + [2] * (len(PITCHES) + 1)
+    assert events.pitches(1) == [50]  # its newest sound as long as the new one is not there
+    assert [event.generation for event in events.all] == [1] + [2] * (len(PITCHES) + 1)
     assert client.play(numbered(1)).cached == 1
 
 
 def test_a_note_that_comes_late_never_covers_a_newer_one(instrument: Gated, renderer: Renderer) -> None:
-    ear = Ear()
-    client = renderer.client(ear)
+    events = Events()
+    client = renderer.client(events)
     client.play(numbered(1), near=50)
     instrument.allow(len(PITCHES))
-    ear.until(Finished, 1)
+    events.until(Finished, 1)
     instrument.wait_begun(len(PITCHES))
     client.play(numbered(2))
     instrument.wait_begun()
     client.play(numbered(1), generation=3)  # all cached: the note on its way is older than what is there
-    renderer.client(Ear()).play(numbered(4))
+    renderer.client(Events()).play(numbered(4))
     instrument.allow(1)
     instrument.wait_begun()  # the next note has begun, so all that came of the last one has been delivered
-    assert [event.generation for event in ear.events] == [1] * (len(PITCHES) + 1) + [3] * (len(PITCHES) + 1)
+    assert [event.generation for event in events.all] == [1] * (len(PITCHES) + 1) + [3] * (len(PITCHES) + 1)
     assert client.play(numbered(2), generation=4).cached == 1  # it is kept all the same
 
 
 def test_a_state_visited_again_comes_at_once_while_others_render(instrument: Gated, renderer: Renderer) -> None:
-    ear, other = Ear(), Ear()
-    client = renderer.client(ear)
+    events, other = Events(), Events()
+    client = renderer.client(events)
     client.play(numbered(1))
     instrument.allow(len(PITCHES))
-    ear.until(Finished, 1)
+    events.until(Finished, 1)
     instrument.wait_begun(len(PITCHES))
     renderer.client(other).play(numbered(9))
     instrument.wait_begun()  # the render thread is stuck in somebody else's note
     begun = client.play(numbered(1), near=55, generation=7)
     assert begun.cached == len(PITCHES)
-    assert ear.pitches(7) == list(begun.pitches)  # there already when `play` returns
-    assert ear.events[-1] == Finished(7, ear.events[-1].seconds, 0, len(PITCHES))  # type: ignore[union-attr]
-    assert not other.events
+    assert events.pitches(7) == list(begun.pitches)  # there already when `play` returns
+    assert events.all[-1] == Finished(7, events.all[-1].seconds, 0, len(PITCHES))  # type: ignore[union-attr]
+    assert not other.all
 
 
 def test_fifty_players_take_turns_note_by_note(instrument: Gated, renderer: Renderer) -> None:
-    ears = [Ear() for _ in range(51)]
-    clients = [renderer.client(ear) for ear in ears]
+    logs = [Events() for _ in range(51)]
+    clients = [renderer.client(events) for events in logs]
     clients[0].play(numbered(0))
     instrument.wait_begun()
     for number, client in enumerate(clients[1:], start=1):
         client.play(numbered(number), near=54)
     instrument.allow(1 + 51 * len(PITCHES))
-    for ear in ears:
-        ear.until(Finished)
+    for events in logs:
+        events.until(Finished)
     later = instrument.notes[1:]
     for turn in range(len(PITCHES) - 1):
         numbers = [number for number, _ in later[51 * turn : 51 * (turn + 1)]]
@@ -233,7 +233,7 @@ def test_fifty_players_take_turns_note_by_note(instrument: Gated, renderer: Rend
 
 def test_scripts_have_every_second_turn(instrument: Gated, renderer: Renderer, callers: ThreadPoolExecutor) -> None:
     for number in range(1, 6):
-        renderer.client(Ear()).play(numbered(number))
+        renderer.client(Events()).play(numbered(number))
     instrument.wait_begun()
     futures = [ask(callers, renderer, 20, pitch) for pitch in PITCHES[:5]]
     instrument.allow(11)
@@ -244,14 +244,14 @@ def test_scripts_have_every_second_turn(instrument: Gated, renderer: Renderer, c
 
 
 def test_what_many_ask_for_is_rendered_once(instrument: Gated, renderer: Renderer, callers: ThreadPoolExecutor) -> None:
-    ears = [Ear() for _ in range(5)]
-    for ear in ears:
-        renderer.client(ear).play(numbered(1), near=50)
+    logs = [Events() for _ in range(5)]
+    for events in logs:
+        renderer.client(events).play(numbered(1), near=50)
     instrument.wait_begun()  # the first note is being rendered; some ask for that one, some for the next
     futures = [ask(callers, renderer, 1, pitch) for pitch in (50, 51) for _ in range(10)]
     instrument.allow(len(PITCHES))
-    for ear in ears:
-        assert isinstance(finished := ear.until(Finished), Finished)
+    for events in logs:
+        assert isinstance(finished := events.until(Finished), Finished)
         assert finished.rendered == len(PITCHES)
     waves = [future.result(LONG) for future in futures]
     assert [wave[0] for wave in waves] == [150] * 10 + [151] * 10
@@ -282,57 +282,57 @@ def test_an_error_reaches_who_asked_and_nobody_else(
 ) -> None:
     faults = {1: RuntimeError("out of memory"), 2: UserError("This instrument has no such pitch.")}
     instrument.fault = lambda number, pitch: faults.get(int(number))
-    ears = {number: Ear() for number in (1, 2, 3)}
-    clients = {number: renderer.client(ear) for number, ear in ears.items()}
+    logs = {number: Events() for number in (1, 2, 3)}
+    clients = {number: renderer.client(events) for number, events in logs.items()}
     for number, client in clients.items():
         client.play(numbered(number))
     futures = [ask(callers, renderer, number, PITCHES[0]) for number in (1, 1, 2, 3)]
     instrument.allow(1000)
-    ears[3].until(Finished)
-    assert ears[1].until(Failed) == Failed(1, "This sound could not be rendered (RuntimeError: out of memory).")
-    assert ears[2].until(Failed) == Failed(1, "This instrument has no such pitch.")
-    assert [len(ears[number].events) for number in (1, 2, 3)] == [1, 1, len(PITCHES) + 1]
+    logs[3].until(Finished)
+    assert logs[1].until(Failed) == Failed(1, "This sound could not be rendered (RuntimeError: out of memory).")
+    assert logs[2].until(Failed) == Failed(1, "This instrument has no such pitch.")
+    assert [len(logs[number].all) for number in (1, 2, 3)] == [1, 1, len(PITCHES) + 1]
     for future, kind in zip(futures, (RenderError, RenderError, UserError), strict=False):
         with pytest.raises(kind):
             future.result(LONG)
     assert futures[3].result(LONG)[0] == 350
     faults.clear()
     clients[1].play(numbered(1))
-    ears[1].until(Finished, 2)
+    logs[1].until(Finished, 2)
 
 
 def test_sounds_that_are_no_numbers_never_reach_a_loudspeaker(instrument: Gated, renderer: Renderer) -> None:
     plain = instrument.waves
     instrument.waves = lambda condition, latent: plain(condition, latent) * np.float32(np.nan)  # type: ignore[method-assign]
-    ear = Ear()
-    renderer.client(ear).play(numbered(1))
+    events = Events()
+    renderer.client(events).play(numbered(1))
     instrument.allow()
-    assert "out of all bounds" in ear.until(Failed).reason  # type: ignore[union-attr]
+    assert "out of all bounds" in events.until(Failed).reason  # type: ignore[union-attr]
     assert renderer.statistics()["cached_notes"] == 0
 
 
 def test_unknown_attributes_are_told_to_the_caller(renderer: Renderer) -> None:
     with pytest.raises(UserError, match="no attribute 'Flute'"):
-        renderer.client(Ear()).play(Patch(attributes={"Flute": 1.0}))
+        renderer.client(Events()).play(Patch(attributes={"Flute": 1.0}))
 
 
 def test_a_connection_that_breaks_is_dropped_alone(instrument: Gated, renderer: Renderer) -> None:
     def broken(event: Event) -> None:
         raise ConnectionError("gone")
 
-    ear = Ear()
+    events = Events()
     renderer.client(broken).play(numbered(1))
-    renderer.client(ear).play(numbered(2))
+    renderer.client(events).play(numbered(2))
     instrument.allow(1000)
-    ear.until(Finished)
+    events.until(Finished)
     told = renderer.statistics()
     assert (told["clients"], told["dropped_clients"]) == (1, 1)
     assert [number for number, _ in instrument.notes].count(1) == 1
 
 
 def test_a_thousand_quick_moves_render_one_keyboard(instrument: Gated, renderer: Renderer) -> None:
-    ear = Ear()
-    client = renderer.client(ear)
+    events = Events()
+    client = renderer.client(events)
     client.play(numbered(0), generation=0)
     instrument.wait_begun()
     for move in range(1, 1001):
@@ -341,9 +341,9 @@ def test_a_thousand_quick_moves_render_one_keyboard(instrument: Gated, renderer:
         assert told["waiting_live"] == len(PITCHES)
         assert len(client.outbox) == 0
     instrument.allow(1000)
-    ear.until(Finished, 1000)
+    events.until(Finished, 1000)
     assert len(instrument.notes) == 1 + len(PITCHES)
-    assert [event.generation for event in ear.events] == [0] + [1000] * (len(PITCHES) + 1)
+    assert [event.generation for event in events.all] == [0] + [1000] * (len(PITCHES) + 1)
     assert renderer.statistics()["cached_notes"] == 1 + len(PITCHES)
 
 
@@ -352,19 +352,19 @@ def test_the_cache_is_bounded_and_forgets_the_longest_unused(callers: ThreadPool
     instrument.allow(10_000)
     limit = 3 * len(PITCHES) * SAMPLES * 4  # three keyboards
     with Renderer(instrument, cache_bytes=limit) as renderer:  # type: ignore[arg-type]
-        ear = Ear()
-        client = renderer.client(ear)
+        events = Events()
+        client = renderer.client(events)
         for generation, number in enumerate((1, 2, 3, 1, 4)):
             client.play(numbered(number), generation=generation)
-            ear.until(Finished, generation)
+            events.until(Finished, generation)
             assert renderer.statistics()["cached_bytes"] <= limit
         held = {number: client.play(numbered(number), generation=99).cached for number in (1, 4, 2)}
         assert held == {1: len(PITCHES), 4: len(PITCHES), 2: 0}
         client.close()
     with Renderer(instrument, cache_bytes=SAMPLES) as renderer:  # type: ignore[arg-type]
-        ear = Ear()
-        renderer.client(ear).play(numbered(1))
-        ear.until(Finished)  # too small for a single note, which is delivered all the same
+        events = Events()
+        renderer.client(events).play(numbered(1))
+        events.until(Finished)  # too small for a single note, which is delivered all the same
         assert renderer.statistics()["cached_bytes"] == 0
 
 
@@ -387,26 +387,26 @@ def test_nobody_waits_for_a_player_that_is_being_delivered_to(instrument: Gated,
 
 
 def test_a_player_may_play_on_while_it_is_told(instrument: Gated, renderer: Renderer) -> None:
-    ear = Ear()
+    events = Events()
 
     def replay(event: Event) -> None:
-        ear(event)
+        events(event)
         if isinstance(event, Finished) and event.generation < 3:
             client.play(numbered(1 + event.generation // 2))
 
     client = renderer.client(replay)
     instrument.allow(1000)
     client.play(numbered(1))
-    ear.until(Finished, 3)
-    assert [event.generation for event in ear.events] == sorted(event.generation for event in ear.events)
+    events.until(Finished, 3)
+    assert [event.generation for event in events.all] == sorted(event.generation for event in events.all)
     for generation in (1, 2, 3):
-        assert len(ear.pitches(generation)) == len(PITCHES)
+        assert len(events.pitches(generation)) == len(PITCHES)
 
 
 def test_closing_ends_with_the_note_at_hand(callers: ThreadPoolExecutor) -> None:
     instrument = Gated()
     renderer = Renderer(instrument)  # type: ignore[arg-type]
-    client = renderer.client(Ear())
+    client = renderer.client(Events())
     client.play(numbered(1))
     instrument.wait_begun()
     waiting = ask(callers, renderer, 2, PITCHES[0])
@@ -418,7 +418,7 @@ def test_closing_ends_with_the_note_at_hand(callers: ThreadPoolExecutor) -> None
     assert len(instrument.notes) == 1
     for refused in (
         lambda: client.play(numbered(1)),
-        lambda: renderer.client(Ear()),
+        lambda: renderer.client(Events()),
         lambda: renderer.note("", numbered(1), 50, 1),
     ):
         with pytest.raises(Busy):
@@ -430,18 +430,18 @@ def test_closed_players_are_forgotten(instrument: Gated, renderer: Renderer) -> 
     def come_and_go() -> list[weakref.ref]:
         gone: list[weakref.ref] = []
         for number in range(20):
-            ear = Ear()
-            client: Client = renderer.client(ear)
+            events = Events()
+            client: Client = renderer.client(events)
             client.play(numbered(number))
             client.close()
-            gone += [weakref.ref(client), weakref.ref(ear)]
+            gone += [weakref.ref(client), weakref.ref(events)]
         return gone
 
     gone = come_and_go()
-    ear = Ear()
-    renderer.client(ear).play(numbered(50))  # the thread has let go of its last task when it has served this one
+    events = Events()
+    renderer.client(events).play(numbered(50))  # the thread has let go of its last task when it has served this one
     instrument.allow(1000)
-    ear.until(Finished)
+    events.until(Finished)
     gc.collect()
     assert [one() for one in gone] == [None] * len(gone)
     told = renderer.statistics()
@@ -452,11 +452,11 @@ def test_an_accelerator_takes_whole_blocks() -> None:
     instrument = Gated("cuda")
     instrument.allow(1000)
     with Renderer(instrument) as renderer:  # type: ignore[arg-type]
-        ear = Ear()
-        renderer.client(ear).play(numbered(1), near=55)
-        ear.until(Finished)
+        events = Events()
+        renderer.client(events).play(numbered(1), near=55)
+        events.until(Finished)
         assert len(instrument.asked) == 1
-        assert [pitch for _, pitch in instrument.notes] == nearest_first(PITCHES, 55) == ear.pitches()
+        assert [pitch for _, pitch in instrument.notes] == nearest_first(PITCHES, 55) == events.pitches()
         assert renderer.statistics()["cached_bytes"] == len(PITCHES) * SAMPLES * 4
         note = renderer.note(numbered(1).key(Gated.bundle.digest), numbered(1), 50.0, LONG)
         assert note.base is None  # else it would keep the whole block in memory
@@ -467,10 +467,10 @@ def test_a_real_instrument_sounds_as_without_the_renderer(pitched: bool) -> None
     instrument = Synthesizer(tiny_bundle(pitched=pitched))
     patch = Patch(attributes={"drum": 1.5}, seed=6, pad=(0.1, 0.2))
     with Renderer(instrument) as renderer:
-        ear = Ear()
-        renderer.client(ear).play(patch)
-        ear.until(Finished)
-        for event in ear.events[:-1]:
+        events = Events()
+        renderer.client(events).play(patch)
+        events.until(Finished)
+        for event in events.all[:-1]:
             assert isinstance(event, NoteReady)
             midi = 60 if event.source is None else round(event.source)
             np.testing.assert_array_equal(event.wave, render_key(instrument, patch, midi))

@@ -79,20 +79,27 @@ def test_skip_list_names_real_classes_with_reasons():
 
 @pytest.fixture
 def tags(tmp_path, logits) -> Tags:
-    path = folder(tmp_path, "ear")
+    path = folder(tmp_path, "fake")
     path.mkdir(parents=True)
     (tmp_path / "corpus.json").write_text(json.dumps({"digest": "d"}))
-    meta = {"format": FORMAT, "teacher": "ear", "digest": "a" * 64, "corpus": "d", "rows": [10], "labels": list(LABELS)}
+    meta = {
+        "format": FORMAT,
+        "teacher": "fake",
+        "digest": "a" * 64,
+        "corpus": "d",
+        "rows": [10],
+        "labels": list(LABELS),
+    }
     (path / "tags.json").write_text(json.dumps(meta))
     np.save(path / "00000.npy", logits.astype(np.float16))
-    return Tags.open(tmp_path, "ear")
+    return Tags.open(tmp_path, "fake")
 
 
 def test_choice_is_stored_and_read(tmp_path, tags):
     choose(tmp_path, tags, np.arange(10), top=2)
-    assert read_attributes(tmp_path, "ear") == ("Trumpet", "Gong")
+    assert read_attributes(tmp_path, "fake") == ("Trumpet", "Gong")
     choose(tmp_path, tags, np.arange(10), names=["gong", "Music"])  # by hand, even vague ones, in the order given
-    assert read_attributes(tmp_path, "ear") == ("Gong", "Music")
+    assert read_attributes(tmp_path, "fake") == ("Gong", "Music")
 
 
 def test_bad_choices_are_told(tmp_path, tags):
@@ -107,7 +114,7 @@ def test_bad_choices_are_told(tmp_path, tags):
     with pytest.raises(UserError, match="training split is empty"):
         choose(tmp_path, tags, np.arange(0))
     with pytest.raises(UserError, match="darktimbre attributes"):
-        read_attributes(tmp_path, "ear")
+        read_attributes(tmp_path, "fake")
 
 
 def test_a_choice_by_tags_of_other_weights_is_refused(tmp_path, tags):
@@ -115,7 +122,7 @@ def test_a_choice_by_tags_of_other_weights_is_refused(tmp_path, tags):
     meta = json.loads((tags.path / "tags.json").read_text())
     (tags.path / "tags.json").write_text(json.dumps({**meta, "digest": "b" * 64}))
     with pytest.raises(UserError, match="other weights"):
-        read_attributes(tmp_path, "ear")
+        read_attributes(tmp_path, "fake")
 
 
 def test_names_with_commas_stay_whole():

@@ -23,10 +23,10 @@ from darktimbre.tagging.tag import logits_of, tag_corpus
 RATE, SAMPLES, NOTES, SHARD = 8_000, 800, 50, 16
 
 
-class Ear:
+class FakeTagger:
     """A tagger whose logits are mean, mean square and number of samples; counts the notes it was given."""
 
-    name = "ear"
+    name = "fake"
     labels = ("mean", "power", "samples")
 
     def __init__(self, digest: str = "a" * 64, sample_rate: int = RATE, fail_after: int | None = None) -> None:
@@ -63,14 +63,14 @@ def corpus(tmp_path, monkeypatch) -> Corpus:
 
 
 def test_logits_are_those_of_the_rows(corpus):
-    ear, seen = Ear(), []
-    tags = tag_corpus(corpus, ear, lambda done, whole: seen.append((done, whole)), batch=5)
-    expected = ear.logits(torch.from_numpy(corpus.waves(np.arange(NOTES)))).numpy()
+    tagger, seen = FakeTagger(), []
+    tags = tag_corpus(corpus, tagger, lambda done, whole: seen.append((done, whole)), batch=5)
+    expected = tagger.logits(torch.from_numpy(corpus.waves(np.arange(NOTES)))).numpy()
     np.testing.assert_allclose(tags.logits(), expected, rtol=1e-3, atol=1e-2)
     rows = np.array([49, 3, 3, 20])
     np.testing.assert_array_equal(tags.logits(rows), tags.logits()[rows])
     assert len(tags) == NOTES
-    assert tags.labels == ear.labels
+    assert tags.labels == tagger.labels
     assert seen[0] == (0, NOTES)
     assert seen[-1] == (NOTES, NOTES)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
@@ -80,8 +80,8 @@ def test_logits_are_those_of_the_rows(corpus):
 
 
 def test_answers_do_not_depend_on_the_batch(corpus, tmp_path):
-    a = tag_corpus(corpus, Ear(), batch=3).logits()
-    b = tag_corpus(corpus, Ear(digest="b" * 64), batch=64, force=True).logits()
+    a = tag_corpus(corpus, FakeTagger(), batch=3).logits()
+    b = tag_corpus(corpus, FakeTagger(digest="b" * 64), batch=64, force=True).logits()
     np.testing.assert_allclose(a, b, rtol=2e-3)
 
 
@@ -90,63 +90,66 @@ def test_killed_run_goes_on_at_its_shard(corpus, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "import test_tagging_tags as t\n"
-        "t.tag_corpus(t.Corpus.open(sys.argv[1]), t.Ear(fail_after=40), batch=4)\n"
+        "t.tag_corpus(t.Corpus.open(sys.argv[1]), t.FakeTagger(fail_after=40), batch=4)\n"
     )
     command = [sys.executable, "-c", code, str(corpus.path), str(Path(__file__).parent)]
     assert subprocess.run(command, check=False).returncode == 9
     with pytest.raises(UserError, match="did not finish"):
-        Tags.open(corpus.path, "ear")
-    ear, seen = Ear(), []
-    tags = tag_corpus(corpus, ear, lambda done, whole: seen.append(done))
-    assert ear.notes == NOTES - 2 * SHARD  # the third shard again, then the last
+        Tags.open(corpus.path, "fake")
+    tagger, seen = FakeTagger(), []
+    tags = tag_corpus(corpus, tagger, lambda done, whole: seen.append(done))
+    assert tagger.notes == NOTES - 2 * SHARD  # the third shard again, then the last
     assert seen[0] == 2 * SHARD
     np.testing.assert_allclose(
-        tags.logits(), Ear().logits(torch.from_numpy(corpus.waves(np.arange(NOTES)))).numpy(), rtol=1e-3, atol=1e-2
+        tags.logits(),
+        FakeTagger().logits(torch.from_numpy(corpus.waves(np.arange(NOTES)))).numpy(),
+        rtol=1e-3,
+        atol=1e-2,
     )
 
 
 def test_shard_cut_short_is_heard_again(corpus):
-    tags = tag_corpus(corpus, Ear())
+    tags = tag_corpus(corpus, FakeTagger())
     shard = tags.path / "00001.npy"
     shard.write_bytes(shard.read_bytes()[:-10])
     with pytest.raises(UserError, match=r"did not finish \(at shard 1\)"):
-        Tags.open(corpus.path, "ear")
-    ear = Ear()
-    tag_corpus(corpus, ear)
-    assert ear.notes == SHARD
+        Tags.open(corpus.path, "fake")
+    tagger = FakeTagger()
+    tag_corpus(corpus, tagger)
+    assert tagger.notes == SHARD
 
 
 def test_done_is_done(corpus):
-    tag_corpus(corpus, Ear())
-    again = Ear()
+    tag_corpus(corpus, FakeTagger())
+    again = FakeTagger()
     tag_corpus(corpus, again)
     assert again.notes == 0
 
 
 def test_other_weights_are_refused_unless_forced(corpus):
-    tag_corpus(corpus, Ear())
+    tag_corpus(corpus, FakeTagger())
     with pytest.raises(UserError, match=r"weights aaaaaaaaaaaa…, not bbbbbbbbbbbb….*--force"):
-        tag_corpus(corpus, Ear(digest="b" * 64))
-    assert Tags.open(corpus.path, "ear").digest == "a" * 64
-    assert tag_corpus(corpus, Ear(digest="b" * 64), force=True).digest == "b" * 64
+        tag_corpus(corpus, FakeTagger(digest="b" * 64))
+    assert Tags.open(corpus.path, "fake").digest == "a" * 64
+    assert tag_corpus(corpus, FakeTagger(digest="b" * 64), force=True).digest == "b" * 64
 
 
 def test_unreadable_tags_are_refused_unless_forced(corpus):
-    tags = tag_corpus(corpus, Ear())
+    tags = tag_corpus(corpus, FakeTagger())
     (tags.path / "tags.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match="--force"):
-        tag_corpus(corpus, Ear())
-    assert len(tag_corpus(corpus, Ear(), force=True)) == NOTES
+        tag_corpus(corpus, FakeTagger())
+    assert len(tag_corpus(corpus, FakeTagger(), force=True)) == NOTES
 
 
 def test_changed_corpus_is_noticed(corpus):
-    tag_corpus(corpus, Ear())
+    tag_corpus(corpus, FakeTagger())
     meta = json.loads((corpus.path / "corpus.json").read_text())
     (corpus.path / "corpus.json").write_text(json.dumps({**meta, "digest": "other"}))
     with pytest.raises(UserError, match="has changed since"):
-        Tags.open(corpus.path, "ear")
+        Tags.open(corpus.path, "fake")
     with pytest.raises(UserError, match="earlier state"):
-        tag_corpus(Corpus.open(corpus.path), Ear())
+        tag_corpus(Corpus.open(corpus.path), FakeTagger())
 
 
 def test_absent_tags_end_in_the_command(corpus):
@@ -155,7 +158,7 @@ def test_absent_tags_end_in_the_command(corpus):
 
 
 def test_answers_that_are_no_numbers_are_named(corpus):
-    class Broken(Ear):
+    class Broken(FakeTagger):
         def logits(self, waves: Tensor) -> Tensor:
             answer = super().logits(waves)
             answer[2, 1] = float("nan")
@@ -168,7 +171,7 @@ def test_answers_that_are_no_numbers_are_named(corpus):
 def test_other_rates_are_resampled():
     """A tone keeps its frequency and level in a teacher of another rate."""
 
-    class Listener(Ear):
+    class Listener(FakeTagger):
         def logits(self, waves: Tensor) -> Tensor:
             spectrum = torch.fft.rfft(waves).abs()
             hertz = spectrum.argmax(1) * self.sample_rate / waves.shape[1]
