@@ -9,7 +9,6 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from darktimbre import __version__
 from darktimbre.bundle.pictures import PictureGan
 from darktimbre.bundle.weights import state_of
 from darktimbre.corpus.corpus import Corpus
@@ -153,12 +152,7 @@ class DigitGanTask(AdversarialTask):
             "network": self.config.model_dump(mode="json"),
             "classes": list(self.dataset.classes),
             "recipe": self.recipe.model_dump(mode="json", include=kept),
-            "provenance": {
-                "corpus": self.plan.corpus,
-                "notes_seen": notes_seen,
-                "darktimbre": __version__,
-                "torch": torch.__version__.split("+")[0],
-            },
+            "provenance": self.provenance(notes_seen),
             "metrics": {"losses": losses} if losses else {},
         }
         return PictureGan(config, state_of(generator))

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pydantic import PositiveInt, model_validator
 from torch import Tensor, nn
 
-from darktimbre import __version__
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.where import has_starter
 from darktimbre.corpus.classes import leaf_of
@@ -282,16 +281,11 @@ class GanTask(AdversarialTask):
     def _label_mask(self, state: StepState, part: slice) -> Tensor | None:
         """Which labels of a step's notes the condition keeps, (batch, label); None: all."""
         data, attributes = self.recipe.data, self.plan.attributes
-        if attributes.teacher != CLASSES or not (data.drop_class or data.drop_subclass):
+        dropped = {"drop_class": data.drop_class, "drop_subclass": data.drop_subclass}
+        if attributes.teacher != CLASSES or not any(dropped.values()):
             return None
-        return label_mask(
-            attributes.names,
-            drop_class=data.drop_class,
-            drop_subclass=data.drop_subclass,
-            seed=self.recipe.seed,
-            notes_seen=state.notes_seen,
-            batch=state.batch,
-        )[part]
+        place = {"seed": self.recipe.seed, "notes_seen": state.notes_seen, "batch": state.batch}
+        return label_mask(attributes.names, **dropped, **place)[part]
 
     @property
     def loudness(self) -> Loudness | None:
@@ -324,13 +318,8 @@ class GanTask(AdversarialTask):
     def bundle(self, notes_seen: int, losses: dict[str, float]) -> Bundle:
         """The averaged generator with all that playing needs; the discriminator goes along for further training."""
         plan, attributes = self.plan, self.plan.attributes
-        provenance: dict[str, Any] = {
-            "corpus": plan.corpus,
-            "teacher": {"name": attributes.teacher, "digest": attributes.teacher_digest},
-            "notes_seen": notes_seen,
-            "darktimbre": __version__,
-            "torch": torch.__version__.split("+")[0],
-        }
+        provenance = self.provenance(notes_seen)
+        provenance["teacher"] = {"name": attributes.teacher, "digest": attributes.teacher_digest}
         if plan.init_from:
             provenance["begun from"] = plan.init_from
         config = {

@@ -10,6 +10,7 @@ import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
+from darktimbre import __version__
 from darktimbre.models.config import ProgressiveConfig
 from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator
 from darktimbre.models.progressive import Discriminator, Generator, Verdict
@@ -239,6 +240,11 @@ class AdversarialTask(Task):
         """N(0, 1) of this process's part of a step, (batch, latent)."""
         drawn = normal(self.recipe.seed, purpose, state.notes_seen, (state.batch, self.config.latent))
         return drawn[self.context.rank_slice(state.batch)].to(self.context.device)
+
+    def provenance(self, notes_seen: int) -> dict[str, Any]:
+        """What the networks were trained on, for how long, and by which software."""
+        software = {"darktimbre": __version__, "torch": torch.__version__.split("+")[0]}
+        return {"corpus": self.plan.corpus, "notes_seen": notes_seen, **software}
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a step reads or writes."""
