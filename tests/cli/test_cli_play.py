@@ -234,7 +234,7 @@ def test_the_teacher_is_loaded_with_the_first_sound_and_warned_of_once(
     found = [sounds(TONE, 8000) for _ in range(3)]
     assert [name for name, _ in loaded] == ["embedded"]  # yamnet's weights are not here
     assert found[0].pitch == pytest.approx(69, abs=0.02)
-    assert list(found[0].levels.values()) == pytest.approx(
+    assert list(found[0].attributes.values()) == pytest.approx(
         [1 / (1 + np.exp(-x / 2)) for x in (2.0, 0.0, -2.0)], abs=1e-6
     )
     warned = capsys.readouterr().err

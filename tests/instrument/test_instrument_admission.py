@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from darktimbre.instrument.admission import Admission, Refusal, authority, media_type, page_names
-from darktimbre.instrument.messages import LONGEST, live_message, strict_json, told
+from darktimbre.instrument.messages import LONGEST, first_error, live_message, strict_json
 from darktimbre.instrument.turns import Gate, Pace, Places, collect
 from darktimbre.notes.errors import UserError
 
@@ -287,7 +287,8 @@ def test_a_sentence_never_grows_with_what_was_sent() -> None:
         live_message('{"type":"near","pitch":1,"%s":2}' % ("x" * 60_000))
     assert len(str(refused.value)) <= LONGEST + 2
     assert (
-        told([{"loc": ("body",), "type": "missing", "msg": "Field required"}]) == "The request has no body: send JSON."
+        first_error([{"loc": ("body",), "type": "missing", "msg": "Field required"}])
+        == "The request has no body: send JSON."
     )
 
 

@@ -18,7 +18,7 @@ import websockets
 from tests.instrument.running import Running, running, until
 
 from darktimbre.instrument.admission import Limits
-from darktimbre.instrument.messages import Heard
+from darktimbre.instrument.messages import DescriptionAnswer
 from darktimbre.instrument.server import PageFile, page_files
 
 LIMITS = Limits(
@@ -33,10 +33,20 @@ LIMITS = Limits(
 PAGE = {"index.html": PageFile(b"<!doctype html>", "text/html"), "main.js": PageFile(b"export {}", "text/javascript")}
 
 
+def described(wave: Any, rate: int) -> DescriptionAnswer:
+    """A description of any sound."""
+    return DescriptionAnswer(attributes={}, pitch=None, teacher="fake")
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("hostile")
-    with running(folder, limits=LIMITS, page=PAGE, listener=lambda wave, rate: Heard({}, None, "fake")) as one:
+    with running(
+        folder,
+        limits=LIMITS,
+        page=PAGE,
+        listener=described,
+    ) as one:
         yield one
 
 
@@ -469,7 +479,7 @@ def test_fifty_clients_at_once_are_all_answered(tmp_path: Path) -> None:
         return asyncio.run(play())
 
     kinds = [render, render, gone, live, upload]
-    with running(tmp_path, listener=lambda wave, rate: Heard({}, None, "fake")) as one:
+    with running(tmp_path, listener=described) as one:
         render(one, 0)
         threads, memory = threading.active_count(), _memory()
         with ThreadPoolExecutor(50) as crowd:

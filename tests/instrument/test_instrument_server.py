@@ -22,16 +22,16 @@ import websockets
 from tests.instrument.running import Running, running
 
 from darktimbre.audio.shape import resample
-from darktimbre.instrument.messages import ExportRequest, Heard
+from darktimbre.instrument.messages import DescriptionAnswer, ExportRequest
 from darktimbre.synthesizer.keys import keyboard, render_key
 from darktimbre.synthesizer.patch import Patch
 
 PATCH = {"attributes": {"drum": 0.8}, "seed": 5, "pad": [0.2, -0.4]}
 
 
-def _listen(wave: np.ndarray, rate: int) -> Heard:
+def _listen(wave: np.ndarray, rate: int) -> DescriptionAnswer:
     assert (wave.shape, wave.dtype, rate) == ((2000,), np.float32, 8000)
-    return Heard({"Drum": float(np.abs(wave).max())}, 60.25, "fake")
+    return DescriptionAnswer(attributes={"Drum": float(np.abs(wave).max())}, pitch=60.25, teacher="fake")
 
 
 def _export(folder: Path) -> Any:

@@ -1,9 +1,9 @@
-"""What is said between the page (or a script) and the server: JSON read strictly, its models, and the binary note."""
+"""Messages between the page (or a script) and the server: JSON read strictly, its models, and the binary note."""
 
 import json
 import math
 import struct
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -189,10 +189,10 @@ def live_message(text: str) -> PatchMessage | NearMessage:
     try:
         return _LIVE.validate_python(data)
     except ValidationError as error:
-        raise UserError(told(error.errors(include_url=False))) from error
+        raise UserError(first_error(error.errors(include_url=False))) from error
 
 
-def told(errors: Any) -> str:
+def first_error(errors: Any) -> str:
     """The first mistake that pydantic found, as a sentence."""
     first = errors[0]
     where = ".".join(str(part) for part in first["loc"] if part != "body" and not str(part).startswith("function-"))
@@ -244,8 +244,8 @@ class InstrumentAnswer(BaseModel):
     limits: dict[str, float]
 
 
-class HeardAnswer(BaseModel):
-    """What the teacher heard in a sound, and its pitch (MIDI with fraction; null where there is none)."""
+class DescriptionAnswer(BaseModel):
+    """A sound's labels by the teacher, and its pitch (MIDI with fraction; null where there is none)."""
 
     attributes: dict[str, float]
     pitch: float | None
@@ -271,14 +271,6 @@ class ErrorAnswer(BaseModel):
     """Every error: one sentence with the remedy in it."""
 
     error: str
-
-
-class Heard(NamedTuple):
-    """What a listener makes of a sound: name → value, MIDI pitch with fraction or None, the teacher's name."""
-
-    levels: dict[str, float]
-    pitch: float | None
-    teacher: str
 
 
 # --- the binary note ---

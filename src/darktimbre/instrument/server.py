@@ -1,6 +1,6 @@
 """Synthesizer → browser: the page and the HTTP API. The only file that knows a web framework.
 
-Who may ask and how much is decided in `admission`, `guard` and `turns`; what is said, in `messages`.
+Who may send how much is decided in `admission`, `guard` and `turns`; messages are defined in `messages`.
 """
 
 import logging
@@ -21,8 +21,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from darktimbre import __version__
-from darktimbre.instrument import live, turns, uploads
-from darktimbre.instrument import messages as said
+from darktimbre.instrument import live, messages, turns, uploads
 from darktimbre.instrument.admission import Admission, Refusal
 from darktimbre.instrument.describe import describe
 from darktimbre.instrument.guard import extra_headers
@@ -30,7 +29,7 @@ from darktimbre.instrument.presets import Presets
 from darktimbre.instrument.renderer import Busy, Renderer, RenderError
 from darktimbre.instrument.sounds import Exporter, Sounds, exported
 from darktimbre.instrument.turns import Places, Value, busy, collect
-from darktimbre.instrument.uploads import Listener
+from darktimbre.instrument.uploads import Describer
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -83,12 +82,12 @@ def page_files(folder: Any = None) -> dict[str, PageFile]:
 
 def documented(*statuses: int, media: str = "", what: str = "") -> dict[int | str, dict[str, Any]]:
     """The answers of a route, for OpenAPI."""
-    told: dict[int | str, dict[str, Any]] = {
-        status: {"model": said.ErrorAnswer, "description": _ERRORS[status]} for status in sorted(set(statuses))
+    answers: dict[int | str, dict[str, Any]] = {
+        status: {"model": messages.ErrorAnswer, "description": _ERRORS[status]} for status in sorted(set(statuses))
     }
     if media:
-        told[200] = {"description": what, "content": {media: {"schema": {"type": "string", "format": "binary"}}}}
-    return told
+        answers[200] = {"description": what, "content": {media: {"schema": {"type": "string", "format": "binary"}}}}
+    return answers
 
 
 class _Asked(Request):
@@ -110,7 +109,7 @@ class _Asked(Request):
 
     async def json(self) -> Any:
         try:
-            return said.strict_json(await self.body())
+            return messages.strict_json(await self.body())
         except UserError as error:
             raise HTTPException(400, str(error)) from error
 
@@ -162,7 +161,7 @@ class Api:
         *,
         admission: Admission,
         presets: Presets,
-        listener: Listener | None = None,
+        listener: Describer | None = None,
         exporter: Exporter | None = None,
         exports: Sequence[str] = (),
         teacher: str | None = None,
@@ -188,24 +187,24 @@ class Api:
         self._sockets, self._bodies = Places(limits.sockets), Places(limits.listens + 4)
         self._downloads = Places(limits.downloads)
 
-    async def instrument_facts(self) -> said.InstrumentAnswer:
+    async def instrument_facts(self) -> messages.InstrumentAnswer:
         """What the instrument is: keys, attributes (the most responsive first), examples, limits."""
         return self._facts
 
-    async def render(self, asked: said.RenderRequest) -> Response:
+    async def render(self, request: messages.RenderRequest) -> Response:
         """One note as a WAV file; keys outside the trained range are re-pitched from the nearest trained pitch."""
-        content = await self._gates["renders"].run(self._sounds.one, asked, seconds=self._limits.render_seconds)
+        content = await self._gates["renders"].run(self._sounds.one, request, seconds=self._limits.render_seconds)
         return Response(content, media_type="audio/wav")
 
-    async def render_batch(self, asked: said.BatchRequest) -> Response:
+    async def render_batch(self, request: messages.BatchRequest) -> Response:
         """Up to 128 notes as WAV files in a ZIP archive, with a manifest.json that tells how each was made."""
-        file = await self._archived("batches", self._limits.batch_seconds, self._sounds.batch, asked)
+        file = await self._archived("batches", self._limits.batch_seconds, self._sounds.batch, request)
         return _Download(file, self._downloads, "notes.zip")
 
-    async def listen(self, request: Request) -> said.HeardAnswer:
-        """What the teacher hears in the beginning of a sound file: a value for every attribute, and the pitch."""
+    async def listen(self, request: Request) -> messages.DescriptionAnswer:
+        """Labels of a sound file by the teacher, a value for every attribute, and its pitch."""
         if self._listener is None:
-            raise Refusal(409, "Nobody listens here: start `darktimbre play` with a --teacher.")
+            raise Refusal(409, "There is no teacher here: start `darktimbre play` with a --teacher.")
         assert isinstance(request, _Asked)
         limits = self._limits
         with self._bodies.place():
@@ -213,17 +212,19 @@ class Api:
             if not content:
                 raise Refusal(422, "The request holds no sound file: send one as its body.")
             work = partial(
-                uploads.heard, listener=self._listener, instrument=self._instrument, seconds=limits.decode_seconds
+                uploads.described,
+                describer=self._listener,
+                instrument=self._instrument,
+                seconds=limits.decode_seconds,
             )
-            heard = await self._gates["listens"].run(work, content, seconds=_LISTEN_SECONDS)
-        return said.HeardAnswer(attributes=heard.levels, pitch=heard.pitch, teacher=heard.teacher)
+            return await self._gates["listens"].run(work, content, seconds=_LISTEN_SECONDS)
 
-    async def all_presets(self) -> said.PresetsAnswer:
+    async def all_presets(self) -> messages.PresetsAnswer:
         """All presets of this instrument."""
         stored, skipped = await self._gates["presets"].run(self._presets.all, seconds=self._limits.wait_seconds)
-        return said.PresetsAnswer(presets=stored, skipped=skipped)
+        return messages.PresetsAnswer(presets=stored, skipped=skipped)
 
-    async def put_preset(self, name: PresetName, patch: said.PatchField) -> None:
+    async def put_preset(self, name: PresetName, patch: messages.PatchField) -> None:
         """Stores a patch under a name; one that is there already is replaced."""
         await self._gates["presets"].run(self._presets.put, name, patch, seconds=self._limits.wait_seconds)
 
@@ -232,17 +233,17 @@ class Api:
         if not await self._gates["presets"].run(self._presets.delete, name, seconds=self._limits.wait_seconds):
             raise Refusal(404, "There is no preset of this name.")
 
-    async def export(self, asked: said.ExportRequest) -> Response:
+    async def export(self, request: messages.ExportRequest) -> Response:
         """The sounds of one or more patches for a sampler, as a ZIP archive."""
-        if self._exporter is None or asked.format not in self._exports:
+        if self._exporter is None or request.format not in self._exports:
             known = " or ".join(self._exports) if self._exporter else "nothing"
-            raise Refusal(422, f"This server exports {known}, not {asked.format}.")
-        file, kind = await self._archived("exports", self._limits.export_seconds, exported, self._exporter, asked)
-        return _Download(file, self._downloads, asked.format + kind)
+            raise Refusal(422, f"This server exports {known}, not {request.format}.")
+        file, kind = await self._archived("exports", self._limits.export_seconds, exported, self._exporter, request)
+        return _Download(file, self._downloads, request.format + kind)
 
-    async def status(self) -> said.StatusAnswer:
+    async def status(self) -> messages.StatusAnswer:
         """How busy the server is; `requests` counts those that work or wait."""
-        return said.StatusAnswer(
+        return messages.StatusAnswer(
             renderer=self._renderer.statistics(),
             clients=self._sockets.taken,
             requests={name: gate.inside for name, gate in self._gates.items()} | {"downloads": self._downloads.taken},
@@ -261,11 +262,11 @@ class Api:
         finally:
             self._sockets.leave()
 
-    async def _archived(self, gate: str, seconds: float, work: Callable[..., Value], *asked: Any) -> Value:
+    async def _archived(self, gate: str, seconds: float, work: Callable[..., Value], *arguments: Any) -> Value:
         """What `work` makes, with a place among the downloads that whoever sends it gives back."""
         self._downloads.enter()
         try:
-            return await self._gates[gate].run(work, *asked, seconds=seconds)
+            return await self._gates[gate].run(work, *arguments, seconds=seconds)
         except BaseException:
             self._downloads.leave()
             raise
@@ -352,7 +353,7 @@ def _answer_errors(served: FastAPI) -> None:
     answers: dict[type[Exception], Callable[[Any], Refusal]] = {
         Refusal: lambda error: error,
         UserError: lambda error: Refusal(422, str(error)),
-        RequestValidationError: lambda error: Refusal(422, said.told(error.errors())),
+        RequestValidationError: lambda error: Refusal(422, messages.first_error(error.errors())),
         StarletteHTTPException: lambda error: Refusal(
             error.status_code, unknown.get(error.status_code, str(error.detail))
         ),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from darktimbre.audio.guarded import guarded_map
 from darktimbre.audio.prepare import Shape, prepare
-from darktimbre.instrument.messages import Heard
+from darktimbre.instrument.messages import DescriptionAnswer
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.transfer import Tagger, sound_levels, sound_pitch
@@ -19,32 +19,33 @@ from darktimbre.synthesizer.transfer import Tagger, sound_levels, sound_pitch
 if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
-Listener = Callable[[NDArray[Any], int], Heard]
+Describer = Callable[[NDArray[Any], int], DescriptionAnswer]
 MEMORY = 1 << 30  # bytes of address space for decoding; the largest upload and its samples need a tenth
 
 
 class TaggedSounds:
-    """A `Listener` by a teacher that is loaded with the first sound; requests come from several threads."""
+    """A `Describer` by a teacher that is loaded with the first sound; requests come from several threads."""
 
     def __init__(self, attributes: Attributes, load: Callable[[], Tagger]) -> None:
         self._attributes, self._load = attributes, load
         self._lock = threading.Lock()
         self._tagger: Tagger | None = None
 
-    def __call__(self, wave: NDArray[Any], rate: int) -> Heard:
+    def __call__(self, wave: NDArray[Any], rate: int) -> DescriptionAnswer:
         """The levels and the pitch, if any, of a wave (sample,) at `rate` Hz."""
         pitch = sound_pitch(wave, rate) if self._attributes.pitches else None
         if not self._attributes.names:
-            return Heard({}, pitch, "")
+            return DescriptionAnswer(attributes={}, pitch=pitch, teacher="")
         with self._lock:
             self._tagger = self._tagger or self._load()
-            return Heard(sound_levels(wave, rate, self._tagger, self._attributes), pitch, self._tagger.name)
+            levels = sound_levels(wave, rate, self._tagger, self._attributes)
+            return DescriptionAnswer(attributes=levels, pitch=pitch, teacher=self._tagger.name)
 
 
-def heard(content: bytes, listener: Listener, instrument: "Synthesizer", seconds: float) -> Heard:
-    """What a listener makes of a sound file, given it at the instrument's rate and length; raises as `decoded`."""
+def described(content: bytes, describer: Describer, instrument: "Synthesizer", seconds: float) -> DescriptionAnswer:
+    """Description of a sound file at the instrument's rate and length; raises as `decoded`."""
     wave = decoded(content, instrument.sample_rate, instrument.samples, seconds)
-    return listener(wave, instrument.sample_rate)
+    return describer(wave, instrument.sample_rate)
 
 
 def decoded(content: bytes, rate: int, samples: int, seconds: float) -> NDArray[np.float32]:
