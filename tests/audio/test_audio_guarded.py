@@ -95,7 +95,7 @@ def test_leaving_early_leaves_no_process_behind(tmp_path: Path) -> None:
             os.kill(int(worker.name), 0)
 
 
-def test_a_task_that_workers_cannot_import_is_told_at_once() -> None:
+def test_a_task_that_workers_cannot_import_is_reported_at_once() -> None:
     with pytest.raises(RuntimeError, match="cannot start"):
         list(guarded_map(_UNFINDABLE, [1]))
 

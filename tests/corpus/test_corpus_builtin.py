@@ -78,7 +78,7 @@ def test_the_corpus_is_the_same_on_every_run_and_says_what_is_in_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize("wrong", [{"pitches": [12]}, {"velocities": [0]}, {"seconds": 0.0}, {"sample_rate": 10}])
-def test_arguments_out_of_range_are_told(tmp_path: Path, wrong: dict[str, object]) -> None:
+def test_arguments_out_of_range_are_reported(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(UserError):
         render_builtin(tmp_path / "c", **wrong)
     assert not (tmp_path / "c").exists()

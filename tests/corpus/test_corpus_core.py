@@ -229,7 +229,7 @@ def test_a_flipped_bit_is_found_by_verify(tmp_path: Path) -> None:
     )
 
 
-def test_no_corpus_and_newer_corpora_are_told_apart(tmp_path: Path) -> None:
+def test_no_corpus_and_a_newer_corpus_have_their_own_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="darktimbre render"):
         Corpus.open(tmp_path)
     (tmp_path / "corpus.json").write_text('{"format": "darktimbre-corpus-9"}')

@@ -124,7 +124,7 @@ def test_a_gzip_bomb_is_unpacked_no_further_than_its_header_says(tmp_path, monke
     assert min(taken) >= 0
 
 
-def test_what_is_missing_or_does_not_fit_is_told(tmp_path):
+def test_what_is_missing_or_does_not_fit_is_reported(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
         import_digits(tmp_path / "c", folder=tmp_path / "nowhere")
     folder = tmp_path / "idx"
@@ -190,7 +190,7 @@ def test_sounds_and_pictures_refuse_each_other(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-def test_info_tells_and_draws_digits(tmp_path):
+def test_info_prints_and_draws_digits(tmp_path):
     write_four(tmp_path / "idx")
     status = CliRunner().invoke(app, ["import", "digits", str(tmp_path / "c"), "--from", str(tmp_path / "idx")])
     assert status.exit_code == 0, status.output

@@ -52,7 +52,7 @@ def test_a_name_does_not_depend_on_the_file_so_cousins_go_together(sines, tmp_pa
     assert set(recordings([sines, cousin]).values()) == {"low"}
 
 
-def test_contradicting_tables_are_told(sines, tmp_path):
+def test_contradicting_tables_are_reported(sines, tmp_path):
     raw = sines.read_bytes()
     place = raw.index(b"pgen") + 8
     broken = tmp_path / "broken.sf2"

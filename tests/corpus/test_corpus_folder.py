@@ -127,7 +127,7 @@ def test_a_split_may_be_given(tmp_path: Path) -> None:
     assert [file for file, _ in summary.rejected] == ["c.wav"]
 
 
-def test_pitch_is_estimated_only_where_asked_and_not_written(tmp_path: Path) -> None:
+def test_pitch_is_estimated_only_where_requested_and_not_in_the_name(tmp_path: Path) -> None:
     src = tmp_path / "src"
     put(src / "tone.wav", 0.8, midi_to_hz(57))
     put(src / "wrong C5.wav", 0.8, midi_to_hz(57))
@@ -231,14 +231,14 @@ def test_nothing_usable_makes_no_corpus(tmp_path: Path) -> None:
     ("table", "message"),
     [(b"name,pitch\na.wav,60\n", "file_name"), (b"\xff\xfe\x00bin", "cannot be read as a table"), (b"", "file_name")],
 )
-def test_a_table_that_cannot_be_understood_is_told(tmp_path: Path, table: bytes, message: str) -> None:
+def test_a_table_that_cannot_be_understood_is_reported(tmp_path: Path, table: bytes, message: str) -> None:
     put(tmp_path / "src" / "a.wav")
     (tmp_path / "src" / "metadata.csv").write_bytes(table)
     with pytest.raises(UserError, match=message):
         import_folder(tmp_path / "src", tmp_path / "out")
 
 
-def test_the_command_tells_what_it_did_and_fails_only_above_the_limit(tmp_path: Path) -> None:
+def test_the_command_reports_and_fails_only_above_the_limit(tmp_path: Path) -> None:
     for number in range(9):
         put(tmp_path / "src" / f"{number}.wav")
     (tmp_path / "src" / "broken.wav").write_bytes(b"RIFF")

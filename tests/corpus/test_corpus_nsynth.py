@@ -1,4 +1,4 @@
-"""NSynth from its folder and from its archive is the same corpus; filters, gaps and broken tables are told."""
+"""NSynth from its folder and from its archive is the same corpus; filters, gaps and broken tables are reported."""
 
 import io
 import json
@@ -96,7 +96,7 @@ def test_filters(mini: Path, tmp_path: Path) -> None:
         import_nsynth(mini, tmp_path / "c", pitches=(100, 101))
 
 
-def test_nsynths_own_part_is_used_only_when_asked(mini: Path, tmp_path: Path) -> None:
+def test_nsynths_own_split_is_used_only_when_requested(mini: Path, tmp_path: Path) -> None:
     corpus = import_nsynth(mini, tmp_path / "out", split="given", workers=1).corpus
     assert set(corpus.column("split")) == {"test"}
     renamed = mini.rename(tmp_path / "mine")
@@ -104,7 +104,7 @@ def test_nsynths_own_part_is_used_only_when_asked(mini: Path, tmp_path: Path) ->
         import_nsynth(renamed, tmp_path / "out2", split="given")
 
 
-def test_gaps_and_extras_are_told(mini: Path, tmp_path: Path) -> None:
+def test_gaps_and_extras_are_reported(mini: Path, tmp_path: Path) -> None:
     (mini / "audio" / "vocal_acoustic_002-060-100.wav").unlink()
     (mini / "audio" / "reed_acoustic_001-069-100.wav").write_bytes(b"RIFF")
     (mini / "audio" / "stranger.wav").write_bytes(b"?")
@@ -123,7 +123,7 @@ def test_gaps_and_extras_are_told(mini: Path, tmp_path: Path) -> None:
         assert "'low' is no pitch" in reasons["audio/bass_synthetic_000-040-100.wav"]
 
 
-def test_what_is_not_nsynth_is_told_in_a_sentence(mini: Path, tmp_path: Path) -> None:
+def test_what_is_not_nsynth_is_reported_in_a_sentence(mini: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"Did you mean .*nsynth-test"):
         import_nsynth(tmp_path, tmp_path / "out")
     with pytest.raises(UserError, match="no folder and no archive"):

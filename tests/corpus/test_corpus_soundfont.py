@@ -122,7 +122,9 @@ def test_the_preset_table_is_read_without_the_library(sines: Path) -> None:
         (lambda raw: b"RIFF\0\0\0\0WAVE" + raw[12:], "does not begin"),
     ],
 )
-def test_broken_soundfonts_are_told(sines: Path, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str) -> None:
+def test_broken_soundfonts_are_reported(
+    sines: Path, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str
+) -> None:
     (tmp_path / "bad.sf2").write_bytes(spoil(sines.read_bytes()))
     with pytest.raises(UserError, match=told):
         list_presets(tmp_path / "bad.sf2")
@@ -262,7 +264,7 @@ class TestPlaying:
                 render_soundfont(tmp_path / "c", [sines], seconds=0.1, workers=workers, progress=stop)
             assert list(tmp_path.iterdir()) == []
 
-    def test_a_soundfont_the_library_refuses_is_told(self, sines: Path, tmp_path: Path) -> None:
+    def test_a_soundfont_the_library_refuses_is_reported(self, sines: Path, tmp_path: Path) -> None:
         (tmp_path / "hollow.sf2").write_bytes(sines.read_bytes().replace(b"shdr", b"xxxx"))
         with pytest.raises(UserError, match=r"FluidSynth cannot load .*hollow\.sf2"):
             render_soundfont(tmp_path / "c", [tmp_path / "hollow.sf2"], banks=[0], seconds=0.1, workers=1)
@@ -287,7 +289,9 @@ class TestPlaying:
             assert min(abs(1200 * np.log2(ratio / n)) for n in (0.5, 1, 1.5, 2, 3, 4)) < 20  # a drawbar of the note
 
 
-def test_without_the_library_the_remedy_is_told(sines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_remedy_is_reported(
+    sines: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(__import__("sys").modules, "fluidsynth", None)
     with pytest.raises(UserError, match=r"apt install fluidsynth fluid-soundfont-gm.*--builtin"):
         render_soundfont(tmp_path / "c", [sines])
@@ -306,7 +310,7 @@ def test_without_the_library_the_remedy_is_told(sines: Path, tmp_path: Path, mon
         ({"limit": 0}, "leaves nothing"),
     ],
 )
-def test_arguments_out_of_range_are_told(sines: Path, tmp_path: Path, wrong: dict[str, object], told: str) -> None:
+def test_arguments_out_of_range_are_reported(sines: Path, tmp_path: Path, wrong: dict[str, object], told: str) -> None:
     try:
         fluid.load_library()
     except UserError:

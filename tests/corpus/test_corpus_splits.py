@@ -46,7 +46,7 @@ def test_proportions_are_80_10_10_and_the_seed_deals_anew() -> None:
     )  # .8² + .1² + .1²
 
 
-def test_no_instrument_is_in_two_parts_unless_asked_for() -> None:
+def test_no_instrument_is_in_two_splits_unless_requested() -> None:
     notes = [Note(id=f"n{k}", instrument=f"i{k % 40}", origin="", seconds=1.0) for k in range(2000)]
     parts = defaultdict(set)
     for note in notes:
@@ -62,7 +62,7 @@ def test_the_key_decides_not_the_instrument() -> None:
     assert len({assign(note, "instrument", seed) for note in twins for seed in (5,)}) == 1
 
 
-def test_unknown_policies_and_missing_splits_are_told() -> None:
+def test_unknown_policies_and_missing_splits_are_reported() -> None:
     note = Note(id="n", instrument="i", origin="", seconds=1.0)
     with pytest.raises(UserError, match="instrument, random, given"):
         assign(note, "alphabetical")

@@ -80,7 +80,7 @@ def test_envelope_and_layers(tiny: Synthesizer, tmp_path: Path) -> None:
     assert float(knobs["Attack"]["value"]) == 10.0
 
 
-def test_loops_are_told_as_found(tiny: Synthesizer) -> None:
+def test_loops_are_written_as_found(tiny: Synthesizer) -> None:
     plan = Plan(patches=(DRUM,))
     bank = render(tiny, plan, zones(tiny, plan))
     looping = replace(bank, loops={bank.ids[1]: Loop(start=500, end=1999, match=1.0, drift=0.0)})

@@ -99,7 +99,7 @@ def test_onnxruntime_paints_and_sounds_as_the_synthesizer(tiny: Synthesizer, ses
     assert np.abs(wave - sounds).max() < 1e-3 * np.abs(sounds).max()
 
 
-def test_the_report_tells_the_errors(report: NetworkReport) -> None:
+def test_the_report_has_the_errors(report: NetworkReport) -> None:
     assert report.outputs == ("picture", "wave")
     assert report.why_no_wave is None
     assert report.bytes == report.path.stat().st_size
@@ -128,7 +128,7 @@ def test_nothing_of_this_machine_is_in_the_file(report: NetworkReport) -> None:
     assert b".py" not in content
 
 
-def test_a_missing_package_is_told_with_the_remedy(
+def test_a_missing_package_is_named_with_the_remedy(
     tiny: Synthesizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__

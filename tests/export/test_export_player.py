@@ -126,7 +126,7 @@ def loaded(path: Path) -> ModuleType:
     return program
 
 
-def test_lines_become_sounds_and_what_is_no_wish_is_told(drums: tuple[Synthesizer, Path]) -> None:
+def test_lines_become_sounds_and_invalid_lines_errors(drums: tuple[Synthesizer, Path]) -> None:
     instrument, folder = drums
     done = play(folder, "--pipe", told="drums/kick\ndrums/kik\ndrums; drums/snare=0.5\n")
     assert done.returncode == 0
@@ -160,7 +160,7 @@ def test_a_wish_that_cannot_be_met_is_one_sentence(
     assert not list(tmp_path.rglob("*.wav"))
 
 
-def test_a_file_in_the_way_and_a_folder_half_copied_are_told(
+def test_a_file_in_the_way_and_a_folder_half_copied_are_reported(
     pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path
 ) -> None:
     (tmp_path / "taken").write_text("")
@@ -172,7 +172,7 @@ def test_a_file_in_the_way_and_a_folder_half_copied_are_told(
     assert b"instrument.onnx is missing beside play.py" in done.stderr
 
 
-def test_a_listener_who_leaves_ends_it_quietly(drums: tuple[Synthesizer, Path]) -> None:
+def test_a_closed_pipe_ends_it_quietly(drums: tuple[Synthesizer, Path]) -> None:
     command = [sys.executable, "-c", ALONE, str(drums[1] / "play.py"), "--pipe"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdin is not None

@@ -33,7 +33,7 @@ def test_loaded_anew_it_plays_as_the_synthesizer(tiny: Synthesizer, report: Netw
         assert np.abs(wave.numpy() - waves).max() < 1e-4 * np.abs(waves).max()
 
 
-def test_the_report_tells_the_errors(report: NetworkReport) -> None:
+def test_the_report_has_the_errors(report: NetworkReport) -> None:
     assert report.outputs == ("picture", "wave")
     assert report.picture_error < 1e-5
     assert report.wave_error is not None

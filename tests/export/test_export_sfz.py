@@ -255,7 +255,7 @@ def test_exporting_twice_gives_the_same_zip(tiny: Synthesizer, tmp_path: Path) -
     assert archives[0].read_bytes() == archives[1].read_bytes()
 
 
-def test_loop_ends_are_told_as_found(starter: Synthesizer) -> None:
+def test_loop_ends_are_written_as_found(starter: Synthesizer) -> None:
     plan = Plan(patches=(Patch(),), step=24, title="steady")
     bank = steady_bank(render(starter, plan, planning.zones(starter, plan)), starter.sample_rate)
     placed = {name: ("samples/x.wav", sample) for name, sample in bank}

@@ -61,7 +61,7 @@ def test_a_wide_step_is_not_bridged() -> None:
     assert held(even(bank_of((("a", "x.x"),), step=REACH + 1))) == {0: {False}}
 
 
-def test_settings_are_judged_apart_and_all_layers_of_one_together() -> None:
+def test_settings_are_looped_separately_and_all_layers_of_one_together() -> None:
     after = even(bank_of((("a", "x.x"),), (("b", "..."),), (("c", "xxx"), ("d", "..."))))
     assert held(after) == {0: {True}, 1: {False}, 2: {False}}
 

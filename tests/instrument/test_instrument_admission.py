@@ -303,5 +303,5 @@ def test_a_sentence_never_grows_with_what_was_sent() -> None:
         ("0.0.0.0", ["10.0.0.5", "studio.local"], ["10.0.0.5", "studio.local"]),
     ],
 )
-def test_the_list_of_names_is_exactly_what_was_told(host: str, allowed: list[str], names: list[str]) -> None:
+def test_the_list_of_names_is_exactly_what_was_reported(host: str, allowed: list[str], names: list[str]) -> None:
     assert page_names(host, True, allowed) == names

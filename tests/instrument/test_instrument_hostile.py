@@ -52,7 +52,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(autouse=True)
 def _at_rest(served: Running, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """After every attack the server is as it was: nobody inside, nothing waiting, no bug told, and it still plays."""
+    """After every attack the server is as before: nobody inside, nothing waiting, no bug reported, and it plays."""
     yield
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
     assert until(lambda: _idle(served.statistics())), served.statistics()
@@ -111,7 +111,7 @@ def test_another_page_can_neither_ask_nor_ask_whether_it_may(served: Running) ->
     assert served.ask("GET", "/api/status", headers={"Origin": f"http://{served.host}"}).status == 200
 
 
-def test_without_the_token_nothing_is_told(served: Running) -> None:
+def test_without_the_token_nothing_is_revealed(served: Running) -> None:
     for method, path in (("GET", "/api/instrument"), ("GET", "/openapi.json"), ("POST", "/api/render"), ("GET", "/x")):
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"token={served.token}"}):
             answer = served.ask(method, f"{path}?token={served.token}", headers=headers, bare=True)

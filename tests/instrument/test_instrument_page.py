@@ -1,4 +1,4 @@
-"""The page in a real browser, and the units of its code in Node: both are run by Node, and told here test by test.
+"""The page in a real browser, and the units of its code in Node: both are run by Node, and reported here test by test.
 
 `make browser` brings what they need. Where it is absent the tests are skipped with that reason; in CI they fail.
 """

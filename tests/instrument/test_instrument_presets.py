@@ -69,7 +69,7 @@ def test_pipes_folders_and_giants_in_the_files_place_are_refused_at_once(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"presets": []}', '{"presets": 3}', "[" * 100_000, "\x00"])
-def test_a_damaged_file_is_told_of_and_not_overwritten(tmp_path: Path, content: str) -> None:
+def test_a_damaged_file_is_reported_and_not_overwritten(tmp_path: Path, content: str) -> None:
     file = tmp_path / "p.json"
     file.write_text(content)
     for use in (Presets(file).all, lambda: Presets(file).put("a", Patch())):

@@ -214,7 +214,7 @@ def test_a_state_visited_again_comes_at_once_while_others_render(instrument: Gat
     assert not other.all
 
 
-def test_fifty_players_take_turns_note_by_note(instrument: Gated, renderer: Renderer) -> None:
+def test_fifty_clients_take_turns_note_by_note(instrument: Gated, renderer: Renderer) -> None:
     logs = [Events() for _ in range(51)]
     clients = [renderer.client(events) for events in logs]
     clients[0].play(numbered(0))
@@ -277,7 +277,7 @@ def test_the_queue_for_scripts_is_bounded_and_given_up_places_are_free_again(cal
         assert instrument.notes == [(1, pitch) for pitch in PITCHES[:3]]
 
 
-def test_an_error_reaches_who_asked_and_nobody_else(
+def test_an_error_reaches_its_client_and_no_other(
     instrument: Gated, renderer: Renderer, callers: ThreadPoolExecutor
 ) -> None:
     faults = {1: RuntimeError("out of memory"), 2: UserError("This instrument has no such pitch.")}
@@ -311,7 +311,7 @@ def test_sounds_that_are_no_numbers_never_reach_a_loudspeaker(instrument: Gated,
     assert renderer.statistics()["cached_notes"] == 0
 
 
-def test_unknown_attributes_are_told_to_the_caller(renderer: Renderer) -> None:
+def test_unknown_attributes_are_reported_to_the_caller(renderer: Renderer) -> None:
     with pytest.raises(UserError, match="no attribute 'Flute'"):
         renderer.client(Events()).play(Patch(attributes={"Flute": 1.0}))
 
@@ -368,7 +368,7 @@ def test_the_cache_is_bounded_and_forgets_the_longest_unused(callers: ThreadPool
         assert renderer.statistics()["cached_bytes"] == 0
 
 
-def test_nobody_waits_for_a_player_that_is_being_delivered_to(instrument: Gated, renderer: Renderer) -> None:
+def test_nobody_waits_for_a_client_that_is_being_delivered_to(instrument: Gated, renderer: Renderer) -> None:
     inside, let_go = threading.Event(), threading.Event()
 
     def slow(event: Event) -> None:
@@ -386,7 +386,7 @@ def test_nobody_waits_for_a_player_that_is_being_delivered_to(instrument: Gated,
     let_go.set()
 
 
-def test_a_player_may_play_on_while_it_is_told(instrument: Gated, renderer: Renderer) -> None:
+def test_a_client_may_play_within_its_callback(instrument: Gated, renderer: Renderer) -> None:
     events = Events()
 
     def replay(event: Event) -> None:
@@ -426,7 +426,7 @@ def test_closing_ends_with_the_note_at_hand(callers: ThreadPoolExecutor) -> None
     renderer.close()
 
 
-def test_closed_players_are_forgotten(instrument: Gated, renderer: Renderer) -> None:
+def test_closed_clients_are_forgotten(instrument: Gated, renderer: Renderer) -> None:
     def come_and_go() -> list[weakref.ref]:
         gone: list[weakref.ref] = []
         for number in range(20):

@@ -88,7 +88,7 @@ def test_sixteen_bits_are_the_same_note_rounded(served: Running) -> None:
     np.testing.assert_allclose(wave, np.clip(expected, -1, 1), atol=1 / 32768)
 
 
-def test_a_batch_holds_each_note_and_tells_how_it_was_made(served: Running) -> None:
+def test_a_batch_holds_each_note_and_how_it_was_made(served: Running) -> None:
     notes = [{"pitch": 60, "patch": PATCH}, {"pitch": 48, "velocity": 90}, {"pitch": 61}]
     answer = served.ask("POST", "/api/render/batch", {"notes": notes, "rate": 12000})
     assert answer.headers["content-type"] == "application/zip"
@@ -105,7 +105,7 @@ def test_a_batch_holds_each_note_and_tells_how_it_was_made(served: Running) -> N
     assert served.statistics()["requests"]["downloads"] == 0
 
 
-def test_a_sound_is_listened_to_at_the_instruments_rate_and_length(served: Running) -> None:
+def test_a_sound_is_tagged_at_the_instruments_rate_and_length(served: Running) -> None:
     file = io.BytesIO()
     soundfile.write(file, 0.5 * np.sin(np.arange(44100) * 2 * np.pi * 440 / 44100), 44100, format="FLAC")
     for headers in ({}, {"Content-Type": "application/octet-stream"}, {"Content-Type": "audio/flac"}):
@@ -136,7 +136,7 @@ def test_an_export_is_what_the_exporter_made(served: Running) -> None:
     assert "exports sfz, not wavs" in served.ask("POST", "/api/export", {"format": "wavs"}).error
 
 
-def test_without_listener_and_exporter_both_say_so(tmp_path: Path) -> None:
+def test_without_tagger_and_exporter_both_say_so(tmp_path: Path) -> None:
     with running(tmp_path, pitched=False) as one:
         told = one.ask("GET", "/api/instrument").json
         assert (told["teacher"], told["exports"], told["pitches"]) == (None, [], [])
@@ -230,7 +230,7 @@ def test_a_patch_that_cannot_be_played_fails_by_its_generation(served: Running) 
 
 
 def test_while_a_slider_moves_the_notes_follow_it(served: Running) -> None:
-    """Faster moves than notes are rendered: what was in hand when the next came is heard all the same."""
+    """Faster moves than notes are rendered: what was in hand when the next came is played all the same."""
 
     async def drag() -> list[int]:
         heard = []

@@ -26,7 +26,7 @@ def with_moments(mean: np.ndarray, covariance: np.ndarray, notes: int, seed: int
 
 
 def known(deviations: np.ndarray) -> Moments:
-    """A centred Gaussian that infinitely many notes have told of."""
+    """A centred Gaussian, known exactly."""
     reference = Moments()
     root = np.diag(deviations).astype(float)
     count = 2 * len(deviations)
@@ -186,7 +186,7 @@ def test_a_constant_shift_has_the_error_of_a_mean() -> None:
 
 
 @pytest.mark.parametrize("shift", [0.3, 1.0])
-def test_notes_of_one_instrument_are_not_told_as_independent(shift: float) -> None:
+def test_notes_of_one_instrument_are_not_counted_as_independent(shift: float) -> None:
     # 40 instruments of 20 notes: most of what a note is, its instrument is
     random, deviations = np.random.default_rng(12), np.arange(1.0, 9) ** -0.5
     reference, groups = known(deviations), np.repeat(np.arange(40), 20)
@@ -202,7 +202,7 @@ def test_notes_of_one_instrument_are_not_told_as_independent(shift: float) -> No
     assert np.mean(naive) < spread / 2.5
 
 
-def test_groups_of_one_note_are_no_groups_and_one_group_tells_nothing() -> None:
+def test_groups_of_one_note_are_no_groups_and_one_group_has_no_error() -> None:
     fake = np.random.default_rng(13).normal(size=(50, 3))
     reference = known(np.ones(3))
     alone = frechet_standard_error(reference, fake)

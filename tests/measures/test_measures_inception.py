@@ -9,7 +9,7 @@ from torchmetrics.image.inception import InceptionScore
 from darktimbre.measures.inception import inception_score, inception_score_error
 
 
-def test_sounds_all_heard_alike_score_one() -> None:
+def test_equal_predictions_score_one() -> None:
     assert inception_score(np.full((40, 7), 1 / 7)) == pytest.approx(1.0, abs=1e-12)
     assert inception_score(np.tile([0.7, 0.2, 0.1, 0.0], (9, 1))) == pytest.approx(1.0, abs=1e-12)
     assert inception_score(np.tile([0.0, 1.0], (9, 1))) == 1.0

@@ -49,7 +49,7 @@ def test_without_batch_norm_a_verdict_is_of_each_picture_alone(kind, layer):
     assert not torch.allclose(mixing(pictures).score[:2], mixing(pictures[:2]).score)
 
 
-def test_first_weights_are_small_and_the_picture_begins_grey():
+def test_initial_weights_are_small_and_the_first_picture_is_grey():
     generator = DcganGenerator(DcganConfig())
     assert generator.grid[0].weight.std().item() == pytest.approx(0.02, rel=0.02)
     assert generator(torch.randn(8, 100), torch.zeros(8, 0)).abs().mean() < 0.5
@@ -78,7 +78,7 @@ def test_condition_is_what_the_maps_hold():
     assert seen[0][0, 1:].mean(dim=(1, 2)).tolist() == [0, 1, 0]
 
 
-def test_packs_are_judged_together():
+def test_packs_are_scored_together():
     config = DcganConfig(**SMALL, pac=2, normalisation="none", dropout=0.0)
     discriminator = DcganDiscriminator(config)
     pictures = torch.randn(6, 1, 28, 28, requires_grad=True)

@@ -1,4 +1,4 @@
-"""The classifier's network: its axis tells semitones, loudness is no matter, each note is heard for itself."""
+"""The note classifier's network: its axis resolves semitones; loudness and other notes change no prediction."""
 
 import numpy as np
 import pytest
@@ -84,8 +84,8 @@ def test_loudness_is_no_matter_and_silence_is_nothing():
 # Network
 
 
-def test_each_note_is_heard_for_itself():
-    """One note alone is heard as among others; the heads are linear maps of the embedding."""
+def test_each_note_is_classified_for_itself():
+    """One note alone is classified as among others; the heads are linear maps of the embedding."""
     heard = network(SMALL)
     waves = torch.randn(5, 3000, generator=torch.Generator().manual_seed(1))
     together = heard(waves)
@@ -97,7 +97,7 @@ def test_each_note_is_heard_for_itself():
 
 
 @pytest.mark.parametrize("samples", [1, 248, 4000, 20_000])
-def test_any_length_is_heard(samples):
+def test_any_length_is_accepted(samples):
     heard = network(SMALL)(0.1 * torch.randn(2, samples, generator=torch.Generator().manual_seed(2)))
     assert heard.embedding.shape == (2, 12)
     assert all(bool(torch.isfinite(part).all()) for part in heard)
@@ -144,6 +144,6 @@ def test_the_front_end_is_computed_not_stored():
         ({"width": 3}, "Extra inputs"),
     ],
 )
-def test_impossible_sizes_are_told(change, sentence):
+def test_impossible_sizes_are_reported(change, sentence):
     with pytest.raises(ValidationError, match=sentence):
         InceptionConfig(**change)

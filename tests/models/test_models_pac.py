@@ -1,4 +1,4 @@
-"""Notes judged together: scores are of packs, other heads of each note, and pac 1 is what it was."""
+"""Notes scored together: scores are of packs, other heads of each note, and pac 1 is what it was."""
 
 import torch
 
@@ -28,7 +28,7 @@ def test_scores_are_of_consecutive_notes_and_all_else_of_each() -> None:
     assert (critic(2)(changed).score != packed.score).tolist() == [False, True, False]
 
 
-def test_a_pack_sees_what_no_note_alone_tells() -> None:
+def test_a_pack_shows_what_no_single_note_does() -> None:
     """The score of a pack is no sum over its notes: of two halves exchanged between packs it is another."""
     a, b, c, d = torch.randn(4, 1, 2, *PLAN.picture_size(), generator=torch.Generator().manual_seed(2))
     network = critic(2)

@@ -224,7 +224,7 @@ def test_memory_format_changes_nothing(config: ProgressiveConfig) -> None:
     torch.testing.assert_close(critic(picture.contiguous(memory_format=torch.channels_last)).score, verdict.score)
 
 
-def test_verdict_has_the_heads_that_were_asked_for() -> None:
+def test_the_output_has_the_heads_of_the_configuration() -> None:
     _, critic = networks(PACKED)
     verdict = critic(torch.randn(3, 2, *PACKED.picture_size(), dtype=torch.float64))
     assert [tuple(part.shape) for part in verdict if part is not None] == [(3,), (3, 3), (3, 2), (3, 8)]
@@ -234,7 +234,7 @@ def test_verdict_has_the_heads_that_were_asked_for() -> None:
     assert verdict[1:] == (None, None, None)
 
 
-def test_the_comb_makes_pitch_heard() -> None:
+def test_the_harmonic_mask_makes_pitch_audible() -> None:
     """An untrained generator with a comb already differs between pitches most where the combs differ."""
     net, _ = networks(SINGLE)
     latent, condition = inputs(SINGLE, batch=1)

@@ -27,7 +27,7 @@ def test_notes_by_onnxruntime_are_the_instruments_own(tiny: Synthesizer, exporte
     assert np.abs(by_onnx.render(**asked) - expected).max() < 1e-3 * np.abs(expected).max()
 
 
-def test_equal_requests_give_equal_bits_whatever_else_is_asked_and_whoever_loads(
+def test_equal_requests_give_equal_bits_whatever_else_is_requested_and_whoever_loads(
     tiny: Synthesizer, exported: Path
 ) -> None:
     first, second = (Synthesizer(tiny.bundle, network=OnnxNetwork(exported, threads=1)) for _ in range(2))

@@ -34,7 +34,7 @@ def test_shape_rate_and_length(instrument: Synthesizer, tmp_path: Path) -> None:
     np.testing.assert_array_equal(waves, instrument.render(pitch=[59, 60]))
 
 
-def test_a_note_is_the_same_to_the_bit_however_many_are_asked_for(instrument: Synthesizer) -> None:
+def test_a_note_is_the_same_to_the_bit_whatever_the_batch(instrument: Synthesizer) -> None:
     pitches = [59, 60, 61, 60.5, 59.25, 60, 61]
     together = instrument.render(pitch=pitches, attributes={"Drum": 0.7}, seed=list(range(7)))
     for index, pitch in enumerate(pitches):
@@ -140,7 +140,7 @@ def test_no_notes_are_no_sound_and_the_speed_is_a_positive_number(instrument: Sy
     assert 0 < instrument.real_time_factor(repeats=2) < 100
 
 
-def test_a_note_begins_and_ends_at_zero_and_is_else_what_the_codec_decodes() -> None:
+def test_a_note_starts_and_ends_at_zero_and_is_else_what_the_codec_decodes() -> None:
     instrument = Synthesizer(tiny_bundle())
     condition = instrument.attributes.condition([0], np.full((1, len(instrument.attributes.names)), 0.3, np.float32))
     latent = instrument.latents(0, 1)

@@ -61,7 +61,7 @@ def test_one_note_is_rendered_at_a_time_after_a_warm_up_and_the_instrument_stays
 
 
 def test_the_whole_is_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that ticks once a look and one note that takes long, the slow note is not what is told."""
+    """With a clock that ticks once a look and one note that takes long, the slow note is not what is reported."""
     synthesizer, ticks = Synthesizer(tiny_bundle()), iter(range(10_000))
     waits = {timing.WARM_UP + 1: 1000.0}
     late = 0.0

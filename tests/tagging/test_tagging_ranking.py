@@ -102,7 +102,7 @@ def test_choice_is_stored_and_read(tmp_path, tags):
     assert read_attributes(tmp_path, "fake") == ("Gong", "Music")
 
 
-def test_bad_choices_are_told(tmp_path, tags):
+def test_bad_choices_are_reported(tmp_path, tags):
     with pytest.raises(UserError, match="Did you mean 'Trumpet'"):
         choose(tmp_path, tags, np.arange(10), names=["Trumpett"])
     with pytest.raises(UserError, match="twice"):

@@ -108,7 +108,7 @@ def test_killed_run_goes_on_at_its_shard(corpus, tmp_path):
     )
 
 
-def test_shard_cut_short_is_heard_again(corpus):
+def test_a_shard_cut_short_is_tagged_again(corpus):
     tags = tag_corpus(corpus, FakeTagger())
     shard = tags.path / "00001.npy"
     shard.write_bytes(shard.read_bytes()[:-10])

@@ -191,7 +191,7 @@ def test_front_end_matrices(name):
 
 
 def test_short_and_long_sounds(waves):
-    """Whatever the length, each sound gets one answer; a short one is heard with silence behind it."""
+    """Whatever the length, each sound gets one row of logits; a short one is padded with silence."""
     network = Cnn14(FRONT_ENDS["cnn14-16k"], width=2)
     tagger = Cnn14Tagger(network, "cnn14-16k", "0" * 64)
     short = waves[:, :500]
@@ -249,7 +249,7 @@ def test_arrays_beside_the_weights_are_read(tmp_path, module):
 
 
 @pytest.mark.parametrize("device", ["foo", "xpu:7"])
-def test_a_device_that_is_not_there_is_told(device):
+def test_a_device_that_is_not_there_is_reported(device):
     with pytest.raises(UserError, match=f"'{device}' cannot be used here"):
         teachers.load("embedded", device=device)
 

@@ -1,4 +1,4 @@
-"""The embedded teacher: ships, is small, comes of YAMNet by reduced-rank regression, and hears like it."""
+"""The embedded teacher: ships, is small, comes of YAMNet by reduced-rank regression, and predicts like it."""
 
 from importlib.resources import files
 
@@ -115,7 +115,7 @@ def test_other_files_are_refused(tmp_path):
         EmbeddedTagger.load(tmp_path / "bad.safetensors")
 
 
-def test_hears_like_yamnet(shared):
+def test_predicts_like_yamnet(shared):
     """On NSynth's real notes, which it was never trained on: the same sounds get the same attributes."""
     teacher, student = teachers.load("yamnet", weights=shared("teachers/yamnet.tflite")), teachers.load("embedded")
     paths = sorted(shared("sounds/nsynth-mini/audio").glob("*.wav"))

@@ -89,7 +89,7 @@ def test_network_against_plain_numpy():
 
 
 def test_front_end_is_the_official_one():
-    """log(mel + 0.01) of 96 frames, framed and windowed by hand; what YAMNet hears differs by the offset alone."""
+    """log(mel + 0.01) of 96 frames, framed and windowed by hand; YAMNet's differs by the offset alone."""
     wave = 0.1 * torch.randn(1, 16_000, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
     frames = np.stack([wave[0, 160 * t : 160 * t + 400].numpy() * window for t in range(96)])

@@ -79,7 +79,7 @@ def test_absent_weights_end_in_a_remedy(name):
         teachers.load(name)
 
 
-def test_unknown_names_are_told():
+def test_unknown_names_are_reported():
     with pytest.raises(UserError, match="yamnet, cnn14"):
         teachers.load("vggish")
     with pytest.raises(UserError, match="yamnet, cnn14"):

@@ -148,7 +148,7 @@ def test_number_of_patches(samples, count):
 
 
 def test_patches_of_a_long_sound_are_its_windows(tagger):
-    """What is heard in a long sound is the mean of what is heard in its windows."""
+    """The logits of a long sound are the mean of its windows'."""
     wave = torch.randn(1, logmel.PATCH + 2 * logmel.PATCH_HOP, generator=torch.Generator().manual_seed(0)) * 0.1
     windows = wave.unfold(1, logmel.PATCH, logmel.PATCH_HOP)[0]
     torch.testing.assert_close(tagger.logits(wave)[0], tagger.logits(windows).mean(0), atol=2e-4, rtol=1e-4)
@@ -170,7 +170,7 @@ def test_logits_are_linear_in_the_embedding(tagger, notes):
     assert len(tagger.labels) == 521
 
 
-def test_hears_a_trumpet(shared, tagger):
+def test_recognises_a_trumpet(shared, tagger):
     """The sense of it all: a real trumpet note is a trumpet."""
     wave, _ = soundfile.read(shared("sounds/nsynth-mini/audio/brass_acoustic_006-060-100.wav"), dtype="float32")
     scores = tagger.logits(torch.from_numpy(wave[None, :16_000])).sigmoid()[0]
