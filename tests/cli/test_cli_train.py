@@ -105,10 +105,10 @@ def test_interruption_ends_with_130_and_says_how_to_go_on(recipe, corpus, tmp_pa
 
     original = gan.GanTask.step
 
-    def step(self, moment):
-        if moment.step == 3:
+    def step(self, state):
+        if state.step == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(self, moment)
+        return original(self, state)
 
     with monkeypatch.context() as patched:
         patched.setattr(gan.GanTask, "step", step)

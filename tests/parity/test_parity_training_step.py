@@ -78,15 +78,15 @@ def gradients_of(networks: GanNetworks, batch: Batch, monkeypatch) -> tuple[dict
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float64, 1e-11), (torch.float32, 4e-4)])
 def test_losses_and_gradients_are_those_of_the_plain_step(monkeypatch, count, reduction, dtype, bound):
     networks, plain, batch = both(count, dtype, **{"penalty.reduction": reduction})
-    told, settled = gradients_of(networks, batch, monkeypatch)
+    reported, settled = gradients_of(networks, batch, monkeypatch)
     losses = plain.discriminator_step(batch)
     expected = {"discriminator": plain.discriminator.gradients()}
     losses |= plain.generator_step(batch)
     expected["generator"] = plain.generator.gradients()
 
-    assert told.keys() == losses.keys()
+    assert reported.keys() == losses.keys()
     for name, loss in losses.items():
-        torch.testing.assert_close(told[name], loss, rtol=bound, atol=bound, check_dtype=False)
+        torch.testing.assert_close(reported[name], loss, rtol=bound, atol=bound, check_dtype=False)
     for network, gradients in expected.items():
         assert settled[network].keys() == gradients.keys(), "and what one leaves alone, the other does"
         for name, gradient in gradients.items():

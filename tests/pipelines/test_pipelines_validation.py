@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tests.training.tiny import NAMES, RATE, SAMPLES, Ear, tiny_recipe, warm_recipe
+from tests.training.tiny import NAMES, RATE, SAMPLES, FakeTagger, tiny_recipe, warm_recipe
 from typer.testing import CliRunner, Result
 
 from darktimbre import teachers
@@ -51,7 +51,7 @@ def make_corpus(path: Path, splits: tuple[str, ...]) -> Path:
                 split=splits[number % len(splits)],
             )  # fmt: skip
             writer.add(note, wave)
-    tag_corpus(Corpus.open(path), Ear())
+    tag_corpus(Corpus.open(path), FakeTagger())
     return path
 
 
@@ -62,7 +62,7 @@ def corpus(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _cheap_teacher(monkeypatch, tmp_path):
-    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: FakeTagger())
     monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path / "home"))
 
 
@@ -95,7 +95,7 @@ def watched(request, corpus, tmp_path_factory):
     """A whole run with evaluations: (kind, folder, what was said)."""
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear())
+        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: FakeTagger())
         result = train(recipe_file(folder, warm=request.param == "warm"), corpus, folder / "run", *WATCHED)
     assert result.exit_code == 0, result.output
     return request.param == "warm", folder / "run", words(result)
@@ -285,7 +285,7 @@ def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkey
     unheld = make_corpus(tmp_path / "unheld", ("train",))
     assert "has no note in its valid split" in refused("--evaluate-every", 8, on=unheld)
 
-    class Other(Ear):
+    class Other(FakeTagger):
         digest = "f" * 64
 
     monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Other())
@@ -326,11 +326,11 @@ def test_correlation_is_that_of_soft_labels_at_the_instruments_temperature(watch
     """Against a plain computation from the instrument's own sounds."""
     _, run, _ = watched
     instrument = Synthesizer.from_pretrained(run / "bundle")
-    measured = validation.Validation.of_valid_notes(Corpus.open(corpus), instrument.attributes, Ear())
+    measured = validation.Validation.of_valid_notes(Corpus.open(corpus), instrument.attributes, FakeTagger())
     found = measured.trained(instrument).metrics()
     rows = measured.target.rows
     waves = instrument.waves(measured.target.condition, instrument.latents(0, len(rows)))
-    predicted = Ear().logits(torch.from_numpy(waves)).half().float()
+    predicted = FakeTagger().logits(torch.from_numpy(waves)).half().float()
     target = torch.from_numpy(Tags.open(corpus, "yamnet").logits(rows))
     at = instrument.attributes.temperature
     pairs = [((target / at).sigmoid(), (predicted / at).sigmoid()), (target, predicted)]

@@ -49,11 +49,11 @@ def train(*arguments) -> tuple[int, str]:
 
 @pytest.mark.parametrize("name", GANS)
 def test_recipe_runs_resumes_and_leaves_what_the_student_looks_at(name, corpus, classifier, tmp_path):
-    told = ["--smoke", "--corpus", corpus, "--classifier", classifier]
-    status, said = train(name, *told, "--run", tmp_path / "whole")
+    options = ["--smoke", "--corpus", corpus, "--classifier", classifier]
+    status, said = train(name, *options, "--run", tmp_path / "whole")
     assert status == 0, said
-    assert train(name, *told, "--run", tmp_path / "parts", "--minutes", "0")[0] == 0
-    status, said = train(name, *told, "--run", tmp_path / "parts", "--resume")
+    assert train(name, *options, "--run", tmp_path / "parts", "--minutes", "0")[0] == 0
+    status, said = train(name, *options, "--run", tmp_path / "parts", "--resume")
     assert status == 0, said
     states = [checkpoint.listing(tmp_path / run)[-1] / checkpoint.TENSORS for run in ("whole", "parts")]
     assert states[0].read_bytes() == states[1].read_bytes()

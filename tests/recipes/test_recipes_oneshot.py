@@ -1,4 +1,4 @@
-"""The recipes for one-shots, shrunk: folders → corpus → steps → resume → bundle → a kick where one is asked for."""
+"""The recipes for one-shots, shrunk: folders → corpus → steps → resume → bundle → a kick where that is asked for."""
 
 from pathlib import Path
 
@@ -71,15 +71,15 @@ def test_resumed_equals_uninterrupted(name, corpus, tmp_path):
     assert states[0].read_bytes() == states[1].read_bytes()
 
 
-def test_classes_are_sliders_and_the_classifier_judges_them(corpus, tmp_path):
-    player = Synthesizer.from_pretrained(trained("oneshot-classes", corpus, tmp_path / "player"))
-    assert player.attributes.names == NAMES
-    kick, anything = player.render(attributes={"drums": 1, "drums/kick": 1}, seed=3), player.render(seed=3)
+def test_classes_are_sliders_and_the_classifier_scores_them(corpus, tmp_path):
+    instrument = Synthesizer.from_pretrained(trained("oneshot-classes", corpus, tmp_path / "instrument"))
+    assert instrument.attributes.names == NAMES
+    kick, anything = instrument.render(attributes={"drums": 1, "drums/kick": 1}, seed=3), instrument.render(seed=3)
     assert np.isfinite(kick).all()
     assert not np.array_equal(kick, anything)
-    ear = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "ear"))
-    assert ear.families == ("drums/kick", "drums/snare", "synths")
-    found, sounds = measure_classes(player, ear, Corpus.open(corpus), notes=3)
+    classifier = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "classifier"))
+    assert classifier.families == ("drums/kick", "drums/snare", "synths")
+    found, sounds = measure_classes(instrument, classifier, Corpus.open(corpus), notes=3)
     assert [row.name for row in found.rows] == list(NAMES) == list(sounds)
     assert [row.held_out for row in found.rows] == [2, 1, 1, 1]
     for row in found.rows:
@@ -95,9 +95,9 @@ def test_classes_are_sliders_and_the_classifier_judges_them(corpus, tmp_path):
 
 
 def test_without_classes_there_is_one_row(corpus, tmp_path):
-    player = Synthesizer.from_pretrained(trained("oneshot-gan", corpus, tmp_path / "player"))
-    ear = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "ear"))
-    found, _ = measure_classes(player, ear, Corpus.open(corpus), notes=4)
+    instrument = Synthesizer.from_pretrained(trained("oneshot-gan", corpus, tmp_path / "instrument"))
+    classifier = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "classifier"))
+    found, _ = measure_classes(instrument, classifier, Corpus.open(corpus), notes=4)
     (row,) = found.rows
     assert (row.name, row.generated, row.held_out, found.leaves["generated"]) == (ANYTHING, None, 0, None)
-    assert row.most[0] in ear.families
+    assert row.most[0] in classifier.families

@@ -28,7 +28,7 @@ from darktimbre.training.trainer import Options, train
 RATE, NOTES = 16_000, 12
 
 
-class Ear:
+class FakeTagger:
     """All of YAMNet's labels, answered at random but repeatably, by loudness."""
 
     digest, sample_rate = "e" * 64, RATE
@@ -78,7 +78,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory):
                     writer.add(note, wave.astype(np.float32))
             opened = Corpus.open(path)
             for teacher in ("yamnet", "cnn14"):
-                tag_corpus(opened, Ear(teacher))
+                tag_corpus(opened, FakeTagger(teacher))
                 choose(path, Tags.open(path, teacher), opened.rows("train"), top=128)
             made[seconds] = path
         return made[seconds]
@@ -108,7 +108,7 @@ def shrunk(name: str) -> Recipe:
 
 
 def notes_alone(name: str) -> bool:
-    """Pictures and one-shots have recipe tests of their own, for they learn from other corpora."""
+    """Pictures and one-shots have recipe tests of their own, with other corpora."""
     return task_of(load_recipe(name)).corpus_of == "sounds" and not name.startswith("oneshot-")
 
 
@@ -133,10 +133,10 @@ def test_recipe_runs_resumes_and_ends_in_something_that_works(name, corpora, tmp
         return
     if recipe.task == "inception":
         classifier = Classifier.from_pretrained(whole.bundle)
-        heard = classifier.predict(torch.from_numpy(Corpus.open(corpus).waves([0, 1])))
-        assert heard.pitch.shape == (2, len(classifier.pitches))
-        assert heard.embedding.shape == (2, classifier.dimension)
-        assert all(torch.isfinite(answer).all() for answer in heard)
+        predicted = classifier.predict(torch.from_numpy(Corpus.open(corpus).waves([0, 1])))
+        assert predicted.pitch.shape == (2, len(classifier.pitches))
+        assert predicted.embedding.shape == (2, classifier.dimension)
+        assert all(torch.isfinite(answer).all() for answer in predicted)
         assert classifier.config["metrics"]["train"]["notes"] == len(Corpus.open(corpus).rows("train"))
         return
     instrument = Synthesizer.from_pretrained(whole.bundle)
@@ -148,5 +148,5 @@ def test_recipe_runs_resumes_and_ends_in_something_that_works(name, corpora, tmp
     assert np.isfinite(sound).all()
 
 
-def test_tagger_hears_at_the_rate_it_was_made_for():
+def test_tagger_runs_at_the_rate_it_was_made_for():
     assert logmel.RATE == RATE

@@ -56,4 +56,4 @@ WGAN: dict[str, Any] = {
     },
     "objectives": {"adversarial": "wasserstein", "drift": 0.0, "critic_steps": 5},
 }
-"""Sections of a recipe with a gradient penalty and five turns of the critic for one of the generator."""
+"""Sections of a recipe with a gradient penalty and five D steps for one G step."""

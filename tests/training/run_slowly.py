@@ -11,10 +11,10 @@ from darktimbre.training.trainer import Options, train
 if __name__ == "__main__":
     original = gan.GanTask.step
 
-    def step(self, moment):  # type: ignore[no-untyped-def]
+    def step(self, state):  # type: ignore[no-untyped-def]
         """The step, and a pause."""
         time.sleep(0.4)
-        return original(self, moment)
+        return original(self, state)
 
     gan.GanTask.step = step  # type: ignore[method-assign]
     train(load_recipe(sys.argv[1]), Options(corpus=Path(sys.argv[2]), run=Path(sys.argv[3]), accelerator="cpu"))

@@ -17,20 +17,20 @@ from darktimbre.training.trainer import Callback, Options, Outcome, Trainer, tra
 
 @dataclass
 class Watcher(Callback):
-    """Notes down when it is asked to look, and disturbs whatever a careless callback could."""
+    """Records when it is called, and disturbs whatever a careless callback could."""
 
     every: int
-    begun: list[tuple[int, bool]] = field(default_factory=list)
-    looks: list[int] = field(default_factory=list)
+    starts: list[tuple[int, bool]] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
     levels: list[float] = field(default_factory=list)
 
     def start(self, view: Trainer) -> None:
-        self.begun.append((view.notes_seen, view.reaches(self.every)))
+        self.starts.append((view.notes_seen, view.reaches(self.every)))
 
     def step(self, view: Trainer) -> None:
         assert view.reaches(self.every)
         assert view.notes_seen == view.state.notes_seen + view.state.batch
-        self.looks.append(view.notes_seen)
+        self.steps.append(view.notes_seen)
         view.log({"watched": 1.0})
         torch.manual_seed(view.notes_seen)
         torch.rand(7)
@@ -66,12 +66,12 @@ def test_watched_run_equals_unwatched_one_and_its_looks_come_in_all_phases(finis
     watcher = Watcher(every=16)
     run(recipe, tiny_corpus, tmp_path / "run", watcher)
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
-    assert watcher.begun == [(0, True)]
-    assert watcher.looks == [16, 32, 48, 64, 72]
-    assert len(set(watcher.levels)) == len(watcher.levels)  # it heard the run move
+    assert watcher.starts == [(0, True)]
+    assert watcher.steps == [16, 32, 48, 64, 72]
+    assert len(set(watcher.levels)) == len(watcher.levels)  # the instrument changes as the run goes on
 
 
-def test_interrupted_run_shows_each_moment_once_though_it_was_shown_twice(finished, tiny_corpus, tmp_path, monkeypatch):
+def test_interrupted_run_shows_each_step_once_though_it_was_shown_twice(finished, tiny_corpus, tmp_path, monkeypatch):
     """A look comes before the checkpoint of its step: resumed there, it is due and was done."""
     recipe, whole = finished
     first = Watcher(every=16)
@@ -81,8 +81,8 @@ def test_interrupted_run_shows_each_moment_once_though_it_was_shown_twice(finish
     seen = checkpoint.load_latest(tmp_path / "run")[0].notes_seen
     second = Watcher(every=16)
     run(recipe, tiny_corpus, tmp_path / "run", second, resume=True)
-    assert second.begun == [(seen, False)]
-    assert first.looks + second.looks == [16, 32, 48, 64, 72]
+    assert second.starts == [(seen, False)]
+    assert first.steps + second.steps == [16, 32, 48, 64, 72]
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
 
 
@@ -95,23 +95,23 @@ def test_look_that_was_due_at_the_interruption_is_due_on_resuming(finished, tiny
     monkeypatch.undo()
     second = Watcher(every=16)
     run(recipe, tiny_corpus, tmp_path / "run", second, resume=True)
-    assert first.looks == []
-    assert second.begun == [(16, True)]
+    assert first.steps == []
+    assert second.starts == [(16, True)]
 
 
 def test_interruption_during_a_look_is_told_to_it_and_ends_the_run_at_that_note(finished, tiny_corpus, tmp_path):
     recipe, _ = finished
-    told: list[bool] = []
+    stopping: list[bool] = []
 
     class Interrupted(Watcher):
         def step(self, view: Trainer) -> None:
-            told.append(view.stopping())
+            stopping.append(view.stopping())
             os.kill(os.getpid(), signal.SIGINT)
-            told.append(view.stopping())
+            stopping.append(view.stopping())
 
     outcome = run(recipe, tiny_corpus, tmp_path / "run", Interrupted(every=16))
     assert (outcome.reason, outcome.notes_seen) == ("interrupted", 16)
-    assert told == [False, True]
+    assert stopping == [False, True]
 
 
 def test_interruption_before_the_first_step_ends_before_it(finished, tiny_corpus, tmp_path):
@@ -127,7 +127,7 @@ def test_interruption_before_the_first_step_ends_before_it(finished, tiny_corpus
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("deaf"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("error", [RuntimeError("failed"), OSError(28, "No space left on device")])
 def test_failing_look_ends_the_run_with_its_own_error_and_after_a_checkpoint(finished, tiny_corpus, tmp_path, error):
     """16 notes are before the first checkpoint that is due; what the callback reads is not the run's disk."""
     recipe, whole = finished
@@ -168,11 +168,11 @@ def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     made = 0
     original = gan.GanTask.step
 
-    def step(self, moment):
+    def step(self, state):
         nonlocal made
         made += 1
         if made == number:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(self, moment)
+        return original(self, state)
 
     monkeypatch.setattr(gan.GanTask, "step", step)

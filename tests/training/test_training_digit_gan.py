@@ -27,7 +27,7 @@ def corpus(tmp_path_factory):
     return make_pictures(tmp_path_factory.mktemp("pictures") / "bars").path
 
 
-def begun(recipe: Recipe, path) -> DigitGanTask:
+def task_of_run(recipe: Recipe, path) -> DigitGanTask:
     opened = Corpus.open(path, of="pictures")
     return DigitGanTask(DigitGanTask.make_plan(recipe, opened), opened, DistributedContext())
 
@@ -42,20 +42,20 @@ def trained(recipe: Recipe, corpus, run, **options) -> str:
 
 
 def test_generator_learns_in_every_kth_step_alone_and_each_step_has_rows_and_latents_of_its_own(corpus):
-    training = begun(digit_recipe(**WGAN), corpus)
-    schedule, seen, rows = Schedule(training.plan.recipe), 0, []
+    task = task_of_run(digit_recipe(**WGAN), corpus)
+    schedule, seen, rows = Schedule(task.plan.recipe), 0, []
     for step in range(12):
-        moment = schedule.at(seen)
-        batch = training.batch(moment)
+        state = schedule.at(seen)
+        batch = task.batch(state)
         rows.append(batch.real.sum(dim=(1, 2, 3)).tolist())
-        before = [parameter.clone() for parameter in training.networks.generator.parameters()]
-        critic = [parameter.clone() for parameter in training.networks.discriminator.parameters()]
-        losses = training.step(moment)
-        moved = any((a != b).any() for a, b in zip(before, training.networks.generator.parameters(), strict=True))
+        before = [parameter.clone() for parameter in task.networks.generator.parameters()]
+        critic = [parameter.clone() for parameter in task.networks.discriminator.parameters()]
+        losses = task.step(state)
+        moved = any((a != b).any() for a, b in zip(before, task.networks.generator.parameters(), strict=True))
         assert moved == (step in (4, 9))
         assert ("generator" in losses) == moved
-        assert any((a != b).any() for a, b in zip(critic, training.networks.discriminator.parameters(), strict=True))
-        seen += moment.batch
+        assert any((a != b).any() for a, b in zip(critic, task.networks.discriminator.parameters(), strict=True))
+        seen += state.batch
     flat = [value for row in rows[:9] for value in row]  # one pass over 36 training pictures
     assert len(set(flat)) == 36
 
@@ -93,9 +93,9 @@ def test_journal_tells_the_generators_loss_though_it_is_rare(corpus, tmp_path):
 
 def test_mode_seeking_is_of_the_two_fakes_of_a_step(corpus):
     objectives = {"adversarial": "logistic", "penalty": {"kind": "none"}, "drift": 0.0, "mode_seeking": 0.5}
-    training = begun(digit_recipe(objectives=objectives), corpus)
-    moment = Schedule(training.plan.recipe).at(0)
-    batch, generator = training.batch(moment), training.networks.generator
+    task = task_of_run(digit_recipe(objectives=objectives), corpus)
+    state = Schedule(task.plan.recipe).at(0)
+    batch, generator = task.batch(state), task.networks.generator
     with torch.no_grad():
         expected = mode_seeking_loss(
             first=generator(batch.g_latent, batch.condition),
@@ -103,17 +103,17 @@ def test_mode_seeking_is_of_the_two_fakes_of_a_step(corpus):
             first_latent=batch.g_latent,
             second_latent=batch.d_latent,
         )
-    torch.testing.assert_close(training.step(moment)["mode_seeking"].detach(), expected)
+    torch.testing.assert_close(task.step(state)["mode_seeking"].detach(), expected)
 
 
 def test_mode_seeking_makes_pictures_differ(corpus):
     def spread(weight: float) -> float:
         objectives = {"adversarial": "logistic", "penalty": {"kind": "none"}, "mode_seeking": weight}
-        training = begun(digit_recipe(objectives=objectives, schedule=[{"notes": 160, "batch": 8}]), corpus)
-        schedule = Schedule(training.plan.recipe)
+        task = task_of_run(digit_recipe(objectives=objectives, schedule=[{"notes": 160, "batch": 8}]), corpus)
+        schedule = Schedule(task.plan.recipe)
         for seen in range(0, 160, 8):
-            training.step(schedule.at(seen))
-        model = training.model(160, {})
+            task.step(schedule.at(seen))
+        model = task.model(160, {})
         pictures = model.pictures(model.latents(0, 12), [0] * 12)
         return float(pictures.std(axis=0).mean())
 
@@ -123,10 +123,10 @@ def test_mode_seeking_makes_pictures_differ(corpus):
 def test_mode_seeking_is_one_setting_of_every_gan_recipe(tiny_corpus):
     opened = Corpus.open(tiny_corpus)
     recipe = tiny_recipe(objectives={"mode_seeking": 0.1, "critic_steps": 2})
-    training = GanTask(GanTask.make_plan(recipe, opened), opened, DistributedContext())
+    task = GanTask(GanTask.make_plan(recipe, opened), opened, DistributedContext())
     schedule = Schedule(recipe)
-    assert "mode_seeking" not in training.step(schedule.at(0))
-    assert training.step(schedule.at(4))["mode_seeking"] > 0
+    assert "mode_seeking" not in task.step(schedule.at(0))
+    assert task.step(schedule.at(4))["mode_seeking"] > 0
 
 
 # ----------------------------------------------------------------------------
@@ -135,26 +135,26 @@ def test_mode_seeking_is_one_setting_of_every_gan_recipe(tiny_corpus):
 
 def test_with_batch_norm_real_and_fake_are_judged_apart_without_it_together(corpus):
     for normalisation, passes in (("batch", 2), ("layer", 1)):
-        training = begun(digit_recipe(dcgan={**WGAN["dcgan"], "normalisation": normalisation}), corpus)
+        task = task_of_run(digit_recipe(dcgan={**WGAN["dcgan"], "normalisation": normalisation}), corpus)
         sizes: list[int] = []
-        training.networks.discriminator.register_forward_pre_hook(
+        task.networks.discriminator.register_forward_pre_hook(
             lambda module, inputs, sizes=sizes: sizes.append(len(inputs[0]))
         )
-        training.step(Schedule(training.plan.recipe).at(0))
-        assert sizes == ([4, 4, 4] if passes == 2 else [8, 4])  # the last one is the generator's turn
+        task.step(Schedule(task.plan.recipe).at(0))
+        assert sizes == ([4, 4, 4] if passes == 2 else [8, 4])  # the last one is the G step
 
 
 def test_packed_penalty_is_the_slope_of_a_pack(corpus):
-    training = begun(digit_recipe(**{**WGAN, "dcgan": {**WGAN["dcgan"], "pac": 2}}), corpus)
-    moment = Schedule(training.plan.recipe).at(0)
-    batch, networks = training.batch(moment), training.networks
+    task = task_of_run(digit_recipe(**{**WGAN, "dcgan": {**WGAN["dcgan"], "pac": 2}}), corpus)
+    state = Schedule(task.plan.recipe).at(0)
+    batch, networks = task.batch(state), task.networks
     with torch.no_grad():
         fake = networks.generator(batch.d_latent, batch.condition)
     alphas = batch.mix[::2].repeat_interleave(2)[:, None, None, None]
     middle = torch.lerp(fake, batch.real, alphas).requires_grad_()
     (gradient,) = torch.autograd.grad(networks.discriminator(middle).score.sum(), middle)
     slopes = gradient.reshape(2, -1).norm(dim=1)
-    torch.testing.assert_close(training.step(moment)["penalty"].detach(), (slopes - 1).square().mean())
+    torch.testing.assert_close(task.step(state)["penalty"].detach(), (slopes - 1).square().mean())
 
 
 def test_generator_on_disk_draws_what_was_trained_whatever_the_batch(corpus, tmp_path):

@@ -72,7 +72,7 @@ def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
     assert one.tensors.keys() == two.tensors.keys()
     for name, tensor in one.tensors.items():
         if name.startswith("adam-"):
-            continue  # Adam's second moments span many orders; the weights that follow from them are compared
+            continue  # Adam's second states span many orders; the weights that follow from them are compared
         torch.testing.assert_close(
             two.tensors[name], tensor, rtol=1e-3, atol=2e-4, msg=lambda text, name=name: f"{name}: {text}"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.tiny import NAMES, SAMPLES, Ear, make_corpus, tiny_recipe, warm_recipe
+from tests.training.tiny import NAMES, SAMPLES, FakeTagger, make_corpus, tiny_recipe, warm_recipe
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
@@ -113,24 +113,24 @@ def test_dataset_keeps_rows_and_labels_aligned(tiny_corpus):
 # A bundle is trained on with another teacher's tags where that teacher knows its attributes; what changes is said
 
 
-class OtherEar(Ear):
+class OtherTagger(FakeTagger):
     """The same labels in another order, other weights."""
 
     name, digest, labels = "embedded", "f" * 64, ("Flute", "Bell", "Drum")
 
 
-class Deaf(Ear):
+class LackingTagger(FakeTagger):
     """Lacks a label."""
 
     name, digest, labels = "cnn14", "0" * 64, ("Bell", "Drum", "Gong")
 
 
 @pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, Path]:
-    """A corpus tagged by three teachers, and a bundle that learnt from the first."""
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, Path]:
+    """A corpus tagged by three teachers, and a bundle trained on labels by the first."""
     folder = tmp_path_factory.mktemp("other")
     corpus = make_corpus(folder / "corpus")
-    for tagger in (OtherEar(), Deaf()):
+    for tagger in (OtherTagger(), LackingTagger()):
         tag_corpus(corpus, tagger)
     outcome = train(
         warm_recipe(), Options(corpus=corpus.path, run=folder / "run", accelerator="cpu"), say=lambda _: None
@@ -145,15 +145,15 @@ def going_on(bundle: Path, teacher: str):
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": teacher, "attributes": 3})})
 
 
-def test_the_same_teacher_changes_nothing_and_nothing_is_said_of_it(begun) -> None:
-    corpus, bundle = begun
+def test_the_same_teacher_changes_nothing_and_nothing_is_said_of_it(tagged) -> None:
+    corpus, bundle = tagged
     plan = GanTask.make_plan(going_on(bundle, "yamnet"), corpus)
     assert plan.attributes == Bundle.from_pretrained(bundle).attributes
     assert not any("labels by" in sentence for sentence in plan.messages)
 
 
-def test_another_teacher_with_all_labels_is_followed_from_here_on(begun, tmp_path) -> None:
-    corpus, bundle = begun
+def test_another_teacher_with_all_labels_is_followed_from_here_on(tagged, tmp_path) -> None:
+    corpus, bundle = tagged
     recipe = going_on(bundle, "embedded")
     plan = GanTask.make_plan(recipe, corpus)
     before = Bundle.from_pretrained(bundle).attributes
@@ -168,7 +168,7 @@ def test_another_teacher_with_all_labels_is_followed_from_here_on(begun, tmp_pat
     assert any("follow embedded" in sentence for sentence in said)
 
 
-def test_a_teacher_that_lacks_a_label_is_refused(begun) -> None:
-    corpus, bundle = begun
+def test_a_teacher_that_lacks_a_label_is_refused(tagged) -> None:
+    corpus, bundle = tagged
     with pytest.raises(UserError, match=r"cnn14 has no label 'Flute'.*--from-scratch"):
         GanTask.make_plan(going_on(bundle, "cnn14"), corpus)

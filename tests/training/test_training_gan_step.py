@@ -1,4 +1,4 @@
-"""One step of the game equals the plain one: separate passes, separate backwards, nothing frozen."""
+"""One training step equals the plain one: separate passes, separate backwards, nothing frozen."""
 
 from copy import deepcopy
 
@@ -20,13 +20,13 @@ def training_of(recipe: Recipe, corpus_path) -> GanTask:
     return GanTask(GanTask.make_plan(recipe, corpus), corpus, DistributedContext())
 
 
-def plain_losses(recipe: Recipe, training: GanTask, moment) -> tuple[dict, dict]:
+def plain_losses(recipe: Recipe, training: GanTask, state) -> tuple[dict, dict]:
     """Gradients of both networks by the definitions, from one state, without any of the step's economies."""
     G, D = deepcopy(training.networks.generator), deepcopy(training.networks.discriminator)
-    batch, at = training.batch(moment), {"stage": moment.scale, "alpha": moment.alpha}
+    batch, at = training.batch(state), {"stage": state.scale, "alpha": state.alpha}
     goals, T = recipe.objectives, recipe.data.temperature
 
-    def asked(verdict):
+    def heads(verdict):
         pitch = F.cross_entropy(verdict.pitch_logits, batch.pitch_class)
         wanted, said = batch.soft_labels, torch.sigmoid(verdict.attribute_logits / T)
         attributes = -(wanted * said.log() + (1 - wanted) * (1 - said).log()).mean()
@@ -34,7 +34,7 @@ def plain_losses(recipe: Recipe, training: GanTask, moment) -> tuple[dict, dict]
 
     fake = G(batch.d_latent, batch.condition, **at).detach()
     on_real, on_fake = D(batch.real, **at), D(fake, **at)
-    critic = on_fake.score.mean() - on_real.score.mean() + goals.drift * (on_real.score**2).mean() + asked(on_real)
+    critic = on_fake.score.mean() - on_real.score.mean() + goals.drift * (on_real.score**2).mean() + heads(on_real)
     mixed = batch.mix.view(-1, 1, 1, 1) * batch.real + (1 - batch.mix.view(-1, 1, 1, 1)) * fake
     mixed.requires_grad_()
     (slope,) = torch.autograd.grad(D(mixed, **at).score.sum(), mixed, create_graph=True)
@@ -55,19 +55,19 @@ def test_discriminators_gradient_is_that_of_the_plain_step(tiny_corpus, monkeypa
         objectives={"penalty": {"reduction": reduction}},
     )
     training = training_of(recipe, tiny_corpus)
-    moment = Schedule(recipe).at(12)
-    assert 0 < moment.alpha < 1
-    losses, gradients = plain_losses(recipe, training, moment)
+    state = Schedule(recipe).at(12)
+    assert 0 < state.alpha < 1
+    losses, gradients = plain_losses(recipe, training, state)
     settled: dict[str, dict] = {}
 
-    def note(name, moment):
+    def note(name, state):
         network = training.networks.trained()[name]
         settled[name] = {key: parameter.grad for key, parameter in network.named_parameters()}
 
     monkeypatch.setattr(training.networks, "update", note)
-    told = training.step(moment)
+    reported = training.step(state)
     for name, value in losses.items():
-        torch.testing.assert_close(told[name].detach(), value.detach(), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(reported[name].detach(), value.detach(), rtol=1e-4, atol=1e-6)
     assert {n for n, g in gradients.items() if g is None} == {
         n for n, g in settled["discriminator"].items() if g is None
     }
@@ -76,12 +76,12 @@ def test_discriminators_gradient_is_that_of_the_plain_step(tiny_corpus, monkeypa
             torch.testing.assert_close(settled["discriminator"][name], gradient, rtol=2e-3, atol=1e-4)
 
 
-def test_generators_turn_leaves_the_discriminator_alone_and_the_other_way_round(tiny_corpus, monkeypatch):
+def test_the_g_step_leaves_the_discriminator_alone_and_the_other_way_round(tiny_corpus, monkeypatch):
     recipe = tiny_recipe()
     training = training_of(recipe, tiny_corpus)
     networks, order = training.networks, []
 
-    def update(name, moment):
+    def update(name, state):
         other = "generator" if name == "discriminator" else "discriminator"
         assert all(parameter.grad is None for parameter in networks.trained()[other].parameters())
         assert any(parameter.grad is not None for parameter in networks.trained()[name].parameters())

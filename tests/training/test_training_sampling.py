@@ -41,10 +41,10 @@ def test_a_fresh_stream_agrees_in_mid_epoch():
 
 def test_numbers_differ_by_purpose_moment_and_seed_and_are_right_in_distribution():
     drawn = {
-        (seed, purpose, moment): tuple(normal(seed, purpose, moment, (4,)).tolist())
+        (seed, purpose, state): tuple(normal(seed, purpose, state, (4,)).tolist())
         for seed in (0, 1)
         for purpose in PURPOSES
-        for moment in (0, 8, 16)
+        for state in (0, 8, 16)
     }
     assert len(set(drawn.values())) == len(drawn)
     many = normal(0, "posterior", 0, (20_000,))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from tests.training.digits import digit_recipe, make_pictures
-from tests.training.tiny import Ear
+from tests.training.tiny import FakeTagger
 from typer.testing import CliRunner
 
 from darktimbre.bundle.classifier import Classifier
@@ -36,7 +36,7 @@ NAMES = ("Bell", "Drum", "Flute")
 
 
 def make(path: Path, *, pitched: bool = True, families: tuple[str, ...] = tuple(FAMILIES), tags: bool = True) -> Corpus:
-    """Seven instruments a family, four to train on; each family has one note without pitch. Tagged by `Ear`."""
+    """Seven instruments a family, four to train on; each family has one note without pitch. Tagged by `FakeTagger`."""
     random, time = np.random.default_rng(3), np.arange(SAMPLES) / RATE
     with CorpusWriter(path, sample_rate=RATE, samples=SAMPLES, name="three", licence="CC0", split="given") as writer:
         for family in families:
@@ -58,7 +58,7 @@ def make(path: Path, *, pitched: bool = True, families: tuple[str, ...] = tuple(
                     writer.add(note, (0.2 * wave * np.exp(-5 * time)).astype(np.float32))
     corpus = Corpus.open(path)
     if tags:
-        tag_corpus(corpus, Ear())
+        tag_corpus(corpus, FakeTagger())
     return corpus
 
 
@@ -254,7 +254,7 @@ def test_notes_are_classified_and_the_accuracies_saved(corpus, tmp_path):
         assert metrics[split]["family"]["accuracy"] > 0.6
     assert sum(facts["notes"] for facts in metrics["families_held_out"].values()) == 27
     assert classifier.config["provenance"]["corpus"]["digest"] == corpus.digest
-    assert classifier.config["teacher"]["digest"] == Ear.digest
+    assert classifier.config["teacher"]["digest"] == FakeTagger.digest
     assert any("count for their family alone" in sentence for sentence in messages)
     rows = corpus.rows("valid")
     named = np.array(classifier.pitches)[

@@ -54,12 +54,12 @@ def stopping_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made = 0
     original = gan.GanTask.step
 
-    def step(self, moment):
+    def step(self, state):
         nonlocal made
         made += 1
         if made == steps:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(self, moment)
+        return original(self, state)
 
     monkeypatch.setattr(gan.GanTask, "step", step)
 
@@ -149,10 +149,10 @@ def test_bundle_plays_and_holds_the_averaged_generator(finished):
 
 def test_new_run_begins_from_a_bundle(finished, tiny_corpus, tmp_path):
     recipe, folder = finished
-    begun = recipe.model_copy(
+    initialised = recipe.model_copy(
         update={"init": str(folder / "bundle"), "optimiser": recipe.optimiser.model_copy(update={"lr": 1e-12})}
     )
-    run(begun, tiny_corpus, tmp_path / "next")
+    run(initialised, tiny_corpus, tmp_path / "next")
     snapshot, _ = checkpoint.load_latest(tmp_path / "next")
     assert snapshot is not None
     assert not any(line["phase"] == "warm" for line in read_journal(tmp_path / "next" / "journal.jsonl"))
@@ -160,7 +160,7 @@ def test_new_run_begins_from_a_bundle(finished, tiny_corpus, tmp_path):
         torch.testing.assert_close(snapshot.tensors[f"generator/{name}"], tensor, rtol=0, atol=1e-5)
     with pytest.raises(UserError, match=r"pitch classes.*--from-scratch"):
         run(
-            begun.model_copy(update={"data": recipe.data.model_copy(update={"pitches": (69, 70)})}),
+            initialised.model_copy(update={"data": recipe.data.model_copy(update={"pitches": (69, 70)})}),
             tiny_corpus,
             tmp_path / "no",
         )
@@ -206,9 +206,9 @@ def test_full_disk_is_a_clear_error_and_leaves_the_last_good_checkpoint(tiny_cor
 def test_divergence_names_step_losses_and_last_good_checkpoint(tiny_corpus, tmp_path, monkeypatch):
     original = gan.GanTask.step
 
-    def step(self, moment):
-        losses = original(self, moment)
-        return losses | ({"critic": losses["critic"] * float("nan")} if moment.step == 8 else {})
+    def step(self, state):
+        losses = original(self, state)
+        return losses | ({"critic": losses["critic"] * float("nan")} if state.step == 8 else {})
 
     monkeypatch.setattr(gan.GanTask, "step", step)
     with pytest.raises(Diverged, match=r"step 9 \(36 notes.*critic nan.*last good checkpoint is .*000000000020"):
@@ -274,7 +274,7 @@ def test_folder_of_something_else_is_left_alone(tiny_corpus, tmp_path):
 def test_full_disk_while_the_journal_is_written(tiny_corpus, tmp_path, monkeypatch):
     from darktimbre.training.journal import Journal
 
-    def full(self, moment, losses):
+    def full(self, state, losses):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Journal, "write", full)
@@ -300,7 +300,7 @@ def test_full_disk_anywhere_else_is_the_same_sentence(where, tiny_corpus, tmp_pa
 
 
 def test_new_tags_in_mid_run_are_refused(tmp_path):
-    from tests.training.tiny import Ear, make_corpus
+    from tests.training.tiny import FakeTagger, make_corpus
 
     from darktimbre.corpus.corpus import Corpus
     from darktimbre.tagging.tag import tag_corpus
@@ -308,7 +308,7 @@ def test_new_tags_in_mid_run_are_refused(tmp_path):
     corpus = make_corpus(tmp_path / "corpus", notes=8)
     options = Options(corpus=corpus.path, run=tmp_path / "run", minutes=0.0, accelerator="cpu")
     train(tiny_recipe(), options, say=lambda sentence: None)
-    other = Ear()
+    other = FakeTagger()
     other.digest = "f" * 64
     tag_corpus(Corpus.open(corpus.path), other, force=True)
     with pytest.raises(UserError, match="made anew"):

@@ -18,7 +18,7 @@ PITCHES = (69, 71)
 NAMES = ("Bell", "Drum", "Flute")
 
 
-class Ear:
+class FakeTagger:
     """A teacher whose logits are three plain features of a sound."""
 
     name, digest, sample_rate, labels = "yamnet", "e" * 64, RATE, NAMES
@@ -53,7 +53,7 @@ def make_corpus(path: Path, notes: int = NOTES, rate: int = RATE, samples: int =
             )
             writer.add(note, wave)
     corpus = Corpus.open(path)
-    tag_corpus(corpus, Ear())
+    tag_corpus(corpus, FakeTagger())
     return corpus
 
 
@@ -89,7 +89,7 @@ def tiny_recipe(**changes: Any) -> Recipe:
 
 
 def warm_recipe(**changes: Any) -> Recipe:
-    """One size, a warm start, an anchored game: the shape of `darkgan-small`."""
+    """One size, a warm start, anchored adversarial training: the shape of `darkgan-small`."""
     small: dict[str, Any] = {
         "network": {
             "latent": 4,
