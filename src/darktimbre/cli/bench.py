@@ -91,13 +91,9 @@ def rtf(
         "● is what --runtime auto plays by or, where it has not chosen yet, would by these figures. RTF: of the median."
     )
     if json_ is not None:
-        figures: dict[str, Any] = {
-            "bundle": instrument.bundle.digest,
-            "inversion": instrument.codec.config.inversion,
-            "seconds": instrument.seconds,
-            "rounds": rounds,
-            "cells": [asdict(one) for one in cells],
-        }
+        inverse = instrument.codec.config.inversion
+        figures = {"bundle": instrument.bundle.digest, "inversion": inverse, "seconds": instrument.seconds}
+        figures |= {"rounds": rounds, "cells": [asdict(one) for one in cells]}
         with atomic.atomic_file(json_) as temporary:
             temporary.write_text(json.dumps(figures, indent=1))
         say(f"Figures: {json_}")
@@ -109,9 +105,7 @@ def _runtimes(text: str | None) -> list[str]:
             return ["torch", "onnx"]
         warn(f"onnxruntime is not installed: torch alone is measured; {onnx_runtime.REMEDY}.")
         return ["torch"]
-    wanted = {part.strip() for part in text.split(",")}
-    if wanted == {"auto"}:
-        return ["torch", "onnx"]
+    wanted = {"torch", "onnx"} if text.strip() == "auto" else {part.strip() for part in text.split(",")}
     if wanted - {"torch", "onnx"}:
         raise UserError(f"--runtime takes torch, onnx or both with a comma, not {text!r}.")
     return [one for one in ("torch", "onnx") if one in wanted]
