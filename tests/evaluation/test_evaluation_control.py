@@ -20,8 +20,8 @@ from darktimbre.evaluation.control import (
 )
 from darktimbre.evaluation.results import AttributeScore, Control, Estimate
 from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.synthesizer.controls import latents
-from darktimbre.tagging.temperature import soft_labels
 
 NAMES = ("Bell", "Horn", "Drum", "Flute")
 PITCHES = (60, 61)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import distributions
 
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.objectives.auxiliary import pitch_cross_entropy
 from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.objectives.kl import gaussian_kl
 from darktimbre.objectives.reconstruction import frequency_error, magnitude_error, weighted_magnitude_error
-from darktimbre.tagging.temperature import soft_labels
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.tagging.ranking import choose, rank, read_attributes, skipped, split_names
 from darktimbre.tagging.store import FORMAT, Tags, folder
-from darktimbre.tagging.temperature import soft_labels
 from darktimbre.teachers.vocabulary import average_precision, yamnet_labels
 
 

@@ -10,8 +10,8 @@ from darktimbre import teachers
 from darktimbre.cli import console
 from darktimbre.cli.options import Device, Weights
 from darktimbre.corpus import corpus as corpora
+from darktimbre.notes import temperature
 from darktimbre.tagging import tag as tagging
-from darktimbre.tagging import temperature
 
 
 def tag(

@@ -10,8 +10,8 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import CLASSES, Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.tagging.store import Tags
-from darktimbre.tagging.temperature import soft_labels
 
 NOTES = 384
 """How many notes a quick report uses: the standard error of a share of 0.9 is then 0.015."""

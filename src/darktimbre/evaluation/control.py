@@ -16,8 +16,8 @@ from darktimbre.evaluation.results import AttributeScore, Control, Curve, Estima
 from darktimbre.measures.correlation import bootstrap_correlation
 from darktimbre.measures.interval import group_index, percentiles
 from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.synthesizer.synthesizer import Synthesizer
-from darktimbre.tagging.temperature import soft_labels
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]

@@ -24,8 +24,8 @@ from darktimbre.extractors.sources import Source, generated_source, real_source,
 from darktimbre.measures.correlation import pearson
 from darktimbre.notes.attributes import Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.synthesizer.synthesizer import Synthesizer
-from darktimbre.tagging.temperature import soft_labels
 from darktimbre.teachers.tagger import Tagger
 
 SPLIT = "valid"

@@ -12,6 +12,7 @@ from darktimbre.audio.shape import fit_length, resample, to_mono
 from darktimbre.notes.attributes import Attributes, LabelSource
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import hz_to_midi
+from darktimbre.notes.temperature import soft_labels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,9 +63,9 @@ def sound_levels(wave: NDArray[np.float32], rate: int, tagger: Tagger, attribute
             f"The teacher {tagger.name} has no label {lacking[0]!r}; this instrument was trained on labels by "
             f"{attributes.teacher}."
         )
-    logits = tagger.logits(torch.from_numpy(resample(wave, rate, tagger.sample_rate)[None])).float().cpu()[0]
+    logits = tagger.logits(torch.from_numpy(resample(wave, rate, tagger.sample_rate)[None])).float().cpu().numpy()[0]
     columns = [tagger.labels.index(name) for name in attributes.names]
-    return dict(zip(attributes.names, (logits[columns] / attributes.temperature).sigmoid().tolist(), strict=True))
+    return dict(zip(attributes.names, soft_labels(logits[columns], attributes.temperature).tolist(), strict=True))
 
 
 def sound_pitch(wave: NDArray[np.float32], rate: int) -> float | None:

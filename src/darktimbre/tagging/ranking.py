@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.tagging.store import Tags, folder, read_meta
-from darktimbre.tagging.temperature import soft_labels
 from darktimbre.teachers.vocabulary import average_precision
 
 TOP = 128  # attributes in the paper

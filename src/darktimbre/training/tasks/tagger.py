@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.measures.correlation import mean_pearson
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.tagging.store import Tags
-from darktimbre.tagging.temperature import soft_labels
 from darktimbre.teachers import logmel
 from darktimbre.teachers.compress import compress
 from darktimbre.teachers.embedded import EmbeddedNetwork

@@ -1,12 +1,14 @@
 """Teacher logits → soft labels at a temperature; tags are stored as logits so that T is chosen when training starts."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-Logits = TypeVar("Logits", Tensor, NDArray[np.float32])
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Logits = TypeVar("Logits", "Tensor", NDArray[np.float32])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -27,7 +29,7 @@ def soft_labels(logits: Logits, temperature: float = 1.0) -> Logits:
     """
     if not temperature > 0:
         raise ValueError(f"A temperature must be positive, not {temperature}.")
-    if isinstance(logits, Tensor):
+    if not isinstance(logits, np.ndarray):
         return (logits / temperature).sigmoid()
     scaled = np.asarray(logits, dtype=np.float32) / np.float32(temperature)
     decay = np.exp(-np.abs(scaled))  # never overflows, and keeps the digits of tiny probabilities
