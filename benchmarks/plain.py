@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darktimbre.models.layers import EqualisedConv, EqualisedLinear, VectorToGrid
-from darktimbre.models.progressive import Discriminator, Generator, Verdict
+from darktimbre.models.progressive import Discriminator, DiscriminatorOutput, Generator
 from darktimbre.representation.codec import SPAN, Codec
 from darktimbre.training.recipe.schema import Recipe
 from darktimbre.training.tasks.gan_networks import GROUP, Batch
@@ -157,7 +157,7 @@ class PlainGenerator(PlainNetwork):
 
 
 class PlainDiscriminator(PlainNetwork):
-    """picture → `Verdict`."""
+    """picture → `DiscriminatorOutput`."""
 
     def __init__(self, discriminator: Discriminator) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class PlainDiscriminator(PlainNetwork):
         self.dense, self.score = PlainLinear(discriminator.dense), PlainLinear(discriminator.score)
         self.pitch, self.attributes = PlainLinear(discriminator.pitch), PlainLinear(discriminator.attributes)
 
-    def forward(self, picture: Tensor) -> Verdict:
+    def forward(self, picture: Tensor) -> DiscriminatorOutput:
         """`(batch, channel, frequency, frame)` → scores `(batch,)` and logits."""
         features = self.activation(self.from_picture[str(self.config.last)](picture))
         for number in range(self.config.last, 0, -1):
@@ -188,7 +188,7 @@ class PlainDiscriminator(PlainNetwork):
             features = with_deviation(features)
         features = self.activation(self.base(features))
         hidden = self.activation(self.dense(features.flatten(1)))
-        return Verdict(self.score(hidden)[:, 0], self.pitch(hidden), self.attributes(hidden), None)
+        return DiscriminatorOutput(self.score(hidden)[:, 0], self.pitch(hidden), self.attributes(hidden), None)
 
 
 # ----------------------------------------------------------------------------
@@ -242,7 +242,7 @@ class PlainGan:
         losses["generator"].backward()
         return losses
 
-    def _head_losses(self, verdict: Verdict, batch: Batch, of: str) -> dict[str, Tensor]:
+    def _head_losses(self, verdict: DiscriminatorOutput, batch: Batch, of: str) -> dict[str, Tensor]:
         """Pitch and attributes, with a backward pass of their own."""
         goals, temperature = self.recipe.objectives, self.recipe.data.temperature
         assert verdict.pitch_logits is not None

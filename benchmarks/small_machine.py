@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.one_shots import measure_classes
 from darktimbre.export.player import PROGRAM, PlayerReport, export_player
@@ -68,7 +68,7 @@ def main() -> None:
                 taken[one].append(measured(report.path, arguments.core))
         rows = [row(report, taken[one]) for one, report in reports.items()]
         if arguments.corpus and arguments.classifier:
-            corpus, classifier = Corpus.open(arguments.corpus), Classifier.from_pretrained(arguments.classifier)
+            corpus, classifier = Corpus.open(arguments.corpus), NoteClassifier.from_pretrained(arguments.classifier)
             for told, report in zip(rows, reports.values(), strict=True):
                 network = OnnxNetwork(report.network.path)
                 found, _ = measure_classes(Synthesizer(instrument.bundle, network=network), classifier, corpus)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.bundle.tiny import tiny_bundle
 
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.models.inception import InceptionConfig
 from darktimbre.notes.errors import UserError
 
@@ -29,8 +29,8 @@ METRICS = {
 }
 
 
-def tiny_classifier(seed: int = 0) -> Classifier:
-    return Classifier.untrained(
+def tiny_classifier(seed: int = 0) -> NoteClassifier:
+    return NoteClassifier.untrained(
         NETWORK, samples=2000, pitches=(60, 61, 62), families=("brass", "reed"), attributes=("Bell",), seed=seed
     )
 
@@ -41,7 +41,7 @@ def saved(tmp_path) -> Path:
 
 
 def test_read_is_what_was_written(saved):
-    before, after = tiny_classifier(), Classifier.from_pretrained(saved)
+    before, after = tiny_classifier(), NoteClassifier.from_pretrained(saved)
     waves = 0.1 * torch.randn(4, 2000, generator=torch.Generator().manual_seed(1))
     for wanted, heard in zip(before.predict(waves), after.predict(waves), strict=True):
         assert torch.equal(wanted, heard)
@@ -54,16 +54,16 @@ def test_read_is_what_was_written(saved):
 def test_digest_is_of_what_decides_the_answers():
     assert tiny_classifier(0).digest == tiny_classifier(0).digest != tiny_classifier(1).digest
     other = NETWORK.model_copy(update={"floor": 60.0})
-    plain = Classifier.untrained(NETWORK, samples=2000, pitches=(60, 61))
-    assert plain.digest != Classifier.untrained(other, samples=2000, pitches=(60, 61)).digest
-    noted = Classifier({**plain.config, "metrics": METRICS}, plain.weights)
+    plain = NoteClassifier.untrained(NETWORK, samples=2000, pitches=(60, 61))
+    assert plain.digest != NoteClassifier.untrained(other, samples=2000, pitches=(60, 61)).digest
+    noted = NoteClassifier({**plain.config, "metrics": METRICS}, plain.weights)
     assert noted.digest == plain.digest
 
 
 def test_prediction_draws_no_random_numbers_and_takes_no_gradient(saved):
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    classifier = Classifier.from_pretrained(saved)
+    classifier = NoteClassifier.from_pretrained(saved)
     first = classifier.predict(torch.ones(2, 2000)).embedding
     assert torch.equal(classifier.predict(torch.ones(2, 2000)).embedding, first)
     assert torch.equal(torch.get_rng_state(), before)
@@ -77,7 +77,7 @@ def test_card_tells_every_split_and_what_was_confused(tmp_path):
         "provenance": {"corpus": {"name": "Bank", "notes": 1234, "digest": "c0ffee", "licence": "MIT"}},
         "teacher": {"name": "yamnet", "digest": "d1", "temperature": 1.5},
     }
-    folder = Classifier({**made.config, **facts}, made.weights).save_pretrained(tmp_path / "told")
+    folder = NoteClassifier({**made.config, **facts}, made.weights).save_pretrained(tmp_path / "told")
     card = (folder / "README.md").read_text()
     for part in (
         "3 pitches (C4 to D4); 2 instrument families (brass, reed); 1 attributes as predicted by yamnet",
@@ -93,7 +93,7 @@ def test_card_tells_every_split_and_what_was_confused(tmp_path):
         "| reed | none | – | – |",
     ):
         assert part in card, part
-    assert Classifier.from_pretrained(folder).config["metrics"] == METRICS
+    assert NoteClassifier.from_pretrained(folder).config["metrics"] == METRICS
 
 
 def test_what_is_not_finite_is_not_written(saved):
@@ -101,7 +101,7 @@ def test_what_is_not_finite_is_not_written(saved):
     broken.weights["neck.0.weight"][0, 0] = torch.nan
     with pytest.raises(UserError, match=r"neck.0.weight is not finite: nothing was written"):
         broken.save_pretrained(saved)
-    assert Classifier.from_pretrained(saved).digest == tiny_classifier().digest
+    assert NoteClassifier.from_pretrained(saved).digest == tiny_classifier().digest
 
 
 def edit(folder: Path, **changes: object) -> None:
@@ -131,18 +131,18 @@ def edit(folder: Path, **changes: object) -> None:
 def test_damage_ends_in_a_sentence(saved, damage, sentence):
     damage(saved)
     with pytest.raises(UserError, match=sentence):
-        Classifier.from_pretrained(saved)
+        NoteClassifier.from_pretrained(saved)
 
 
 def test_what_is_no_classifier_is_told(tmp_path, saved):
     with pytest.raises(UserError, match=r"There is no classifier in .*darktimbre train inception"):
-        Classifier.from_pretrained(tmp_path / "nowhere")
+        NoteClassifier.from_pretrained(tmp_path / "nowhere")
     instrument = tiny_bundle().save_pretrained(tmp_path / "instrument")
     with pytest.raises(UserError, match="not the configuration of a classifier"):
-        Classifier.from_pretrained(instrument)
+        NoteClassifier.from_pretrained(instrument)
     saved.rename(tmp_path / "bundle")
     with pytest.raises(UserError, match=r"it holds one: use .*bundle"):
-        Classifier.from_pretrained(tmp_path)
+        NoteClassifier.from_pretrained(tmp_path)
 
 
 def test_one_wave_alone_is_a_batch_of_one():
@@ -162,5 +162,5 @@ def test_card_says_what_was_held_out(tmp_path, valid, sentence):
     made = tiny_classifier()
     train = {"notes": 80, "instruments": 9, "also_in_train": 9}
     metrics = {"train": train, "valid": valid, "test": {"notes": 0, "instruments": 0, "also_in_train": 0}}
-    folder = Classifier({**made.config, "metrics": metrics}, made.weights).save_pretrained(tmp_path / "c")
+    folder = NoteClassifier({**made.config, "metrics": metrics}, made.weights).save_pretrained(tmp_path / "c")
     assert sentence in (folder / "README.md").read_text()

@@ -11,7 +11,7 @@ import soundfile
 from tests.bundle.tiny import drum_bundle
 from typer.testing import CliRunner
 
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
@@ -38,7 +38,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def classifier_of(corpus: Path, folder: Path, digest: str = "") -> Path:
     network = InceptionConfig(sample_rate=RATE, stem=4, widths=(16,), embedding=8)
-    made = Classifier.untrained(network, samples=SAMPLES, pitches=(), families=LEAVES)
+    made = NoteClassifier.untrained(network, samples=SAMPLES, pitches=(), families=LEAVES)
     trained_on = {"corpus": {"digest": digest or Corpus.open(corpus).digest}}
     return Path(replace(made, config={**made.config, "provenance": trained_on}).save_pretrained(folder))
 

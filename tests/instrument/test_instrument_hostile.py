@@ -45,7 +45,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         folder,
         limits=LIMITS,
         page=PAGE,
-        listener=described,
+        describer=described,
     ) as one:
         yield one
 
@@ -479,7 +479,7 @@ def test_fifty_clients_at_once_are_all_answered(tmp_path: Path) -> None:
         return asyncio.run(play())
 
     kinds = [render, render, gone, live, upload]
-    with running(tmp_path, listener=described) as one:
+    with running(tmp_path, describer=described) as one:
         render(one, 0)
         threads, memory = threading.active_count(), _memory()
         with ThreadPoolExecutor(50) as crowd:

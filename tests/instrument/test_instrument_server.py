@@ -47,7 +47,7 @@ def _export(folder: Path) -> Any:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("served")
-    with running(folder, listener=_listen, teacher="fake", exporter=_export(folder), exports=("sfz",)) as one:
+    with running(folder, describer=_listen, teacher="fake", exporter=_export(folder), exports=("sfz",)) as one:
         yield one
 
 

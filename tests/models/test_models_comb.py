@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from darktimbre.models.comb import PitchComb
+from darktimbre.models.comb import HarmonicMask
 from darktimbre.notes.pitch import midi_to_hz
 
 PITCHES = (44, 57, 69)
@@ -12,7 +12,7 @@ BIN_HZ = 7.8125
 
 
 def comb_of(condition: list[float], bands: int = 1) -> torch.Tensor:
-    return PitchComb(PITCHES, 1024, bands, BIN_HZ, 1)(torch.tensor([[*condition, 0.3, 0.7]]))
+    return HarmonicMask(PITCHES, 1024, bands, BIN_HZ, 1)(torch.tensor([[*condition, 0.3, 0.7]]))
 
 
 def by_hand(f0: float) -> np.ndarray:

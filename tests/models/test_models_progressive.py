@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
-from darktimbre.objectives.gradient_penalty import slope_penalty
+from darktimbre.objectives.gradient_penalty import gradient_penalty
 
 HEADS = {"pitch": 3, "attributes": 2}
 GROWING = ProgressiveConfig(
@@ -155,7 +155,7 @@ def test_critic_equals_the_plain_reading_to_second_order(config: ProgressiveConf
             return plain_score(net, picture, *at)
 
         torch.testing.assert_close(fast(real), slow(real))
-        penalties = [slope_penalty(score, real=real, fake=fake, alphas=mix) for score in (fast, slow)]
+        penalties = [gradient_penalty(score, real=real, fake=fake, alphas=mix) for score in (fast, slow)]
         torch.testing.assert_close(*penalties)
         gradients = [torch.autograd.grad(penalty, list(net.parameters()), allow_unused=True) for penalty in penalties]
         used = 0
@@ -173,15 +173,15 @@ def test_per_note_slopes_are_those_of_each_note_alone() -> None:
     _, net = networks(GROWING)
     real, fake = torch.randn(2, 4, 2, 16, 4, dtype=torch.float64)
     mix = torch.rand(4, dtype=torch.float64)
-    held = slope_penalty(lambda x: net(x, per_note=True).score, real=real, fake=fake, alphas=mix)
-    free = slope_penalty(lambda x: net(x).score, real=real, fake=fake, alphas=mix)
+    held = gradient_penalty(lambda x: net(x, per_note=True).score, real=real, fake=fake, alphas=mix)
+    free = gradient_penalty(lambda x: net(x).score, real=real, fake=fake, alphas=mix)
     torch.testing.assert_close(net(real, per_note=True).score, net(real).score)
     assert abs(held.item() - free.item()) > 1e-9
 
     def constant(picture: Tensor) -> Tensor:
         return plain_score(net, picture, 2, 1.0, hold=True)
 
-    slow = slope_penalty(constant, real=real, fake=fake, alphas=mix)
+    slow = gradient_penalty(constant, real=real, fake=fake, alphas=mix)
     torch.testing.assert_close(held, slow)
     for a, b in zip(
         torch.autograd.grad(held, list(net.parameters()), allow_unused=True),

@@ -73,7 +73,7 @@ class TestSlopePenalty:
     def test_linear_critic_has_one_slope(self, target: float) -> None:
         real, fake, alphas = self.pictures()
         weight = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
-        penalty = gradient_penalty.slope_penalty(
+        penalty = gradient_penalty.gradient_penalty(
             lambda x: (x * weight).sum(dim=(1, 2, 3)), real=real, fake=fake, alphas=alphas, target=target
         )
         norm = weight.norm()
@@ -85,7 +85,7 @@ class TestSlopePenalty:
         real, fake, alphas = self.pictures()
         critic = curved_critic()
         mean, total = (
-            gradient_penalty.slope_penalty(critic, real=real, fake=fake, alphas=alphas, reduction=how)
+            gradient_penalty.gradient_penalty(critic, real=real, fake=fake, alphas=alphas, reduction=how)
             for how in ("mean", "sum")
         )
         torch.testing.assert_close(total, 6 * mean)
@@ -97,17 +97,17 @@ class TestSlopePenalty:
         each = torch.func.vmap(torch.func.grad(lambda x: critic(x[None])[0]))(mixed)
         expected = (each.flatten(1).norm(dim=1) - 1).square().mean()
         torch.testing.assert_close(
-            gradient_penalty.slope_penalty(critic, real=real, fake=fake, alphas=alphas), expected
+            gradient_penalty.gradient_penalty(critic, real=real, fake=fake, alphas=alphas), expected
         )
         at_real = torch.func.vmap(torch.func.grad(lambda x: critic(x[None])[0]))(real)
         torch.testing.assert_close(
-            gradient_penalty.zero_centred_penalty(critic, real=real), at_real.square().flatten(1).sum(1).mean()
+            gradient_penalty.r1_penalty(critic, real=real), at_real.square().flatten(1).sum(1).mean()
         )
 
     def test_shared_forward_pass_gives_the_same_penalty(self) -> None:
         real, _, _ = self.pictures()
         critic = curved_critic()
-        alone = gradient_penalty.zero_centred_penalty(critic, real=real)
+        alone = gradient_penalty.r1_penalty(critic, real=real)
         real.requires_grad_()
         torch.testing.assert_close(gradient_penalty.squared_slope(scores=critic(real), pictures=real), alone)
 
@@ -116,12 +116,12 @@ class TestSlopePenalty:
         inner = torch.randn(24, 5, dtype=torch.float64, requires_grad=True)
 
         def of(weight: Tensor) -> Tensor:
-            return gradient_penalty.slope_penalty(
+            return gradient_penalty.gradient_penalty(
                 lambda x: torch.tanh(x.flatten(1) @ weight).sum(1), real=real, fake=fake, alphas=alphas
             )
 
         def r1_of(weight: Tensor) -> Tensor:
-            return gradient_penalty.zero_centred_penalty(lambda x: torch.tanh(x.flatten(1) @ weight).sum(1), real=real)
+            return gradient_penalty.r1_penalty(lambda x: torch.tanh(x.flatten(1) @ weight).sum(1), real=real)
 
         assert torch.autograd.gradcheck(of, (inner,))
         assert torch.autograd.gradcheck(r1_of, (inner,))
@@ -129,13 +129,15 @@ class TestSlopePenalty:
     def test_only_the_critic_is_trained_by_it(self) -> None:
         real, fake, alphas = self.pictures()
         fake.requires_grad_()
-        gradient_penalty.slope_penalty(curved_critic(), real=real, fake=fake, alphas=alphas).backward()
+        gradient_penalty.gradient_penalty(curved_critic(), real=real, fake=fake, alphas=alphas).backward()
         assert fake.grad is None
 
     def test_flat_critic_has_finite_gradients(self) -> None:
         real, fake, alphas = self.pictures()
         weight = torch.zeros(24, dtype=torch.float64, requires_grad=True)
-        penalty = gradient_penalty.slope_penalty(lambda x: x.flatten(1) @ weight, real=real, fake=fake, alphas=alphas)
+        penalty = gradient_penalty.gradient_penalty(
+            lambda x: x.flatten(1) @ weight, real=real, fake=fake, alphas=alphas
+        )
         assert penalty.item() == pytest.approx(1.0, abs=1e-5)
         assert torch.isfinite(torch.autograd.grad(penalty, weight)[0]).all()
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from darktimbre import teachers
 from darktimbre.bundle.bundle import Bundle
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
@@ -57,7 +57,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory):
     choose(corpus.path, tags, corpus.rows("train"), top=2)
     (folder / "warm.yaml").write_text(WARM)
     network = InceptionConfig(sample_rate=8000, stem=4, widths=(16,), embedding=8)
-    Classifier.untrained(
+    NoteClassifier.untrained(
         network, samples=corpus.samples, pitches=PITCHES, families=FAMILIES
     ).save_pretrained(folder / "classifier")  # fmt: skip
     with pytest.MonkeyPatch.context() as patched:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.evaluation.one_shots import ANYTHING, measure_classes
@@ -77,7 +77,7 @@ def test_classes_are_sliders_and_the_classifier_scores_them(corpus, tmp_path):
     kick, anything = instrument.render(attributes={"drums": 1, "drums/kick": 1}, seed=3), instrument.render(seed=3)
     assert np.isfinite(kick).all()
     assert not np.array_equal(kick, anything)
-    classifier = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "classifier"))
+    classifier = NoteClassifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "classifier"))
     assert classifier.families == ("drums/kick", "drums/snare", "synths")
     found, sounds = measure_classes(instrument, classifier, Corpus.open(corpus), notes=3)
     assert [row.name for row in found.rows] == list(NAMES) == list(sounds)
@@ -96,7 +96,7 @@ def test_classes_are_sliders_and_the_classifier_scores_them(corpus, tmp_path):
 
 def test_without_classes_there_is_one_row(corpus, tmp_path):
     instrument = Synthesizer.from_pretrained(trained("oneshot-gan", corpus, tmp_path / "instrument"))
-    classifier = Classifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "classifier"))
+    classifier = NoteClassifier.from_pretrained(trained("oneshot-classifier", corpus, tmp_path / "classifier"))
     found, _ = measure_classes(instrument, classifier, Corpus.open(corpus), notes=4)
     (row,) = found.rows
     assert (row.name, row.generated, row.held_out, found.leaves["generated"]) == (ANYTHING, None, 0, None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.note import Note
@@ -132,7 +132,7 @@ def test_recipe_runs_resumes_and_ends_in_something_that_works(name, corpora, tmp
         assert json.loads((whole.bundle / "report.json").read_text())["held_out"]["notes"] == NOTES // 4
         return
     if recipe.task == "inception":
-        classifier = Classifier.from_pretrained(whole.bundle)
+        classifier = NoteClassifier.from_pretrained(whole.bundle)
         predicted = classifier.predict(torch.from_numpy(Corpus.open(corpus).waves([0, 1])))
         assert predicted.pitch.shape == (2, len(classifier.pitches))
         assert predicted.embedding.shape == (2, classifier.dimension)

@@ -11,7 +11,7 @@ from tests.training.digits import digit_recipe, make_pictures
 from tests.training.tiny import FakeTagger
 from typer.testing import CliRunner
 
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.bundle.pictures import PictureClassifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
@@ -137,7 +137,7 @@ def test_without_tags_it_is_trained_without_soft_labels(tmp_path):
     bundle, messages = run(recipe(data={"pitches": None, "attributes": 128}), untagged, tmp_path / "run")
     assert any("without soft labels" in sentence for sentence in messages)
     assert bundle is not None
-    assert Classifier.from_pretrained(bundle).predict(torch.zeros(1, SAMPLES)).attributes.shape == (1, 0)
+    assert NoteClassifier.from_pretrained(bundle).predict(torch.zeros(1, SAMPLES)).attributes.shape == (1, 0)
 
 
 def test_tags_without_a_ranking_are_reported(corpus):
@@ -152,12 +152,15 @@ def test_it_is_trained_on_the_labels_there_are(tmp_path):
     assert any("trained on pitch alone" in sentence for sentence in messages)
     assert any("1 of 12 notes have none of the 3 pitch classes: they are left out" in sentence for sentence in messages)
     assert bundle is not None
-    assert Classifier.from_pretrained(bundle).families == ()
+    assert NoteClassifier.from_pretrained(bundle).families == ()
     unpitched = make(tmp_path / "family", pitched=False, tags=False)
     bundle, messages = run(recipe(data={"pitches": None, "attributes": 0}), unpitched, tmp_path / "b")
     assert any("trained on families alone" in sentence for sentence in messages)
     assert bundle is not None
-    assert (Classifier.from_pretrained(bundle).pitches, Classifier.from_pretrained(bundle).families[0]) == ((), "other")
+    assert (NoteClassifier.from_pretrained(bundle).pitches, NoteClassifier.from_pretrained(bundle).families[0]) == (
+        (),
+        "other",
+    )
     nothing = make(tmp_path / "nothing", pitched=False, families=("pipe",), tags=False)
     with pytest.raises(UserError, match="nothing to tell apart"):
         run(recipe(), nothing, tmp_path / "c")
@@ -245,7 +248,7 @@ def test_notes_are_classified_and_the_accuracies_saved(corpus, tmp_path):
     """Seven hundred notes of three plain timbres are enough to classify those of held-out instruments."""
     bundle, messages = run(recipe(schedule=[{"notes": 720, "batch": 12}]), corpus, tmp_path / "run")
     assert bundle is not None
-    classifier = Classifier.from_pretrained(bundle)
+    classifier = NoteClassifier.from_pretrained(bundle)
     metrics = classifier.config["metrics"]
     assert [metrics[split]["instruments"] for split in ("train", "valid", "test")] == [12, 6, 3]
     assert (metrics["train"]["pitch"]["notes"], metrics["valid"]["pitch"]["notes"]) == (33, 18)
@@ -281,7 +284,7 @@ def test_pictures_are_classified_and_the_accuracies_saved(pictures, tmp_path):
 @pytest.mark.parametrize(
     ("chosen", "kind", "made"),
     [
-        (recipe(inception={"stem": 4, "widths": [16], "embedding": 8, "dropout": 0.5}), "corpus", Classifier),
+        (recipe(inception={"stem": 4, "widths": [16], "embedding": 8, "dropout": 0.5}), "corpus", NoteClassifier),
         (bars(), "pictures", PictureClassifier),
     ],
     ids=["notes", "digits"],

@@ -14,7 +14,7 @@ from darktimbre.notes.errors import UserError
 
 
 @dataclass(frozen=True)
-class Classifier(ModelFolder[InceptionConfig, Inception]):
+class NoteClassifier(ModelFolder[InceptionConfig, Inception]):
     """A frozen network that predicts pitch and instrument family, and how accurate it is.
 
     `config` holds, beside what every model folder does:
@@ -48,7 +48,7 @@ class Classifier(ModelFolder[InceptionConfig, Inception]):
         families: tuple[str, ...] = (),
         attributes: tuple[str, ...] = (),
         seed: int = 0,
-    ) -> "Classifier":
+    ) -> "NoteClassifier":
         """Random weights that follow from `seed` alone; numbers of classes are taken from the names."""
         names: dict[str, list[Any]] = {
             "pitches": list(pitches),

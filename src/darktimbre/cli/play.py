@@ -75,7 +75,7 @@ def play(
                 rendering,
                 admission=rules,
                 presets=presets.Presets.of(instrument),
-                listener=uploads.TaggedSounds(
+                describer=uploads.TaggedSounds(
                     instrument.attributes, lambda: load_teacher(instrument.attributes, chosen, weights, device)
                 ),
                 teacher=chosen,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from darktimbre.bundle.bundle import Bundle
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation import report
 from darktimbre.evaluation.profile import PAPER, QUICK
@@ -28,7 +28,7 @@ def evaluate(
     *,
     teacher: str | Tagger = "yamnet",
     weights: Path | None = None,
-    classifier: Path | str | Classifier | None = None,
+    classifier: Path | str | NoteClassifier | None = None,
     embedding: str | None = None,
     embedding_weights: Path | None = None,
     quick: bool = False,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from darktimbre.audio.files import write
 from darktimbre.audio.loudness import rms_dbfs
 from darktimbre.audio.pictures import spectrogram_grid
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.examples import file_name
@@ -94,7 +94,7 @@ def is_of_one_shots(attributes: Attributes) -> bool:
 
 
 def measure_classes(
-    synthesizer: Synthesizer, classifier: Classifier, corpus: Corpus, *, notes: int = NOTES, seed: int = 0
+    synthesizer: Synthesizer, classifier: NoteClassifier, corpus: Corpus, *, notes: int = NOTES, seed: int = 0
 ) -> tuple[OneShots, dict[str, NDArray[np.float32]]]:
     """Generates notes of every class and subclass, and classifies them.
 
@@ -205,7 +205,7 @@ def evaluate_one_shots(
     if unknown := [name for name in counts if name != "notes"]:
         raise UserError(f"One-shots have no count {unknown[0]!r}: --set notes={NOTES} says how many of each class.")
     notes = counts.get("notes", QUICK if quick else NOTES)
-    network, real = Classifier.from_pretrained(classifier), Corpus.open(corpus)
+    network, real = NoteClassifier.from_pretrained(classifier), Corpus.open(corpus)
     trained_on = (network.config.get("provenance") or {}).get("corpus") or {}
     if trained_on.get("digest") not in (None, real.digest):
         warn(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from darktimbre import teachers
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.results import Kind
 from darktimbre.extractors.extractors import (
@@ -100,7 +100,7 @@ class Evaluators:
 
     teacher: Tagger
     embedder: Embedder
-    classifier: Classifier | None = None
+    classifier: NoteClassifier | None = None
 
     @classmethod
     def load(
@@ -109,7 +109,7 @@ class Evaluators:
         weights: Path | None = None,
         embedding: str | None = None,
         embedding_weights: Path | None = None,
-        classifier: Path | str | Classifier | None = None,
+        classifier: Path | str | NoteClassifier | None = None,
         device: str = "cpu",
     ) -> "Evaluators":
         """By name, or the folder of the classifier, unless they are loaded; the embedding is by default the teacher's.
@@ -122,7 +122,7 @@ class Evaluators:
         if embedding is not None and embedding != teacher:
             embedder = teachers.load_embedder(embedding, device=device, weights=embedding_weights)
         if isinstance(classifier, str | Path):
-            classifier = Classifier.from_pretrained(classifier)
+            classifier = NoteClassifier.from_pretrained(classifier)
         return cls(tagger, embedder, classifier)
 
     def extractors(self, rate: int, pitches: tuple[int, ...]) -> dict[str, Extractor]:

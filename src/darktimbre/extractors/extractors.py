@@ -16,7 +16,7 @@ from torch import Tensor
 
 from darktimbre.audio.pitch import yin
 from darktimbre.audio.shape import resample
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.extractors.parallel import in_parallel
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers.tagger import Embedder, Tagger
@@ -104,7 +104,7 @@ class ClassifierExtractor:
 
     name = "classifier"
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: NoteClassifier) -> None:
         self.classifier = classifier
         self.digest = _digest("classifier", classifier.digest, BATCH)
 

@@ -161,7 +161,7 @@ class Api:
         *,
         admission: Admission,
         presets: Presets,
-        listener: Describer | None = None,
+        describer: Describer | None = None,
         exporter: Exporter | None = None,
         exports: Sequence[str] = (),
         teacher: str | None = None,
@@ -172,15 +172,15 @@ class Api:
             renderer: of this instrument.
             admission: whose limits hold.
             presets: of this instrument.
-            listener: wave (sample,) at the instrument's rate and length, rate → its description; None: there is none.
+            describer: wave (sample,) at the instrument's rate and length, rate → its description; None: there is none.
             exporter: request → a ZIP file, which is deleted once it is open; None: nothing is exported.
             exports: formats that the exporter knows.
-            teacher: name of the listener's teacher.
+            teacher: name of the describer's teacher.
         """
         self._instrument, self._renderer, self._presets = instrument, renderer, presets
-        self._listener, self._exporter, self._exports = listener, exporter, exports if exporter else ()
+        self._describer, self._exporter, self._exports = describer, exporter, exports if exporter else ()
         self._limits = limits = admission.limits
-        teacher = teacher if listener else None
+        teacher = teacher if describer else None
         self._facts = describe(instrument, teacher=teacher, exports=self._exports, limits=limits)
         self._sounds = Sounds(renderer, limits)
         self._gates = turns.gates(limits)
@@ -203,7 +203,7 @@ class Api:
 
     async def listen(self, request: Request) -> messages.DescriptionAnswer:
         """Labels of a sound file by the teacher, a value for every attribute, and its pitch."""
-        if self._listener is None:
+        if self._describer is None:
             raise Refusal(409, "There is no teacher here: start `darktimbre play` with a --teacher.")
         assert isinstance(request, _Asked)
         limits = self._limits
@@ -213,7 +213,7 @@ class Api:
                 raise Refusal(422, "The request holds no sound file: send one as its body.")
             work = partial(
                 uploads.described,
-                describer=self._listener,
+                describer=self._describer,
                 instrument=self._instrument,
                 seconds=limits.decode_seconds,
             )

@@ -11,7 +11,7 @@ from darktimbre.models.layers import pack
 MAIN_LOBE = 2.0  # bins: half width of a Hann window's main lobe
 
 
-class PitchComb(nn.Module):
+class HarmonicMask(nn.Module):
     """One-hot pitch → the picture an ideal harmonic tone of that pitch leaves in a Hann-windowed spectrum.
 
     For bin k, with d the signed distance in bins to the nearest harmonic h·f0, h ≥ 1:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from darktimbre.models.convolution import Conv2d, ConvTranspose2d
 from darktimbre.models.layers import minibatch_deviation
-from darktimbre.models.progressive import Verdict
+from darktimbre.models.progressive import DiscriminatorOutput
 
 Positive = Annotated[int, Field(ge=1)]
 Normalisation = Literal["batch", "layer", "none"]
@@ -108,7 +108,7 @@ class DcganGenerator(nn.Module):
 
 
 class DcganDiscriminator(nn.Module):
-    """picture, condition → `Verdict`, which has a score alone: a logit, or a Wasserstein potential.
+    """picture, condition → `DiscriminatorOutput`, which has a score alone: a logit, or a Wasserstein potential.
 
     Twice [Conv2d → normalisation → LeakyReLU → Dropout], then Flatten → Linear. The report's last step, a sigmoid, is
     part of the loss, which is computed from logits and thus never takes the logarithm of a rounded 0.
@@ -133,7 +133,9 @@ class DcganDiscriminator(nn.Module):
         self.score = nn.Sequential(nn.Flatten(), nn.Linear(maps * config.start[0] * config.start[1], 1))
         self.apply(drawn_small)
 
-    def forward(self, picture: Tensor, *, condition: Tensor | None = None, per_note: bool = False) -> Verdict:
+    def forward(
+        self, picture: Tensor, *, condition: Tensor | None = None, per_note: bool = False
+    ) -> DiscriminatorOutput:
         """picture `(batch, channel, height, width)`, condition `(batch, class)` → scores `(batch / pac,)`.
 
         `per_note` takes the minibatch deviation as a constant, see `models.progressive.Discriminator`.
@@ -147,7 +149,7 @@ class DcganDiscriminator(nn.Module):
         features = self.blocks(picture)
         if self.config.minibatch_stddev:
             features = minibatch_deviation(features, hold=per_note)
-        return Verdict(self.score(features)[:, 0], None, None, None)
+        return DiscriminatorOutput(self.score(features)[:, 0], None, None, None)
 
 
 def normalised(kind: Normalisation, maps: int) -> nn.Module:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darktimbre.models.layers import EqualisedConv, held_conv, pixel_norm, unpack, upsampling_kernel
-from darktimbre.models.progressive import Generator, GeneratorStage, combed
+from darktimbre.models.progressive import Generator, GeneratorStage, harmonically_masked
 
 
 def rectify(features: Tensor, slope: float) -> Tensor:
@@ -100,7 +100,7 @@ class FoldedGenerator(nn.Module):
         # As a matrix product: a 1 × 1 convolution's last bits depend on the number of threads (oneDNN splits its sum).
         maps = F.linear(features.permute(0, 2, 3, 1), self.picture_weight[:, :, 0, 0]).permute(0, 3, 1, 2)
         maps = maps * loudness + self.picture_bias[:, None, None]
-        picture = unpack(maps if shown is None else combed(maps, shown), self.config.bands)
+        picture = unpack(maps if shown is None else harmonically_masked(maps, shown), self.config.bands)
         return torch.tanh(picture) if self.config.tanh else picture
 
 

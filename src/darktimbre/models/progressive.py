@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from darktimbre.models.comb import PitchComb
+from darktimbre.models.comb import HarmonicMask
 from darktimbre.models.config import Heads, ProgressiveConfig
 from darktimbre.models.layers import (
     RECTIFIER,
@@ -29,7 +29,7 @@ from darktimbre.models.layers import (
 )
 from darktimbre.models.whitening import LabelWhitening
 
-__all__ = ["Discriminator", "Generator", "Heads", "ProgressiveConfig", "Verdict"]
+__all__ = ["Discriminator", "DiscriminatorOutput", "Generator", "Heads", "ProgressiveConfig"]
 
 
 class GeneratorStage(nn.Module):
@@ -86,7 +86,7 @@ class Generator(nn.Module):
         self.config = config
         self.grid = VectorToGrid(config.condition + config.latent, config.widths[0], config.start)
         self.comb = (
-            PitchComb(config.pitches, config.picture_size()[0], config.bands, config.bin_hz, config.first_bin)
+            HarmonicMask(config.pitches, config.picture_size()[0], config.bands, config.bin_hz, config.first_bin)
             if config.pitch_comb
             else None
         )
@@ -128,17 +128,17 @@ class Generator(nn.Module):
 
     def _picture(self, features: Tensor, stage: int, comb: Tensor | None = None) -> Tensor:
         packed = self.to_picture[str(stage)](features)
-        return unpack(packed if comb is None else combed(packed, comb), self.config.bands)
+        return unpack(packed if comb is None else harmonically_masked(packed, comb), self.config.bands)
 
 
-def combed(maps: Tensor, comb: Tensor) -> Tensor:
+def harmonically_masked(maps: Tensor, comb: Tensor) -> Tensor:
     """`(batch, 2·n, frequency, frame)` maps → the first n plus the second n times the comb: what lies everywhere, and
     how strong (lobe) and how far off (offset) each partial is. The product with the comb is given, not learnt."""
     everywhere, partials = maps.chunk(2, dim=1)
     return everywhere + partials * comb
 
 
-class Verdict(NamedTuple):
+class DiscriminatorOutput(NamedTuple):
     """What the critic says of a batch of pictures; a head that it does not have is None."""
 
     score: Tensor  # (batch / pac,): Wasserstein potential, or the logit of "real"
@@ -148,7 +148,7 @@ class Verdict(NamedTuple):
 
 
 class Discriminator(nn.Module):
-    """picture → `Verdict`: the generator mirrored, without pixel norm. Raises ValueError as the generator does."""
+    """picture → `DiscriminatorOutput`: the generator mirrored, without pixel norm. Raises ValueError as it does."""
 
     def __init__(self, config: ProgressiveConfig) -> None:
         super().__init__()
@@ -175,8 +175,8 @@ class Discriminator(nn.Module):
 
     def forward(
         self, picture: Tensor, *, stage: int | None = None, alpha: float = 1.0, per_note: bool = False
-    ) -> Verdict:
-        """picture `(batch, channel, frequency, frame)` of the size of that stage → `Verdict`.
+    ) -> DiscriminatorOutput:
+        """picture `(batch, channel, frequency, frame)` of the size of that stage → `DiscriminatorOutput`.
 
         `per_note` takes the minibatch deviation as a constant. For gradient penalties, which are defined per note and
         want no statistics of the batch in the critic (Gulrajani et al. 2017, §4): the critic's slope is then one of
@@ -187,7 +187,7 @@ class Discriminator(nn.Module):
         if self.packed is not None:
             together = hidden.unflatten(0, (-1, self.config.pac)).flatten(1)
             judged = rectify(self.packed(together), self.config.negative_slope)
-        return Verdict(
+        return DiscriminatorOutput(
             score=self.score(judged)[:, 0],
             pitch_logits=None if self.pitch is None else self.pitch(hidden),
             attribute_logits=None if self.attributes is None else self.attributes(hidden),

@@ -10,7 +10,7 @@ Score = Callable[[Tensor], Tensor]
 Reduction = Literal["mean", "sum"]
 
 
-def slope_penalty(
+def gradient_penalty(
     score: Score, *, real: Tensor, fake: Tensor, alphas: Tensor, target: float = 1.0, reduction: Reduction = "mean"
 ) -> Tensor:
     """E[(‖∇ D(x̂)‖₂ − target)²] at x̂ = alpha · real + (1 − alpha) · fake; a scalar to differentiate further.
@@ -25,7 +25,7 @@ def slope_penalty(
     return penalty.sum() if reduction == "sum" else penalty.mean()
 
 
-def zero_centred_penalty(score: Score, *, real: Tensor) -> Tensor:
+def r1_penalty(score: Score, *, real: Tensor) -> Tensor:
     """R1: E[‖∇ D(real)‖₂²], a scalar to differentiate further; its weight in the loss is γ/2."""
     pictures = real.detach().requires_grad_()
     return squared_slope(scores=score(pictures), pictures=pictures)

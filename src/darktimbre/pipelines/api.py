@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation import evaluate as evaluation
 from darktimbre.evaluation.results import Evaluation
@@ -60,7 +60,7 @@ def evaluate(
     *,
     out: str | Path,
     tagger: str | Tagger = "yamnet",
-    classifier: Classifier | str | Path | None = None,
+    classifier: NoteClassifier | str | Path | None = None,
     **options: Any,
 ) -> Evaluation:
     """Measures instruments as the DarkGAN paper does, beside real notes and an untrained network.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from darktimbre import teachers
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus, is_corpus
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
 from darktimbre.evaluation.conditions import RealNotes
@@ -180,7 +180,7 @@ class ExperimentPipeline:
         """
         request, corpus = self.request, self.corpus
         guests = [Instrument.load("GANSynth", request.gansynth)] if request.gansynth else []
-        classifier = Classifier.from_pretrained(request.classifier) if request.classifier else None
+        classifier = NoteClassifier.from_pretrained(request.classifier) if request.classifier else None
         refuse_mismatches(guests, corpus, Evaluators(tagger, tagger, classifier))
         known = [set(one.attributes.pitches) for one in guests]
         for run in self.instruments:

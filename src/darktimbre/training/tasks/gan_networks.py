@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from darktimbre import __version__
 from darktimbre.models.config import ProgressiveConfig
 from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator
-from darktimbre.models.progressive import Discriminator, Generator, Verdict
+from darktimbre.models.progressive import Discriminator, DiscriminatorOutput, Generator
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe.schema import PhaseKind, Recipe, Section
@@ -270,14 +270,14 @@ def precise(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def scores_of(discriminator: nn.Module, inputs: Tensor, **at: Any) -> Verdict:
+def scores_of(discriminator: nn.Module, inputs: Tensor, **at: Any) -> DiscriminatorOutput:
     """The discriminator's outputs in float32 at least, whatever precision it computes in."""
-    return Verdict(*(None if part is None else precise(part) for part in discriminator(inputs, **at)))  # type: ignore[arg-type]
+    return DiscriminatorOutput(*(None if part is None else precise(part) for part in discriminator(inputs, **at)))  # type: ignore[arg-type]
 
 
 def scores_of_both(
     discriminator: Discriminator | DcganDiscriminator, real: Tensor, fake: Tensor, **at: Any
-) -> tuple[Verdict, Verdict]:
+) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
     """Outputs on real and on fake; in one pass where no statistic of the batch is taken over both kinds."""
     if not _independent(discriminator.config, len(real)):
         return scores_of(discriminator, real, **at), scores_of(discriminator, fake, **at)
@@ -285,7 +285,7 @@ def scores_of_both(
         at = {**at, "condition": torch.cat([at["condition"], at["condition"]])}
     both = scores_of(discriminator, torch.cat([real, fake]), **at)
     halves = [(None, None) if part is None else part.chunk(2) for part in both]  # a score may be of several notes
-    on_real, on_fake = (Verdict(*(pair[which] for pair in halves)) for which in (0, 1))  # type: ignore[arg-type]
+    on_real, on_fake = (DiscriminatorOutput(*(pair[which] for pair in halves)) for which in (0, 1))  # type: ignore[arg-type]
     return on_real, on_fake
 
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from darktimbre.models.averaging import average_into
-from darktimbre.models.progressive import Verdict
+from darktimbre.models.progressive import DiscriminatorOutput
 from darktimbre.objectives import logistic, wasserstein
 from darktimbre.objectives.auxiliary import pitch_cross_entropy
 from darktimbre.objectives.distillation import distillation_loss
-from darktimbre.objectives.gradient_penalty import slope_penalty, zero_centred_penalty
+from darktimbre.objectives.gradient_penalty import gradient_penalty, r1_penalty
 from darktimbre.objectives.kl import gaussian_kl
 from darktimbre.objectives.mode_seeking import mode_seeking_loss
 from darktimbre.objectives.reconstruction import frequency_error, magnitude_error, weighted_magnitude_error
@@ -92,11 +92,11 @@ def _penalty_step(networks: GanNetworks, batch: Batch, fake: Tensor, state: Step
 
     with networks.context.autocast():
         if penalty.kind == "gradient-penalty":
-            size = slope_penalty(score, real=real, fake=fake, alphas=alphas, reduction=penalty.reduction)
+            size = gradient_penalty(score, real=real, fake=fake, alphas=alphas, reduction=penalty.reduction)
             # The processes' gradients are averaged: a sum over the global batch is their mean times their number.
             factor = float(networks.context.world) if penalty.reduction == "sum" else 1.0
         else:
-            size, factor = zero_centred_penalty(score, real=real), 0.5  # λ/2 · R1
+            size, factor = r1_penalty(score, real=real), 0.5  # λ/2 · R1
     (penalty.weight * penalty.every * factor * size).backward()
     return {"penalty": size}
 
@@ -172,7 +172,9 @@ def warm_start_step(networks: GanNetworks, batch: Batch, state: StepState, loudn
 # Terms
 
 
-def head_losses(scores: Verdict, batch: Batch, temperature: float, *, label_mask: Tensor | None = None) -> Losses:
+def head_losses(
+    scores: DiscriminatorOutput, batch: Batch, temperature: float, *, label_mask: Tensor | None = None
+) -> Losses:
     """Unweighted losses `pitch` and `attributes` of the heads that there are; of fakes with their `label_mask`."""
     losses = {}
     if scores.pitch_logits is not None:
@@ -199,7 +201,7 @@ def reconstruction_loss(warm: WarmStart, *, made: Tensor, real: Tensor, loudness
     return loss
 
 
-def posterior_of(scores: Verdict) -> tuple[Tensor, Tensor]:
+def posterior_of(scores: DiscriminatorOutput) -> tuple[Tensor, Tensor]:
     """Mean and log-variance (batch, latent) of z given the spectrogram; the latter within bounds of its exponential."""
     assert scores.posterior is not None  # the recipe was checked
     mean, log_variance = scores.posterior.chunk(2, dim=1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 from torch import Tensor
 
-from darktimbre.bundle.classifier import Classifier
+from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.classes import OTHER, class_indices, family_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.splits import SPLITS
@@ -179,7 +179,7 @@ class NoteClassifierTask(SupervisedTask):
     Recipe = NoteClassifierRecipe
     aliases = ("note-classifier",)
     heads = ("pitches", "families", "attributes")
-    key, draws, model = "inception", ("augment", 3), Classifier
+    key, draws, model = "inception", ("augment", 3), NoteClassifier
     dataset: LabelledNotes
     network: Inception
 
@@ -256,7 +256,7 @@ class NoteClassifierTask(SupervisedTask):
             **({"teacher": teacher} if attributes.names else {}),
         }
 
-    def metrics(self, model: Classifier) -> dict[str, Any]:
+    def metrics(self, model: NoteClassifier) -> dict[str, Any]:
         """Of each split: notes, instruments, accuracies over the notes of known class; of each family, if held out."""
         corpus, attributes, families = self.corpus, self.plan.attributes, self.dataset.families
         instrument = corpus.column("instrument")
@@ -307,7 +307,7 @@ def tilted(spectrogram: Tensor, slope: Tensor) -> Tensor:
     return (spectrogram + slope[:, None, None, None] * line[:, None]).clamp(min=0) * (spectrogram > 0)
 
 
-def _predictions(model: Classifier, notes: LabelledNotes) -> NotePredictions:
+def _predictions(model: NoteClassifier, notes: LabelledNotes) -> NotePredictions:
     """Logits of all notes, on the CPU."""
     blocks = [notes.rows[first : first + BLOCK] for first in range(0, len(notes.rows), BLOCK)]
     found = [model.predict(torch.from_numpy(notes.corpus.waves(block))) for block in blocks]
