@@ -1,1 +1,1 @@
-"""The nouns all rooms share: notes, pitch, the attributes of an instrument, errors. No torch, no files."""
+"""What all rooms share: notes, pitch, an instrument's attributes, soft labels, errors. No torch, no files."""
