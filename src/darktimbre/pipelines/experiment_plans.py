@@ -263,7 +263,7 @@ EXPERIMENTS: dict[str, Callable[[Request], Experiment]] = {"darkgan-paper": dark
 
 
 def experiment_of(request: Request) -> Experiment:
-    """The experiment that is asked for.
+    """The experiment that is requested.
 
     Raises:
         UserError: there is none, or no such scale.
