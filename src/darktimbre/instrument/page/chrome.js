@@ -14,7 +14,7 @@ export function themeButton(button, onChange) {
     else document.documentElement.dataset.theme = theme;
     button.querySelector("use")?.setAttribute("href", SIGNS[theme]);
     button.setAttribute("aria-label", `Theme: ${theme}`);
-    button.title = theme === "system" ? "Theme: as the system has it" : `Theme: ${theme}`;
+    button.title = theme === "system" ? "Theme: system" : `Theme: ${theme}`;
   };
   button.addEventListener("click", () => {
     at = (at + 1) % THEMES.length;

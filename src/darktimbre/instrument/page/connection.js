@@ -6,10 +6,10 @@
 const HEADER = 16; // bytes: generation, source pitch, rate, count
 const FIRST_WAIT = 500; // ms before the first try to come back; doubles up to the longest
 const LONGEST_WAIT = 4000;
-export const NO_TOKEN = "This page has no key to the instrument: open the link that darktimbre play printed in the terminal.";
+export const NO_TOKEN = "This page has no access token: open the link that darktimbre play printed in the terminal.";
 const OLD_TOKEN =
-  "The instrument was started anew and this page's key is no longer valid: open the link printed in the terminal.";
-const GONE = "The instrument does not answer. Is darktimbre play still running? The page tries again by itself.";
+  "The instrument was restarted and this page's token is no longer valid: open the link printed in the terminal.";
+const GONE = "The instrument does not answer. Is darktimbre play still running? The page retries automatically.";
 
 /** An answer of the server that is not what was asked for; the message is its sentence. */
 export class ServerError extends Error {
@@ -164,7 +164,7 @@ export class Connection {
     try {
       await this.ask("GET", "/api/status");
       if (this.socket) return; // opened again meanwhile; it tells of itself
-      this.onState("The line to the instrument was cut; the page opens it again.");
+      this.onState("The connection to the instrument was lost; reconnecting.");
     } catch (error) {
       if (this.socket) return;
       this.stopped = error instanceof ServerError && error.status === 401;

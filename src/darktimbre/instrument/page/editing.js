@@ -57,7 +57,7 @@ export class Editing {
     const label = this.steps[way]();
     if (label === null) return;
     this.reflect(new Event(way));
-    this.say(`${way === "undo" ? "Undone" : "Done again"}: ${label}.`);
+    this.say(`${way === "undo" ? "Undone" : "Redone"}: ${label}.`);
     this.onDone();
   }
 

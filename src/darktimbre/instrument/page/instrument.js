@@ -185,7 +185,7 @@ export function build(instrument, connection, status) {
         const next = likeHeard(patch(), attributes, instrument.attributes, tidyName(`like ${name}`));
         editing.change(next, "Listen to a file", event);
         const count = Object.keys(next.attributes).length;
-        const heard = pitch === null ? "No clear pitch was heard" : `Heard ${pitchName(pitch)}`;
+        const heard = pitch === null ? "No clear pitch found" : `Pitch ${pitchName(pitch)}`;
         status.say(`${heard}; ${count} attribute${count === 1 ? "" : "s"} set from ${name}.`, {
           action: { name: "Undo", run: () => editing.step("undo") },
         });

@@ -12,7 +12,7 @@ import { layout, noteName } from "./piano.js";
 import { Touching } from "./touching.js";
 import { Typing } from "./typing.js";
 
-const SAID = { ready: "", stale: "still the sound before the last change", waiting: "waits for its sound" };
+const SAID = { ready: "", stale: "still the sound before the last change", waiting: "not rendered yet" };
 
 /** @param {string} tag  @param {string} name its class  @param {string} [text]  @returns {HTMLElement} */
 function made(tag, name, text = "") {
@@ -187,7 +187,7 @@ export class Keyboard {
       button.addEventListener("click", () => this.#shift(by));
       return button;
     };
-    this.#shown.setAttribute("aria-label", "Computer keys begin at");
+    this.#shown.setAttribute("aria-label", "Computer keys start at");
     bar.append(shift(-1, "−", "Octave down"), this.#shown, shift(1, "+", "Octave up"));
     return bar;
   }

@@ -51,7 +51,7 @@ export class Listen {
     this.needs = needs;
     /** @type {AbortController | null} */
     this.running = null;
-    if (needs.teacher === null) button.title = "This instrument was started without a teacher, so it cannot listen.";
+    if (needs.teacher === null) button.title = "This instrument was started without a teacher, which would predict a file's labels.";
     button.addEventListener("click", () => file.click());
     file.addEventListener("change", (event) => {
       const [chosen] = file.files ?? [];
@@ -91,7 +91,7 @@ export class Listen {
     this.running?.abort();
     const running = (this.running = new AbortController());
     this.button.classList.add("is-busy");
-    status.say(`Listening to ${file.name} …`);
+    status.say(`Analysing ${file.name} …`);
     try {
       const answer = await connection.ask("PUT", "/api/listen", { bytes: file, signal: running.signal });
       onHeard(await answer.json(), file.name.replace(/\.[^.]*$/, ""), event);

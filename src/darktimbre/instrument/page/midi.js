@@ -44,7 +44,7 @@ function refusal(reason) {
   if (name === "NotAllowedError" || name === "SecurityError") {
     return "The browser was not allowed to use MIDI. Allow MIDI for this page in its site settings and connect again.";
   }
-  return `MIDI does not start here (${reason instanceof Error ? reason.message : reason}). All else works without it.`;
+  return `MIDI could not be started (${reason instanceof Error ? reason.message : reason}). Everything else works without it.`;
 }
 
 /**
@@ -105,7 +105,7 @@ export function connectMidi(heard, browser = navigator) {
   };
 
   if (!browser.requestMIDIAccess) {
-    heard.onStatus("This browser has no MIDI here. Mouse, touch and computer keys play all the same.", false);
+    heard.onStatus("This browser has no MIDI here. Mouse, touch and computer keys still work.", false);
   } else {
     browser.requestMIDIAccess({ sysex: false }).then(
       (granted) => {

@@ -104,11 +104,11 @@ export class Pad {
     parts.x.value = String(x);
     parts.y.value = String(y);
     const turned = Math.round(Math.hypot(x, y) * 90);
-    const told = turned === 0 ? "at the seed's own sound" : `turned ${turned}° away from the seed's own sound`;
+    const told = turned === 0 ? "at the seed's latent" : `rotated ${turned}° from the seed's latent`;
     parts.x.setAttribute("aria-valuetext", `${x.toFixed(2)}, ${told}`);
     parts.y.setAttribute("aria-valuetext", `${y.toFixed(2)}, ${told}`);
-    parts.told.textContent = turned === 0 ? "at the centre" : `turned by ${turned}°`;
-    parts.told.title = `The latent is ${told}.`;
+    parts.told.textContent = turned === 0 ? "at the centre" : `rotated by ${turned}°`;
+    parts.told.title = `On the pad: ${told}.`;
     parts.centre.disabled = x === 0 && y === 0;
     parts.spot.style.left = `${(x + 1) * 50}%`;
     parts.spot.style.top = `${(1 - y) * 50}%`;

@@ -113,10 +113,10 @@ export function fromJson(data) {
     throw new PatchError("This sound was saved by another version of darktimbre; update darktimbre to open it.");
   }
   const odd = Object.keys(data).find((member) => !MEMBERS.includes(member));
-  if (odd !== undefined) throw new PatchError(`This sound has a part that is not known here, ${quoted(odd)}.`);
+  if (odd !== undefined) throw new PatchError(`This sound has an unknown field, ${quoted(odd)}.`);
   const { bundle = "", name = "", attributes = {}, seed = 0, pad = [0, 0], envelope = {} } = data;
   if (typeof bundle !== "string" || !/^([0-9a-f]{64})?$/.test(bundle)) {
-    throw new PatchError("The sound's bundle must be a digest of 64 hexadecimal figures.");
+    throw new PatchError("The sound's bundle must be a digest of 64 hexadecimal digits.");
   }
   if (typeof name !== "string" || name !== name.trim() || tidyName(name) !== name) {
     throw new PatchError("A sound's name is at most 80 printable characters.");
@@ -134,7 +134,7 @@ export function fromJson(data) {
   }
   if (!Number.isSafeInteger(seed) || Number(seed) < 0) throw new PatchError("A sound's seed is a whole number from 0 up.");
   if (!Array.isArray(pad) || pad.length !== 2 || !pad.every((one) => isBetween(one, -1, 1))) {
-    throw new PatchError("The sound's place on the pad is two numbers from -1 to 1.");
+    throw new PatchError("The sound's position on the pad is two numbers from -1 to 1.");
   }
   if (!isRecord(envelope)) throw new PatchError("The sound's envelope must be attack, decay, sustain and release.");
   const shape = /** @type {{attack: number, decay: number, sustain: number, release: number}} */ ({ ...PLAIN_ENVELOPE });
@@ -192,7 +192,7 @@ export function fromCode(code) {
     const text = atob(code.replaceAll("-", "+").replaceAll("_", "/"));
     data = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(text, (c) => c.charCodeAt(0))));
   } catch {
-    throw new PatchError("The link's sound is damaged; copy the whole link again.");
+    throw new PatchError("The sound in the link is damaged; copy the whole link again.");
   }
   return fromJson(data);
 }

@@ -138,7 +138,7 @@ export class Presets {
       return;
     }
     if (/^\.{1,2}$/.test(name)) {
-      status.say("A name of dots alone means a folder to a browser; give another.", { wrong: true });
+      status.say("A name cannot consist of dots alone; choose another.", { wrong: true });
       return;
     }
     const before = this.kept.get(name);
@@ -149,7 +149,7 @@ export class Presets {
       const action =
         before === undefined
           ? undefined
-          : { name: "Take back", run: () => this.#putBack(name, before) };
+          : { name: "Restore", run: () => this.#putBack(name, before) };
       status.say(before === undefined ? `Saved “${name}”.` : `“${name}” was replaced.`, { action });
     } catch (error) {
       status.fail(error);
@@ -180,7 +180,7 @@ export class Presets {
       await this.refresh();
       this.parts.name.focus();
       status.say(`Deleted “${name}”.`, {
-        action: { name: "Take back", run: () => this.#putBack(name, before) },
+        action: { name: "Restore", run: () => this.#putBack(name, before) },
       });
     } catch (error) {
       status.fail(error);
@@ -196,7 +196,7 @@ export class Presets {
     } catch {
       // Without permission, or on a page from another machine, there is no clipboard: the address bar has it then.
       history.replaceState(null, "", fragment);
-      status.say("This browser does not let the page copy; the link now stands in the address bar.");
+      status.say("This browser does not let the page copy; the link is now in the address bar.");
     }
   }
 

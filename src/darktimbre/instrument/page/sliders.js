@@ -98,7 +98,7 @@ export class Sliders {
     const { count, search, onlySet } = this.parts;
     if (shownRows === 0) {
       count.textContent = search.value
-        ? "No attribute has this in its name."
+        ? "No attribute name contains this."
         : "Nothing is set: every attribute is at its baseline.";
     } else {
       const all = this.attributes.length;
@@ -146,7 +146,7 @@ export class Sliders {
     told.className = "unseen";
     told.textContent = reply;
     bar.range.setAttribute("aria-describedby", told.id);
-    bar.label.title = `${name}\n${reply}\nBaseline ${shown(baseline)}. Double click: back to it.`;
+    bar.label.title = `${name}\n${reply}\nBaseline ${shown(baseline)}. Double click resets it.`;
     bar.range.title = bar.label.title;
 
     const mark = document.createElement("span");
