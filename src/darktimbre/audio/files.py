@@ -29,16 +29,11 @@ class UnreadableSound(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """Samples as recorded.
+    """Samples as recorded."""
 
-    Attributes:
-        samples: (channel, sample) float32; full scale is ±1, and floating-point files may exceed it.
-        rate: samples per second.
-        seconds: length of the whole file, as far as its header can be believed; `samples` may be only its beginning.
-    """
-
-    samples: NDArray[np.float32]
-    rate: int
+    samples: NDArray[np.float32]  # (channel, sample) float32; full scale is ±1, and floating-point files may exceed it
+    rate: int  # samples per second
+    # length of the whole file, as far as its header can be believed; `samples` may be only its beginning
     seconds: float
 
 

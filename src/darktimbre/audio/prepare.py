@@ -17,40 +17,24 @@ _LISTEN_SECONDS = 0.1  # read beyond the length kept, so that the resampler's fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """The one shape all sounds of a corpus are brought into.
+    """The one shape all sounds of a corpus are brought into."""
 
-    Attributes:
-        sample_rate: in Hz.
-        samples: length.
-        fade: samples of the fade-out of sounds that have to be cut.
-        estimate_pitch: whether to measure the fundamental frequency as well.
-    """
-
-    sample_rate: int
-    samples: int
-    fade: int = 0
-    estimate_pitch: bool = False
+    sample_rate: int  # in Hz
+    samples: int  # length
+    fade: int = 0  # samples of the fade-out of sounds that have to be cut
+    estimate_pitch: bool = False  # whether to measure the fundamental frequency as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A sound in its corpus's shape.
+    """A sound in its corpus's shape."""
 
-    Attributes:
-        samples: (sample,) float32 within [-1, 1).
-        seconds: length of the whole file.
-        fit: what was done to its length.
-        lowered: whether it exceeded full scale and was made quieter.
-        f0: measured fundamental frequency in Hz; NaN when none was found or requested.
-        confidence: of `f0`, in [0, 1].
-    """
-
-    samples: NDArray[np.float32]
-    seconds: float
-    fit: Fit
-    lowered: bool = False
-    f0: float = float("nan")
-    confidence: float = 0.0
+    samples: NDArray[np.float32]  # (sample,) float32 within [-1, 1)
+    seconds: float  # length of the whole file
+    fit: Fit  # what was done to its length
+    lowered: bool = False  # whether it exceeded full scale and was made quieter
+    f0: float = float("nan")  # measured fundamental frequency in Hz; NaN when none was found or requested
+    confidence: float = 0.0  # of `f0`, in [0, 1]
 
 
 def prepare(source: str | Path | bytes, shape: Shape) -> Prepared:

@@ -41,21 +41,13 @@ def load_library() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """How every note of a corpus is played.
+    """How every note of a corpus is played."""
 
-    Attributes:
-        sample_rate: of the corpus, in Hz.
-        samples: length of a note.
-        hold: samples before the key is let go.
-        fade: samples of the fade-out at the end.
-        gain: FluidSynth's master gain (its own default is 0.2).
-    """
-
-    sample_rate: int
-    samples: int
-    hold: int
-    fade: int
-    gain: float
+    sample_rate: int  # of the corpus, in Hz
+    samples: int  # length of a note
+    hold: int  # samples before the key is let go
+    fade: int  # samples of the fade-out at the end
+    gain: float  # FluidSynth's master gain (its own default is 0.2)
 
     @property
     def oversampling(self) -> int:

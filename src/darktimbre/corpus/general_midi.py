@@ -14,19 +14,12 @@ DRUM_BANK = 128
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of General MIDI's 128 programs.
+    """One of General MIDI's 128 programs."""
 
-    Attributes:
-        name: as the standard calls it.
-        group: its group of eight ("reed", "pipe", …), but timpani and orchestra hit are "percussive".
-        family: the nearest of `notes.note.FAMILIES`, or None where none comes near (gunshots, timpani).
-        source: one of `notes.note.SOURCES`: how the instrument itself makes its sound.
-    """
-
-    name: str
-    group: str
-    family: str | None
-    source: str
+    name: str  # as the standard calls it
+    group: str  # its group of eight ("reed", "pipe", …), but timpani and orchestra hit are "percussive"
+    family: str | None  # the nearest of `notes.note.FAMILIES`, or None where none comes near (gunshots, timpani)
+    source: str  # one of `notes.note.SOURCES`: how the instrument itself makes its sound
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -30,24 +30,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an import did.
+    """What an import did."""
 
-    Attributes:
-        corpus: what was written.
-        accepted: notes in it; of these were `padded`, `cut` and `lowered` (louder than full scale, so made quieter).
-        rejected: (file, reason) of what was not taken; the same list as `quarantine.csv`.
-        ignored: what was not even tried, counted by kind.
-        remarks: sentences worth telling.
-    """
-
-    corpus: Corpus
-    accepted: int
+    corpus: Corpus  # what was written
+    accepted: int  # notes in it; of these were `padded`, `cut` and `lowered` (louder than full scale, so made quieter)
     padded: int
     cut: int
     lowered: int
-    rejected: tuple[tuple[str, str], ...]
-    ignored: dict[str, int] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    rejected: tuple[tuple[str, str], ...]  # (file, reason) of what was not taken; the same list as `quarantine.csv`
+    ignored: dict[str, int] = field(default_factory=dict)  # what was not even tried, counted by kind
+    remarks: tuple[str, ...] = ()  # sentences worth telling
 
     @property
     def bad_share(self) -> float:

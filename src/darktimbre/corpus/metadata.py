@@ -23,17 +23,12 @@ _SPLITS = {
 
 @dataclass(slots=True)
 class Metadata:
-    """What tables of metadata say.
+    """What tables of metadata say."""
 
-    Attributes:
-        rows: file (relative to the imported folder) → fields of its `Note`.
-        mistakes: file → what is wrong with its row.
-        unused: columns nobody here understands.
-    """
-
+    # file (relative to the imported folder) → fields of its `Note`
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    mistakes: dict[str, str] = field(default_factory=dict)
-    unused: set[str] = field(default_factory=set)
+    mistakes: dict[str, str] = field(default_factory=dict)  # file → what is wrong with its row
+    unused: set[str] = field(default_factory=set)  # columns nobody here understands
 
 
 def read_metadata(folder: Path, tables: list[str]) -> Metadata:

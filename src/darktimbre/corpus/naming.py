@@ -39,19 +39,12 @@ _SEPARATORS = " _-.,+()[]"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a file name (without folder and extension) says.
+    """What a file name (without folder and extension) says."""
 
-    Attributes:
-        pitch: MIDI number, or None.
-        velocity: MIDI velocity, or None.
-        rest: the name without pitch, velocity and layer marks; equal for the notes of one multi-sampled instrument.
-        bare: whether the pitch rests on three bare digits alone, and siblings may show it to be a counter.
-    """
-
-    pitch: int | None
-    velocity: int | None
-    rest: str
-    bare: bool = False
+    pitch: int | None  # MIDI number, or None
+    velocity: int | None  # MIDI velocity, or None
+    rest: str  # the name without pitch, velocity and layer marks; equal for the notes of one multi-sampled instrument
+    bare: bool = False  # whether the pitch rests on three bare digits alone, and siblings may show it to be a counter
 
 
 def read_name(stem: str) -> Named:

@@ -28,19 +28,12 @@ _FRAME, _FRAME_STEP = 0.046, 0.02  # s of sound in a spectrum, and from one to t
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A loop that was found.
+    """A loop that was found."""
 
-    Attributes:
-        start: first sample of the loop.
-        end: last sample of the loop, played before it jumps back to `start`.
-        match: normalised cross-correlation of the sound around both places before the crossfade, up to 1.
-        drift: dB by which it is louder at the end than at the start.
-    """
-
-    start: int
-    end: int
-    match: float
-    drift: float
+    start: int  # first sample of the loop
+    end: int  # last sample of the loop, played before it jumps back to `start`
+    match: float  # normalised cross-correlation of the sound around both places before the crossfade, up to 1
+    drift: float  # dB by which it is louder at the end than at the start
 
     @property
     def length(self) -> int:

@@ -37,30 +37,19 @@ PROBES = 5  # notes with which an export is compared with the synthesizer
 
 @dataclass(frozen=True)
 class NetworkReport:
-    """What was written, and how far it is from the synthesizer.
+    """What was written, and how far it is from the synthesizer."""
 
-    Attributes:
-        path: the file.
-        bytes: its size.
-        outputs: `picture`, and `wave` where it is in the file.
-        why_no_wave: why the inverse is not in it although it was requested; None otherwise.
-        precision: of the network's weights in the file.
-        parameters: of the generator.
-        picture_error: greatest absolute difference of spectrograms (their range is about -1 to 1) over some notes; None
-            where onnxruntime is not installed, so that nothing could be compared.
-        picture_snr: power of the synthesizer's spectrograms by that of the difference, in dB.
-        wave_error: the greatest absolute difference of waves (full level is 1); None without waves.
-    """
-
-    path: Path
-    bytes: int
-    outputs: tuple[str, ...]
-    why_no_wave: str | None
-    precision: Precision
-    parameters: int
+    path: Path  # the file
+    bytes: int  # its size
+    outputs: tuple[str, ...]  # `picture`, and `wave` where it is in the file
+    why_no_wave: str | None  # why the inverse is not in it although it was requested; None otherwise
+    precision: Precision  # of the network's weights in the file
+    parameters: int  # of the generator
+    # greatest absolute difference of spectrograms (their range is about -1 to 1) over some notes; None where
+    # onnxruntime is not installed, so that nothing could be compared
     picture_error: float | None = None
-    picture_snr: float | None = None
-    wave_error: float | None = None
+    picture_snr: float | None = None  # power of the synthesizer's spectrograms by that of the difference, in dB
+    wave_error: float | None = None  # the greatest absolute difference of waves (full level is 1); None without waves
 
 
 def export_onnx(

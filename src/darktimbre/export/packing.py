@@ -23,27 +23,17 @@ FORMS = ("sfz", "decentsampler", "wavs")
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export came to.
+    """What an export came to."""
 
-    Attributes:
-        path: the instrument's file, or the folder, in the finished export.
-        samples: sound files or, in one long file, slices.
-        looped: of these, how many loop.
-        held: settings whose notes sound for as long as the key is held; the others' end by themselves.
-        shortened: of these, how many were cut to what the hardware takes.
-        gain: factor from the synthesizer's samples to these.
-        switches: keys that choose the settings.
-        equal_layers: settings whose velocity layers are all the same, since they set no words.
-    """
-
-    path: Path
-    samples: int
-    looped: int
-    shortened: int
-    gain: float
+    path: Path  # the instrument's file, or the folder, in the finished export
+    samples: int  # sound files or, in one long file, slices
+    looped: int  # of these, how many loop
+    shortened: int  # of these, how many were cut to what the hardware takes
+    gain: float  # factor from the synthesizer's samples to these
+    # settings whose notes sound for as long as the key is held; the others' end by themselves
     held: tuple[str, ...] = ()
-    switches: tuple[int, ...] = ()
-    equal_layers: tuple[str, ...] = ()
+    switches: tuple[int, ...] = ()  # keys that choose the settings
+    equal_layers: tuple[str, ...] = ()  # settings whose velocity layers are all the same, since they set no words
 
 
 def make_plan(

@@ -29,34 +29,23 @@ LOWEST_SWITCH = 21  # the lowest key of a piano; what lies below is out of reach
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How an instrument becomes samples.
+    """How an instrument becomes samples."""
 
-    Attributes:
-        patches: the settings; several are arranged as `arrangement` says.
-        title: what the instrument is called in the sampler.
-        arrangement: `keyswitch`: one sounds at a time, chosen by a key below the playing range; `velocity`: from the
-            first for soft notes to the last for hard ones; `layers`: all sound together.
-        velocity_layers: the model knows no velocity. Layer k of n has the setting's words at k/n of their way from the
-            instrument's middle, so that a harder key brings more of the words; loudness follows the sampler's own
-            velocity curve.
-        variations: sounds of a setting on a key, by seeds that follow each other.
-        step: every how many pitches a sample is made; the sampler stretches it over those between.
-        rate: samples a second.
-        bits: 16 (dithered), 24, or 32 (floating point).
-        loops: look for loops in notes that hold their level; see `loops`.
-        normalise: `peak`: one gain for all samples, the loudest note rendered then at -1 dBFS; `none`: as rendered,
-            turned down only if that would clip.
-    """
-
-    patches: tuple[Patch, ...]
-    title: str = ""
+    patches: tuple[Patch, ...]  # the settings; several are arranged as `arrangement` says
+    title: str = ""  # what the instrument is called in the sampler
+    # `keyswitch`: one sounds at a time, chosen by a key below the playing range; `velocity`: from the first for soft
+    # notes to the last for hard ones; `layers`: all sound together
     arrangement: Arrangement = "keyswitch"
+    # the model knows no velocity. Layer k of n has the setting's words at k/n of their way from the instrument's
+    # middle, so that a harder key brings more of the words; loudness follows the sampler's own velocity curve.
     velocity_layers: int = 1
-    variations: int = 1
-    step: int = 1
-    rate: int = 44_100
-    bits: Literal[16, 24, 32] = 16
-    loops: bool = True
+    variations: int = 1  # sounds of a setting on a key, by seeds that follow each other
+    step: int = 1  # every how many pitches a sample is made; the sampler stretches it over those between
+    rate: int = 44_100  # samples a second
+    bits: Literal[16, 24, 32] = 16  # 16 (dithered), 24, or 32 (floating point)
+    loops: bool = True  # look for loops in notes that hold their level; see `loops`
+    # `peak`: one gain for all samples, the loudest note rendered then at -1 dBFS; `none`: as rendered, turned down only
+    # if that would clip
     normalise: Normalise = "peak"
 
     def __post_init__(self) -> None:
@@ -85,31 +74,18 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """One sample's place on keys and velocities.
+    """One sample's place on keys and velocities."""
 
-    Attributes:
-        setting: index of its setting.
-        layer: index of its velocity layer, soft first.
-        source: pitch the network renders; None for an instrument without pitch.
-        root: key on which it sounds as rendered.
-        low: lowest key.
-        high: highest key.
-        softest: lowest velocity.
-        hardest: highest velocity.
-        patch: what is rendered: the setting with its words at the layer's share.
-        variation: number of the variation, from 0.
-    """
-
-    setting: int
-    layer: int
-    source: float | None
-    root: int
-    low: int
-    high: int
-    softest: int
-    hardest: int
-    patch: Patch
-    variation: int = 0
+    setting: int  # index of its setting
+    layer: int  # index of its velocity layer, soft first
+    source: float | None  # pitch the network renders; None for an instrument without pitch
+    root: int  # key on which it sounds as rendered
+    low: int  # lowest key
+    high: int  # highest key
+    softest: int  # lowest velocity
+    hardest: int  # highest velocity
+    patch: Patch  # what is rendered: the setting with its words at the layer's share
+    variation: int = 0  # number of the variation, from 0
 
 
 def zones(instrument: Synthesizer, plan: Plan) -> tuple[Zone, ...]:

@@ -15,43 +15,26 @@ GENERIC = "generic"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One machine.
+    """One machine."""
 
-    Attributes:
-        name: for `--for`.
-        title: what it is.
-        rates: samples a second that it plays, the best first.
-        depths: bits that it plays, the best first; 32 is floating point.
-        channels: 1, or 2 for machines that load stereo files alone (both channels are then equal).
-        seconds: longest file.
-        stem: longest file name, without extension.
-        folder: folder of a setting's files; `{setting}` is its name, `{number}` its number from 1.
-        file: name of a file; `{key}` is the MIDI number, `{note}` the note, `{layer}` velocity layer and variation.
-        unpitched: the same for instruments without pitch; `{variation}` counts from 1.
-        reels: one long file of a setting, its notes cut by cue markers, instead of a file for each note.
-        reel_names: names of such files, where the machine prescribes them.
-        slices: most slices of a long file.
-        files: most files in a folder.
-        folders: most folders; `reel_names` is what bounds reels.
-        source: where these facts are stated.
-    """
-
-    name: str
-    title: str
-    rates: tuple[int, ...]
-    depths: tuple[int, ...]
-    channels: int = 1
-    seconds: float = float("inf")
-    stem: int = 64
-    folder: str = "{setting}"
+    name: str  # for `--for`
+    title: str  # what it is
+    rates: tuple[int, ...]  # samples a second that it plays, the best first
+    depths: tuple[int, ...]  # bits that it plays, the best first; 32 is floating point
+    channels: int = 1  # 1, or 2 for machines that load stereo files alone (both channels are then equal)
+    seconds: float = float("inf")  # longest file
+    stem: int = 64  # longest file name, without extension
+    folder: str = "{setting}"  # folder of a setting's files; `{setting}` is its name, `{number}` its number from 1
+    # name of a file; `{key}` is the MIDI number, `{note}` the note, `{layer}` velocity layer and variation
     file: str = "{setting}_{layer}{key:03d}_{note}"
+    # the same for instruments without pitch; `{variation}` counts from 1
     unpitched: str = "{setting}_{layer}{variation:02d}"
-    reels: bool = False
-    reel_names: tuple[str, ...] = field(default=())
-    slices: int = 0
-    files: int = 1_000
-    folders: int = 1_000
-    source: str = ""
+    reels: bool = False  # one long file of a setting, its notes cut by cue markers, instead of a file for each note
+    reel_names: tuple[str, ...] = field(default=())  # names of such files, where the machine prescribes them
+    slices: int = 0  # most slices of a long file
+    files: int = 1_000  # most files in a folder
+    folders: int = 1_000  # most folders; `reel_names` is what bounds reels
+    source: str = ""  # where these facts are stated
 
     @property
     def rate(self) -> int:

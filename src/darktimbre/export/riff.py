@@ -25,23 +25,15 @@ _PCM, _FLOAT = 1, 3  # WAVE_FORMAT tags
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a WAV file holds beside the sound, for samplers.
+    """What a WAV file holds beside the sound, for samplers."""
 
-    Attributes:
-        root: MIDI pitch with its fraction at which the sound plays unchanged, or None for no `smpl` and `inst`.
-        loop: first and last sample of a forward loop, both played; or None.
-        keys: lowest and highest key.
-        velocities: lowest and highest velocity.
-        slices: sample at which each slice starts.
-        info: tag id → text.
-    """
-
+    # MIDI pitch with its fraction at which the sound plays unchanged, or None for no `smpl` and `inst`
     root: float | None = None
-    loop: tuple[int, int] | None = None
-    keys: tuple[int, int] = (0, 127)
-    velocities: tuple[int, int] = (1, 127)
-    slices: Sequence[int] = ()
-    info: Mapping[str, str] = field(default_factory=dict)
+    loop: tuple[int, int] | None = None  # first and last sample of a forward loop, both played; or None
+    keys: tuple[int, int] = (0, 127)  # lowest and highest key
+    velocities: tuple[int, int] = (1, 127)  # lowest and highest velocity
+    slices: Sequence[int] = ()  # sample at which each slice starts
+    info: Mapping[str, str] = field(default_factory=dict)  # tag id → text
 
 
 def wav(samples: NDArray[np.floating], rate: int, bits: Bits = 16, tags: Tags | None = None) -> bytes:

@@ -23,40 +23,24 @@ Id = tuple[str, float | None]  # a patch's key and the pitch rendered: equal ids
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sound to be written.
+    """One sound to be written."""
 
-    Attributes:
-        zone: the first zone that plays it.
-        wave: (sample,) at the plan's rate, gain applied, the loop's crossfade in it.
-        loop: where it loops, or None.
-    """
-
-    zone: Zone
-    wave: NDArray[np.float32]
-    loop: Loop | None
+    zone: Zone  # the first zone that plays it
+    wave: NDArray[np.float32]  # (sample,) at the plan's rate, gain applied, the loop's crossfade in it
+    loop: Loop | None  # where it loops, or None
 
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """All samples of a plan, without those that would be equal.
+    """All samples of a plan, without those that would be equal."""
 
-    Attributes:
-        plan: as requested.
-        zones: every zone, in order.
-        gain: factor between the synthesizer's samples and these.
-        rate: of the waves held here, the instrument's own.
-        waves: id → as rendered.
-        ids: of each zone.
-        loops: id → where it loops, at the plan's rate; what is not in it ends by itself.
-    """
-
-    plan: Plan
-    zones: tuple[Zone, ...]
-    gain: float
-    rate: int
-    waves: dict[Id, NDArray[np.float32]]
-    ids: tuple[Id, ...]
-    loops: dict[Id, Loop]
+    plan: Plan  # as requested
+    zones: tuple[Zone, ...]  # every zone, in order
+    gain: float  # factor between the synthesizer's samples and these
+    rate: int  # of the waves held here, the instrument's own
+    waves: dict[Id, NDArray[np.float32]]  # id → as rendered
+    ids: tuple[Id, ...]  # of each zone
+    loops: dict[Id, Loop]  # id → where it loops, at the plan's rate; what is not in it ends by itself
 
     def __iter__(self) -> Iterator[tuple[Id, Sample]]:
         """Each different sound once, in the order of the zones."""

@@ -128,31 +128,21 @@ class BatchRequest(Message):
 
 
 class ExportRequest(Message):
-    """Sounds for a sampler, answered as a ZIP archive.
+    """Sounds for a sampler, answered as a ZIP archive."""
 
-    Attributes:
-        format: one of `exports` of `/api/instrument`.
-        patches: one, or several that the arrangement puts side by side.
-        arrangement: of several patches: chosen by low keys, by velocity, or sounding together.
-        velocity_layers: of one patch.
-        title: what the sampler calls it.
-        step: semitones from sample to sample.
-        rate, bits: of the samples; the format's own if null.
-        loops: look for loop points.
-        normalise: bring the loudest sample to full level, or leave all levels.
-        hardware: whose rules for names and lengths `wavs` follows.
-    """
-
-    format: Annotated[str, Field(pattern="^[a-z]{1,20}$")] = "sfz"
+    format: Annotated[str, Field(pattern="^[a-z]{1,20}$")] = "sfz"  # one of `exports` of `/api/instrument`
+    # one, or several that the arrangement puts side by side
     patches: Annotated[tuple[PatchField, ...], Field(min_length=1, max_length=12)] = (Patch(),)
+    # of several patches: chosen by low keys, by velocity, or sounding together
     arrangement: Literal["keyswitch", "velocity", "layers"] = "keyswitch"
-    velocity_layers: Annotated[int, Field(ge=1, le=5, strict=True)] = 1
-    title: Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f/\\]*$")] = ""
-    step: Annotated[int, Field(ge=1, le=12, strict=True)] = 1
-    rate: Rate | None = None
+    velocity_layers: Annotated[int, Field(ge=1, le=5, strict=True)] = 1  # of one patch
+    title: Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f/\\]*$")] = ""  # what the sampler calls it
+    step: Annotated[int, Field(ge=1, le=12, strict=True)] = 1  # semitones from sample to sample
+    rate: Rate | None = None  # of the samples; the format's own if null
     bits: Literal[16, 24] | None = None
-    loops: bool = True
-    normalise: Literal["peak", "none"] = "peak"
+    loops: bool = True  # look for loop points
+    normalise: Literal["peak", "none"] = "peak"  # bring the loudest sample to full level, or leave all levels
+    # whose rules for names and lengths `wavs` follows
     hardware: Annotated[str, Field(pattern="^[a-z0-9-]{1,30}$")] = "generic"
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"format": "sfz", "patches": [PATCH_EXAMPLE]}]})

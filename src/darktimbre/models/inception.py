@@ -166,19 +166,12 @@ def _head(inputs: int, classes: int) -> nn.Module:
 
 
 class NotePredictions(NamedTuple):
-    """What a classifier predicts for notes.
+    """What a classifier predicts for notes."""
 
-    Attributes:
-        pitch: (note, pitch class) logits.
-        family: (note, family) logits.
-        embedding: (note, dimension), what the logits are a linear map of.
-        attributes: (note, attribute) logits, for a teacher's soft labels.
-    """
-
-    pitch: Tensor
-    family: Tensor
-    embedding: Tensor
-    attributes: Tensor
+    pitch: Tensor  # (note, pitch class) logits
+    family: Tensor  # (note, family) logits
+    embedding: Tensor  # (note, dimension), what the logits are a linear map of
+    attributes: Tensor  # (note, attribute) logits, for a teacher's soft labels
 
 
 class Inception(nn.Module):

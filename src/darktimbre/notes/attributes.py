@@ -57,21 +57,14 @@ def teacher_mismatch(expects: str, expected: LabelSource | None, gives: str, giv
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """What a generator is conditioned on: one-hot pitch classes, then soft labels of a teacher (DarkGAN §4.3.2).
+    """What a generator is conditioned on: one-hot pitch classes, then soft labels of a teacher (DarkGAN §4.3.2)."""
 
-    Attributes:
-        pitches: MIDI number of each pitch class, in the order of the one-hot vector; empty for unpitched sounds.
-        names: AudioSet display names of the soft labels, in their order in the condition.
-        teacher: name of the tagger the labels come from.
-        teacher_digest: SHA-256 of that tagger's weights.
-        temperature: T in q = σ(logit / T) (DarkGAN eq. 1) under which the generator was trained.
-    """
-
+    # MIDI number of each pitch class, in the order of the one-hot vector; empty for unpitched sounds
     pitches: tuple[int, ...] = ()
-    names: tuple[str, ...] = ()
-    teacher: str = ""
-    teacher_digest: str = ""
-    temperature: float = 1.0
+    names: tuple[str, ...] = ()  # AudioSet display names of the soft labels, in their order in the condition
+    teacher: str = ""  # name of the tagger the labels come from
+    teacher_digest: str = ""  # SHA-256 of that tagger's weights
+    temperature: float = 1.0  # T in q = σ(logit / T) (DarkGAN eq. 1) at training
 
     @property
     def size(self) -> int:

@@ -51,19 +51,12 @@ def latents(seed: Seed, count: int, size: int) -> Array:
 
 @dataclass(frozen=True)
 class Controls:
-    """The controls of one instrument.
+    """The controls of one instrument."""
 
-    Attributes:
-        attributes: its pitch classes and soft labels.
-        latent: values per latent.
-        baseline: (label,) what attributes take that are not given.
-        between: whether pitches between the trained ones can be rendered.
-    """
-
-    attributes: Attributes
-    latent: int
-    baseline: Array
-    between: bool = False
+    attributes: Attributes  # its pitch classes and soft labels
+    latent: int  # values per latent
+    baseline: Array  # (label,) what attributes take that are not given
+    between: bool = False  # whether pitches between the trained ones can be rendered
 
     def fill(self, pitch: Pitch, levels: Levels, seed: Seed, latent: ArrayLike | None) -> tuple[Array, Array]:
         """Condition and latent of every requested note; single values are repeated to the length of the lists.

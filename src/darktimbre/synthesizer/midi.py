@@ -40,23 +40,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """A mixed wave and what happened on the way.
+    """A mixed wave and what happened on the way."""
 
-    Attributes:
-        samples: (sample,) float32 within ±1.
-        notes: notes played.
-        rendered: different sounds the network made for them.
-        repitched: notes outside the trained range, made by resampling the nearest trained pitch.
-        rang_out: notes held longer than the instrument's sounds last.
-        skipped: as in `Score`.
-    """
-
-    samples: NDArray[np.float32]
-    notes: int
-    rendered: int
-    repitched: int
-    rang_out: int
-    skipped: Mapping[str, int]
+    samples: NDArray[np.float32]  # (sample,) float32 within ±1
+    notes: int  # notes played
+    rendered: int  # different sounds the network made for them
+    repitched: int  # notes outside the trained range, made by resampling the nearest trained pitch
+    rang_out: int  # notes held longer than the instrument's sounds last
+    skipped: Mapping[str, int]  # as in `Score`
 
 
 def read_score(path: Path) -> Score:

@@ -22,21 +22,13 @@ TOP = 128  # attributes in the paper
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One attribute and why it stands where it does.
+    """One attribute and why it stands where it does."""
 
-    Attributes:
-        rank: 1 for the best.
-        name: AudioSet display name.
-        p90: 90th percentile over the training notes of the teacher's probability.
-        accuracy: average precision of the class (Cnn14's; the published one of YAMNet is not given by class).
-        score: √(p90 · accuracy).
-    """
-
-    rank: int
-    name: str
-    p90: float
-    accuracy: float
-    score: float
+    rank: int  # 1 for the best
+    name: str  # AudioSet display name
+    p90: float  # 90th percentile over the training notes of the teacher's probability
+    accuracy: float  # average precision of the class (Cnn14's; the published one of YAMNet is not given by class)
+    score: float  # √(p90 · accuracy)
 
 
 @cache

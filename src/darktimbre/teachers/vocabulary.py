@@ -8,19 +8,12 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class AudioSetClass:
-    """One class of the AudioSet ontology.
+    """One class of the AudioSet ontology."""
 
-    Attributes:
-        name: display name, e.g. "Singing bowl".
-        mid: machine id, e.g. "/m/0l14t7".
-        average_precision: of Cnn14 on AudioSet's evaluation set (PANNs, figure 3; their mean is 0.431).
-        yamnet: index among YAMNet's 521 outputs, or None.
-    """
-
-    name: str
-    mid: str
-    average_precision: float
-    yamnet: int | None
+    name: str  # display name, e.g. "Singing bowl"
+    mid: str  # machine id, e.g. "/m/0l14t7"
+    average_precision: float  # of Cnn14 on AudioSet's evaluation set (PANNs, figure 3; their mean is 0.431)
+    yamnet: int | None  # index among YAMNet's 521 outputs, or None
 
 
 @cache

@@ -22,36 +22,22 @@ from darktimbre.notes.home import home as data_folder
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An official file, by the teacher's name in `SOURCES`.
+    """An official file, by the teacher's name in `SOURCES`."""
 
-    Attributes:
-        address: official HTTPS address.
-        megabytes: rounded size, for people.
-        limit: bytes after which a download is cut off as not being this file.
-        licence: SPDX name.
-        sha256: of the file. Neither host publishes one; these are what many independent projects pin.
-    """
-
-    address: str
-    megabytes: int
-    limit: int
-    licence: str
-    sha256: str
+    address: str  # official HTTPS address
+    megabytes: int  # rounded size, for people
+    limit: int  # bytes after which a download is cut off as not being this file
+    licence: str  # SPDX name
+    sha256: str  # of the file. Neither host publishes one; these are what many independent projects pin.
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A file that is only ever added by hand: nobody vouches for a digest that a download could be compared with.
+    """A file that is only ever added by hand: nobody vouches for a digest that a download could be compared with."""
 
-    Attributes:
-        file: how it is called where it is published.
-        project: who publishes it.
-        megabytes, limit: as in `Source`.
-    """
-
-    file: str
-    project: str
-    megabytes: int
+    file: str  # how it is called where it is published
+    project: str  # who publishes it
+    megabytes: int  # as in `Source`
     limit: int
 
 
