@@ -240,7 +240,7 @@ class TestPlaying:
             "sines_128-000-050-100",
         ]  # fmt: skip
         assert corpus.meta["counts"]["silent"] == 1
-        assert corpus.rejected() == [("sines_128-000-061-100", "silent: Kit has nothing to hear on key 61")]
+        assert corpus.rejected() == [("sines_128-000-061-100", "silent: Kit makes no sound on key 61")]
         piano, drum = corpus.note(0), corpus.note(4)
         assert (piano.pitch, piano.family, piano.instrument) == (50, "keyboard", "sines:000:000")
         assert (drum.pitch, drum.family, drum.category, drum.subcategory) == (None, None, "drums", "tom")

@@ -4,15 +4,16 @@ import hashlib
 import math
 import os
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Unpack
 
 from darktimbre.audio.prepare import Prepared
 from darktimbre.corpus.ingest import Candidate, Progress, Summary, ingest, shape_of, summarise
 from darktimbre.corpus.metadata import Metadata, read_metadata
 from darktimbre.corpus.naming import Named, read_names
 from darktimbre.corpus.walk import walk
-from darktimbre.corpus.writer import CorpusWriter, check_destination
+from darktimbre.corpus.writer import CorpusWriter, Writing, check_destination
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.notes.pitch import hz_to_midi
@@ -27,13 +28,10 @@ def import_folder(
     sample_rate: int = 16_000,
     seconds: float = 1.0,
     estimate_pitch: bool = False,
-    name: str = "",
     licence: str = "unknown",
-    split: str = "instrument",
-    seed: int = 0,
-    overwrite: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    **writing: Unpack[Writing],
 ) -> Summary:
     """Makes a corpus of all sounds below a folder.
 
@@ -50,13 +48,10 @@ def import_folder(
         sample_rate: of the corpus, in Hz.
         seconds: length of every note; shorter sounds are padded, longer ones cut with a fade-out.
         estimate_pitch: measure the pitch of sounds whose name has none; unsure estimates are not kept.
-        name: of the corpus; the name of `out` by default.
         licence: terms of the sounds.
-        split: "instrument", "random" or "given" (the column `split` of `metadata.csv`).
-        seed: of the split.
-        overwrite: replace a corpus that is already there.
         workers: decoding processes; as many as processors by default.
         progress: called with (files done, files in all).
+        writing: as `CorpusWriter` takes it; a split that is "given" is the column `split` of `metadata.csv`.
 
     Raises:
         UserError: no such folder, no usable sound in it, a `metadata.csv` that cannot be understood, `out` is taken.
@@ -67,7 +62,8 @@ def import_folder(
             f"There is no folder {src}." if not src.exists() else f"{src} is a file; name the folder it lies in."
         )
     shape = shape_of(sample_rate, seconds, estimate_pitch)
-    check_destination(out, overwrite)
+    check_destination(out, writing.get("overwrite", False))
+    split = writing.get("split", "instrument")
     found = walk(src, leave_out=out)
     metadata = read_metadata(src, found.metadata)
     candidates, refused = _candidates(src, found.files, metadata, split)
@@ -76,40 +72,51 @@ def import_folder(
         raise UserError(
             f"There is no sound in {src}{others}: name a folder that holds sound files (WAV, FLAC, MP3, …)."
         )
-    estimated = copies = 0
-    first_key: dict[bytes, str] = {}  # digest of a sound → the split key of the first note that is it
-
-    def complete(note: Note, prepared: Prepared) -> Note:
-        nonlocal estimated, copies
-        key = first_key.setdefault(hashlib.sha256(prepared.samples.tobytes()).digest(), note.split_key)
-        # A copy under another name: in another split it would be trained on and held out. Notes of an instrument of
-        # several stay with it.
-        if key != note.split_key == note.id:
-            copies += 1
-            note = replace(note, split_key=key)
-        if note.pitch is not None or not estimate_pitch or prepared.confidence < _SURE or math.isnan(prepared.f0):
-            return note
-        estimated += 1
-        return replace(note, pitch=min(max(round(hz_to_midi(prepared.f0)), 0), 127))
-
+    completed = _Completed(estimate_pitch)
     with CorpusWriter(
         out,
         sample_rate=shape.sample_rate,
         samples=shape.samples,
-        name=name,
         licence=licence,
         provenance={"importer": "folder", "source": src.resolve().name, "pitch_estimated": estimate_pitch},
-        split=split,
-        seed=seed,
-        overwrite=overwrite,
+        **writing,
     ) as writer:
         for file, reason in (*found.refused, *refused):
             writer.reject(file, reason)
-        ingest(writer, candidates, shape, total=len(candidates), workers=workers, progress=progress, complete=complete)
-    remarks = _remarks(writer, metadata, estimated, estimate_pitch)
-    if copies and split == "instrument":
-        remarks.append(f"{copies} sounds are copies of others to the last bit: each lies in the split of the first.")
+        ingest(writer, candidates, shape, total=len(candidates), workers=workers, progress=progress, complete=completed)
+    remarks = []
+    if metadata.unused:
+        remarks.append(f"Columns of metadata.csv that were not understood: {', '.join(sorted(metadata.unused))}.")
+    if estimate_pitch:
+        remarks.append(f"The pitch of {completed.estimated} of {len(writer)} notes was estimated.")
+    if completed.copies and split == "instrument":
+        remarks.append(
+            f"{completed.copies} sounds are copies of others to the last bit: each lies in the split of the first."
+        )
     return summarise(writer, found.ignored, remarks)
+
+
+@dataclass(slots=True)
+class _Completed:
+    """Fills into notes what only their sounds show, and counts how often."""
+
+    estimate_pitch: bool
+    estimated: int = 0
+    copies: int = 0
+    first_key: dict[bytes, str] = field(default_factory=dict)  # digest of a sound → split key of the first such note
+
+    def __call__(self, note: Note, prepared: Prepared) -> Note:
+        key = self.first_key.setdefault(hashlib.sha256(prepared.samples.tobytes()).digest(), note.split_key)
+        # A copy under another name: in another split it would be trained on and held out. Notes of an instrument of
+        # several stay with it.
+        if key != note.split_key == note.id:
+            self.copies += 1
+            note = replace(note, split_key=key)
+        unsure = prepared.confidence < _SURE or math.isnan(prepared.f0)
+        if note.pitch is not None or not self.estimate_pitch or unsure:
+            return note
+        self.estimated += 1
+        return replace(note, pitch=min(max(round(hz_to_midi(prepared.f0)), 0), 127))
 
 
 def _candidates(
@@ -176,12 +183,3 @@ def _ids(files: list[str]) -> dict[str, str]:
 def _legible(path: str) -> str:
     """A file name need not be valid text; stray bytes are written as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _remarks(writer: CorpusWriter, metadata: Metadata, estimated: int, asked: bool) -> list[str]:
-    remarks = []
-    if metadata.unused:
-        remarks.append(f"Columns of metadata.csv that were not understood: {', '.join(sorted(metadata.unused))}.")
-    if asked:
-        remarks.append(f"The pitch of {estimated} of {len(writer)} notes was estimated.")
-    return remarks

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Unpack
 
 from darktimbre.corpus.ingest import Candidate, Progress, Summary, ingest, shape_of, summarise
-from darktimbre.corpus.writer import CorpusWriter, check_destination
+from darktimbre.corpus.writer import CorpusWriter, Writing, check_destination
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import FAMILIES, SOURCES, Note
 
@@ -46,13 +46,10 @@ def import_nsynth(
     paper: bool = False,
     seconds: float | None = None,
     sample_rate: int = 16_000,
-    name: str = "",
-    split: str = "instrument",
     given: str = "",
-    seed: int = 0,
-    overwrite: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    **writing: Unpack[Writing],
 ) -> Summary:
     """Makes a corpus of NSynth, or of one of its parts.
 
@@ -68,13 +65,10 @@ def import_nsynth(
         paper: the paper's subset: MIDI 44 to 69, the first second.
         seconds: length of every note; 4 by default, as NSynth's notes have, or 1 with `paper`.
         sample_rate: of the corpus, in Hz.
-        name: of the corpus; the name of `out` by default.
-        split: "instrument", "random", or "given": all notes go to the part that `given` or the name of `src` says.
-        given: "train", "valid" or "test", for `split="given"`.
-        seed: of the split.
-        overwrite: replace a corpus that is already there.
+        given: "train", "valid" or "test": the part all notes go to with `split="given"`; else the name of `src` says.
         workers: decoding processes; as many as processors by default.
         progress: called with (notes done, notes in all).
+        writing: as `CorpusWriter` takes it.
 
     Raises:
         UserError: `src` is not NSynth, nothing passes the filters, an unknown family or source, `out` is taken.
@@ -88,64 +82,69 @@ def import_nsynth(
         pitches = pitches or (PAPER_PITCHES.start, PAPER_PITCHES.stop - 1)
     length = seconds if seconds is not None else PAPER_SECONDS if paper else 4.0
     shape = shape_of(sample_rate, length)
-    part = (given or _part_of(src)) if split == "given" else ""
-    check_destination(out, overwrite)
+    part = (given or _part_of(src)) if writing.get("split") == "given" else ""
+    check_destination(out, writing.get("overwrite", False))
 
     source = _open(src)
-    chosen: dict[str, Note] = {}
-    refused: list[tuple[str, str]] = []
-    ignored: Counter[str] = Counter()
-    for key, entry in source.table.items():
-        try:
-            note = _note(key, entry, part)
-        except (TypeError, ValueError) as error:
-            refused.append((f"audio/{key}.wav", f"{_TABLE}: {error}"))
-            continue
-        if _wanted(note, pitches, families, sources):
-            chosen[key] = note
-        else:
-            ignored["outside the filters"] += 1
+    notes, refused = _notes(source.table, part)
+    chosen = {
+        key: note
+        for key, note in notes.items()
+        if (pitches is None or (note.pitch is not None and pitches[0] <= note.pitch <= pitches[1]))
+        and (not families or note.family in families)
+        and (not sources or note.source in sources)
+    }
     if not chosen:
         raise UserError(f"None of the {len(source.table)} notes of {src} passes the filters; widen them.")
-
-    missing = set(chosen)
-
-    def candidates() -> Iterator[Candidate]:
-        for key, sound in source.sounds(chosen):
-            if key not in chosen:
-                if key not in source.table:
-                    ignored[f"not in {_TABLE}"] += 1
-            elif sound is None:
-                missing.discard(key)
-                refused.append((f"audio/{key}.wav", "larger than any note of NSynth"))
-            elif key in missing:
-                missing.discard(key)
-                yield Candidate(f"audio/{key}.wav", sound, chosen[key])
-
+    ignored = Counter({"outside the filters": len(notes) - len(chosen)} if len(notes) > len(chosen) else {})
+    candidates = _candidates(source, chosen, refused, ignored)
+    provenance = {
+        "importer": "nsynth",
+        "source": src.resolve().name,
+        "pitches": list(pitches) if pitches else None,
+        "families": sorted(families) if families else None,
+        "sources": sorted(sources) if sources else None,
+    }
     with CorpusWriter(
         out,
         sample_rate=shape.sample_rate,
         samples=shape.samples,
-        name=name,
         licence=_LICENCE,
-        provenance={
-            "importer": "nsynth",
-            "source": src.resolve().name,
-            "pitches": list(pitches) if pitches else None,
-            "families": sorted(families) if families else None,
-            "sources": sorted(sources) if sources else None,
-        },
-        split=split,
-        seed=seed,
-        overwrite=overwrite,
+        provenance=provenance,
+        **writing,
     ) as writer:
-        ingest(writer, candidates(), shape, total=len(chosen), workers=workers, progress=progress)
-        for file, reason in (
-            *refused,
-            *((f"audio/{key}.wav", f"{_TABLE} names it, but it is not there") for key in sorted(missing)),
-        ):
+        ingest(writer, candidates, shape, total=len(chosen), workers=workers, progress=progress)
+        for file, reason in refused:
             writer.reject(file, reason)
     return summarise(writer, ignored)
+
+
+def _notes(table: dict[str, _Entry], part: str) -> tuple[dict[str, Note], list[tuple[str, str]]]:
+    """The table's notes by key, and (file, reason) of those it describes wrongly."""
+    notes, refused = {}, []
+    for key, entry in table.items():
+        try:
+            notes[key] = _note(key, entry, part)
+        except (TypeError, ValueError) as error:
+            refused.append((f"audio/{key}.wav", f"{_TABLE}: {error}"))
+    return notes, refused
+
+
+def _candidates(
+    source: _Source, chosen: dict[str, Note], refused: list[tuple[str, str]], ignored: Counter[str]
+) -> Iterator[Candidate]:
+    """The chosen notes whose sounds are found; what else turns up is counted, and what is missing is refused."""
+    missing = set(chosen)
+    for key, sound in source.sounds(chosen):
+        if key not in source.table:
+            ignored[f"not in {_TABLE}"] += 1
+        elif key in missing:
+            missing.discard(key)
+            if sound is None:
+                refused.append((f"audio/{key}.wav", "larger than any note of NSynth"))
+            else:
+                yield Candidate(f"audio/{key}.wav", sound, chosen[key])
+    refused += [(f"audio/{key}.wav", f"{_TABLE} names it, but it is not there") for key in sorted(missing)]
 
 
 def _note(key: str, entry: _Entry, part: str) -> Note:
@@ -169,16 +168,6 @@ def _note(key: str, entry: _Entry, part: str) -> Note:
         tags=tuple(str(quality) for quality in qualities or ()),
         split_key=instrument,
         split=part,
-    )
-
-
-def _wanted(
-    note: Note, pitches: tuple[int, int] | None, families: Collection[str] | None, sources: Collection[str] | None
-) -> bool:
-    return (
-        (pitches is None or (note.pitch is not None and pitches[0] <= note.pitch <= pitches[1]))
-        and (not families or note.family in families)
-        and (not sources or note.source in sources)
     )
 
 

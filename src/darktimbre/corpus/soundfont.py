@@ -202,6 +202,46 @@ def render_soundfont(
         UserError: FluidSynth is missing, a file is no SoundFont, an argument is out of range, or `out` is taken.
     """
     out, files = Path(out), [Path(file) for file in soundfonts]
+    _check(pitches, velocities, seconds, sample_rate, hold, gain)
+    check_destination(out, writing.get("overwrite", False))
+    chosen = _choose(files, banks, programs)
+    load_library()  # said now rather than by every worker
+    samples = round(seconds * sample_rate)
+    held = samples if hold is None else min(samples, round(hold * sample_rate))
+    take = Take(sample_rate, samples, held, min(samples, round(_FADE_SECONDS * sample_rate)), gain)
+    plans = plan(len(chosen), pitches, velocities, limit)
+    jobs = [_Job(str(file), preset, keys) for (file, preset), keys in zip(chosen, plans, strict=True) if keys]
+    provenance = {
+        "made_by": "darktimbre render",
+        "soundfonts": [_provenance(file) for file in files],
+        "pitches": sorted(set(pitches)), "velocities": sorted(set(velocities)), "presets": len(chosen),
+        "hold_seconds": held / sample_rate, "gain": gain, "limit": limit,
+        "dry": "no reverb, no chorus; mono is the mean of both channels",
+    }  # fmt: skip
+    drums = recordings(files) if any(preset.bank == DRUM_BANK for _, preset in chosen) else {}
+    terms = licence or "; ".join(sorted({licence_of(file, read_table(file)) for file in files}))
+    workers = workers or max(1, min(processors(), len(jobs)))
+    with CorpusWriter(
+        out, sample_rate=sample_rate, samples=samples, licence=terms, provenance=provenance, **writing
+    ) as writer:
+        kept: dict[bytes, str] | None = {} if distinct else None
+        done, total = 0, sum(len(job.keys) for job in jobs)
+        for job, played in _played(jobs, take, workers):
+            _write(writer, job, played, drums, seconds, kept)
+            done += len(job.keys)
+            if progress:
+                progress(done, total)
+    return writer.corpus
+
+
+def _check(
+    pitches: Sequence[int],
+    velocities: Sequence[int],
+    seconds: float,
+    sample_rate: int,
+    hold: float | None,
+    gain: float,
+) -> None:
     for what, values, top in (("pitch", pitches, 127), ("velocity", velocities, 127)):
         if wrong := [value for value in values if not (what == "velocity") <= value <= top]:
             raise UserError(f"There is no MIDI {what} {wrong[0]}; it runs from {int(what == 'velocity')} to {top}.")
@@ -211,54 +251,35 @@ def render_soundfont(
         )
     if hold is not None and hold <= 0:
         raise UserError(f"A note cannot be held for {hold} seconds.")
-    check_destination(out, writing.get("overwrite", False))
-    chosen = _choose(files, banks, programs)
-    load_library()  # said now rather than by every worker
-    samples = round(seconds * sample_rate)
-    held = samples if hold is None else min(samples, round(hold * sample_rate))
-    take = Take(sample_rate, samples, held, min(samples, round(_FADE_SECONDS * sample_rate)), gain)
-    plans = plan(len(chosen), pitches, velocities, limit)
-    jobs = [_Job(str(file), preset, keys) for (file, preset), keys in zip(chosen, plans, strict=True) if keys]
-    total, done = sum(len(job.keys) for job in jobs), 0
-    provenance = {
-        "made_by": "darktimbre render",
-        "soundfonts": [_provenance(file) for file in files],
-        "pitches": sorted(set(pitches)), "velocities": sorted(set(velocities)), "presets": len(chosen),
-        "hold_seconds": held / sample_rate, "gain": gain, "limit": limit,
-        "dry": "no reverb, no chorus; mono is the mean of both channels",
-    }  # fmt: skip
-    drums = recordings(files) if any(preset.bank == DRUM_BANK for _, preset in chosen) else {}
-    kept: dict[bytes, str] = {}
-    terms = licence or "; ".join(sorted({licence_of(file, read_table(file)) for file in files}))
-    workers = workers or max(1, min(processors(), len(jobs)))
-    with CorpusWriter(
-        out, sample_rate=sample_rate, samples=samples, licence=terms, provenance=provenance, **writing
-    ) as writer:
-        for job, played in _played(jobs, take, workers):
-            stem = Path(job.file).stem
-            for row, (key, velocity) in enumerate(job.keys):
-                recording = None
-                if job.preset.bank == DRUM_BANK:
-                    recording = drums.get((stem, job.preset.program, key), f"{job.preset.program}:{key}")
-                note = _describe(stem, job.preset, key, velocity, seconds, recording)
-                if played.silent[row]:
-                    writer.count("silent")
-                    writer.reject(
-                        note.id, f"silent: {job.preset.name or 'the preset'} has nothing to hear on key {key}"
-                    )
-                    continue
-                sound = hashlib.sha256(played.audio[row].tobytes()).digest()
-                if distinct and (twin := kept.setdefault(sound, note.id)) != note.id:
-                    writer.count("twins")
-                    writer.reject(note.id, f"the same sound as {twin}")
-                    continue
-                if played.turned_down[row]:
-                    writer.count("turned_down")
-                writer.add(note, played.audio[row])
-            done += len(job.keys)
-            if progress:
-                progress(done, total)
-    return writer.corpus
+
+
+def _write(
+    writer: CorpusWriter,
+    job: _Job,
+    played: Played,
+    drums: dict[tuple[str, int, int], str],
+    seconds: float,
+    kept: dict[bytes, str] | None,
+) -> None:
+    """Writes one preset's notes; `kept` is digest → id of the sounds so far, where equal ones are left out."""
+    stem, preset = Path(job.file).stem, job.preset
+    for row, (key, velocity) in enumerate(job.keys):
+        recording = None
+        if preset.bank == DRUM_BANK:
+            recording = drums.get((stem, preset.program, key), f"{preset.program}:{key}")
+        note = _describe(stem, preset, key, velocity, seconds, recording)
+        if played.silent[row]:
+            writer.count("silent")
+            writer.reject(note.id, f"silent: {preset.name or 'the preset'} makes no sound on key {key}")
+            continue
+        sound = hashlib.sha256(played.audio[row].tobytes()).digest()
+        if kept is not None and (twin := kept.setdefault(sound, note.id)) != note.id:
+            writer.count("twins")
+            writer.reject(note.id, f"the same sound as {twin}")
+            continue
+        if played.turned_down[row]:
+            writer.count("turned_down")
+        writer.add(note, played.audio[row])
 
 
 def render_kits(
