@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * How long a musician waits, measured in Chromium: from a slider to the first new note and to the whole keyboard.
+ * Latency, measured in Chromium: from a slider to the first new note and to the whole keyboard.
  *
  *     make latency ARGS="starter runs/paper/bundle"        (default: starter)
  *
@@ -18,7 +18,7 @@ const MOVES = 9;
 const bundles = process.argv.slice(2);
 
 /** @param {number[]} times ms @returns {string} median (lowest … highest) */
-function told(times) {
+function summary(times) {
   const sorted = [...times].sort((a, b) => a - b);
   return `${Math.round(sorted[sorted.length >> 1])} ms (${Math.round(sorted[0])}–${Math.round(sorted[sorted.length - 1])})`;
 }
@@ -27,7 +27,7 @@ const home = await mkdtemp(join(tmpdir(), "darktimbre-"));
 const browser = await open();
 console.log(`${cpus().length} cores, ${cpus()[0].model}; load before: ${loadavg()[0].toFixed(1)}\n`);
 console.log(
-  "| bundle | notes | first new note | whole keyboard | dragged, from release | whole keyboard | from memory: first | all |",
+  "| bundle | notes | first new note | whole keyboard | dragged, from release | whole keyboard | cached: first | all |",
 );
 console.log("|---|---|---|---|---|---|---|---|");
 try {
@@ -37,7 +37,7 @@ try {
       const { page, context } = await visit(browser, server);
       await page.waitForFunction(() => /** @type {any} */ (window).darktimbre?.engine);
       await page.evaluate(() => localStorage.setItem("darktimbre.audition", "off"));
-      await page.keyboard.press("Shift"); // a gesture starts the sound
+      await page.keyboard.press("Shift"); // a user gesture starts the audio
       await allReady(page);
       const range = page.locator("#attribute-0");
       /** @type {Record<string, number[]>} */ const times = {
@@ -76,11 +76,11 @@ try {
       }
       const { first, all, dragged, released, memory, remembered } = times;
       console.log(
-        `| ${[bundle, count, ...[first, all, dragged, released, memory, remembered].map(told)].join(" | ")} |`,
+        `| ${[bundle, count, ...[first, all, dragged, released, memory, remembered].map(summary)].join(" | ")} |`,
       );
       const sound = await page.evaluate(() => /** @type {any} */ (window).darktimbre.engine.latency);
       console.log(
-        `\nA key that has its note sounds after ${(1000 * sound).toFixed(0)} ms (what the browser says of itself).\n`,
+        `\nOutput latency reported by the browser for a key whose note is ready: ${(1000 * sound).toFixed(0)} ms.\n`,
       );
       await context.close();
     } finally {

@@ -1,8 +1,8 @@
-"""Draws the README's picture: held-out notes, and the instrument's answers to their pitch and attributes.
+"""Draws the README's figure: held-out notes, and notes that the instrument generates from their pitch and attributes.
 
     .venv/bin/python docs/pictures.py [--bundle starter] [--corpus runs/quickstart/corpus] [--out docs/starter.png]
 
-The corpus must be tagged by the teacher that the instrument learnt from.
+The corpus must be tagged by the teacher that the instrument was trained on.
 """
 
 import argparse

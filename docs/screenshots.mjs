@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Takes the pictures of the page that the documents show: docs/play-desktop.png, play-dark.png and play-phone.png.
+ * Takes the documents' screenshots of the page: docs/play-desktop.png, play-dark.png and play-phone.png.
  *
  *     make shots
  */
@@ -57,7 +57,7 @@ try {
       return session[session.active].seed === seed;
     }, SOUND.seed);
     await allReady(page);
-    // A chord is held while the picture is taken; its last note is what is drawn.
+    // A chord is held during the screenshot; its last note is drawn.
     for (const midi of CHORD) {
       await page.evaluate((key) => {
         const { engine } = /** @type {any} */ (window).darktimbre;
