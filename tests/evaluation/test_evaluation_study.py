@@ -191,7 +191,7 @@ def test_progress_ends_at_most_at_the_workload_given_before(corpus: Corpus, tmp_
     one.run()
     done, whole, _ = calls[-1]
     assert 0.5 * whole < done <= whole == one.workload
-    assert calls[0][1:] == (whole, "reference")
+    assert calls[0][1:] == (whole, "held-out notes")
 
 
 def test_a_checkpoint_chosen_by_valid_notes_is_reported_on_the_others(corpus: Corpus, tmp_path: Path) -> None:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from darktimbre.evaluation.results import Control, Curve, Evaluation, System
+from darktimbre.evaluation.results import HELD_OUT, TRAIN, Control, Curve, Evaluation, System
 from darktimbre.report.estimates import MISSING, Better, Estimate
 from darktimbre.report.tables import Comparison
 
-TRAIN, HELD_OUT = "train", "held-out"  # where conditions come from
 REAL = {TRAIN: "real notes", HELD_OUT: "held-out notes"}
 """The row of real notes that sounds of these conditions are measured by: no instrument can be expected to do better."""
 PLACES = 2  # after the point of a correlation, as in the paper

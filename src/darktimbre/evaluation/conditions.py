@@ -74,17 +74,11 @@ def draw_rows(
 
 @dataclass(frozen=True)
 class RealNotes:
-    """Disjoint sets of rows, shuffled: a table takes the first so many of each, which must not be one instrument's.
+    """Disjoint sets of rows, shuffled: a table takes the first so many of each, which must not be one instrument's."""
 
-    Attributes:
-        reference: of the train split; all sounds are compared with these.
-        others: of the train split, as many, none of them the same.
-        held_out: of the splits that no instrument was trained on.
-    """
-
-    reference: NDArray[np.int64]
-    others: NDArray[np.int64]
-    held_out: NDArray[np.int64]
+    reference: NDArray[np.int64]  # of the train split; all sounds are compared with these
+    others: NDArray[np.int64]  # of the train split, as many, none of them the same
+    held_out: NDArray[np.int64]  # of the splits that no instrument was trained on
 
     @classmethod
     def chosen(
@@ -113,21 +107,13 @@ class RealNotes:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Real notes as conditions of one instrument.
-
-    Attributes:
-        corpus: where they are.
-        rows: rows of the corpus (note,).
-        hertz: written pitch in Hz (note,); empty for an instrument without pitch.
-        logits: the teacher's logits of the attributes (note, label).
-        condition: (note, size), as the instrument was trained on: one-hot pitch and soft labels at its temperature.
-    """
+    """Real notes as conditions of one instrument."""
 
     corpus: Corpus
-    rows: NDArray[np.int64]
-    hertz: NDArray[np.float64]
-    logits: NDArray[np.float32]
-    condition: NDArray[np.float32]
+    rows: NDArray[np.int64]  # of the corpus (note,)
+    hertz: NDArray[np.float64]  # written pitch in Hz (note,); empty for an instrument without pitch
+    logits: NDArray[np.float32]  # the teacher's logits of the attributes (note, label)
+    condition: NDArray[np.float32]  # (note, size) for the network: one-hot pitch, soft labels at its temperature
 
     @classmethod
     def of(cls, corpus: Corpus, rows: NDArray[np.int64], attributes: Attributes) -> "Conditions":
@@ -175,23 +161,14 @@ class Conditions:
 
 @dataclass(frozen=True)
 class ClassConditions:
-    """Real notes of the train split, some of each class at each of some pitches.
+    """Real notes of the train split, some of each class at each of some pitches."""
 
-    Attributes:
-        kind: what a class is: `class` (a leaf of the class tree), `category`, `family` or `strongest attribute`.
-        names: of the classes.
-        rows: of the corpus (condition,), class by class, pitch by pitch.
-        classes: number of each condition's class (condition,).
-        together: places of the conditions of one class and pitch, of two or more.
-        groups: number of each condition's instrument (condition,).
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    rows: NDArray[np.int64]
-    classes: NDArray[np.int64]
-    together: tuple[NDArray[np.int64], ...]
-    groups: NDArray[np.int64]
+    kind: str  # what a class is: `class` (a leaf of the class tree), `category`, `family` or `strongest attribute`
+    names: tuple[str, ...]  # of the classes
+    rows: NDArray[np.int64]  # of the corpus (condition,), class by class, pitch by pitch
+    classes: NDArray[np.int64]  # number of each condition's class (condition,)
+    together: tuple[NDArray[np.int64], ...]  # places of the conditions of one class and pitch, of two or more
+    groups: NDArray[np.int64]  # number of each condition's instrument (condition,)
 
     @property
     def first(self) -> list[int]:

@@ -111,15 +111,10 @@ class RaisedAttributes:
     def __init__(
         self, synthesizer: Synthesizer, target: Conditions, predict: Predict, *, resamples: int = 400, seed: int = 0
     ) -> None:
-        """Draws the latents and the resamples.
+        """Draws the latents and the resamples, of attributes and of the real instruments that `target` comes from.
 
-        Args:
-            synthesizer: the instrument.
-            target: the notes, as conditions of this instrument.
-            predict: renders sounds and runs the teacher; called once an attribute, in their order, with all notes of
-                the first increment, then all of the second, and so on.
-            resamples: of the intervals, over attributes and over the real instruments that the conditions come from.
-            seed: of the latents and the resamples.
+        `predict` renders sounds and runs the teacher: once an attribute, with all notes of the first increment, then
+        all of the second, and so on.
         """
         self.target, self.predict, self.seed = target, predict, seed
         self.attributes = synthesizer.attributes
@@ -130,15 +125,11 @@ class RaisedAttributes:
     # ρ̄_δ = 1/|S| Σ_{i ∈ S} ρ(F^i(G(z, p, α + δ e_i)), α^i + δ)                                     DarkGAN §4.4.2 (2)
     # -----------------------------------------------------------------------------------------------------------------
     def out_of_distribution(self, chosen: Sequence[str], increments: Sequence[float]) -> Finding:
-        """Attribute correlation when an attribute is raised above what it ever was, mean over attributes.
+        """Attribute correlation when an attribute is raised above what it ever was, mean over the chosen attributes.
 
-        At δ = 0 this is test 1 on the same notes. The chosen attributes correlated on the same kind of notes, so the
-        curve starts a little too high: small correlations that are positive by chance are among them, negative ones are
-        not.
-
-        Args:
-            chosen: names, usually `followed(control)`.
-            increments: δ, usually `shifts()`.
+        At δ = 0 this is test 1 on the same notes. The chosen attributes, usually `followed(control)`, correlated on the
+        same kind of notes, so the curve starts a little too high: small correlations that are positive by chance are
+        among them, negative ones are not.
         """
         if missing := self._nothing_to_raise(chosen):
             return Finding(None, missing)
@@ -148,13 +139,11 @@ class RaisedAttributes:
             each.append(raised_correlation(soft[:, column], predicted, self.counts))
             constant += int((np.ptp(predicted, axis=1) == 0).sum())
         found = self._mean(each, chosen, increments, "their targets do not vary in these notes")
-        if not constant:
-            return found
         sentence = (
             f"At {constant} of {len(chosen) * len(increments)} attributes and increments the teacher's prediction does "
             "not vary at all; these count as correlation 0."
         )
-        return Finding(found.curve, (*found.remarks, sentence))
+        return Finding(found.curve, (*found.remarks, sentence)) if constant else found
 
     # -----------------------------------------------------------------------------------------------------------------
     # ΔF̄_δ = Σ_i Σ_j [F^i(G(z_j, p_j, α_j + δ e_i)) − F^i(G(z_j, p_j, α_j))] / (I · J · std F^i(G(z, p, α)))
@@ -165,31 +154,25 @@ class RaisedAttributes:
     ) -> Finding:
         """How far raising an attribute moves its prediction, in standard deviations of sounds it was not raised in.
 
-        Exactly 0 at δ = 0, whose sounds are rendered once, before all attributes.
-
-        Args:
-            chosen: names, usually `followed(control, 50)`.
-            increments: δ, usually `even_steps()`.
-            unraised: logits (note, label) of more sounds that nothing was raised in, as of test 1, to take the
-                deviation of: among few notes there may be none of the kind that an attribute is for, and the deviation
-                is then a small fraction of what it is among many. The paper's std(F(G(z, p, α))) can be read both
-                ways. By default that of the sounds of `target`.
+        Exactly 0 at δ = 0, whose sounds are rendered once, before all attributes. The deviation is that of `unraised`,
+        logits (note, label) of more sounds that nothing was raised in, as of test 1, else of the sounds of `target`:
+        among few notes there may be none of the kind that an attribute is for, and the deviation is then a small
+        fraction of what it is among many. The paper's std(F(G(z, p, α))) can be read both ways.
         """
         if missing := self._nothing_to_raise(chosen):
             return Finding(None, missing)
         names, temperature = self.attributes.names, self.attributes.temperature
         before = soft_labels(self.predict(self.target.condition, self.latent, names), temperature)
-        more = before if unraised is None else soft_labels(unraised, temperature)
+        more = None if unraised is None else soft_labels(unraised, temperature)
         each = []
         for column, predicted in self._raised(chosen, [delta for delta in increments if delta != 0]):
             start, after = before[:, column], iter(predicted)
             whole = np.stack([start if delta == 0 else next(after) for delta in increments])
-            usual = None if unraised is None else more[:, column]
-            each.append(increment_in_deviations(start, whole, self.counts, usual))
+            each.append(increment_in_deviations(start, whole, self.counts, None if more is None else more[:, column]))
         why = "the teacher's prediction for their unraised sounds does not vary"
         found = self._mean(each, chosen, increments, why)
-        more_remarks = _dominated(chosen, np.stack([one[0] for one in each]), increments) if found.curve else ()
-        return Finding(found.curve, found.remarks + more_remarks)
+        dominated = _dominated(chosen, np.stack([one[0] for one in each]), increments) if found.curve else ()
+        return Finding(found.curve, found.remarks + dominated)
 
     def _raised(self, chosen: Sequence[str], increments: Sequence[float]) -> Iterator[tuple[int, Floats]]:
         """Column of each chosen attribute among the labels, and the soft labels (increment, note) predicted of it."""
@@ -244,8 +227,7 @@ def raised_correlation(target: NDArray[np.floating], predicted: NDArray[np.float
         counts: (draw, note) how often each note counts: 1 for the notes as they are.
 
     Returns:
-        (draw, increment) in [-1, 1]. 0 where the predictions do not vary: what is constant follows nothing. NaN where
-        the targets do not vary.
+        (draw, increment) in [-1, 1]; 0 where the predictions do not vary, NaN where the targets do not.
     """
     x, y, weights = _standard(target[None]), _standard(predicted), counts / counts.sum(axis=1, keepdims=True)
     mean_x, mean_y = weights @ x.T, weights @ y.T
@@ -300,15 +282,15 @@ def resampled_counts(groups: NDArray[np.integer], resamples: int, seed: int) -> 
 
 
 class Average(NamedTuple):
-    """Mean over attributes per increment with its interval, and how many attributes it is over."""
+    """Mean over attributes (increment,); NaN without any, the interval also where nothing can be resampled."""
 
     mean: Array
     low: Array
     high: Array
-    attributes: int
+    attributes: int  # that it is over
 
 
-def mean_over_attributes(each: NDArray[np.floating], groups: int, *, seed: int, level: float = 0.95) -> Average:
+def mean_over_attributes(each: NDArray[np.floating], groups: int, *, seed: int) -> Average:
     """The mean over attributes, and its interval when attributes and notes are both resampled (Owen 2007).
 
     Args:
@@ -317,10 +299,6 @@ def mean_over_attributes(each: NDArray[np.floating], groups: int, *, seed: int, 
         groups: how many groups of notes were resampled. The interval is widened for the fewer of groups and attributes
             (`measures.interval.percentiles`); of what there is only one of, it says nothing.
         seed: of the draws of attributes.
-        level: of the interval.
-
-    Returns:
-        (increment,) each; NaN without any attribute, and the interval where nothing can be resampled.
     """
     defined = np.isfinite(each[0]).all(axis=1)
     each, count = np.asarray(each, np.float64)[:, defined], int(defined.sum())
@@ -335,7 +313,7 @@ def mean_over_attributes(each: NDArray[np.floating], groups: int, *, seed: int, 
         if len(taken):
             row[:] = taken.mean(axis=0)
     fewest = min((many for many in (count, groups) if many > 1), default=1)
-    low, high = percentiles(means, fewest, level)
+    low, high = percentiles(means, fewest)
     return Average(each[0].mean(axis=0), low, high, count)
 
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from darktimbre.corpus.classes import class_indices, leaf_of
 from darktimbre.evaluation.conditions import ClassConditions, Conditions, class_names
-from darktimbre.evaluation.examples import file_name, write_sounds
-from darktimbre.evaluation.results import MISSING, Estimate, Evaluation, Sound, System, plain
+from darktimbre.evaluation.examples import SoundFolder
+from darktimbre.evaluation.results import MISSING, TRAIN, Estimate, Evaluation, Sound, System, plain
 from darktimbre.evaluation.scores import RoleFeatures, mean_estimate
-from darktimbre.evaluation.study import TRAIN, Study
+from darktimbre.evaluation.study import Study
 from darktimbre.evaluation.systems import Instrument
 from darktimbre.extractors.sources import real_source
 from darktimbre.measures.bins import different_bins
@@ -39,62 +39,37 @@ CAUTION = (
 
 @dataclass(frozen=True)
 class Spread:
-    """One class.
-
-    Attributes:
-        name: of the class.
-        conditions: how many there were.
-        at_condition: mean distance of two sounds of one condition; of real notes not defined.
-        within: mean distance of two sounds of the conditions of different real notes, or of these real notes.
-    """
+    """One class."""
 
     name: str
     conditions: int
-    at_condition: Estimate
-    within: Estimate
+    at_condition: Estimate  # mean distance of two sounds of one condition; of real notes not defined
+    within: Estimate  # mean distance of two sounds of the conditions of different real notes, or of these real notes
 
 
 @dataclass(frozen=True)
 class DiversityRow:
-    """A variant, or real notes.
-
-    Attributes:
-        name: as in the tables.
-        setting: what makes it differ: values by key.
-        at_condition, within: means over all conditions, and over all pairs of conditions.
-        gain: `at_condition` less that of the first variant, condition by condition; missing for that and real notes.
-        bins: NDB/k, with its standard error.
-        expected: what it would be if the sounds were drawn as the reference was, with its standard deviation.
-        cells: k.
-        class_accuracy: share that the classifier predicts to be of the target family.
-        classes: class by class.
-    """
+    """A variant, or real notes."""
 
     name: str
-    setting: dict[str, Any]
-    at_condition: Estimate
-    within: Estimate
-    gain: Estimate
-    bins: Estimate
-    expected: Estimate
-    cells: int
-    class_accuracy: Estimate
+    setting: dict[str, Any]  # what makes it differ
+    at_condition: Estimate  # mean over all conditions
+    within: Estimate  # mean over all pairs of conditions
+    gain: Estimate  # `at_condition` less that of the first variant, condition by condition
+    bins: Estimate  # NDB/k
+    expected: Estimate  # NDB/k of sounds drawn as the reference was, with its standard deviation
+    cells: int  # k
+    class_accuracy: Estimate  # share that the classifier predicts to be of the target family
     classes: tuple[Spread, ...]
 
 
 @dataclass(frozen=True)
 class Diversity:
-    """The whole: fidelity and control as elsewhere, and diversity beside it, real notes first.
-
-    Attributes:
-        evaluation: the same variants' scores.
-        rows: of real notes, then of the variants in their order.
-        again: name of the variant that is the first one with another seed; "" without.
-    """
+    """Fidelity and control as elsewhere, and diversity beside it."""
 
     evaluation: Evaluation
-    rows: tuple[DiversityRow, ...]
-    again: str = ""
+    rows: tuple[DiversityRow, ...]  # of real notes, then of the variants in their order
+    again: str = ""  # name of the variant that is the first one with another seed
 
     def to_json(self) -> dict[str, Any]:
         """That of the evaluation, with `diversity` and `again`; what is not finite becomes null."""
@@ -107,7 +82,7 @@ class DiversityStudy(Study):
 
     def compare(self, again: str = "") -> Diversity:
         """Measures real notes and every variant, under the conditions of real notes of the train split."""
-        self.reference, profile = self._reference(), self.profile
+        profile, self.sounds = self.profile, SoundFolder(self.folder, self.corpus.sample_rate)
         embedding = np.asarray(self.reference.embedding, np.float64)
         self.unit = float(np.sqrt(embedding.var(axis=0).sum())) or float("nan")
         self.cells = max(2, min(MOST_BINS, self.scored // NOTES_A_BIN))
@@ -247,10 +222,7 @@ class DiversityStudy(Study):
         """Keeps sounds (class × sound, sample), equally many a class in the classes' order."""
         names, many = self.target.names, len(waves) // len(self.target.names)
         files = [f"{number // many + 1:02d}-{number % many + 1}" for number in range(len(waves))]
-        groups = [names[number // many] for number in range(len(waves))]
-        return write_sounds(
-            self.folder, file_name(name), files, waves, self.corpus.sample_rate, [name] * len(waves), groups
-        )
+        return self.sounds.write(name, waves, [names[number // many] for number in range(len(waves))], files=files)
 
 
 def setting_of(one: Instrument) -> dict[str, Any]:

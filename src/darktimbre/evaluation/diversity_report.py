@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darktimbre.evaluation.comparison import MEASURES, TRAIN, kid_space
+from darktimbre.evaluation.comparison import MEASURES, kid_space
 from darktimbre.evaluation.diversity import REAL, Diversity
 from darktimbre.evaluation.figures import styles
 from darktimbre.evaluation.report import PACKAGE, settings, sounds
-from darktimbre.evaluation.results import Sound, System
+from darktimbre.evaluation.results import TRAIN, Sound, System
 from darktimbre.evaluation.tables import thousands
 from darktimbre.report import figures
 from darktimbre.report.estimates import MISSING, Better, Estimate, rounded, verdict, written

@@ -36,70 +36,64 @@ def titles(corpus: Corpus, rows: NDArray[np.int64], length: int = 32) -> list[tu
     ]
 
 
-def write_sounds(
-    folder: Path,
-    place: str,
-    files: Sequence[str],
-    waves: NDArray[np.float32],
-    rate: int,
-    titles: Sequence[str],
-    groups: Sequence[str],
-) -> tuple[Sound, ...]:
-    """Writes waves (note, sample) as `sounds/PLACE/FILE.wav` below `folder`, each with a title and a group."""
-    (folder / FOLDER / place).mkdir(parents=True, exist_ok=True)
-    sounds = [Sound(f"{FOLDER}/{place}/{file}.wav", *of) for file, *of in zip(files, titles, groups, strict=True)]
-    for sound, wave in zip(sounds, waves, strict=True):
-        write(folder / sound.file, wave, rate)
-    return tuple(sounds)
-
-
 def file_name(name: str) -> str:
     """A row's name in lower-case letters, digits, dots and hyphens."""
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "instrument"
 
 
-class Examples:
-    """The notes that every row of the tables is illustrated by."""
+class SoundFolder:
+    """`sounds/` in the folder of a report."""
 
-    def __init__(self, folder: Path, corpus: Corpus, rows: NDArray[np.int64], *, count: int, seed: int) -> None:
-        """Chooses `count` of the rows, each of another instrument as long as there are."""
-        shuffled = rows[np.random.default_rng(seed).permutation(len(rows))]
-        self.rows = np.sort(one_an_instrument(shuffled, corpus.column("instrument"))[:count])
-        self.folder, self.corpus = folder, corpus
-        self.taken: set[str] = set()
-
-    def real(self, name: str) -> tuple[Sound, ...]:
-        """The notes themselves."""
-        return self.write(name, self.corpus.waves(self.rows))
-
-    def of(self, one: Instrument, seed: int) -> tuple[Sound, ...]:
-        """What an instrument generates from the notes' pitch and attributes."""
-        target = Conditions.of(self.corpus, self.rows, one.attributes)
-        latent = one.synthesizer.latents(seed, len(self.rows))
-        return self.write(one.name, self._generated(one, target.condition, latent))
-
-    def raised(self, one: Instrument, attribute: str, seed: int) -> tuple[Sound, ...]:
-        """What an instrument generates from the first note's condition, with an attribute raised by `RAISED`."""
-        target = Conditions.of(self.corpus, self.rows[:1], one.attributes)
-        condition = target.condition.repeat(len(RAISED), axis=0)
-        column = len(one.attributes.pitches) + one.attributes.names.index(attribute)
-        condition[:, column] += np.asarray(RAISED, np.float32)
-        waves = self._generated(one, condition, one.synthesizer.latents(seed).repeat(len(RAISED), axis=0))
-        each = [f"{attribute} {increment:+g}" for increment in RAISED]
-        return self.write(f"{one.name}, {attribute}", waves, each, [f"{one.name}: {attribute} raised"] * len(RAISED))
+    def __init__(self, folder: Path, rate: int) -> None:
+        self.folder, self.rate, self.taken = folder, rate, set[str]()
 
     def write(
-        self, name: str, waves: NDArray[np.float32], each: list[str] | None = None, groups: list[str] | None = None
+        self,
+        name: str,
+        waves: NDArray[np.float32],
+        groups: Sequence[str],
+        titles: Sequence[str] = (),
+        files: Sequence[str] = (),
     ) -> tuple[Sound, ...]:
-        """Keeps sounds (note, sample) of a row, by default one for each of `rows`."""
+        """Keeps waves (note, sample) as `sounds/NAME/FILE.wav`, by default numbered, with the name as their title."""
         place = file_name(name)
         while place in self.taken:  # names may differ in what is no part of a file's name
             place += "-"
         self.taken.add(place)
-        groups = groups or [f"target: {sound}{pitch}" for sound, pitch in titles(self.corpus, self.rows)]
-        files = [f"{number:02d}" for number in range(1, len(waves) + 1)]
-        rate = self.corpus.sample_rate
-        return write_sounds(self.folder, place, files, waves, rate, each or [name] * len(waves), groups)
+        (self.folder / FOLDER / place).mkdir(parents=True, exist_ok=True)
+        files, titles = files or [f"{n:02d}" for n in range(1, len(waves) + 1)], titles or [name] * len(waves)
+        sounds = [Sound(f"{FOLDER}/{place}/{file}.wav", *of) for file, *of in zip(files, titles, groups, strict=True)]
+        for sound, wave in zip(sounds, waves, strict=True):
+            write(self.folder / sound.file, wave, self.rate)
+        return tuple(sounds)
+
+
+class Examples(SoundFolder):
+    """The notes that every row of the tables is illustrated by."""
+
+    def __init__(self, folder: Path, corpus: Corpus, rows: NDArray[np.int64], *, count: int, seed: int) -> None:
+        """Chooses `count` of the rows, each of another instrument as long as there are."""
+        super().__init__(folder, corpus.sample_rate)
+        shuffled = rows[np.random.default_rng(seed).permutation(len(rows))]
+        self.rows = np.sort(one_an_instrument(shuffled, corpus.column("instrument"))[:count])
+        self.corpus, self.seed = corpus, seed
+        self.targets = [f"target: {sound}{pitch}" for sound, pitch in titles(corpus, self.rows)]
+
+    def of(self, one: Instrument) -> tuple[Sound, ...]:
+        """What an instrument generates from the notes' pitch and attributes."""
+        target = Conditions.of(self.corpus, self.rows, one.attributes)
+        latent = one.synthesizer.latents(self.seed, len(self.rows))
+        return self.write(one.name, self._generated(one, target.condition, latent), self.targets)
+
+    def raised(self, one: Instrument, attribute: str) -> tuple[Sound, ...]:
+        """What an instrument generates from the first note's condition, with an attribute raised by `RAISED`."""
+        many, target = len(RAISED), Conditions.of(self.corpus, self.rows[:1], one.attributes)
+        condition = target.condition.repeat(many, axis=0)
+        column = len(one.attributes.pitches) + one.attributes.names.index(attribute)
+        condition[:, column] += np.asarray(RAISED, np.float32)
+        waves = self._generated(one, condition, one.synthesizer.latents(self.seed).repeat(many, axis=0))
+        titles = [f"{attribute} {increment:+g}" for increment in RAISED]
+        return self.write(f"{one.name}, {attribute}", waves, [f"{one.name}: {attribute} raised"] * many, titles)
 
     def _generated(
         self, one: Instrument, condition: NDArray[np.float32], latent: NDArray[np.float32]
@@ -111,15 +105,10 @@ class Examples:
 def beside_real(
     synthesizer: Synthesizer, corpus: Corpus, path: Path, *, rows: NDArray[np.int64], columns: int = 6, seed: int = 0
 ) -> Path:
-    """Draws spectrograms of notes of different instruments above generated ones of the same conditions.
+    """Draws spectrograms of notes of different instruments above generated ones of the same conditions, as a PNG.
 
-    Args:
-        synthesizer: the instrument.
-        corpus: tagged by its teacher.
-        path: the PNG.
-        rows: held-out rows to choose from.
-        columns: how many notes at most.
-        seed: of the latents.
+    At most `columns` of the held-out `rows` of a corpus that is tagged by the instrument's teacher; `seed` is of the
+    latents.
     """
     _, first = np.unique(corpus.column("instrument")[rows], return_index=True)  # one note an instrument
     firsts = first if len(first) > 1 else np.arange(len(rows))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.evaluation.comparison import LOGITS, MEASURES, PAPER_MEASURES, SOFT, Compared, Measure
-from darktimbre.evaluation.results import Curve, System
+from darktimbre.evaluation.results import TRAIN, Curve, System
 from darktimbre.evaluation.tables import correlation, scores_of, shown_attributes
 from darktimbre.report import figures
 from darktimbre.report.estimates import Estimate
@@ -65,7 +65,7 @@ def scores(compared: Compared) -> "Figure":
         for place, system in enumerate(systems):
             known = [name for name in compared.scored_on if name in system.scores]
             shown += [
-                Dot(look[system.name], measure.of(system, name), place + offset, filled=name != "train",
+                Dot(look[system.name], measure.of(system, name), place + offset, filled=name != TRAIN,
                     outlier=system.kind == "untrained")
                 for name, offset in zip(known, _spread(len(known), 0.26), strict=True)
             ]  # fmt: skip
@@ -74,7 +74,7 @@ def scores(compared: Compared) -> "Figure":
         axes.set_title(measure.heading(compared.evaluation.facts).replace(", ", "\n"), fontsize=10)
         axes.locator_params(axis="x", nbins=3)
         axes.tick_params(axis="x", labelsize=8)
-    if "train" in compared.scored_on and len(compared.scored_on) > 1:
+    if TRAIN in compared.scored_on and len(compared.scored_on) > 1:
         drawing.supxlabel("open: conditions of the train split; filled: held-out", fontsize=8, color=FAINT)
     return drawing
 

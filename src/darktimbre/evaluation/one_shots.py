@@ -35,50 +35,29 @@ SHOWN = 4  # generated sounds of each class among the spectrograms, and as files
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A class, or a subclass.
+    """A class, or a subclass."""
 
-    Attributes:
-        name: "drums" or "drums/kick"; `ANYTHING` where the instrument has no classes.
-        finest: whether nothing lies below it in the tree: a leaf.
-        held_out: real notes of it that the classifier was not trained on.
-        real: how often it names them rightly (a subclass exactly, a class by any of its subclasses); None without any.
-        coded: the same after the round trip of the instrument's codec: the upper bound for any network.
-        generated: how often it names generated ones so; None for `ANYTHING`, and for what it knows no name for.
-        generated_class: of a subclass, how often at least its class is named; None else.
-        kinds: leaves of the tree with a tenth of an even share or more among what it names.
-        most: what it names most often, and how often.
-        level, real_level: mean level of the generated notes, and of all real ones, in dB below full scale (root mean
-            square); None where the corpus has none.
-    """
-
-    name: str
-    finest: bool
-    held_out: int
-    real: float | None
-    coded: float | None
-    generated: float | None
-    generated_class: float | None
-    kinds: int
-    most: tuple[str, float]
-    level: float
-    real_level: float | None
+    name: str  # "drums" or "drums/kick"; `ANYTHING` where the instrument has no classes
+    finest: bool  # nothing lies below it in the tree: a leaf
+    held_out: int  # real notes of it that the classifier was not trained on
+    real: float | None  # share of these named rightly: a subclass exactly, a class by any of its subclasses
+    coded: float | None  # the same after the round trip of the instrument's codec: the upper bound for any network
+    generated: float | None  # share of generated ones; None for `ANYTHING`, and for what it knows no name for
+    generated_class: float | None  # of a subclass, share of which at least the class is named
+    kinds: int  # leaves of the tree with a tenth of an even share or more among what it names
+    most: tuple[str, float]  # what it names most often, and how often
+    level: float  # mean level of the generated notes, in dB below full scale (root mean square)
+    real_level: float | None  # the same of all real ones; None where the corpus has none
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneShots:
-    """The figures of an instrument.
+    """The figures of an instrument."""
 
-    Attributes:
-        notes: generated for each row.
-        rows: classes, subclasses.
-        leaves: means of shares over all leaves of the tree that have them, and how many leaves these are (`rows`).
-        proven: the same over the leaves with real notes held out, whose accuracy on real notes is known.
-    """
-
-    notes: int
+    notes: int  # generated for each row
     rows: tuple[Row, ...]
-    leaves: dict[str, float | None]
-    proven: dict[str, float | None]
+    leaves: dict[str, float | None]  # means over all leaves that have a figure; how many leaves there are (`rows`)
+    proven: dict[str, float | None]  # the same of the leaves with held-out notes, whose accuracy on real ones is known
 
 
 def controls_for(names: tuple[str, ...], wanted: str) -> dict[str, float]:

@@ -19,30 +19,18 @@ PAIRED = 200  # pictures of a class whose distances to each other are measured
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """The figures of generated or real pictures; shares, distance and variety in the order of the classes.
+    """The figures of generated or real pictures; shares, distance and variety in the order of the classes."""
 
-    Attributes:
-        pictures: how many there were.
-        accuracy: how often the target class is predicted; None where there is none.
-        class_accuracy: the same of each class.
-        inception_score, inception_score_error: of the classifier's probabilities; its standard error.
-        shares: of the classes predicted.
-        covered: classes with at least a tenth of an equal share.
-        distance: mean distance of the embeddings of two pictures of a class; NaN where there are not two.
-        variety: that, divided by that of real ones; 0 where a class has not two.
-        collapsed: why this counts as a collapse; empty where it does not.
-    """
-
-    pictures: int
-    accuracy: float | None
-    class_accuracy: tuple[float, ...] = ()
-    inception_score: float
+    pictures: int  # how many there were
+    accuracy: float | None  # share predicted to be of the target class; None where there is none
+    class_accuracy: tuple[float, ...] = ()  # the same of each class
+    inception_score: float  # of the classifier's probabilities
     inception_score_error: float
-    shares: tuple[float, ...]
-    covered: int
-    distance: tuple[float, ...]
-    variety: tuple[float, ...]
-    collapsed: str
+    shares: tuple[float, ...]  # of the classes predicted
+    covered: int  # classes with at least a tenth of an equal share
+    distance: tuple[float, ...]  # mean distance of the embeddings of two pictures of a class; NaN without two
+    variety: tuple[float, ...]  # that, divided by that of real ones; 0 where a class has not two
+    collapsed: str  # why this counts as a collapse; empty where it does not
 
     @property
     def mean_variety(self) -> float:

@@ -9,42 +9,27 @@ from darktimbre.notes.errors import UserError
 
 @dataclass(frozen=True)
 class Profile:
-    """Sample counts; what they are by default is DarkGAN's §4.4, where it says.
+    """Sample counts; what they are by default is DarkGAN's §4.4, where it says."""
 
-    Attributes:
-        notes: sounds of each instrument, for the distances and the attribute correlation (test 1), and for conditions
-            of the train split and of held-out notes each.
-        reference: real notes that sounds are compared with, at most; and as many again for the row of real notes.
-        shift_notes: notes an attribute and increment δ_l in the out-of-distribution correlation (test 2).
-        shift_steps: increments l = 0 … 50 there: δ_l = 10^(−3 + 3.6 l / shift_steps).
-        shift_attributes: at most so many of the attributes with positive correlation (the paper: all).
-        increment_notes, increment_attributes: notes and attributes in the increment consistency (test 3).
-        increment_steps: increments k = 0 … 25 there: δ_k = 5 k / increment_steps.
-        latents, conditions, pitches: how many of each are crossed to see what moves the sound.
-        subsets, subset_size: of the kernel inception distance.
-        neighbours: k of precision, recall, density and coverage.
-        resamples: of every bootstrap.
-        repeats: notes timed.
-        sounds: example sounds of each row.
-    """
-
-    notes: int = 10_000
-    reference: int = 10_000
-    shift_notes: int = 1_000
-    shift_steps: int = 50
-    shift_attributes: int = 1_000
-    increment_notes: int = 100
+    notes: int = 10_000  # sounds of each instrument for distances and test 1, of the train split and of held-out notes
+    reference: int = (
+        10_000  # real notes that sounds are compared with, at most; as many again for the row of real notes
+    )
+    shift_notes: int = 1_000  # an attribute and increment δ_l in the out-of-distribution correlation (test 2)
+    shift_steps: int = 50  # increments l = 0 … 50 there: δ_l = 10^(−3 + 3.6 l / shift_steps)
+    shift_attributes: int = 1_000  # at most so many of the attributes with positive correlation (the paper: all)
+    increment_notes: int = 100  # in the increment consistency (test 3)
     increment_attributes: int = 50
-    increment_steps: int = 25
-    latents: int = 16
+    increment_steps: int = 25  # increments k = 0 … 25 there: δ_k = 5 k / increment_steps
+    latents: int = 16  # crossed with conditions and pitches to see what moves the sound
     conditions: int = 16
     pitches: int = 8
-    subsets: int = 100
+    subsets: int = 100  # of the kernel inception distance
     subset_size: int = 1_000
-    neighbours: int = 5
-    resamples: int = 400
-    repeats: int = 30
-    sounds: int = 8
+    neighbours: int = 5  # k of precision, recall, density and coverage
+    resamples: int = 400  # of every bootstrap
+    repeats: int = 30  # notes timed
+    sounds: int = 8  # example sounds of each row
 
     def reduced(self) -> tuple[str, ...]:
         """A sentence for each count that is less than the paper's."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from darktimbre.evaluation import comparison, figures, tables
-from darktimbre.evaluation.comparison import HELD_OUT, MEASURES, PAPER_MEASURES, REAL, Compared
-from darktimbre.evaluation.results import Evaluation, Sound
+from darktimbre.evaluation.comparison import MEASURES, PAPER_MEASURES, REAL, Compared
+from darktimbre.evaluation.results import HELD_OUT, Evaluation, Sound
 from darktimbre.report.estimates import Estimate, written
 from darktimbre.report.tables import comparison_table, facts_table
 from darktimbre.report.write import sound_address

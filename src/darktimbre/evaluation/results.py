@@ -12,36 +12,29 @@ from darktimbre.report.estimates import MISSING, Estimate
 Kind = Literal["real", "untrained", "baseline", "gansynth", "darkgan"]
 """What a row of the tables is; `darkgan` is any instrument steered by attributes, `baseline` one without."""
 
+TRAIN, HELD_OUT = "train", "held-out"
+"""Where conditions come from, as the report names it."""
+
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 """A figure that may be NaN, which JSON holds as null."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Fidelity and pitch of one set of sounds (DarkGAN §4.4.1, table 1).
-
-    Attributes:
-        notes: how many sounds.
-        pitch_inception, family_inception: PIS and IIS; higher is better, at most the number of classes.
-        kid: kernel inception distance to the reference over all notes, plain (not times 10⁴).
-        kid_subsets: its mean and deviation over random subsets, as usual in the literature.
-        fad, fad_infinity: Fréchet distance to the reference, and extrapolated to infinitely many notes.
-        precision, recall, density, coverage: fidelity (first, third) and diversity (second, fourth).
-        pitch_by_classifier, pitch_by_f0: share of notes at the target pitch.
-    """
+    """Fidelity and pitch of one set of sounds (DarkGAN §4.4.1, table 1)."""
 
     notes: int
-    pitch_inception: Estimate = MISSING
-    family_inception: Estimate = MISSING
-    kid: Estimate = MISSING
-    kid_subsets: Estimate = MISSING
-    fad: Estimate = MISSING
-    fad_infinity: Estimate = MISSING
-    precision: Estimate = MISSING
-    recall: Estimate = MISSING
-    density: Estimate = MISSING
-    coverage: Estimate = MISSING
-    pitch_by_classifier: Estimate = MISSING
+    pitch_inception: Estimate = MISSING  # PIS: higher is better, at most the number of pitches
+    family_inception: Estimate = MISSING  # IIS: the same of families
+    kid: Estimate = MISSING  # kernel inception distance to the reference over all notes, not times 10⁴
+    kid_subsets: Estimate = MISSING  # its mean and deviation over random subsets, as usual in the literature
+    fad: Estimate = MISSING  # Fréchet distance to the reference
+    fad_infinity: Estimate = MISSING  # the same, extrapolated to infinitely many notes
+    precision: Estimate = MISSING  # fidelity
+    recall: Estimate = MISSING  # diversity
+    density: Estimate = MISSING  # fidelity
+    coverage: Estimate = MISSING  # diversity
+    pitch_by_classifier: Estimate = MISSING  # share of notes at the target pitch
     pitch_by_f0: Estimate = MISSING
 
 
@@ -56,60 +49,38 @@ class AttributeScore:
 
 @dataclass(frozen=True)
 class Control:
-    """Attribute correlation (DarkGAN §4.4.2, test 1; table 2).
-
-    Attributes:
-        notes, instruments: how many sounds, and real instruments that their conditions come from.
-        mean, logit_mean: over the attributes where it is defined.
-        constant: attributes where it is not, because one side does not vary.
-        attributes: each, in the order of the vocabulary.
-    """
+    """Attribute correlation (DarkGAN §4.4.2, test 1; table 2)."""
 
     notes: int
-    instruments: int
-    mean: Estimate
+    instruments: int  # real ones, that the conditions come from
+    mean: Estimate  # of the soft labels' correlation, over the attributes where it is defined
     logit_mean: Estimate
-    constant: int
-    attributes: tuple[AttributeScore, ...]
+    constant: int  # attributes where it is not defined, because one side does not vary
+    attributes: tuple[AttributeScore, ...]  # in the order of the vocabulary
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A figure against an increment of the condition (DarkGAN figures 2 and 3); all lists are of one length.
+    """A figure against an increment of the condition (DarkGAN figures 2 and 3); all lists are of one length."""
 
-    Attributes:
-        increment: δ.
-        mean, low, high: the figure and its 95 % interval.
-        attributes, notes: over how many attributes, and notes for each.
-    """
-
-    increment: tuple[float, ...]
+    increment: tuple[float, ...]  # δ
     mean: tuple[Number, ...]
-    low: tuple[Number, ...]
+    low: tuple[Number, ...]  # the 95 % interval
     high: tuple[Number, ...]
-    attributes: int
-    notes: int
+    attributes: int  # that the mean is over
+    notes: int  # for each of them
 
 
 @dataclass(frozen=True)
 class Variation:
-    """What moves the sound, in the embedding: shares of the variance at equal pitch, which add up to 1.
+    """What moves the sound, in the embedding: shares of the variance at equal pitch, which add up to 1."""
 
-    Attributes:
-        latent: explained by z alone, whatever the attributes (consistency of z).
-        attributes: explained by the attributes alone, whatever z.
-        both: by their combination.
-        diversity: mean distance between two sounds of one condition that differ in z.
-        real_diversity: mean distance between two real notes of one pitch.
-        latents, conditions, pitches: how many of each were crossed.
-    """
-
-    latent: Number
-    attributes: Number
-    both: Number
-    diversity: Number
-    real_diversity: Number
-    latents: int
+    latent: Number  # explained by z alone, whatever the attributes (consistency of z)
+    attributes: Number  # explained by the attributes alone, whatever z
+    both: Number  # explained by their combination
+    diversity: Number  # mean distance between two sounds of one condition that differ in z
+    real_diversity: Number  # mean distance between two real notes of one pitch
+    latents: int  # how many were crossed
     conditions: int
     pitches: int
 
@@ -127,7 +98,7 @@ class Timing:
 
     @property
     def real_time_factor(self) -> float:
-        """Seconds of computing a second of sound."""
+        """Seconds of computing for a second of sound."""
         return self.total / self.sound
 
 
@@ -142,29 +113,17 @@ class Sound:
 
 @dataclass(frozen=True)
 class System:
-    """One row: real notes, or an instrument.
-
-    Attributes:
-        name: heading of the row.
-        kind: what it is.
-        digest: of the bundle's weights; empty for real notes.
-        temperature: T of the soft labels it was trained on; None without.
-        facts: notes_seen, parameters, recipe, corpus it was trained on, ….
-        scores: by where the conditions came from, `train` and `held-out`.
-        control: the same.
-        out_of_distribution, increments: figures 2 and 3.
-        variation, timing, sounds: as their names say.
-    """
+    """One row: real notes, or an instrument."""
 
     name: str
     kind: Kind
-    digest: str = ""
-    temperature: float | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    scores: dict[str, Scores] = field(default_factory=dict)
-    control: dict[str, Control] = field(default_factory=dict)
-    out_of_distribution: Curve | None = None
-    increments: Curve | None = None
+    digest: str = ""  # of the bundle's weights; empty for real notes
+    temperature: float | None = None  # T of the soft labels it was trained on; None without
+    facts: dict[str, Any] = field(default_factory=dict)  # notes_seen, parameters, recipe, corpus it was trained on, …
+    scores: dict[str, Scores] = field(default_factory=dict)  # by the conditions' split: `train`, `held-out`
+    control: dict[str, Control] = field(default_factory=dict)  # the same
+    out_of_distribution: Curve | None = None  # figure 2
+    increments: Curve | None = None  # figure 3
     variation: Variation | None = None
     timing: Timing | None = None
     sounds: tuple[Sound, ...] = ()
@@ -172,26 +131,15 @@ class System:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The whole.
+    """Everything that a report shows."""
 
-    Attributes:
-        systems: rows, real ones first.
-        facts: corpus, teacher, classifier and embeddings with digests, splits, versions of libraries, seed.
-        counts: how many notes there were: `scored` in every row of table 1, `reference`, `other_real_notes`,
-            `held_out_notes`, `held_out_instruments`.
-        asked: counts of the profile.
-        reduced: sentences on what is less than in the paper.
-        left_out: sentences on what could not be measured, and why.
-        cautions: sentences on what a reader must keep in mind of these figures.
-    """
-
-    systems: tuple[System, ...]
-    facts: dict[str, Any]
-    counts: dict[str, int]
-    asked: dict[str, int] = field(default_factory=dict)
-    reduced: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    cautions: tuple[str, ...] = ()
+    systems: tuple[System, ...]  # rows, real ones first
+    facts: dict[str, Any]  # corpus, teacher, classifier and embeddings with digests, splits, versions, seed
+    counts: dict[str, int]  # notes that there were: `scored` in every row of table 1, `reference`, …
+    asked: dict[str, int] = field(default_factory=dict)  # counts of the profile
+    reduced: tuple[str, ...] = ()  # sentences on what is less than in the paper
+    left_out: tuple[str, ...] = ()  # on what could not be measured, and why
+    cautions: tuple[str, ...] = ()  # on what a reader must keep in mind of these figures
 
     def to_json(self) -> dict[str, Any]:
         """Plain types; what is not finite becomes null."""

@@ -31,17 +31,11 @@ RoleFeatures = dict[str, Features]
 
 
 class Reference:
-    """Features of the real notes that all sounds are compared with; what follows from them is computed once.
+    """Features of the real notes that all sounds are compared with; what follows from them is computed once."""
 
-    Attributes:
-        features: by role.
-        neighbours: k of precision, recall, density and coverage.
-        groups: the instrument of each note (note,).
-    """
-
-    def __init__(self, features: RoleFeatures, neighbours: int, groups: NDArray[np.int64]) -> None:
-        self.features, self.neighbours, self.groups = features, neighbours, groups
-        self._parts: dict[int, ReferenceParts] = {}
+    def __init__(self, features: RoleFeatures, neighbours: int, groups: NDArray[np.int64], seed: int) -> None:
+        """`neighbours` is k of precision, recall, density, coverage; `groups` the instrument of each note (note,)."""
+        self.features, self.neighbours, self.groups, self.seed = features, neighbours, groups, seed
 
     @property
     def embedding(self) -> NDArray[np.float32]:
@@ -58,16 +52,10 @@ class Reference:
         """Distance of each note to its k-th neighbour."""
         return radii(self.embedding, self.neighbours)
 
-    def parts(self, seed: int) -> ReferenceParts:
+    @cached_property
+    def parts(self) -> ReferenceParts:
         """Its share in FAD∞."""
-        if seed not in self._parts:
-            self._parts[seed] = ReferenceParts(self.embedding, seed)
-        return self._parts[seed]
-
-
-def full_rank(notes: int, dimension: int) -> bool:
-    """Whether so many notes can give a covariance of full rank."""
-    return notes >= notes_for_full_rank(dimension)
+        return ReferenceParts(self.embedding, self.seed)
 
 
 def score(
@@ -91,10 +79,9 @@ def score(
         groups: the real instrument each condition comes from (note,), for the intervals.
         profile: subsets, neighbours, resamples.
         seed: of subsets and resamples.
-        notes: how many of the sounds, the first, all figures are taken over but FAD∞, which does not depend on it; by
-            default all.
+        notes: how many sounds, the first, all figures are taken over but FAD∞, which does not depend on it; else all.
     """
-    infinite = _frechet_infinity(features["embedder"]["embedding"], reference, groups, seed)
+    infinite = _frechet_infinity(features["embedder"]["embedding"], reference, groups)
     features = {role: {name: table[:notes] for name, table in tables.items()} for role, tables in features.items()}
     hertz, pitch_classes, groups = hertz[:notes], pitch_classes[:notes], groups[:notes]
     mine = features["embedder"]["embedding"]
@@ -130,18 +117,16 @@ def score(
 
 
 def _frechet(mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64]) -> Estimate:
-    if not full_rank(min(len(mine), reference.moments.count), mine.shape[1]):
+    if min(len(mine), reference.moments.count) < notes_for_full_rank(mine.shape[1]):
         return MISSING
     error = frechet_standard_error(reference.moments, mine, groups)
     return _estimate(frechet_distance(reference.moments, Moments().add(mine)), error)
 
 
-def _frechet_infinity(
-    mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64], seed: int
-) -> Estimate:
+def _frechet_infinity(mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64]) -> Estimate:
     if min(len(mine), reference.moments.count) < notes_for_infinity(mine.shape[1]):
         return MISSING
-    limit = frechet_infinity(reference.parts(seed), mine, groups=groups)
+    limit = frechet_infinity(reference.parts, mine, groups=groups)
     return _estimate(limit.value, limit.standard_error)
 
 

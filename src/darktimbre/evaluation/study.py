@@ -21,20 +21,18 @@ from darktimbre.evaluation import control, systems
 from darktimbre.evaluation.conditions import Conditions, RealNotes, draw_rows
 from darktimbre.evaluation.examples import Examples, spectral_distances
 from darktimbre.evaluation.profile import Profile
-from darktimbre.evaluation.results import Evaluation, Kind, Scores, System, Timing, Variation
-from darktimbre.evaluation.scores import Reference, RoleFeatures, full_rank, score
+from darktimbre.evaluation.results import HELD_OUT, TRAIN, Evaluation, Kind, Scores, System, Timing, Variation
+from darktimbre.evaluation.scores import Reference, RoleFeatures, score
 from darktimbre.evaluation.systems import Evaluators, Instrument
 from darktimbre.evaluation.variation import variation
 from darktimbre.extractors import sources
 from darktimbre.extractors.extract import extract
 from darktimbre.extractors.extractors import EmbeddingExtractor, Extractor, TeacherExtractor
 from darktimbre.extractors.sources import ROUND_TRIP, Source, real_source
+from darktimbre.measures.frechet import notes_for_full_rank
 from darktimbre.notes.attributes import Attributes
 from darktimbre.synthesizer import timing
 from darktimbre.synthesizer.synthesizer import Synthesizer
-
-TRAIN, HELD_OUT = "train", "held-out"
-"""Where conditions come from, as the report names it."""
 
 Floats = NDArray[np.float32]
 Update = Callable[[int, int, str], object]
@@ -61,15 +59,9 @@ class Study:
     ) -> None:
         """Checks that everything goes together; renders nothing yet.
 
-        Args:
-            instruments: rows of the tables, at least one.
-            corpus: tagged by the evaluators' teacher where an instrument has attributes.
-            evaluators: the models that describe sounds.
-            folder: of the report; features are kept in `cache/` below it.
-            profile: how many notes.
-            seed: of the choice of notes, of latents, subsets and resamples.
-            fad: whether notes too few for the Fréchet distance are refused; else it is left out.
-            update: called as notes are described.
+        At least one instrument, and a corpus that is tagged where one has attributes. Features are kept in `cache/`
+        below `folder`, that of the report; `seed` is of notes, latents, subsets and resamples. Notes too few for the
+        Fréchet distance are refused, or without `fad` it is left out.
 
         Raises:
             UserError: they do not go together, or the notes are too few.
@@ -89,7 +81,7 @@ class Study:
         notes, compared, embedder = profile.notes, len(self.real.reference), evaluators.embedder
         if fad:
             systems.refuse_few_notes(notes, compared, embedder, self.dimension)
-        elif not full_rank(min(notes, compared), self.dimension):
+        elif min(notes, compared) < notes_for_full_rank(self.dimension):
             self.left_out.append(f"FAD: too few notes for the {self.dimension:,} dimensions of {embedder.name}.")
         if evaluators.classifier is None:
             self.left_out.append(
@@ -99,12 +91,9 @@ class Study:
 
     def run(self) -> Evaluation:
         """Renders, extracts and measures everything, real notes first."""
-        self.reference = self._reference()
         self.held_out = self.features("held-out notes", real_source(self.corpus, self.real.held_out))
-        self.examples = Examples(
-            self.folder, self.corpus, self.real.held_out, count=self.profile.sounds, seed=self.seed
-        )
-        vocabulary = self.vocabulary
+        held_out, vocabulary = self.real.held_out, self.vocabulary
+        self.examples = Examples(self.folder, self.corpus, held_out, count=self.profile.sounds, seed=self.seed)
         return self._evaluation(
             (*self._real_systems(), self._untrained(), *map(self._system, self.instruments)),
             facts={
@@ -114,8 +103,8 @@ class Study:
             },
             counts={
                 "other_real_notes": len(self.real.others),
-                "held_out_notes": len(self.real.held_out),
-                "held_out_instruments": len(np.unique(self._conditions(self.real.held_out).groups)),
+                "held_out_notes": len(held_out),
+                "held_out_instruments": len(np.unique(self._conditions(held_out).groups)),
             },
             reduced=(*self.profile.reduced(), *self._short_of()),
         )
@@ -204,10 +193,12 @@ class Study:
         """Notes of an instrument, as long as those of the corpus."""
         return sources.generated_source(one.synthesizer, condition, latent, samples=self.corpus.samples)
 
-    def _reference(self) -> Reference:
+    @cached_property
+    def reference(self) -> Reference:
+        """What all sounds are compared with."""
         rows = self.real.reference
         features = self.features("reference", real_source(self.corpus, rows))
-        return Reference(features, self.profile.neighbours, self._conditions(rows).groups)
+        return Reference(features, self.profile.neighbours, self._conditions(rows).groups, self.seed)
 
     # ── real notes, and a network before training ─────────────────────────────────────────────────────────────────────
 
@@ -226,7 +217,7 @@ class Study:
             "real",
             scores={HELD_OUT: self._score(self.held_out, target)},
             control={HELD_OUT: same} if same else {},
-            sounds=self.examples.real("held-out notes"),
+            sounds=self.examples.write("held-out notes", self.corpus.waves(self.examples.rows), self.examples.targets),
         )
 
         fitting = [one.synthesizer for one in self.instruments if one.synthesizer.samples == self.corpus.samples]
@@ -243,7 +234,7 @@ class Study:
             "real",
             {HELD_OUT: (target, self.features(ROUND_TRIP, source))},
             facts={"log_spectral_distance_db": round(float(np.median(distances)), 3)},
-            sounds=self.examples.write(ROUND_TRIP, copies),
+            sounds=self.examples.write(ROUND_TRIP, copies, self.examples.targets),
         )
 
     def _untrained(self) -> System:
@@ -255,7 +246,7 @@ class Study:
             self._responses(fresh),
             self.first.attributes,
             facts={"network": f"as {self.first.name}, with initial weights"},
-            sounds=self.examples.of(fresh, self.seed),
+            sounds=self.examples.of(fresh),
         )
 
     # ── instruments ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -271,7 +262,7 @@ class Study:
             facts=one.facts(self.corpus),
             variation=self._variation(one),
             timing=_timing(one.synthesizer, self.profile.repeats),
-            sounds=self.examples.of(one, self.seed),
+            sounds=self.examples.of(one),
         )
         return self._with_increments(system, one, *responses[HELD_OUT]) if one.attributes.names else system
 
@@ -300,7 +291,7 @@ class Study:
         )
         for figure, finding in found.items():
             self.left_out += [f"{one.name}, {figure}: {sentence}" for sentence in finding.remarks]
-        sounds = (*system.sounds, *(self.examples.raised(one, names[0], self.seed) if names else ()))
+        sounds = (*system.sounds, *(self.examples.raised(one, names[0]) if names else ()))
         return replace(
             system, out_of_distribution=found["figure 2"].curve, increments=found["figure 3"].curve, sounds=sounds
         )

@@ -90,17 +90,11 @@ class Instrument:
 
 @dataclass(frozen=True)
 class Evaluators:
-    """The frozen models that describe sounds.
+    """The frozen models that describe sounds."""
 
-    Attributes:
-        teacher: the tagger that the instruments were trained on; predicts the attributes.
-        embedder: whose embedding FAD, precision, recall, density and coverage are taken in.
-        classifier: names pitch and family, and its embedding is KID's; None: those figures are left out.
-    """
-
-    teacher: Tagger
-    embedder: Embedder
-    classifier: NoteClassifier | None = None
+    teacher: Tagger  # that the instruments were trained on; predicts the attributes
+    embedder: Embedder  # whose embedding FAD, precision, recall, density and coverage are taken in
+    classifier: NoteClassifier | None = None  # names pitch and family, its embedding is KID's; None leaves these out
 
     @classmethod
     def load(

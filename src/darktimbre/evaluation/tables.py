@@ -6,8 +6,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from darktimbre.evaluation.comparison import PLACES, TRAIN, Compared, Measure, points
-from darktimbre.evaluation.results import AttributeScore, Control, Curve, Evaluation, Kind, System, Timing, Variation
+from darktimbre.evaluation.comparison import PLACES, Compared, Measure, points
+from darktimbre.evaluation.results import (
+    TRAIN,
+    AttributeScore,
+    Control,
+    Curve,
+    Evaluation,
+    Kind,
+    System,
+    Timing,
+    Variation,
+)
 from darktimbre.report.estimates import DASH, MISSING, Estimate, number
 from darktimbre.report.tables import Cell, Column, Table, column, listing, ranked
 

@@ -50,15 +50,10 @@ REAL = (
 
 @dataclass(frozen=True)
 class Figures:
-    """How far some sounds have the pitch and attributes that they were conditioned on.
+    """How far some sounds have the pitch and attributes that they were conditioned on."""
 
-    Attributes:
-        pitch_accuracy: share whose YIN fundamental is within 50 cents of the target; None without pitch.
-        control: attribute correlations (DarkGAN §4.4.2, test 1), without intervals.
-    """
-
-    pitch_accuracy: float | None
-    control: Control
+    pitch_accuracy: float | None  # share whose YIN fundamental is within 50 cents of the target; None without pitch
+    control: Control  # attribute correlations (DarkGAN §4.4.2, test 1), without intervals
 
     def to_json(self) -> dict[str, Any]:
         """The figures of a report, and how many attributes the means are over."""
@@ -72,21 +67,18 @@ class Figures:
 
     def metrics(self) -> dict[str, float | None]:
         """Those of `METRICS` that exist for the instrument."""
-        found = self.to_json()
-        return {
-            name: found[name] for name in metrics_of(bool(self.control.attributes), self.pitch_accuracy is not None)
-        }
+        found, mine = self.to_json(), metrics_of(bool(self.control.attributes), self.pitch_accuracy is not None)
+        return {name: found[name] for name in mine}
 
     def by_attribute(self) -> list[AttributeScore]:
         """Best first; those without a correlation at the end."""
-        return sorted(
-            self.control.attributes, key=lambda one: (not one.correlation.known, -(one.correlation.value or 0))
-        )
+        every = self.control.attributes
+        return sorted(every, key=lambda one: (not one.correlation.known, -(one.correlation.value or 0)))
 
 
 def metrics_of(attributes: bool, pitches: bool) -> tuple[str, ...]:
     """Those of `METRICS` that exist for an instrument with or without attributes and pitch."""
-    return tuple(name for name in METRICS if (pitches if name == "pitch_accuracy" else attributes))
+    return METRICS[:2] * attributes + METRICS[2:] * pitches
 
 
 class Validation:
@@ -102,15 +94,10 @@ class Validation:
         seed: int = 0,
         block: int = BLOCK,
     ) -> None:
-        """Reads pitches and tags of some rows that training never saw.
+        """Reads pitches and tags of some rows that training never saw, such as `conditions.held_out_rows`.
 
-        Args:
-            corpus: tagged by the instrument's teacher.
-            attributes: the controls of the instruments.
-            rows: see `conditions.held_out_rows`.
-            tagger: that teacher; None where the instruments have no attributes.
-            seed: of the latents, and of the untrained network.
-            block: notes between two calls of `progress`.
+        `tagger` is the instruments' teacher, None where they have no attributes; `seed` is of the latents and of the
+        untrained network; `block` is how many notes lie between two calls of `progress`.
 
         Raises:
             UserError: the corpus's tags or the tagger are not of the teacher that the instrument was trained on.
@@ -154,8 +141,7 @@ class Validation:
 
     def trained(self, instrument: Synthesizer, progress: Progress | None = None) -> Figures:
         """Figures of an instrument with these controls."""
-        source = self._generated(instrument)
-        return self._figures(dict.fromkeys(self._extractors, source), progress)
+        return self._figures(dict.fromkeys(self._extractors, self._generated(instrument)), progress)
 
     def untrained(self, instrument: Synthesizer, progress: Progress | None = None) -> Figures:
         """Figures of its network with random weights: the lower bound."""
@@ -176,16 +162,9 @@ class Validation:
         others: Mapping[str, Synthesizer] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, Any]:
-        """The quick report, in JSON's types.
+        """The quick report, in JSON's types: `trained`, `untrained`, `real` and others by name; each attribute.
 
-        Args:
-            instrument: with these controls.
-            others: further ones, by name.
-            progress: called with (sounds done, sounds in all).
-
-        Returns:
-            `trained`, `untrained`, `real` and others by name, each as `Figures.to_json`; the figures of each attribute;
-            and `steerable`, the attributes that are followed best.
+        `progress` is called with (sounds done, sounds in all).
 
         Raises:
             UserError: the notes have another length or rate than the instrument's.
@@ -198,8 +177,8 @@ class Validation:
             if progress:
                 progress(done, (3 + len(others)) * len(self.target.rows))
 
-        trained = self.trained(instrument, count)
-        same = same_instrument_correlation(self.target, self.attributes) if self.attributes.names else None
+        trained, target = self.trained(instrument, count), self.target
+        same = same_instrument_correlation(target, self.attributes) if self.attributes.names else None
         return {
             "trained": trained.to_json(),
             "untrained": self.untrained(instrument, count).to_json(),
@@ -209,8 +188,8 @@ class Validation:
                 "meaning": REAL,
             },
             **{name: self.trained(one, count).to_json() for name, one in others.items()},
-            "notes": len(self.target.rows),
-            "held_out_instruments": len(np.unique(self.target.groups)),
+            "notes": len(target.rows),
+            "held_out_instruments": len(np.unique(target.groups)),
             "attributes": [
                 {
                     "name": one.name,
@@ -219,16 +198,16 @@ class Validation:
                 }
                 for one in trained.by_attribute()
             ],
-            "steerable": steerable(trained, self.target, self.attributes),
+            "steerable": steerable(trained, target, self.attributes),
         }
 
-    def seconds(self, instrument: Synthesizer, clock: Callable[[], float] = time.perf_counter) -> float:
+    def seconds(self, instrument: Synthesizer) -> float:
         """About how long `trained` takes, by a batch of it."""
         extractors, count = list(self._extractors.values()), min(BATCH, len(self.target.rows))
         extract(self._generated(instrument, 1), extractors)  # what is slow only once
-        start = clock()
+        start = time.perf_counter()
         extract(self._generated(instrument, count), extractors)
-        return (clock() - start) * len(self.target.rows) / count
+        return (time.perf_counter() - start) * len(self.target.rows) / count
 
     def _generated(self, instrument: Synthesizer, notes: int | None = None) -> Source:
         condition, latent = self.target.condition, instrument.latents(self.seed, len(self.target.rows))

@@ -38,8 +38,7 @@ def extract(
     Args:
         source: the sounds, at least one.
         extractors: of different names.
-        cache: folder in which features are kept, by digest; None keeps nothing. Files that are damaged, or of other
-            sounds or another extractor, are replaced.
+        cache: folder of features; files that are damaged, or of other sounds or another extractor, are replaced.
         block: sounds at once. The features do not depend on it; what was cached with another block is not reused.
         progress: called after each block with how many sounds it held, whether extracted now or before.
 

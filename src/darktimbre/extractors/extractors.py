@@ -30,17 +30,12 @@ Features = dict[str, NDArray[Any]]
 
 
 class Extractor(Protocol):
-    """Describes sounds by features.
-
-    Attributes:
-        name: unique among the extractors of one evaluation.
-        digest: SHA-256 of everything that its features depend on besides the sounds.
-    """
+    """Describes sounds by features."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str: ...  # unique among the extractors of one evaluation
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str: ...  # SHA-256 of everything that its features depend on besides the sounds
 
     def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
         """(note, sample) at `rate` Hz → features by name, each (note, …).
@@ -72,8 +67,6 @@ class TeacherExtractor:
         self.digest = _digest("teacher", tagger.name, tagger.digest, names, BATCH)
 
     def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
-        """See `Extractor`."""
-
         def model(batch: Tensor) -> dict[str, Tensor]:
             logits = self.tagger.logits(batch)
             if self.columns is not None:
@@ -93,10 +86,8 @@ class EmbeddingExtractor:
         self.digest = _digest("embedding", embedder.name, embedder.digest, BATCH)
 
     def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
-        """See `Extractor`."""
-        return _run(
-            lambda batch: {"embedding": self.embedder.embed(batch)}, waves, rate, self.embedder.sample_rate, self.name
-        )
+        one = self.embedder
+        return _run(lambda batch: {"embedding": one.embed(batch)}, waves, rate, one.sample_rate, self.name)
 
 
 class ClassifierExtractor:
@@ -109,7 +100,6 @@ class ClassifierExtractor:
         self.digest = _digest("classifier", classifier.digest, BATCH)
 
     def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
-        """See `Extractor`."""
         own = (self.classifier.sample_rate, self.classifier.samples)
         if (rate, waves.shape[1]) != own:
             raise UserError(
@@ -138,7 +128,6 @@ class PitchExtractor:
         self.digest = _digest("fundamental", self.low, self.high)
 
     def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
-        """See `Extractor`."""
         f0, confidence = yin(waves, rate, fmin=self.low, fmax=min(self.high, rate / 2))
         return {"f0": f0, "confidence": confidence}
 
