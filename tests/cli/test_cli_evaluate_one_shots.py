@@ -50,7 +50,7 @@ def evaluate(*words: object) -> Any:
 def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
     common = ("--corpus", corpus, "--out", tmp_path / "out", "--set", "notes=5")
-    ended = evaluate(f"mine={bundle}", *common, "--classifier", classifier_of(corpus, tmp_path / "ear"))
+    ended = evaluate(f"mine={bundle}", *common, "--classifier", classifier_of(corpus, tmp_path / "classifier"))
     assert ended.exit_code == 0, ended.output
     assert "was trained on another corpus" not in ended.output
     found = json.loads((tmp_path / "out" / "classes.json").read_text(), parse_constant=pytest.fail)["mine"]
@@ -71,7 +71,7 @@ def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -
 
 def test_a_classifier_of_another_corpus_is_warned_of(corpus: Path, tmp_path: Path) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
-    other = classifier_of(corpus, tmp_path / "ear", digest="ab" * 32)
+    other = classifier_of(corpus, tmp_path / "classifier", digest="ab" * 32)
     ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", "--quick", "--classifier", other)
     assert ended.exit_code == 0, ended.output
     assert "was trained on another corpus" in " ".join(ended.output.split())
@@ -86,7 +86,7 @@ def test_a_classifier_of_another_corpus_is_warned_of(corpus: Path, tmp_path: Pat
 )
 def test_what_is_missing_is_said(corpus: Path, tmp_path: Path, words: list[str], sentence: str) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
-    given = ["--classifier", classifier_of(corpus, tmp_path / "ear")] if words else []
+    given = ["--classifier", classifier_of(corpus, tmp_path / "classifier")] if words else []
     ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", *words, *given)
     assert ended.exit_code == 2
     assert sentence in " ".join(ended.output.split())

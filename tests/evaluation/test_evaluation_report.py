@@ -70,11 +70,11 @@ def _evaluation() -> Evaluation:
     raw = replace(raw, control={"held-out": _control(0.0, names)})
     real = System("real notes", "real", scores={"train": Scores(250, Estimate(20.0, spread=0.2))})
     picture = System("through the picture", "real", facts={"log_spectral_distance_db": 6.213})
-    judges = {"classifier": {"digest": "ef" * 32}, "embedding": {"name": "yamnet"}, "vocabulary_temperature": 1.0}
-    facts = {"corpus": {"name": "c", "digest": "cd" * 32}, "seed": 3, "versions": {"torch": "2.13.0"}, **judges}
+    evaluators = {"classifier": {"digest": "ef" * 32}, "embedding": {"name": "yamnet"}, "vocabulary_temperature": 1.0}
+    facts = {"corpus": {"name": "c", "digest": "cd" * 32}, "seed": 3, "versions": {"torch": "2.13.0"}, **evaluators}
     return Evaluation(
         (real, picture, raw, dark), facts, {"scored": 300, "reference": 250}, {"notes": 400, "shift_attributes": 2},
-        ("notes: 300 instead of 10,000",), ("FAD: no reason",), ("The teacher is judge and party.",),
+        ("notes: 300 instead of 10,000",), ("FAD: no reason",), ("The teacher is evaluator too.",),
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def test_tables_hold_the_figures_rounded(written: Path) -> None:
     assert any("| 7 ± 3 |" in line for line in rows)  # KID over subsets: a deviation, no mark
     assert "KID ×10⁻⁴, classifier ↓, held-out" in marked
     assert "the median log-spectral distance of notes to themselves after this round trip is 6.21 dB" in marked
-    assert "The teacher is judge and party." in marked.split("## Keep in mind")[1].split("##")[0]
+    assert "The teacher is evaluator too." in marked.split("## Keep in mind")[1].split("##")[0]
     guitar = next(line for line in marked.splitlines() if line.startswith("| Guitar |"))
     assert guitar.endswith("| *0.28* | *0.37* | *0.42* | *0.34* | *0.13* |")  # the paper's
     assert "0.31 [0.21, 0.41]" in guitar

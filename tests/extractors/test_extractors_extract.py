@@ -21,7 +21,7 @@ from darktimbre.teachers.tagger import load
 
 
 class Counted(Source):
-    """Sounds that are their own numbers; `rendered` lists the ranges that were asked of it."""
+    """Sounds that are their own numbers; `rendered` lists the ranges that were rendered."""
 
     def __init__(self, count: int, samples: int = 8, digest: str = "a" * 64) -> None:
         rendered: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""The renderers: one template as Markdown and as a page that stands alone, whatever the names in it look like."""
+"""The renderers: one template as Markdown and as a page that stands alone, whatever characters names hold."""
 
 from functools import partial
 from pathlib import Path

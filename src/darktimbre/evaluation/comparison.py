@@ -17,6 +17,7 @@ REAL = {TRAIN: "real notes", HELD_OUT: "held-out notes"}
 """The row of real notes that sounds of these conditions are measured by: no instrument can be expected to do better."""
 PLACES = 2  # after the point of a correlation, as in the paper
 SOFT, LOGITS = "mean", "logit_mean"  # fields of `Control`
+NOTHING = Estimate(0.0)
 MEAN = {SOFT: "mean ρ of soft labels", LOGITS: "mean ρ of logits"}
 
 
@@ -30,7 +31,7 @@ class Measure:
     scale: float = 1.0  # what is shown is the figure times this
     decimals: int | None = None  # places after the point; None for as many as the uncertainty warrants
     to_reference: bool = False  # it depends on the reference, which is of train instruments
-    ranked: bool = True  # its spread is a standard error, so that figures can be told apart by it
+    ranked: bool = True  # its spread is a standard error, so that it decides whether figures differ
 
     def heading(self, facts: Mapping[str, Any]) -> str:
         """The name with an arrow to the better side, and of KID whose embedding it is taken in."""
@@ -38,7 +39,7 @@ class Measure:
         return f"{self.name}{f', {space}' if space else ''}\u00a0{'↑' if self.better > 0 else '↓'}"
 
     def decides(self, condition: str) -> bool:
-        """Whether it tells better from worse: sounds that follow held-out notes need not be near the reference."""
+        """Whether it decides what is better: sounds that follow held-out notes need not be near the reference."""
         return self.ranked and not (self.to_reference and condition == HELD_OUT)
 
     def of(self, system: System, condition: str) -> Estimate:
@@ -82,23 +83,15 @@ def embedder(facts: Mapping[str, Any]) -> str:
 
 
 class Compared:
-    """An evaluation, and on what ground its systems compare.
-
-    Attributes:
-        evaluation, systems: as given.
-        scored_on, controlled_on: all conditions of scores, and of control.
-        fidelity_on: the conditions that fidelity is compared on: those of train instruments, as the reference is.
-        control_on: the conditions that control is compared on: held-out ones where there are any.
-        steered: the systems whose attributes were predicted.
-        made: the trained instruments.
-    """
+    """An evaluation, and on what ground its systems compare."""
 
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation, self.systems = evaluation, evaluation.systems
-        self.made = self.of_kind("baseline", "gansynth", "darkgan")
-        self.steered = [one for one in self.systems if one.control]
+        self.made = self.of_kind("baseline", "gansynth", "darkgan")  # the trained instruments
+        self.steered = [one for one in self.systems if one.control]  # whose attributes were predicted
         self.scored_on = [name for name in REAL if any(name in one.scores for one in self.systems)]
         self.controlled_on = [name for name in REAL if any(name in one.control for one in self.systems)]
+        # Fidelity is compared on conditions of train instruments, as the reference is; control on held-out ones.
         scored = {name for one in self.systems if one.kind != "real" for name in one.scores}
         self.fidelity_on = HELD_OUT if scored == {HELD_OUT} else TRAIN
         self.control_on = TRAIN if self.controlled_on == [TRAIN] else HELD_OUT
@@ -134,9 +127,8 @@ class Compared:
     def by_logits(self, systems: Sequence[System]) -> bool:
         """Whether a figure of all must show logits: T or labels differ, and there are correlations of logits."""
         scores = [one for system in systems if (held := self.control(system)) for one in held.attributes]
-        known = any(one.logit_correlation.known for one in scores) or any(
-            self.mean(one, LOGITS).known for one in systems
-        )
+        every = [one.logit_correlation for one in scores] + [self.mean(one, LOGITS) for one in systems]
+        known = any(one.known for one in every)
         return known and not (self.one_vocabulary(systems) and self.one_temperature(systems))
 
     def rows(
@@ -144,10 +136,10 @@ class Compared:
         others: Sequence[System], better: Literal[1, 0, -1], decimals: int | None = PLACES,
     ) -> list[Comparison]:  # fmt: skip
         """A quantity of each of `mine` against each of `others`, where both have it."""
-        pairs = ((one, other) for other in others for one in mine)
         every = [
             Comparison(group, quantity, (one.name, read(one)), (other.name, read(other)), better, decimals)
-            for one, other in pairs
+            for other in others
+            for one in mine
         ]
         return [one for one in every if one.known]
 
@@ -169,11 +161,9 @@ def control(compared: Compared) -> list[Comparison]:
     for rival, group in rivals(compared):
         alike = [one for one in mine if compared.one_vocabulary([one, rival])]
         found += compared.rows(group, quantity, read, alike, [rival], 1)
-    quantity, none = f"{MEAN[SOFT]}, {compared.control_on}", ("none", Estimate(0.0))
+    group, quantity, none = "control: against no correlation", f"{MEAN[SOFT]}, {compared.control_on}", ("none", NOTHING)
     means = [(one.name, e) for one in mine if (e := compared.mean(one, SOFT)).known]
-    return found + [
-        Comparison("control: against no correlation", quantity, one, none, 1, PLACES, paired=one[1]) for one in means
-    ]
+    return found + [Comparison(group, quantity, one, none, 1, PLACES, paired=one[1]) for one in means]
 
 
 def _steered(compared: Compared) -> list[System]:
@@ -203,11 +193,8 @@ def fidelity(compared: Compared, rivals: str, measures: Iterable[Measure]) -> li
     """What attributes cost, or bring, against a baseline without; what training brought to anything against none."""
     where, others = compared.fidelity_on, compared.of_kind(rivals)
     mine = compared.made if rivals == "untrained" else compared.of_kind("darkgan")
-    group = (
-        "fidelity: against a network before training"
-        if rivals == "untrained"
-        else "fidelity: against training without attributes"
-    )
+    without = {"untrained": "a network before training", "baseline": "training without attributes"}
+    group = f"fidelity: against {without[rivals]}"
     return [
         row
         for one in measures
@@ -257,7 +244,7 @@ def curves(compared: Compared) -> list[Comparison]:
         x, found = min(points(curve), key=lambda point: abs(point[0] - increment), default=(0.0, MISSING))
         return f"{system.name}, δ = {x:.2g}", found
 
-    fall, rise, none = [], [], ("no effect", Estimate(0.0))
+    fall, rise, none = [], [], ("no effect", NOTHING)
     for one in compared.of_kind("darkgan"):
         first, last = (near(one, one.out_of_distribution, increment) for increment in (0.0, 1.0))
         group = "figure 2: correlation after an attribute is raised by δ"

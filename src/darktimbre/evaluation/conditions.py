@@ -13,20 +13,15 @@ from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.notes.temperature import soft_labels
 from darktimbre.tagging.store import Tags
 
-NOTES = 384
-"""How many notes a quick report uses: the standard error of a share of 0.9 is then 0.015."""
-
-CERTAIN = 1000.0
-"""Logit of a class that a note belongs to, and minus that of all others: 1 and 0 at any temperature."""
+NOTES = 384  # of a quick report: the standard error of a share of 0.9 is then 0.015
+CERTAIN = 1000.0  # logit of a note's own class, and minus that of all others: 1 and 0 at any temperature
 
 
 # ── which notes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def held_out_rows(corpus: Corpus, attributes: Attributes, *, count: int = NOTES, seed: int = 0) -> NDArray[np.int64]:
-    """Rows of the valid and test splits that have a pitch the instrument knows, at most `count`, in ascending order.
-
-    They depend on `seed` and the corpus alone.
+    """At most `count` rows of the valid and test splits at pitches the instrument knows, in ascending order.
 
     Raises:
         UserError: there is none.
@@ -43,7 +38,7 @@ def known_rows(corpus: Corpus, splits: tuple[str, ...], pitches: tuple[int, ...]
 def draw_rows(
     corpus: Corpus, attributes: Attributes, splits: tuple[str, ...], count: int, seed: int
 ) -> NDArray[np.int64]:
-    """`count` rows of some splits that have a pitch the instrument knows, shuffled.
+    """`count` rows of some splits at pitches the instrument knows, shuffled; a draw of the corpus and `seed` alone.
 
     No row is drawn again before all were drawn as often: where more are wanted than there are, rows repeat.
 
@@ -242,6 +237,5 @@ def class_names(corpus: Corpus, attributes: Attributes) -> tuple[str, tuple[str,
 
 def one_an_instrument(rows: NDArray[np.int64], instrument: NDArray[np.object_]) -> NDArray[np.int64]:
     """The rows with the first of each instrument before all second ones."""
-    _, first = np.unique(instrument[rows], return_index=True)
-    first = np.sort(first)
+    first = np.sort(np.unique(instrument[rows], return_index=True)[1])
     return np.concatenate([rows[first], np.delete(rows, first)])

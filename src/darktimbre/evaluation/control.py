@@ -85,11 +85,11 @@ def same_instrument_correlation(
 ) -> Control | None:
     """The same of each note and another one of its real instrument: how far attributes are those of the instrument.
 
-    None where fewer than two notes have another one. The predictions are the tags of the corpus.
+    None without attributes, or where fewer than two notes have another one. The predictions are the corpus's tags.
     """
     another, plain = target.another_note(), replace(attributes, pitches=())
     has = another >= 0
-    if has.sum() < 2:
+    if not attributes.names or has.sum() < 2:
         return None
     mine, other = (Conditions.of(target.corpus, rows[has], plain) for rows in (target.rows, another))
     return attribute_correlation(mine, other.logits, attributes, resamples=resamples, seed=seed)

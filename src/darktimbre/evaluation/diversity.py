@@ -6,9 +6,9 @@ class*: between sounds conditioned on different real notes of a class at one pit
 All variants have the same conditions, so that they are compared condition by condition.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from darktimbre.corpus.classes import class_indices, leaf_of
 from darktimbre.evaluation.conditions import ClassConditions, Conditions, class_names
 from darktimbre.evaluation.examples import SoundFolder
 from darktimbre.evaluation.results import MISSING, TRAIN, Estimate, Evaluation, Sound, System, plain
-from darktimbre.evaluation.scores import RoleFeatures, mean_estimate
-from darktimbre.evaluation.study import Study
+from darktimbre.evaluation.scores import RoleFeatures, mean_estimate, with_error
+from darktimbre.evaluation.study import Floats, Study
 from darktimbre.evaluation.systems import Instrument
 from darktimbre.extractors.sources import real_source
 from darktimbre.measures.bins import different_bins
@@ -91,18 +91,10 @@ class DiversityStudy(Study):
         )
         self._baseline: NDArray[np.float64] | None = None  # distances at each condition, of the first variant
         systems, rows = zip(self._real(), *map(self._variant, self.instruments), strict=True)
-        evaluation = self._evaluation(
-            systems,
-            facts={"classes": self.target.kind},
-            counts={
-                "cells": self.cells,
-                "classes": len(self.target.names),
-                "conditions": len(self.target.rows),
-                "latents": profile.latents,
-            },
-            cautions=(CAUTION,),
-        )
-        return Diversity(evaluation, rows, again)
+        classes, conditions = len(self.target.names), len(self.target.rows)
+        counts = {"cells": self.cells, "classes": classes, "conditions": conditions, "latents": profile.latents}
+        found = self._evaluation(systems, {"classes": self.target.kind}, counts)
+        return Diversity(replace(found, cautions=(*found.cautions, CAUTION)), rows, again)
 
     @cached_property
     def workload(self) -> int:
@@ -121,15 +113,10 @@ class DiversityStudy(Study):
         return System(REAL, "real", scores={TRAIN: self._score(features, target)}, sounds=sounds), row
 
     def _variant(self, one: Instrument) -> tuple[System, DiversityRow]:
-        target, synthesizer = self._drawn(one, ("train",)), one.synthesizer
-        latent = synthesizer.latents(self.seed, len(target.rows))
-        features = self.features(one.name, self.generated(one, target.condition, latent))
-
-        many = self.profile.latents
-        by_class = Conditions.of(self.corpus, self.target.rows, one.attributes)
-        condition = np.repeat(by_class.condition, many, axis=0)
-        crossed = self.generated(one, condition, synthesizer.latents(self.seed + 1, len(condition)))
-        embedded = self.embedding(f"{one.name}, by class", crossed).reshape(len(by_class.rows), many, -1)
+        (target, features), many = self._response(one, TRAIN), self.profile.latents
+        condition = np.repeat(Conditions.of(self.corpus, self.target.rows, one.attributes).condition, many, axis=0)
+        crossed = self.generated(one, condition, one.synthesizer.latents(self.seed + 1, len(condition)))
+        embedded = self.embedding(f"{one.name}, by class", crossed).reshape(len(self.target.rows), many, -1)
         row = self._row_of(one.name, setting_of(one), features, target, embedded)
         waves = [crossed.waves(place * many, place * many + min(many, SOUNDS)) for place in self.target.first]
         system = self._row(
@@ -137,26 +124,14 @@ class DiversityStudy(Study):
             one.kind(self.corpus),
             {TRAIN: (target, features)},
             one.attributes,
-            digest=synthesizer.bundle.digest,
+            digest=one.synthesizer.bundle.digest,
             facts={**one.facts(self.corpus), **setting_of(one)},
             sounds=self._sounds(one.name, np.concatenate(waves)),
         )
         return system, row
 
-    def _pairs(self, embedded: NDArray[np.float32]) -> Iterator[tuple[int, float]]:
-        """(place of the first, distance) of every two conditions of one class and pitch, (condition, latent, …)."""
-        for places in self.target.together:
-            for number, first in enumerate(places):
-                for second in places[number + 1 :]:
-                    yield int(first), mean_distance(embedded[first], embedded[second]) / self.unit
-
     def _row_of(
-        self,
-        name: str,
-        setting: dict[str, Any],
-        features: RoleFeatures,
-        target: Conditions,
-        embedded: NDArray[np.float32],
+        self, name: str, setting: dict[str, Any], features: RoleFeatures, target: Conditions, embedded: Floats
     ) -> DiversityRow:
         """From features of the sounds of `target`, and embeddings (condition, latent, dimension) of those by class."""
         keep = slice(0, self.scored)
@@ -164,30 +139,30 @@ class DiversityStudy(Study):
             self.reference.embedding, features["embedder"]["embedding"][keep], bins=self.cells,
             fake_groups=target.groups[keep], seed=self.seed,
         )  # fmt: skip
-        moved = np.array([mean_distance(each) if len(each) > 1 else np.nan for each in embedded]) / self.unit
-        gain = MISSING
+        moved = np.array([mean_distance(one) if len(one) > 1 else np.nan for one in embedded]) / self.unit
+        gain, each = MISSING, self.target.classes
         if setting and self._baseline is None:
             self._baseline = moved
         elif setting and self._baseline is not None:
             gain = self._mean(moved - self._baseline, self.target.groups)
-        pairs = list(self._pairs(embedded))
-        distances = np.array([distance for _, distance in pairs])
-        classes = self.target.classes[[place for place, _ in pairs]] if pairs else np.zeros(0, np.int64)
+        pairs = [pair for places in self.target.together for pair in combinations(places, 2)]
+        distances = np.array([mean_distance(embedded[one], embedded[other]) for one, other in pairs]) / self.unit
+        classes = each[[place for place, _ in pairs]] if pairs else np.zeros(0, np.int64)
         return DiversityRow(
             name,
             setting,
             at_condition=self._mean(moved, self.target.groups),
             within=self._mean(distances, classes),
             gain=gain,
-            bins=Estimate(binned.share, spread=binned.error if np.isfinite(binned.error) else None),
-            expected=Estimate(binned.expected, spread=binned.expected_error),
+            bins=with_error(binned.share, binned.error),
+            expected=with_error(binned.expected, binned.expected_error),
             cells=binned.bins,
             class_accuracy=self._class_accuracy(features, target),
             classes=tuple(
                 Spread(
                     class_name,
-                    int((self.target.classes == number).sum()),
-                    at_condition=self._mean(moved[self.target.classes == number]),
+                    int((each == number).sum()),
+                    at_condition=self._mean(moved[each == number]),
                     within=self._mean(distances[classes == number]),
                 )
                 for number, class_name in enumerate(self.target.names)
@@ -212,11 +187,8 @@ class DiversityStudy(Study):
         by_class = self.first.attributes.teacher == CLASSES
         named = leaf_of(self.corpus, target.rows) if by_class else self.corpus.column("family")[target.rows]
         wanted = class_indices(named, families)
-        known = wanted >= 0
-        if not known.any():
-            return MISSING
         right = features["classifier"]["family"].argmax(axis=1) == wanted
-        return self._mean(right[known].astype(np.float64), target.groups[known])
+        return self._mean(np.where(wanted < 0, np.nan, right), target.groups)
 
     def _sounds(self, name: str, waves: NDArray[np.float32]) -> tuple[Sound, ...]:
         """Keeps sounds (class × sound, sample), equally many a class in the classes' order."""

@@ -192,14 +192,14 @@ def _sounds(found: Diversity) -> list[tuple[str, Sound]]:
 
 def _draw(found: Diversity, every: Sequence[Quantity], across: Quantity) -> "Figure":
     """Distance at one condition, and coverage, against FAD (or KID, where notes are too few for FAD)."""
-    look = styles([replace(one, kind="real" if one.kind == "real" else "darkgan") for one in found.evaluation.systems])
+    style = styles([replace(one, kind="real" if one.kind == "real" else "darkgan") for one in found.evaluation.systems])
     up = [one for one in every if one.name in (AT_CONDITION, "coverage")]
     drawing = figures.canvas(4.4)
     panels = drawing.subplots(1, len(up), squeeze=False)[0]
     for axes, one in zip(panels, up, strict=True):
         values = [found.rows[0].within, *one.estimates[1:]] if one.name == AT_CONDITION else one.estimates
         names = [row.name for row in found.rows]
-        dots = [Dot(look[name], x, y, name) for name, x, y in zip(names, across.estimates, values, strict=True)]
+        dots = [Dot(style[name], x, y, name) for name, x, y in zip(names, across.estimates, values, strict=True)]
         figures.dots(axes, dots)
         if values[0].known:
             axes.axhline(float(values[0]), color=figures.FAINT, linewidth=0.9, linestyle=figures.DOTTED)

@@ -51,8 +51,7 @@ def evaluate(
         teacher, weights: the teacher that the instruments were trained on, and its weights file.
         classifier: a bundle by `darktimbre train inception`; without it PIS and IIS are left out.
         embedding, embedding_weights: what FAD is taken in, by default the teacher's embedding.
-        quick: fewer notes.
-        counts: of `Profile` that are changed.
+        quick, counts: fewer notes; counts of `Profile` that are changed.
         fad: whether too few notes for the Fréchet distance are refused.
         card: whether the figures go into the model cards of bundles that are folders.
         seed: of notes, latents, subsets and resamples.
@@ -132,9 +131,10 @@ def card_metrics(system: System, evaluation: Evaluation) -> dict[str, Any]:
 
 def _plain(estimate: Estimate) -> Any:
     """The figure alone, or with its interval or standard error."""
-    if estimate.value is None:
+    if not estimate.known:
         return None
-    value = float(f"{estimate.value:.5g}")
-    if estimate.low is not None and estimate.high is not None:
-        return {"value": value, "from": round(estimate.low, DIGITS), "to": round(estimate.high, DIGITS)}
+    value = float(f"{float(estimate):.5g}")
+    if estimate.given:
+        low, high = (round(end, DIGITS) for end in estimate.given)
+        return {"value": value, "from": low, "to": high}
     return value if estimate.spread is None else {"value": value, "spread": float(f"{estimate.spread:.3g}")}

@@ -57,7 +57,7 @@ def styles(systems: Sequence[System]) -> dict[str, Style]:
 
 def scores(compared: Compared) -> "Figure":
     """Table 1 as dots, one panel a measure."""
-    systems, look = compared.systems, styles(compared.systems)
+    systems, style = compared.systems, styles(compared.systems)
     drawing = figures.canvas(1.2 + 0.42 * len(systems))
     panels = drawing.subplots(1, len(PAPER_MEASURES), sharey=True)
     for axes, measure in zip(panels, PAPER_MEASURES, strict=True):
@@ -65,7 +65,7 @@ def scores(compared: Compared) -> "Figure":
         for place, system in enumerate(systems):
             known = [name for name in compared.scored_on if name in system.scores]
             shown += [
-                Dot(look[system.name], measure.of(system, name), place + offset, filled=name != TRAIN,
+                Dot(style[system.name], measure.of(system, name), place + offset, filled=name != TRAIN,
                     outlier=system.kind == "untrained")
                 for name, offset in zip(known, _spread(len(known), 0.26), strict=True)
             ]  # fmt: skip
@@ -86,7 +86,7 @@ def _spread(count: int, width: float) -> list[float]:
 
 def attributes(compared: Compared) -> "Figure":
     """The attributes of table 2 as dots with intervals, groups apart."""
-    shown, systems, look = shown_attributes(compared), compared.steered, styles(compared.systems)
+    shown, systems, style = shown_attributes(compared), compared.steered, styles(compared.systems)
     logits, step = compared.by_logits(systems), max(1.0, 0.32 * len(systems))
     drawing = figures.canvas(1.4 + 0.26 * step * len(shown))
     axes = drawing.add_subplot()
@@ -98,7 +98,7 @@ def attributes(compared: Compared) -> "Figure":
         scores = scores_of(compared, system)
         values = [(correlation(scores.get(name), logits), y) for (name, _), y in zip(shown, places, strict=True)]
         known = [(e, float(y) + offset) for e, y in values if e.known]
-        dots += [Dot(look[system.name], *pair, "" if place else system.name) for place, pair in enumerate(known)]
+        dots += [Dot(style[system.name], *pair, "" if place else system.name) for place, pair in enumerate(known)]
     figures.dots(axes, dots)
     for place in places[1:][np.diff(breaks) > 0]:
         axes.axhline(place - 0.7 * step, color=FAINT, linewidth=0.8)
@@ -111,12 +111,12 @@ def attributes(compared: Compared) -> "Figure":
 
 def curves(compared: Compared, known: Sequence[tuple[System, Curve]], up: str, *, log: bool) -> "Figure":
     """A curve with its band for each system that has one, and a line at δ = 1, where the range of attributes ends."""
-    look = styles(compared.systems)
+    style = styles(compared.systems)
     drawing = figures.canvas(4.2)
     axes = drawing.add_subplot()
     for system, one in known:
         points = np.array([one.increment, one.mean, one.low, one.high], float)
-        figures.curve(axes, system.name, look[system.name], points[:, points[0] > (0 if log else -np.inf)])
+        figures.curve(axes, system.name, style[system.name], points[:, points[0] > (0 if log else -np.inf)])
     if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
@@ -145,11 +145,11 @@ def traded(compared: Compared, measure: Measure) -> list[tuple[System, Estimate,
 
 def trade(compared: Compared) -> "Figure":
     """Control against the distance to real notes."""
-    look, condition, measure = styles(compared.systems), compared.fidelity_on, trade_measure(compared)
+    style, condition, measure = styles(compared.systems), compared.fidelity_on, trade_measure(compared)
     known = traded(compared, measure)
     drawing = figures.canvas(4.2)
     axes = drawing.add_subplot()
-    figures.dots(axes, [Dot(look[one.name], x, y, one.name, outlier=one.kind == "untrained") for one, x, y in known])
+    figures.dots(axes, [Dot(style[one.name], x, y, one.name, outlier=one.kind == "untrained") for one, x, y in known])
     for real in compared.real(condition):
         if (distance := measure.of(real, condition)).known:
             left, right = axes.get_xlim()

@@ -60,13 +60,6 @@ class OneShots:
     proven: dict[str, float | None]  # the same of the leaves with held-out notes, whose accuracy on real ones is known
 
 
-def controls_for(names: tuple[str, ...], wanted: str) -> dict[str, float]:
-    """The controls of a class or a subclass: itself, and the class above it."""
-    if wanted == ANYTHING:
-        return {}
-    return {name: 1.0 for name in (wanted.split(BETWEEN)[0], wanted) if name in names}
-
-
 def is_of_one_shots(attributes: Attributes) -> bool:
     """Whether an instrument is steered by classes, or by nothing at all."""
     return not attributes.pitches and (attributes.teacher == CLASSES or not attributes.names)
@@ -75,7 +68,7 @@ def is_of_one_shots(attributes: Attributes) -> bool:
 def measure_classes(
     synthesizer: Synthesizer, classifier: NoteClassifier, corpus: Corpus, *, notes: int = NOTES, seed: int = 0
 ) -> tuple[OneShots, dict[str, NDArray[np.float32]]]:
-    """Generates notes of every class and subclass, and classifies them.
+    """Generates notes of every class and subclass, and classifies them beside the corpus's held-out notes.
 
     Args:
         synthesizer: the instrument.
@@ -90,8 +83,8 @@ def measure_classes(
     Raises:
         UserError: the classifier names something else, or takes other sounds.
     """
-    leaves, extractor = classifier.families, ClassifierExtractor(classifier)
-    if not set(leaf_of(corpus, corpus.rows())) & set(leaves) or not leaves:
+    leaves, extractor, every = classifier.families, ClassifierExtractor(classifier), corpus.rows()
+    if not set(leaf_of(corpus, every)) & set(leaves) or not leaves:
         raise UserError(
             f"The classifier names {', '.join(leaves) or 'no families'}, none of the classes of {corpus.path}: train "
             f"one with `darktimbre train oneshot-classifier --corpus {corpus.path}`."
@@ -106,12 +99,13 @@ def measure_classes(
     names = synthesizer.attributes.names or (ANYTHING,)
     found, kept = [], {}
     for name in names:
-        sounds = synthesizer.render(attributes=controls_for(names, name), seed=np.arange(notes) + seed)
-        kept[name] = sounds
-        of_class = _rows_of(corpus, name)
-        mine = np.isin(rows, of_class) & (name != ANYTHING)
+        above, finer = name.split(BETWEEN)[0], BETWEEN in name
+        controls = {one: 1.0 for one in (above, name) if one in names and one != ANYTHING}
+        kept[name] = sounds = synthesizer.render(attributes=controls, seed=np.arange(notes) + seed)
         predicted = extractor.extract(sounds, synthesizer.sample_rate)["family"].argmax(axis=1)
         shares = class_shares(predicted, len(leaves))
+        of_class = every if name == ANYTHING else every[(leaf_of if finer else class_of)(corpus, every) == name]
+        mine = np.isin(rows, of_class) & (name != ANYTHING)
         levels = corpus.column("rms_db")[of_class]
         known = any(name in (leaf, leaf.split(BETWEEN)[0]) for leaf in leaves)
         found.append(
@@ -122,7 +116,7 @@ def measure_classes(
                 real=_share(leaves, real[mine], name),
                 coded=_share(leaves, coded[mine], name),
                 generated=_share(leaves, predicted, name) if known else None,
-                generated_class=_share(leaves, predicted, name.split(BETWEEN)[0]) if BETWEEN in name else None,
+                generated_class=_share(leaves, predicted, above) if finer else None,
                 kinds=classes_covered(shares),
                 most=(leaves[int(shares.argmax())], float(shares.max())),
                 level=float(rms_dbfs(sounds).mean()),
@@ -142,21 +136,10 @@ def _means(rows: Sequence[Row]) -> dict[str, float | None]:
     return found
 
 
-def _rows_of(corpus: Corpus, name: str) -> NDArray[np.int64]:
-    """Rows of a class, of a subclass, or of `ANYTHING`."""
-    rows = corpus.rows()
-    if name == ANYTHING:
-        return rows
-    return rows[(leaf_of if BETWEEN in name else class_of)(corpus, rows) == name]
-
-
 def _share(leaves: tuple[str, ...], predicted: NDArray[np.int64], wanted: str) -> float | None:
     """How often the leaf predicted (note,) is the one wanted, or lies in the class wanted."""
     right = np.array([wanted in (leaf, leaf.split(BETWEEN)[0]) for leaf in leaves])
     return float(right[predicted].mean()) if len(predicted) else None
-
-
-# ── the report ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def evaluate_one_shots(

@@ -24,16 +24,7 @@ PAPER_COUNTS = {
 
 
 def write(evaluation: Evaluation, folder: Path) -> None:
-    """Writes the report; its sounds lie in the folder already.
-
-    Equal evaluations give equal bytes. Every file appears whole or not at all; figures of an earlier report that this
-    one has no numbers for are removed.
-
-    Args:
-        evaluation: what was found; names `Sound.file` relative to the folder. A sound without its file is listed as
-            left out.
-        folder: made if need be.
-    """
+    """Writes the report into its folder, where its sounds lie already: one without its file is listed as left out."""
     compared = Compared(evaluation)
     write_report(
         folder, "evaluation.jinja", evaluation.to_json(), package=PACKAGE, figures=figures.draw(compared),
@@ -67,7 +58,8 @@ def in_short(compared: Compared) -> dict[str, Any]:
 def _captions(compared: Compared) -> dict[str, Any]:
     """What captions and notes say besides."""
     systems, measure = compared.systems, figures.trade_measure(compared)
-    traded, made = figures.traded(compared, measure), [one for one in compared.steered if one.kind != "real"]
+    generated = [one for one in systems if one.kind != "real"]
+    traded, made = figures.traded(compared, measure), [one for one in generated if one.control]
     most = compared.evaluation.asked.get("shift_attributes")
     known = max((len(c.attributes) for one in systems for c in one.control.values()), default=0)
     round_trips = [(one.name, Estimate(one.facts.get("log_spectral_distance_db"))) for one in systems]
@@ -82,10 +74,8 @@ def _captions(compared: Compared) -> dict[str, Any]:
         "trade_measure": measure,
         "traded": traded,
         "without": {  # a test, by the field of a system
-            field: [
-                one.name for one in systems if not getattr(one, field) and (field == "control" or one.kind != "real")
-            ]
-            for field in ("control", "variation", "timing")
+            field: [one.name for one in of if not getattr(one, field)]
+            for field, of in (("control", systems), ("variation", generated), ("timing", generated))
         },
     }
 

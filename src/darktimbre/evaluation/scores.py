@@ -94,7 +94,9 @@ def score(
         reference.features[space]["embedding"], features[space]["embedding"],
         subsets=profile.subsets, subset_size=profile.subset_size, groups=groups, seed=seed,
     )  # fmt: skip
-    logits = features.get("classifier", {})
+    logits, named = features.get("classifier", {}), None
+    if "pitch" in logits and len(pitch_classes) and (pitch_classes >= 0).all():  # it knows all those pitches
+        named = (logits["pitch"].argmax(axis=1) == pitch_classes).astype(np.float64)
 
     def share(hits: NDArray[np.float64] | None) -> Estimate:
         return MISSING if hits is None else mean_estimate(hits, groups, profile.resamples, seed, spread=True)
@@ -103,15 +105,15 @@ def score(
         notes=len(mine),
         pitch_inception=_inception(logits.get("pitch"), groups),
         family_inception=_inception(logits.get("family"), groups),
-        kid=_estimate(kernel.value, kernel.standard_error),
-        kid_subsets=_estimate(kernel.mean, kernel.std),
+        kid=with_error(kernel.value, kernel.standard_error),
+        kid_subsets=with_error(kernel.mean, kernel.std),
         fad=_frechet(mine, reference, groups),
         fad_infinity=infinite,
-        precision=_estimate(near.precision, near.errors.precision),
-        recall=_estimate(near.recall, near.errors.recall),
-        density=_estimate(near.density, near.errors.density),
-        coverage=_estimate(near.coverage, near.errors.coverage),
-        pitch_by_classifier=share(_classified(logits.get("pitch"), pitch_classes)),
+        precision=with_error(near.precision, near.errors.precision),
+        recall=with_error(near.recall, near.errors.recall),
+        density=with_error(near.density, near.errors.density),
+        coverage=with_error(near.coverage, near.errors.coverage),
+        pitch_by_classifier=share(named),
         pitch_by_f0=share(in_tune(features["fundamental"]["f0"], hertz)),
     )
 
@@ -120,17 +122,17 @@ def _frechet(mine: NDArray[np.float32], reference: Reference, groups: NDArray[np
     if min(len(mine), reference.moments.count) < notes_for_full_rank(mine.shape[1]):
         return MISSING
     error = frechet_standard_error(reference.moments, mine, groups)
-    return _estimate(frechet_distance(reference.moments, Moments().add(mine)), error)
+    return with_error(frechet_distance(reference.moments, Moments().add(mine)), error)
 
 
 def _frechet_infinity(mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64]) -> Estimate:
     if min(len(mine), reference.moments.count) < notes_for_infinity(mine.shape[1]):
         return MISSING
     limit = frechet_infinity(reference.parts, mine, groups=groups)
-    return _estimate(limit.value, limit.standard_error)
+    return with_error(limit.value, limit.standard_error)
 
 
-def _estimate(value: float, error: float) -> Estimate:
+def with_error(value: float, error: float) -> Estimate:
     """A figure with its standard error, where there is one: a single instrument says nothing about others."""
     return Estimate(value, spread=error if math.isfinite(error) else None)
 
@@ -140,14 +142,7 @@ def _inception(logits: NDArray[np.float32] | None, groups: NDArray[np.int64]) ->
         return MISSING
     odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     probabilities = odds / odds.sum(axis=1, keepdims=True)
-    return _estimate(inception_score(probabilities), inception_score_error(probabilities, groups))
-
-
-def _classified(logits: NDArray[np.float32] | None, classes: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """1 where the classifier predicts the target pitch; None without a classifier that knows all those pitches."""
-    if logits is None or not len(classes) or (classes < 0).any():
-        return None
-    return (logits.argmax(axis=1) == classes).astype(np.float64)
+    return with_error(inception_score(probabilities), inception_score_error(probabilities, groups))
 
 
 def in_tune(f0: NDArray[np.float32], hertz: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -94,7 +94,7 @@ class Study:
         self.held_out = self.features("held-out notes", real_source(self.corpus, self.real.held_out))
         held_out, vocabulary = self.real.held_out, self.vocabulary
         self.examples = Examples(self.folder, self.corpus, held_out, count=self.profile.sounds, seed=self.seed)
-        return self._evaluation(
+        found = self._evaluation(
             (*self._real_systems(), self._untrained(), *map(self._system, self.instruments)),
             facts={
                 "held_out": " and ".join(self.splits),
@@ -106,18 +106,10 @@ class Study:
                 "held_out_notes": len(held_out),
                 "held_out_instruments": len(np.unique(self._conditions(held_out).groups)),
             },
-            reduced=(*self.profile.reduced(), *self._short_of()),
         )
+        return replace(found, reduced=(*self.profile.reduced(), *self._short_of()))
 
-    def _evaluation(
-        self,
-        rows: Sequence[System],
-        *,
-        facts: dict[str, Any],
-        counts: dict[str, int],
-        reduced: tuple[str, ...] = (),
-        cautions: tuple[str, ...] = (),
-    ) -> Evaluation:
+    def _evaluation(self, rows: Sequence[System], facts: dict[str, Any], counts: dict[str, int]) -> Evaluation:
         return Evaluation(
             systems=tuple(rows),
             facts={
@@ -129,9 +121,8 @@ class Study:
             },
             counts={"scored": self.scored, "reference": len(self.real.reference), **counts},
             asked=vars(self.profile),
-            reduced=reduced,
             left_out=tuple(dict.fromkeys(self.left_out)),
-            cautions=(*systems.cautions(self.instruments, self.corpus, self.evaluators), *cautions),
+            cautions=systems.cautions(self.instruments, self.corpus, self.evaluators),
         )
 
     @property
@@ -209,9 +200,7 @@ class Study:
         yield System("real notes", "real", scores={TRAIN: self._score(features, target)})
 
         target = self._conditions(self.real.held_out)
-        same = None
-        if self.vocabulary.names:
-            same = control.same_instrument_correlation(target, self.vocabulary, **self._bootstrap)
+        same = control.same_instrument_correlation(target, self.vocabulary, **self._bootstrap)
         yield System(
             "held-out notes",
             "real",
@@ -243,7 +232,7 @@ class Study:
         return self._row(
             fresh.name,
             "untrained",
-            self._responses(fresh),
+            {where: self._response(fresh, where) for where in (TRAIN, HELD_OUT)},
             self.first.attributes,
             facts={"network": f"as {self.first.name}, with initial weights"},
             sounds=self.examples.of(fresh),
@@ -252,7 +241,7 @@ class Study:
     # ── instruments ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _system(self, one: Instrument) -> System:
-        responses = self._responses(one)
+        responses = {where: self._response(one, where) for where in (TRAIN, HELD_OUT)}
         system = self._row(
             one.name,
             one.kind(self.corpus),
@@ -271,7 +260,7 @@ class Study:
 
         Chosen on the notes that are reported, some would be there by chance.
         """
-        p, names, found = self.profile, control.followed(system.control[TRAIN]), {}
+        p, names = self.profile, control.followed(system.control[TRAIN])
         some = np.sort(np.random.default_rng(self.seed).permutation(len(names))[: p.shift_attributes])
 
         def raised(stage: str, notes: int) -> control.RaisedAttributes:
@@ -281,20 +270,18 @@ class Study:
             conditions = Conditions.of(self.corpus, target.rows[:notes], one.attributes)
             return control.RaisedAttributes(one.synthesizer, conditions, predict, **self._bootstrap)
 
-        found["figure 2"] = raised("figure 2", p.shift_notes).out_of_distribution(
+        shifted = raised("figure 2", p.shift_notes).out_of_distribution(
             [names[place] for place in some], control.shifts(p.shift_steps)
         )
-        found["figure 3"] = raised("figure 3", p.increment_notes).increment_consistency(
+        increased = raised("figure 3", p.increment_notes).increment_consistency(
             names[: p.increment_attributes],
             control.even_steps(p.increment_steps),
             unraised=features["teacher"]["logits"][:, self._columns(one.attributes)],
         )
-        for figure, finding in found.items():
+        for figure, finding in (("figure 2", shifted), ("figure 3", increased)):
             self.left_out += [f"{one.name}, {figure}: {sentence}" for sentence in finding.remarks]
         sounds = (*system.sounds, *(self.examples.raised(one, names[0]) if names else ()))
-        return replace(
-            system, out_of_distribution=found["figure 2"].curve, increments=found["figure 3"].curve, sounds=sounds
-        )
+        return replace(system, out_of_distribution=shifted.curve, increments=increased.curve, sounds=sounds)
 
     def _variation(self, one: Instrument) -> Variation:
         def embed(condition: Floats, latent: Floats) -> Floats:
@@ -313,19 +300,18 @@ class Study:
         """Real notes in the terms of the vocabulary."""
         return Conditions.of(self.corpus, rows, self.vocabulary)
 
-    def _drawn(self, one: Instrument, splits: tuple[str, ...]) -> Conditions:
-        """The conditions of one instrument, of the same notes for all; one without attributes gets others' targets."""
-        rows = draw_rows(self.corpus, self.vocabulary, splits, self.profile.notes, self.seed)
-        drawn = Conditions.of(self.corpus, rows, one.attributes)
-        return drawn if one.attributes.names else replace(drawn, logits=self._conditions(rows).logits)
+    def _response(self, one: Instrument, where: str) -> tuple[Conditions, RoleFeatures]:
+        """Conditions of the same notes for all, and features of what an instrument generates from them.
 
-    def _responses(self, one: Instrument) -> Responses:
-        found = {}
-        for name, splits in ((TRAIN, ("train",)), (HELD_OUT, self.splits)):
-            target = self._drawn(one, splits)
-            source = self.generated(one, target.condition, one.synthesizer.latents(self.seed, len(target.rows)))
-            found[name] = target, self.features(f"{one.name}, {name} conditions", source)
-        return found
+        One without attributes gets the targets of the vocabulary.
+        """
+        splits = self.splits if where == HELD_OUT else (TRAIN,)
+        rows = draw_rows(self.corpus, self.vocabulary, splits, self.profile.notes, self.seed)
+        target = Conditions.of(self.corpus, rows, one.attributes)
+        if not one.attributes.names:
+            target = replace(target, logits=self._conditions(rows).logits)
+        source = self.generated(one, target.condition, one.synthesizer.latents(self.seed, len(target.rows)))
+        return target, self.features(f"{one.name}, {where} conditions", source)
 
     def _row(
         self, name: str, kind: Kind, responses: Responses, attributes: Attributes | None = None, **more: Any

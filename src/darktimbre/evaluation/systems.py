@@ -5,7 +5,6 @@ import json
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,6 @@ class Instrument:
 
     @property
     def attributes(self) -> Attributes:
-        """Its controls."""
         return self.synthesizer.attributes
 
     @property
@@ -275,9 +273,8 @@ def cautions(instruments: Sequence[Instrument], corpus: Corpus, evaluators: Eval
 def environment(device: str) -> str:
     """Digest of the code and libraries that sounds and features depend on, beside their inputs."""
     total = hashlib.sha256(json.dumps([versions(), device]).encode())
-    package = resources.files("darktimbre")
     for room in ROOMS:
-        for file in sorted(Path(str(package / room)).glob("**/*.py")):
+        for file in sorted((Path(__file__).parents[1] / room).glob("**/*.py")):
             total.update(file.read_bytes())
     return total.hexdigest()
 

@@ -6,22 +6,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from darktimbre.evaluation import results
 from darktimbre.evaluation.comparison import PLACES, Compared, Measure, points
-from darktimbre.evaluation.results import (
-    TRAIN,
-    AttributeScore,
-    Control,
-    Curve,
-    Evaluation,
-    Kind,
-    System,
-    Timing,
-    Variation,
-)
+from darktimbre.evaluation.results import TRAIN, AttributeScore, Control, Curve, Evaluation, System
 from darktimbre.report.estimates import DASH, MISSING, Estimate, number
 from darktimbre.report.tables import Cell, Column, Table, column, listing, ranked
 
-KINDS: dict[Kind, str] = {
+KINDS: dict[results.Kind, str] = {
     "real": "real notes",
     "untrained": "the network before training",
     "baseline": "trained without attributes",
@@ -54,23 +45,11 @@ def thousands(count: object) -> str | None:
     return f"{count:,}" if isinstance(count, int) else None
 
 
-def names(systems: Sequence[System]) -> list[str]:
-    """Of systems."""
-    return [one.name for one in systems]
-
-
 # ── scores: table 1 and what stands beside it ────────────────────────────────────────────────────────────────────────
 
 
 def score_table(compared: Compared, measures: Sequence[Measure], name: str, *, paper: bool = False) -> Table:
-    """Systems × (measure × conditions), the best of each column marked among what is generated.
-
-    Args:
-        compared: what was found.
-        measures: columns.
-        name: anchor.
-        paper: whether the paper's rows stand below, in grey.
-    """
+    """Systems × (measure × conditions), the best of each marked among what is generated; below, the paper's in grey."""
     systems, rows = compared.systems, published()["table_1"] if paper else []
     counts = [" / ".join({number(one.notes, 0): None for one in system.scores.values()}) for system in systems]
     columns = [Column("N", column("", counts).cells + (Cell("", grey=True),) * len(rows))]
@@ -82,7 +61,7 @@ def score_table(compared: Compared, measures: Sequence[Measure], name: str, *, p
             grey = [DASH if pair is None else number(pair[condition != TRAIN], 1) for pair in pairs]
             cells = ranked(values, measure.better, among, measure.decimals) + tuple(Cell(x, grey=True) for x in grey)
             columns.append(Column(condition, cells, measure.heading(compared.evaluation.facts)))
-    headings = names(systems) + [one["name"] for one in rows]
+    headings = [one.name for one in systems] + [one["name"] for one in rows]
     return Table(name, "sounds", headings, columns, [""] * len(systems) + [PUBLISHED] * len(rows))
 
 
@@ -117,7 +96,7 @@ def control_table(compared: Compared) -> Table:
             values = [getattr(one.control.get(condition), field, MISSING) for one in systems]
             among = [fair and one.kind != "real" for one in systems]
             columns.append(Column(condition, ranked(values, 1, among, PLACES), group))
-    return Table("control", "instrument", names(systems), columns)
+    return Table("control", "instrument", [one.name for one in systems], columns)
 
 
 def scores_of(compared: Compared, system: System) -> dict[str, AttributeScore]:
@@ -153,9 +132,8 @@ def attribute_table(compared: Compared) -> Table:
     chosen = shown_attributes(compared)
     attributes = [name for name, _ in chosen]
     columns = _attributes(compared, attributes, logits=False, group=f"ρ, {compared.control_on}")
-    return Table(
-        "table-2", "attribute", attributes, columns + _published(attributes, PUBLISHED), [group for _, group in chosen]
-    )
+    columns += _published(attributes, PUBLISHED)
+    return Table("table-2", "attribute", attributes, columns, [group for _, group in chosen])
 
 
 def all_attributes_table(compared: Compared) -> Table:
@@ -230,7 +208,7 @@ def curve_table(name: str, curves: Sequence[tuple[str, Curve]]) -> Table:
 
 def variation_table(evaluation: Evaluation) -> Table:
     """What moves the sound."""
-    columns: dict[str, Callable[[Variation], Any]] = {
+    columns: dict[str, Callable[[results.Variation], Any]] = {
         "attributes": lambda one: f"{100 * one.attributes:.0f}\u00a0%",
         "z": lambda one: f"{100 * one.latent:.0f}\u00a0%",
         "both together": lambda one: f"{100 * one.both:.0f}\u00a0%",
@@ -244,7 +222,7 @@ def variation_table(evaluation: Evaluation) -> Table:
 
 def timing_table(evaluation: Evaluation) -> Table:
     """Real time factor, and where the time goes."""
-    columns: dict[str, Callable[[Timing], Any]] = {
+    columns: dict[str, Callable[[results.Timing], Any]] = {
         "real time factor ↓": lambda one: Estimate(one.real_time_factor),
         "network, ms": lambda one: Estimate(1000 * one.network),
         "inversion, ms": lambda one: Estimate(1000 * one.inversion),
@@ -260,10 +238,9 @@ def timing_table(evaluation: Evaluation) -> Table:
 def counts_table(evaluation: Evaluation) -> Table:
     """How many there were, and how many the profile wanted at most."""
     wanted, counts = evaluation.asked, evaluation.counts
-    rows: list[tuple[str, tuple[str | None, str | None]]] = [
-        (key, (f"{n:,}", thousands(wanted.get(_LIMITS.get(key, key))))) for key, n in counts.items()
-    ]
+    rows: list[tuple[str, int | None, int | None]] = [(k, n, wanted.get(_LIMITS.get(k, k))) for k, n in counts.items()]
     listed = {_LIMITS.get(key, key) for key in counts}
-    rows += [(key, (None, f"{n:,}")) for key, n in wanted.items() if key not in listed]
-    rows = [(key.replace("_", " "), each) for key, each in rows]
-    return listing("counts", "what", rows, {"there were": lambda one: one[0], "wanted at most": lambda one: one[1]})
+    rows += [(key, None, n) for key, n in wanted.items() if key not in listed]
+    headings = (("there were", 1), ("wanted at most", 2))
+    columns = [column(heading, [thousands(row[place]) for row in rows]) for heading, place in headings]
+    return Table("counts", "what", [row[0].replace("_", " ") for row in rows], columns)

@@ -28,15 +28,14 @@ from darktimbre.notes.temperature import soft_labels
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers.tagger import Tagger
 
-SPLIT = "valid"
-"""What checkpoints are chosen on; the test split is kept for the final evaluation."""
-
-NOTES = 192
-"""How many notes validation takes: the standard error of a share of 0.9 is then 0.02."""
+SPLIT = "valid"  # what checkpoints are chosen on; the test split is kept for the final evaluation
+NOTES = 192  # of a validation: the standard error of a share of 0.9 is then 0.02
 
 METRICS = ("attribute_correlation", "logit_correlation", "pitch_accuracy")
 """Means over attributes of Pearson's correlation of target and prediction, of soft labels at the instrument's own
 temperature and of logits (`control.attribute_correlation`); share of notes in tune, by YIN."""
+
+CORRELATIONS = ("correlation", "logit_correlation")  # fields of `AttributeScore`
 
 Progress = Callable[[int], None]
 """Called after each block of notes with how many it held; may raise to stop."""
@@ -66,7 +65,6 @@ class Figures:
         }
 
     def metrics(self) -> dict[str, float | None]:
-        """Those of `METRICS` that exist for the instrument."""
         found, mine = self.to_json(), metrics_of(bool(self.control.attributes), self.pitch_accuracy is not None)
         return {name: found[name] for name in mine}
 
@@ -178,7 +176,7 @@ class Validation:
                 progress(done, (3 + len(others)) * len(self.target.rows))
 
         trained, target = self.trained(instrument, count), self.target
-        same = same_instrument_correlation(target, self.attributes) if self.attributes.names else None
+        same = same_instrument_correlation(target, self.attributes)
         return {
             "trained": trained.to_json(),
             "untrained": self.untrained(instrument, count).to_json(),
@@ -191,11 +189,7 @@ class Validation:
             "notes": len(target.rows),
             "held_out_instruments": len(np.unique(target.groups)),
             "attributes": [
-                {
-                    "name": one.name,
-                    "correlation": _rounded(one.correlation.value),
-                    "logit_correlation": _rounded(one.logit_correlation.value),
-                }
+                {"name": one.name, **{key: _rounded(getattr(one, key).value) for key in CORRELATIONS}}
                 for one in trained.by_attribute()
             ],
             "steerable": steerable(trained, target, self.attributes),

@@ -1,4 +1,4 @@
-"""How often a pitch is hit: estimated fundamentals against the ones asked for."""
+"""How far estimated fundamentals are from the target pitches."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,12 +11,3 @@ def interval_cents(f0: ArrayLike, reference_hz: ArrayLike) -> np.ndarray:
         raise ValueError("every reference frequency must be above 0 Hz")
     found = np.where(estimated > 0, estimated, np.nan)
     return np.asarray(1200 * np.log2(found / wanted))
-
-
-def pitch_within(f0: ArrayLike, reference_hz: ArrayLike, cents: float = 50.0) -> float:
-    """The share of notes whose f0 is at most so many cents from the reference; a note without pitch is a miss.
-
-    f0 and reference in Hz, `(note,)`; NaN for no notes at all.
-    """
-    away = np.abs(interval_cents(f0, reference_hz))
-    return float((away <= cents).mean()) if away.size else float("nan")

@@ -99,7 +99,7 @@ def marks(column: Sequence[Estimate], better: Better) -> list[Mark]:
 
 
 def _decimals(value: float, half_width: float | None) -> int:
-    """Places after the point: one digit of the uncertainty, two where it begins with 1 or 2; three digits without."""
+    """Places after the point: one digit of the uncertainty, two where that is 1 or 2; three digits without."""
     size = half_width if half_width else abs(value)
     if not size or not math.isfinite(size):
         return 2
@@ -119,9 +119,7 @@ def number(value: float, decimals: int) -> str:
 def rounded(estimate: Estimate, decimals: int | None = None) -> tuple[str, str]:
     """(figure, how sure it is): `("0.31", "[0.27, 0.35]")`, `("6.7", "± 0.2")`, `("6.70", "")` or `("–", "")`.
 
-    Args:
-        estimate: what to print.
-        decimals: places after the point; by default as many as the uncertainty warrants.
+    `decimals` are places after the point, by default as many as the uncertainty warrants.
     """
     if not estimate.known:
         return DASH, ""

@@ -52,7 +52,7 @@ class Style:
 
 
 def series(place: int) -> Style:
-    """The style of the n-th of the systems that are told apart by colour."""
+    """The style of the n-th of the systems that differ by colour."""
     turn = place // len(COLOURS)
     return Style(COLOURS[place % 6], DASHES[(place + turn) % 6], MARKERS[(place + turn) % 6])
 
@@ -123,7 +123,7 @@ def dots(axes: "Axes", shown: Sequence[Dot]) -> None:
     for one in shown:
         x, y = float(one.x), float(one.y)
         if not left <= x <= right:
-            _off(axes, x, y, left, one.label)
+            _point_to(axes, x, y, left, one.label)
             continue
         up = None if isinstance(one.y, float) else one.y.interval
         for across, down in ((one.x.interval, [y, y]), ([x, x], up)):
@@ -150,8 +150,8 @@ def _limits(shown: Sequence[Dot]) -> tuple[float, float]:
     return min(near) - margin, max(near) + margin
 
 
-def _off(axes: "Axes", x: float, y: float, left: float, label: str) -> None:
-    """Points to what is off the scale."""
+def _point_to(axes: "Axes", x: float, y: float, left: float, label: str) -> None:
+    """An arrow and a figure for what is off the scale."""
     below, figure = x < left, number(x, 0 if abs(x) >= 100 else 1)
     text = f"{label} ({figure})" if label else figure
     axes.annotate(
@@ -195,12 +195,12 @@ def curve(axes: "Axes", label: str, style: Style, points: NDArray[np.float64]) -
 
 
 def shares(labels: Sequence[str], parts: Mapping[str, Sequence[float]], across: str) -> "Figure":
-    """Bars of up to three parts that add up to 1, told apart by shade, hatching and their numbers."""
+    """Bars of up to three parts that add up to 1, distinguished by shade, hatching and their numbers."""
     figure = canvas(1.3 + 0.42 * len(labels))
     axes = figure.add_subplot()
     left = np.zeros(len(labels))
-    looks = ((COLOURS[0], PAPER, ""), (GRID, INK, "//"), (PAPER, INK, ""))
-    for (label, values), (colour, ink, hatch) in zip(parts.items(), looks, strict=True):
+    shades = ((COLOURS[0], PAPER, ""), (GRID, INK, "//"), (PAPER, INK, ""))
+    for (label, values), (colour, ink, hatch) in zip(parts.items(), shades, strict=True):
         bars = axes.barh(
             range(len(labels)), values, left=left, height=0.62, color=colour, edgecolor=FAINT, linewidth=0.8,
             hatch=hatch, label=label,
@@ -227,10 +227,7 @@ _VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", PAPER: "paper"} | {
 def inline(svg: str, name: str, alt: str) -> str:
     """The `<svg>` element alone, fit to stand beside others: ids of its own, colours of the page's theme, words for it.
 
-    Args:
-        svg: a whole file as matplotlib writes it.
-        name: of the figure; begins all its ids.
-        alt: what it shows, in words.
+    `svg` is a whole file as matplotlib writes it, `name` starts all its ids, `alt` says in words what it shows.
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
