@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from darktimbre.models.layers import EqualisedConv, EqualisedLinear, VectorToGrid
 from darktimbre.models.progressive import Discriminator, DiscriminatorOutput, Generator
 from darktimbre.representation.codec import SPAN, Codec
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe
 from darktimbre.training.tasks.gan_networks import GROUP, Batch
 
 # ----------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def bundle_of(recipe_name: str) -> Any:
     from darktimbre.models.progressive import Generator
     from darktimbre.notes.attributes import Attributes
     from darktimbre.representation.codec import codec_from_config
-    from darktimbre.training.recipe.load import load_recipe
+    from darktimbre.training.recipe import load_recipe
     from darktimbre.training.tasks.gan import network_config
 
     recipe = load_recipe(recipe_name)

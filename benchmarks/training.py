@@ -65,7 +65,7 @@ def iteration(variant: str, scale: int, batch: int = BATCH) -> Callable[[], dict
     from benchmarks.plain import PlainGan
     from darktimbre.models.progressive import Discriminator, Generator
     from darktimbre.training.distributed import DistributedContext, computes_bf16
-    from darktimbre.training.recipe.load import load_recipe
+    from darktimbre.training.recipe import load_recipe
     from darktimbre.training.schedule import Schedule
     from darktimbre.training.tasks.gan import GanRecipe
     from darktimbre.training.tasks.gan_networks import Batch, GanNetworks

@@ -13,7 +13,7 @@ from tests.training.tiny import make_corpus, tiny_recipe
 
 import darktimbre
 from darktimbre import Bundle, Corpus, Recipe, Synthesizer, evaluate, train
-from darktimbre.training.recipe.load import dump_recipe
+from darktimbre.training.recipe import dump_recipe
 
 _IMPORTING = """
 import logging, os, sys, threading, warnings

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from darktimbre.corpus.corpus import Corpus
     from darktimbre.pipelines.api import evaluate, train
     from darktimbre.synthesizer.synthesizer import Synthesizer
-    from darktimbre.training.recipe.schema import Recipe
+    from darktimbre.training.recipe import Recipe
 
 # onnxruntime 1.32 and later report usage to Microsoft and keep a device id in the home folder once imported, and
 # Lightning Fabric imports them through torchmetrics. Importing darktimbre changes nothing else.
@@ -32,7 +32,7 @@ __all__ = ["Bundle", "Corpus", "Recipe", "Synthesizer", "__version__", "evaluate
 _MODULES = {
     "Bundle": "bundle.bundle",
     "Corpus": "corpus.corpus",
-    "Recipe": "training.recipe.schema",
+    "Recipe": "training.recipe",
     "Synthesizer": "synthesizer.synthesizer",
     "evaluate": "pipelines.api",
     "train": "pipelines.api",

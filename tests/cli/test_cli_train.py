@@ -5,7 +5,7 @@ from tests.training.tiny import make_corpus, tiny_recipe, warm_recipe
 from typer.testing import CliRunner
 
 from darktimbre.cli.main import app
-from darktimbre.training.recipe.load import dump_recipe, recipe_names
+from darktimbre.training.recipe import dump_recipe, recipe_names
 
 
 @pytest.fixture(scope="module")

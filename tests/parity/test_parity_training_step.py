@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from darktimbre.models.config import Heads, ProgressiveConfig
 from darktimbre.models.progressive import Discriminator, Generator
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.recipe.load import load_recipe
+from darktimbre.training.recipe import load_recipe
 from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.tasks.gan_networks import Batch, GanNetworks
 from darktimbre.training.tasks.gan_step import gan_step

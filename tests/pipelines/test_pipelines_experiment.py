@@ -26,7 +26,7 @@ from darktimbre.pipelines.experiment_runs import Run, TimeLeft, digest_of, run_o
 from darktimbre.tagging.ranking import choose, read_attributes
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe.load import difference, load_recipe
+from darktimbre.training.recipe import difference, load_recipe
 from darktimbre.training.tasks import gan, supervised
 
 TINY = f"""

@@ -36,7 +36,7 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
 from darktimbre.training.dataset import class_labels, tree_of
-from darktimbre.training.recipe.load import difference, load_recipe
+from darktimbre.training.recipe import difference, load_recipe
 from darktimbre.training.tasks import gan
 from darktimbre.training.tasks.base import Plan
 

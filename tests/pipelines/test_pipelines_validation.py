@@ -28,7 +28,7 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe.load import dump_recipe, load_recipe
+from darktimbre.training.recipe import dump_recipe, load_recipe
 from darktimbre.training.tasks.gan import GanTask
 from darktimbre.training.trainer import Options
 

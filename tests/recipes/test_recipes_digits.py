@@ -11,7 +11,7 @@ from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.cli.main import app
 from darktimbre.pipelines import validation
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe.load import load_recipe, recipe_names
+from darktimbre.training.recipe import load_recipe, recipe_names
 from darktimbre.training.tasks.base import task_of
 
 
@@ -74,7 +74,7 @@ def test_recipe_runs_resumes_and_leaves_what_the_student_looks_at(name, corpus, 
 
 
 def test_classifier_is_trained_once_beside_the_corpus(tmp_path, monkeypatch):
-    from darktimbre.training.recipe import load as reading
+    from darktimbre.training import recipe as reading
 
     corpus = make_pictures(tmp_path / "bars").path
     short = shrunk(reading.load_recipe("digits-classifier"))

@@ -12,8 +12,7 @@ from darktimbre.evaluation.one_shots import ANYTHING, measure_classes
 from darktimbre.notes.note import Note
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe.load import load_recipe, recipe_names
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, load_recipe, recipe_names
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import task_of
 from darktimbre.training.trainer import Options, train

@@ -19,8 +19,7 @@ from darktimbre.teachers import logmel
 from darktimbre.teachers.embedded import EmbeddedTagger
 from darktimbre.teachers.vocabulary import yamnet_labels
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe.load import load_recipe, recipe_names
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, load_recipe, recipe_names
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import task_of
 from darktimbre.training.trainer import Options, train

@@ -8,8 +8,7 @@ import numpy as np
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.note import Note
-from darktimbre.training.recipe.schema import Recipe
-from darktimbre.training.tasks.base import recipe_from
+from darktimbre.training.recipe import Recipe, recipe_from
 
 
 def make_pictures(path: Path, pictures: int = 60, classes: int = 3) -> Corpus:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from darktimbre.training.recipe.load import load_recipe
+from darktimbre.training.recipe import load_recipe
 from darktimbre.training.trainer import Options, train
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from darktimbre.training.recipe.load import load_recipe
+from darktimbre.training.recipe import load_recipe
 from darktimbre.training.tasks import gan
 from darktimbre.training.trainer import Options, train
 

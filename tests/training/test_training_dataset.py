@@ -16,7 +16,7 @@ from darktimbre.notes.note import Note
 from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.representation.codec import codec_from_config
 from darktimbre.training.dataset import augmented, choose_attributes, label_mask, note_dataset
-from darktimbre.training.recipe.schema import Augment, Data
+from darktimbre.training.recipe import Augment, Data
 from darktimbre.training.tasks.gan import GanTask, network_config
 from darktimbre.training.tasks.note_classifier import families_of
 

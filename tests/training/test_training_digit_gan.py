@@ -15,7 +15,7 @@ from darktimbre.objectives.mode_seeking import mode_seeking_loss
 from darktimbre.training import checkpoint
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.journal import draw_losses, read_journal
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.digit_gan import DigitGanTask
 from darktimbre.training.tasks.gan import GanTask

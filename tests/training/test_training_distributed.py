@@ -13,7 +13,7 @@ from tests.training.tiny import tiny_recipe, warm_recipe
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
 from darktimbre.training.journal import read_journal
-from darktimbre.training.recipe.load import dump_recipe
+from darktimbre.training.recipe import dump_recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.trainer import Options, check_batches, train
 

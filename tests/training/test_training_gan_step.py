@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.gan import GanTask
 from darktimbre.training.tasks.gan_networks import scores_of_both

@@ -20,11 +20,9 @@ from darktimbre.notes.note import Note
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.recipe.load import load_recipe
-from darktimbre.training.recipe.schema import Data, Recipe
+from darktimbre.training.recipe import Data, Recipe, load_recipe, recipe_from
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks import note_classifier
-from darktimbre.training.tasks.base import recipe_from
 from darktimbre.training.tasks.note_classifier import LabelledNotes, NoteClassifierTask, choose_classes
 from darktimbre.training.tasks.supervised import shifted
 from darktimbre.training.trainer import Options, train

@@ -20,8 +20,7 @@ from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import checkpoint
 from darktimbre.training.journal import read_journal
-from darktimbre.training.recipe.load import dump_recipe
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, dump_recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks import gan
 from darktimbre.training.trainer import Diverged, Options, Outcome, train

@@ -10,8 +10,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.note import Note
 from darktimbre.tagging.tag import tag_corpus
-from darktimbre.training.recipe.schema import Recipe
-from darktimbre.training.tasks.base import recipe_from
+from darktimbre.training.recipe import Recipe, recipe_from
 
 RATE, SAMPLES, NOTES = 8000, 248, 30
 PITCHES = (69, 71)

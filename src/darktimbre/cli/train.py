@@ -10,8 +10,8 @@ from darktimbre.cli import console
 from darktimbre.corpus import corpus as corpora
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines import validation
+from darktimbre.training import recipe as recipes
 from darktimbre.training import trainer
-from darktimbre.training.recipe import load
 from darktimbre.training.tasks import base
 
 START = {"rich_help_panel": "How it starts"}
@@ -81,7 +81,7 @@ def train(
     if init and from_scratch:
         raise UserError("Choose either --init or --from-scratch.")
     overrides = [*(set_ or []), *([f"init={init}"] if init else []), *(["init=scratch"] if from_scratch else [])]
-    chosen = load.load_recipe(recipe, overrides)
+    chosen = recipes.load_recipe(recipe, overrides)
     task = base.task_of(chosen)
     given = {"--half": half, "--init": init, "--keep-best": keep_best, "--weights": weights, "--classifier": classifier}
     task.check_flags(chosen, [flag for flag, value in {**given, "--evaluate-every": evaluate_every}.items() if value])
@@ -89,7 +89,7 @@ def train(
         chosen = task.shrunk(chosen)
     if dry_run:
         opened = corpora.Corpus.open(corpus, of=task.corpus_of) if corpus else None
-        console.say("\n".join([load.dump_recipe(chosen), *task.dry_run(chosen, opened, accelerator)]))
+        console.say("\n".join([recipes.dump_recipe(chosen), *task.dry_run(chosen, opened, accelerator)]))
         return
     if corpus is None:
         raise UserError("Say what to train on: --corpus FOLDER (made by `darktimbre render` or `darktimbre import`).")

@@ -11,8 +11,7 @@ from darktimbre.evaluation.results import Evaluation
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers.tagger import Tagger
 from darktimbre.training import trainer
-from darktimbre.training.recipe.load import load_recipe
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, load_recipe
 from darktimbre.training.tasks.base import Outcome
 
 

@@ -12,8 +12,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.evaluation.profile import PAPER, QUICK, Profile
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
-from darktimbre.training.recipe.load import load_recipe
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, load_recipe
 from darktimbre.training.tasks.gan import GanRecipe
 
 SCALES = ("small", "paper")

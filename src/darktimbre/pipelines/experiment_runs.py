@@ -24,7 +24,7 @@ from darktimbre.tagging.ranking import read_attributes
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint
 from darktimbre.training.progress import duration
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe
 from darktimbre.training.run_folder import PLAN, refuse_other
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Plan, task_of

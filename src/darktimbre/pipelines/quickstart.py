@@ -33,8 +33,7 @@ from darktimbre.tagging.tag import tag_corpus
 from darktimbre.teachers.tagger import Tagger
 from darktimbre.teachers.weights import kept
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe.load import load_recipe
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, load_recipe
 from darktimbre.training.trainer import Options, train
 
 BUILTIN = "built-in orchestra"

@@ -33,8 +33,7 @@ from darktimbre.training import checkpoint
 from darktimbre.training.dataset import PictureDataset, picture_dataset
 from darktimbre.training.journal import draw_losses
 from darktimbre.training.progress import duration
-from darktimbre.training.recipe.load import load_recipe
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, load_recipe
 from darktimbre.training.run_folder import BUNDLE, PLAN
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Outcome, task_of

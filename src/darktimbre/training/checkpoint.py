@@ -29,17 +29,11 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """State of a run after some notes.
+    """State of a run after some notes."""
 
-    Attributes:
-        notes_seen: real notes seen.
-        tensors: weights and optimiser moments by name.
-        meta: the rest, plain JSON types.
-    """
-
-    notes_seen: int
-    tensors: dict[str, Tensor]
-    meta: dict[str, Any]
+    notes_seen: int  # real notes seen
+    tensors: dict[str, Tensor]  # weights and optimiser moments by name
+    meta: dict[str, Any]  # the rest, plain JSON types
 
 
 def folder_of(run: Path) -> Path:

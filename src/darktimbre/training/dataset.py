@@ -18,7 +18,7 @@ from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, codec_from_config
 from darktimbre.tagging.ranking import read_attributes
 from darktimbre.tagging.store import Tags
-from darktimbre.training.recipe.schema import Augment, Data
+from darktimbre.training.recipe import Augment, Data
 from darktimbre.training.sampling import uniform
 
 FADE = 0.01  # s over which a sound ends that no longer fits, as in a corpus
@@ -27,22 +27,16 @@ FIT_BATCH = 256  # notes a batch while the codec's scaling is fitted
 
 @dataclass(frozen=True)
 class NoteDataset:
-    """The notes of a run.
+    """The notes of a run."""
 
-    Attributes:
-        corpus: where the sound lies.
-        rows: rows of the corpus that are trained on (note,), ascending.
-        attributes: what the generator is conditioned on.
-        pitch_class: (note,) int64; empty without pitch; −1 where a classifier's note has none of the classes.
-        soft_labels: (note, label) float32, σ(teacher logit / T), or the class tree's zeros and ones.
-        peak_db: level that the peak of every note is brought to, in dB below full scale; None: as it is.
-    """
-
-    corpus: Corpus
-    rows: NDArray[np.int64]
-    attributes: Attributes
+    corpus: Corpus  # where the sound lies
+    rows: NDArray[np.int64]  # rows of the corpus that are trained on (note,), ascending
+    attributes: Attributes  # what the generator is conditioned on
+    # (note,) int64; empty without pitch; −1 where a classifier's note has none of the classes
     pitch_class: NDArray[np.int64] = field(repr=False)
+    # (note, label) float32, σ(teacher logit / T), or the class tree's zeros and ones
     soft_labels: NDArray[np.float32] = field(repr=False)
+    # level that the peak of every note is brought to, in dB below full scale; None: as it is
     peak_db: float | None = None
 
     def waves(self, index: NDArray[np.int64]) -> Tensor:
@@ -252,19 +246,12 @@ def label_mask(
 
 @dataclass(frozen=True)
 class PictureDataset:
-    """The pictures of a run.
+    """The pictures of a run."""
 
-    Attributes:
-        corpus: where they lie.
-        rows: rows of the corpus that are trained on (picture,), ascending.
-        classes: names of the classes, in order.
-        label: (picture,) int64, index into `classes`.
-    """
-
-    corpus: Corpus
-    rows: NDArray[np.int64]
-    classes: tuple[str, ...]
-    label: NDArray[np.int64] = field(repr=False)
+    corpus: Corpus  # where they lie
+    rows: NDArray[np.int64]  # rows of the corpus that are trained on (picture,), ascending
+    classes: tuple[str, ...]  # names of the classes, in order
+    label: NDArray[np.int64] = field(repr=False)  # (picture,) int64, index into `classes`
 
     @cached_property
     def _stored(self) -> NDArray[np.int16]:

@@ -95,21 +95,13 @@ def _same(tensor: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class DistributedContext:
-    """One process's view of the machine.
+    """One process's view of the machine."""
 
-    Attributes:
-        device: where networks and batches live.
-        rank: number of this process among `world`.
-        world: number of processes.
-        autocast: opens the precision that forward passes run in.
-        mean: averages a tensor over all processes.
-    """
-
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    rank: int = 0
-    world: int = 1
-    autocast: Precision = field(default_factory=Precision)
-    mean: Callable[[Tensor], Tensor] = _same
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))  # where networks and batches live
+    rank: int = 0  # number of this process among `world`
+    world: int = 1  # number of processes
+    autocast: Precision = field(default_factory=Precision)  # opens the precision that forward passes run in
+    mean: Callable[[Tensor], Tensor] = _same  # averages a tensor over all processes
 
     def rank_slice(self, batch: int) -> slice:
         """This process's consecutive part of a global batch, which divides by `world` (checked before a run starts).

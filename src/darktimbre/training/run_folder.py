@@ -17,8 +17,7 @@ from darktimbre.notes.attributes import teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe.load import difference, dump_recipe
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, difference, dump_recipe
 from darktimbre.training.tasks.base import Plan, task_of
 
 PLAN, RECIPE, BUNDLE, BOARD = "run.json", "recipe.yaml", "bundle", "tensorboard"

@@ -39,19 +39,12 @@ def uniform(seed: int, purpose: str, notes_seen: int, shape: tuple[int, ...]) ->
 
 @dataclass
 class RowSampler:
-    """An endless stream of row indices: one permutation of all rows an epoch, or as many rows balanced over classes.
+    """An endless stream of row indices: one permutation of all rows an epoch, or as many rows balanced over classes."""
 
-    Attributes:
-        count: number of rows.
-        seed: seed of the run.
-        leaves: (row,) class of each, where they are balanced.
-        balance: 0 counts rows alike, 1 classes alike (see `balance`).
-    """
-
-    count: int
-    seed: int
-    leaves: NDArray[np.str_] | None = field(default=None, repr=False)
-    balance: float = 0.0
+    count: int  # number of rows
+    seed: int  # seed of the run
+    leaves: NDArray[np.str_] | None = field(default=None, repr=False)  # (row,) class of each, where they are balanced
+    balance: float = 0.0  # 0 counts rows alike, 1 classes alike (see `balance`)
     _epochs: dict[int, NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     def order(self, epoch: int) -> NDArray[np.int64]:

@@ -3,38 +3,24 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from darktimbre.training.recipe.schema import PhaseKind, Recipe
+from darktimbre.training.recipe import PhaseKind, Recipe
 
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """Where a run stands before a step.
+    """Where a run stands before a step."""
 
-    Attributes:
-        notes_seen: real notes seen before this step.
-        step: steps made before this one.
-        phase: `warm` (regression), `adversarial`, or `distil` of taggers and classifiers.
-        stage: index into the recipe's schedule (0 during the warm start).
-        scale: stage of the network, 0 being its start size.
-        alpha: weight of the new size while it is faded in, in [0, 1]; 1 afterwards.
-        batch: notes of this step.
-        rate: factor of the phase's learning rate.
-        half_life: of the averaged generator, in notes.
-        starts_phase: whether a phase or stage starts with this step.
-        resets_optimisers: whether the optimisers drop their moments before it.
-    """
-
-    notes_seen: int
-    step: int
-    phase: PhaseKind
-    stage: int
-    scale: int
-    alpha: float
-    batch: int
-    rate: float
-    half_life: float
-    starts_phase: bool
-    resets_optimisers: bool
+    notes_seen: int  # real notes seen before this step
+    step: int  # steps made before this one
+    phase: PhaseKind  # `warm` (regression), `adversarial`, or `distil` of taggers and classifiers
+    stage: int  # index into the recipe's schedule (0 during the warm start)
+    scale: int  # stage of the network, 0 being its start size
+    alpha: float  # weight of the new size while it is faded in, in [0, 1]; 1 afterwards
+    batch: int  # notes of this step
+    rate: float  # factor of the phase's learning rate
+    half_life: float  # of the averaged generator, in notes
+    starts_phase: bool  # whether a phase or stage starts with this step
+    resets_optimisers: bool  # whether the optimisers drop their moments before it
 
 
 @dataclass(frozen=True, slots=True)

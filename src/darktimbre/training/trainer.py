@@ -22,7 +22,7 @@ from darktimbre.training import checkpoint, run_folder
 from darktimbre.training.distributed import DistributedContext, Precision, computes_bf16
 from darktimbre.training.journal import JOURNAL, Journal, Meter
 from darktimbre.training.progress import ProgressLine
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Outcome, Plan, task_of
 from darktimbre.training.tensorboard import TensorBoard
@@ -34,27 +34,16 @@ AGREE_EVERY = 8  # steps between those at which several processes agree on wheth
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where and on what a run happens; nothing here changes its result.
+    """Where and on what a run happens; nothing here changes its result."""
 
-    Attributes:
-        corpus: folder of the corpus.
-        run: folder of the run.
-        resume: go on from the last good checkpoint.
-        devices: processes on this machine ("auto": all GPUs, or one process on the CPU).
-        nodes: machines.
-        accelerator: `auto`, `cpu` or `cuda`.
-        minutes: end after this much time, with a checkpoint and, where it can play yet, a bundle.
-        half: store the bundle's generator in float16.
-    """
-
-    corpus: Path
-    run: Path
-    resume: bool = False
-    devices: int | Literal["auto"] = "auto"
-    nodes: int = 1
-    accelerator: str = "auto"
-    minutes: float | None = None
-    half: bool = False
+    corpus: Path  # folder of the corpus
+    run: Path  # folder of the run
+    resume: bool = False  # go on from the last good checkpoint
+    devices: int | Literal["auto"] = "auto"  # processes on this machine ("auto": all GPUs, or one process on the CPU)
+    nodes: int = 1  # machines
+    accelerator: str = "auto"  # `auto`, `cpu` or `cuda`
+    minutes: float | None = None  # end after this much time, with a checkpoint and, where it can play yet, a bundle
+    half: bool = False  # store the bundle's generator in float16
 
 
 class Diverged(UserError):
@@ -66,12 +55,9 @@ class Callback:
 
     It may fail: an error ends the run, after a checkpoint of the step. What it writes into the run's folder it writes
     within `checkpoint.saving`.
-
-    Attributes:
-        every: examples between calls of `step`; one more is made at the run's end.
     """
 
-    every: int
+    every: int  # examples between calls of `step`; one more is made at the run's end
 
     def start(self, trainer: "Trainer") -> None:
         """Before the first step of a new or resumed run: forgets what it saw after `trainer.notes_seen`, for that will

@@ -1,13 +1,10 @@
 """What a task is: everything that depends on what is trained; and the one place that knows which tasks there are."""
 
-import importlib
 import json
 import math
-import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -18,13 +15,11 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
-from darktimbre.training import tasks as package
+from darktimbre.training import recipe as recipes
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.recipe import schema
-from darktimbre.training.recipe.schema import Recipe
+from darktimbre.training.recipe import Recipe, stored_recipe
 from darktimbre.training.schedule import Schedule, StepState
 
-DEFAULT = "gan"
 FLAGS = {
     "--half": "is for instruments",
     "--init": "is for instruments",
@@ -40,24 +35,15 @@ SMOKE_STEPS, SMOKE_BATCH, SMOKE_WIDTH = 6, 4, 8
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do, decided at its start and kept in `run.json`.
+    """What a run will do, decided at its start and kept in `run.json`."""
 
-    Attributes:
-        requested: the recipe as given; what resuming is compared with.
-        recipe: the recipe that is run: from a bundle with a discriminator the warm start is left out.
-        attributes: what the generator is conditioned on, or a classifier names.
-        codec: representation with its fitted scaling; empty for what makes no sound.
-        corpus: name, licence, digest, number of notes and provenance of what is trained on.
-        init_from: bundle that the first weights are from, or None.
-        messages: sentences for the user about what was decided; not kept.
-    """
-
-    requested: Recipe
-    recipe: Recipe
-    attributes: Attributes
-    codec: dict[str, Any]
-    corpus: dict[str, Any]
-    init_from: str | None = None
+    requested: Recipe  # the recipe as given; what resuming is compared with
+    recipe: Recipe  # the recipe that is run: from a bundle with a discriminator the warm start is left out
+    attributes: Attributes  # what the generator is conditioned on, or a classifier names
+    codec: dict[str, Any]  # representation with its fitted scaling; empty for what makes no sound
+    corpus: dict[str, Any]  # name, licence, digest, number of notes and provenance of what is trained on
+    init_from: str | None = None  # bundle that the first weights are from, or None
+    # sentences for the user about what was decided; not kept
     messages: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
@@ -95,7 +81,7 @@ class Plan:
         """
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            recipes = recipe_from(data["requested"]), recipe_from(data["recipe"])
+            recipes = stored_recipe(data["requested"]), stored_recipe(data["recipe"])
             attributes = Attributes.from_json(data["attributes"])
             return cls(*recipes, attributes, data["codec"], data["corpus"], data["origin"])
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -106,30 +92,20 @@ class Task(ABC):
     """Networks in training, and everything that depends on what is trained.
 
     A module in this folder with a subclass that names its `Recipe` is a further task; nothing else need know of it.
-
-    Attributes:
-        Recipe: its recipe, whose field `task` is a `Literal` of the task's name.
-        name: that name.
-        aliases: further names that recipes may give.
-        plan, recipe, corpus, context: of this run.
-        corpus_of: what its corpora hold.
-        accepts: which of `FLAGS` it takes.
-        evaluated_by: what validates it while it trains: a `teacher`, a `classifier`, or None.
-        one_process: whether it trains in a single process.
     """
 
-    Recipe: ClassVar[type[schema.Recipe]]
-    name: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-    corpus_of: ClassVar[Literal["sounds", "pictures"]] = "sounds"
-    accepts: ClassVar[frozenset[str]] = frozenset({"--keep-best", "--weights"})
+    Recipe: ClassVar[type[recipes.Recipe]]  # its recipe, whose field `task` is a `Literal` of the task's name
+    name: ClassVar[str]  # that name
+    corpus_of: ClassVar[Literal["sounds", "pictures"]] = "sounds"  # what its corpora hold
+    accepts: ClassVar[frozenset[str]] = frozenset({"--keep-best", "--weights"})  # which of `FLAGS` it takes
+    # what validates it while it trains: a `teacher`, a `classifier`, or None
     evaluated_by: ClassVar[Literal["teacher", "classifier"] | None] = None
-    one_process: ClassVar[bool] = False
+    one_process: ClassVar[bool] = False  # whether it trains in a single process
 
     def __init_subclass__(cls) -> None:
         if "Recipe" in vars(cls):
             (cls.name,) = get_args(cls.Recipe.model_fields["task"].annotation)
-            _REGISTRY[cls.name] = cls
+            _TASKS[cls.Recipe] = cls
 
     def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
         """A subclass builds dataset, networks and optimisers; weights are random, by the recipe's seed."""
@@ -261,47 +237,11 @@ def shrunk_widths(widths: tuple[int, ...]) -> tuple[int, ...]:
 
 
 # ----------------------------------------------------------------------------
-# The registry
+# The registry: a module in this folder with a recipe and its task is all that there is to a further one
 
-_REGISTRY: dict[str, type[Task]] = {}
-
-
-@cache
-def tasks() -> dict[str, type[Task]]:
-    """All tasks by name: those of the modules in this folder."""
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-    return _REGISTRY
+_TASKS: dict[type[Recipe], type[Task]] = {}
 
 
 def task_of(recipe: Recipe) -> type[Task]:
     """The task of a recipe."""
-    return tasks()[recipe.task]
-
-
-def recipe_from(data: Mapping[str, Any]) -> Recipe:
-    """The recipe that keys and values describe, of the class of its task.
-
-    Sections of other tasks are left out: earlier versions stored every recipe with those of all tasks.
-
-    Raises:
-        ValueError: there is no such task, an unknown key, or a value that is not allowed (pydantic's ValidationError).
-    """
-    task = task_named(data)
-    foreign = {key for other in tasks().values() for key in other.Recipe.model_fields} - task.Recipe.model_fields.keys()
-    own = {key: value for key, value in data.items() if key not in foreign}
-    return task.Recipe.model_validate(own | {"task": task.name})
-
-
-def task_named(data: Mapping[str, Any]) -> type[Task]:
-    """The task that the keys of a recipe name.
-
-    Raises:
-        ValueError: there is no such task.
-    """
-    known, name = tasks(), data.get("task", DEFAULT)
-    for task in known.values():
-        if name in (task.name, *task.aliases):
-            return task
-    *first, last = (repr(one) for one in known)
-    raise ValueError(f"task is {name!r}; it should be {', '.join(first)} or {last}")
+    return _TASKS[type(recipe)]

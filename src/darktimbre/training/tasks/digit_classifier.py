@@ -1,6 +1,6 @@
 """The digit classifier: real pictures and their classes → the network that scores generated ones."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from darktimbre.corpus.splits import SPLITS
 from darktimbre.measures.accuracy import accuracy, confusion_matrix, recalls
 from darktimbre.models.digit_classifier import DigitClassifier, DigitClassifierConfig
 from darktimbre.training.dataset import PictureDataset, picture_dataset
-from darktimbre.training.recipe.schema import Recipe, Section
+from darktimbre.training.recipe import Recipe, Section
 from darktimbre.training.tasks.base import Plan, shrunk_widths
 from darktimbre.training.tasks.supervised import SupervisedTask, shifted
 
@@ -24,21 +24,13 @@ BLACK = -1.0
 
 
 class DigitClassifierSettings(Section):
-    """The section `classifier`; see `models.digit_classifier.DigitClassifierConfig`.
+    """The section `classifier`; see `models.digit_classifier.DigitClassifierConfig`."""
 
-    Attributes:
-        widths: maps of each block.
-        embedding: numbers before the last layer.
-        dropout: share of them that is left out.
-        weight_decay: decoupled decay of AdamW.
-        shift: a picture is moved by up to this many pixels each way.
-    """
-
-    widths: tuple[PositiveInt, ...] = (16, 32, 64)
-    embedding: PositiveInt = 64
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
-    weight_decay: NonNegativeFloat = 1e-2
-    shift: Annotated[int, Field(ge=0, le=8)] = 2
+    widths: tuple[PositiveInt, ...] = (16, 32, 64)  # maps of each block
+    embedding: PositiveInt = 64  # numbers before the last layer
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3  # share of them that is left out
+    weight_decay: NonNegativeFloat = 1e-2  # decoupled decay of AdamW
+    shift: Annotated[int, Field(ge=0, le=8)] = 2  # a picture is moved by up to this many pixels each way
 
 
 class DigitClassifierRecipe(Recipe):
@@ -46,6 +38,8 @@ class DigitClassifierRecipe(Recipe):
 
     task: Literal["picture-classifier"]
     classifier: DigitClassifierSettings = DigitClassifierSettings()
+
+    aliases: ClassVar[tuple[str, ...]] = ("digit-classifier",)
 
     @model_validator(mode="after")
     def _of_pictures(self) -> "DigitClassifierRecipe":
@@ -58,7 +52,6 @@ class DigitClassifierTask(SupervisedTask):
     """A classifier of pictures: the cross-entropy of their classes."""
 
     Recipe = DigitClassifierRecipe
-    aliases = ("digit-classifier",)
     corpus_of = "pictures"
     accepts = frozenset()
     heads = ("classes",)

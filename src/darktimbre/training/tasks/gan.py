@@ -26,7 +26,7 @@ from darktimbre.tagging.store import Tags
 from darktimbre.training.dataset import augmented, choose_attributes, fit_codec, label_mask, note_dataset, tree_of
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.progress import duration
-from darktimbre.training.recipe.schema import Data, PhaseKind, Stage
+from darktimbre.training.recipe import Data, PhaseKind, Stage
 from darktimbre.training.sampling import RowSampler, uniform
 from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.tasks.base import Outcome, Plan, shrunk_widths, smoke_size

@@ -26,22 +26,15 @@ def step_macs(config: ProgressiveConfig, scale: int, penalty_every: int = 1) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a run costs.
+    """What a run costs."""
 
-    Attributes:
-        generator, discriminator: parameters.
-        macs: by phase, multiply-accumulates of a note of a step.
-        memory: bytes at the largest phase: weights, gradients, moments, average, activations kept for backward.
-        seconds: by phase, at the speed that was measured.
-        gmacs_per_second: that speed.
-    """
-
+    # parameters
     generator: int
     discriminator: int
-    macs: tuple[float, ...]
-    memory: int
-    seconds: tuple[float, ...]
-    gmacs_per_second: float
+    macs: tuple[float, ...]  # by phase, multiply-accumulates of a note of a step
+    memory: int  # bytes at the largest phase: weights, gradients, moments, average, activations kept for backward
+    seconds: tuple[float, ...]  # by phase, at the speed that was measured
+    gmacs_per_second: float  # that speed
 
 
 def estimate(recipe: AdversarialRecipe, config: ProgressiveConfig, device: torch.device) -> Estimate:

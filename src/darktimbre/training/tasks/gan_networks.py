@@ -16,7 +16,7 @@ from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenera
 from darktimbre.models.progressive import Discriminator, DiscriminatorOutput, Generator
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.recipe.schema import PhaseKind, Recipe, Section
+from darktimbre.training.recipe import PhaseKind, Recipe, Section
 from darktimbre.training.sampling import normal
 from darktimbre.training.schedule import StepState
 from darktimbre.training.tasks.base import Task
@@ -25,83 +25,53 @@ GROUP = 4  # notes that share one minibatch standard deviation, see models.layer
 
 
 class Penalty(Section):
-    """Lipschitz penalty of the discriminator.
+    """Lipschitz penalty of the discriminator."""
 
-    Attributes:
-        kind: `gradient-penalty` (Gulrajani et al. 2017, eq. 3), `zero-centred` (on real notes, Mescheder et al. 2018,
-            eq. 9) or `none`.
-        weight: λ.
-        every: computed each k-th step only, with the weight × k (Karras et al. 2020, §2.2).
-        reduction: `mean` over the batch; `sum` as in the authors' code.
-        per_note: hold the minibatch standard deviation constant in it, so that it is one of each note alone.
-    """
-
+    # `gradient-penalty` (Gulrajani et al. 2017, eq. 3), `zero-centred` (on real notes, Mescheder et al. 2018, eq. 9) or
+    # `none`.
     kind: Literal["gradient-penalty", "zero-centred", "none"] = "gradient-penalty"
-    weight: NonNegativeFloat = 10.0
-    every: PositiveInt = 1
-    reduction: Literal["mean", "sum"] = "mean"
-    per_note: bool = False
+    weight: NonNegativeFloat = 10.0  # λ
+    every: PositiveInt = 1  # computed each k-th step only, with the weight × k (Karras et al. 2020, §2.2)
+    reduction: Literal["mean", "sum"] = "mean"  # `mean` over the batch; `sum` as in the authors' code
+    per_note: bool = False  # hold the minibatch standard deviation constant in it, so that it is one of each note alone
 
 
 class Objectives(Section):
-    """Which losses, and their weights, applied once by the step.
+    """Which losses, and their weights, applied once by the step."""
 
-    Attributes:
-        adversarial: `wasserstein` (Arjovsky et al. 2017) or `logistic` (Goodfellow et al. 2014, non-saturating).
-        drift: weight of E[D(real)²] (Karras et al. 2018, §A.1).
-        pitch: weight of the pitch cross-entropy, in both networks.
-        attributes: weight of the distillation cross-entropy (DarkGAN eq. 2), in both networks.
-        on_fakes: whether the discriminator's heads are also trained on generated notes.
-        critic_steps: D steps for one G step (Gulrajani et al. 2017: 5); each has notes of its own, and counts as a step
-            of the run.
-        mode_seeking: weight of the mode-seeking loss in the G step (Mao et al. 2019, whose weight is 1); 0 leaves it
-            out.
-    """
-
+    # `wasserstein` (Arjovsky et al. 2017) or `logistic` (Goodfellow et al. 2014, non-saturating)
     adversarial: Literal["wasserstein", "logistic"] = "wasserstein"
     penalty: Penalty = Penalty()
-    drift: NonNegativeFloat = 0.001
-    pitch: NonNegativeFloat = 10.0
-    attributes: NonNegativeFloat = 10.0
-    on_fakes: bool = False
+    drift: NonNegativeFloat = 0.001  # weight of E[D(real)²] (Karras et al. 2018, §A.1)
+    pitch: NonNegativeFloat = 10.0  # weight of the pitch cross-entropy, in both networks
+    attributes: NonNegativeFloat = 10.0  # weight of the distillation cross-entropy (DarkGAN eq. 2), in both networks
+    on_fakes: bool = False  # whether the discriminator's heads are also trained on generated notes
+    # D steps for one G step (Gulrajani et al. 2017: 5); each has notes of its own, and counts as a step of the run
     critic_steps: PositiveInt = 1
+    # weight of the mode-seeking loss in the G step (Mao et al. 2019, whose weight is 1); 0 leaves it out
     mode_seeking: NonNegativeFloat = 0.0
 
 
 class WarmStart(Section):
     """Regression before adversarial training: an autoencoder whose encoder is the discriminator's trunk (Larsen et al.
-    2016).
+    2016)."""
 
-    Attributes:
-        notes: how many notes are seen.
-        batch: notes a step.
-        lr: learning rate of both networks.
-        reconstruction: weight of the reconstruction error.
-        loud: weight, within it, of the magnitude error counted by loudness, beside that of all positions alike.
-        frequency: weight, within it, of the instantaneous-frequency error, counted by loudness.
-        loudness_power: a position counts by its linear magnitude, relative to its note's peak, to this power.
-        magnitude_power: 1 for absolute, 2 for squared error of the log-magnitudes.
-        betas: Adam's, during the warm start.
-        kl: weight of KL(posterior ‖ N(0, 1)) per latent dimension.
-        kl_ramp: notes over which that weight rises linearly.
-        pitch: weight of the pitch cross-entropy on real notes.
-        attributes: weight of the distillation cross-entropy on real notes.
-        anchor: weight of the reconstruction in the generator's step afterwards, by the encoder as it was then.
-    """
-
-    notes: PositiveInt
-    batch: PositiveInt = 16
-    lr: PositiveFloat = 1e-3
-    reconstruction: PositiveFloat = 1.0
+    notes: PositiveInt  # how many notes are seen
+    batch: PositiveInt = 16  # notes a step
+    lr: PositiveFloat = 1e-3  # learning rate of both networks
+    reconstruction: PositiveFloat = 1.0  # weight of the reconstruction error
+    # weight, within it, of the magnitude error counted by loudness, beside that of all positions alike
     loud: NonNegativeFloat = 1.0
-    frequency: NonNegativeFloat = 0.2
+    frequency: NonNegativeFloat = 0.2  # weight, within it, of the instantaneous-frequency error, counted by loudness
+    # a position counts by its linear magnitude, relative to its note's peak, to this power
     loudness_power: NonNegativeFloat = 0.5
-    magnitude_power: Literal[1, 2] = 1
-    betas: tuple[float, float] = (0.9, 0.99)
-    kl: NonNegativeFloat = 0.01
-    kl_ramp: NonNegativeInt = 0
-    pitch: NonNegativeFloat = 1.0
-    attributes: NonNegativeFloat = 1.0
+    magnitude_power: Literal[1, 2] = 1  # 1 for absolute, 2 for squared error of the log-magnitudes
+    betas: tuple[float, float] = (0.9, 0.99)  # Adam's, during the warm start
+    kl: NonNegativeFloat = 0.01  # weight of KL(posterior ‖ N(0, 1)) per latent dimension
+    kl_ramp: NonNegativeInt = 0  # notes over which that weight rises linearly
+    pitch: NonNegativeFloat = 1.0  # weight of the pitch cross-entropy on real notes
+    attributes: NonNegativeFloat = 1.0  # weight of the distillation cross-entropy on real notes
+    # weight of the reconstruction in the generator's step afterwards, by the encoder as it was then
     anchor: NonNegativeFloat = 0.0
 
 
@@ -116,27 +86,18 @@ class AdversarialRecipe(Recipe):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A process's part of a step.
+    """A process's part of a step."""
 
-    Attributes:
-        real: spectrograms of notes (batch, channel, frequency, frame), of the stage's size; or pictures.
-        condition: (batch, size) of these notes, e.g. [one-hot pitch | soft labels]; the fakes have it too.
-        pitch_class: (batch,) int64, or empty without pitch.
-        soft_labels: (batch, label), or (batch, 0).
-        d_latent, g_latent, noise: N(0, 1), (batch, latent): for the D step, the G step, the posterior.
-        mix: (batch,) in [0, 1), where between real and fake the gradient penalty is taken.
-        label_mask: (batch, label) 0 for labels that are dropped from the condition, on which a fake is not scored;
-            None: all are kept.
-    """
-
-    real: Tensor
-    condition: Tensor
-    pitch_class: Tensor
-    soft_labels: Tensor
+    real: Tensor  # spectrograms of notes (batch, channel, frequency, frame), of the stage's size; or pictures
+    condition: Tensor  # (batch, size) of these notes, e.g. [one-hot pitch | soft labels]; the fakes have it too
+    pitch_class: Tensor  # (batch,) int64, or empty without pitch
+    soft_labels: Tensor  # (batch, label), or (batch, 0)
+    # N(0, 1), (batch, latent): for the D step, the G step, the posterior
     d_latent: Tensor
     g_latent: Tensor
     noise: Tensor
-    mix: Tensor
+    mix: Tensor  # (batch,) in [0, 1), where between real and fake the gradient penalty is taken
+    # (batch, label) 0 for labels that are dropped from the condition, on which a fake is not scored; None: all are kept
     label_mask: Tensor | None = None
 
 
@@ -215,17 +176,11 @@ class GanNetworks:
 
 
 class AdversarialTask(Task):
-    """A generator and a discriminator in training, whatever they make.
+    """A generator and a discriminator in training, whatever they make."""
 
-    Attributes:
-        dataset: the examples that are trained on.
-        config: of both networks.
-        networks: the networks and their optimisers.
-    """
-
-    config: Any
-    dataset: Any
-    networks: GanNetworks
+    config: Any  # of both networks
+    dataset: Any  # the examples that are trained on
+    networks: GanNetworks  # the networks and their optimisers
 
     def build(self, generator: type[nn.Module], discriminator: type[nn.Module]) -> None:
         """Both networks of `config`, with random weights by the recipe's seed."""

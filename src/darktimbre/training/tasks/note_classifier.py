@@ -1,7 +1,7 @@
 """The note classifier: waves → pitch, instrument family and soft labels; evaluation measures sounds by it."""
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.tagging.ranking import read_attributes
 from darktimbre.training.dataset import NoteDataset, choose_attributes, soft_labels_of
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.recipe.schema import Data, Recipe, Section
+from darktimbre.training.recipe import Data, Recipe, Section
 from darktimbre.training.sampling import RowSampler
 from darktimbre.training.tasks.base import Plan
 from darktimbre.training.tasks.supervised import SupervisedTask, shifted
@@ -36,33 +36,22 @@ class NoteClassifierSettings(Section):
 
     The network sees levels below the note's own maximum, so that a random gain would change nothing; instead a note is
     moved a little in time, and along the frequency axis, its pitch class with it.
-
-    Attributes:
-        stem: maps of the first convolution.
-        widths: maps of each inception block.
-        embedding: numbers before the heads.
-        pitch: weight of the pitch cross-entropy.
-        family: weight of the cross-entropy of instrument families.
-        attributes: weight of the distillation cross-entropy, where the corpus has tags (a mean over attributes most of
-            which are nearly 0: a small number).
-        shift_ms: a note starts up to this much later or earlier.
-        semitones: a note is moved by up to this many; beyond the pitch classes it counts for its family alone.
-        tilt_db: a random slope over the frequency axis, up to this much from end to end.
-        dropout: share of the embedding that is left out.
-        weight_decay: decoupled decay of AdamW.
     """
 
-    stem: PositiveInt = 16
-    widths: tuple[PositiveInt, ...] = (64, 96, 160, 192)
-    embedding: PositiveInt = 384
-    pitch: NonNegativeFloat = 1.0
-    family: NonNegativeFloat = 1.0
+    stem: PositiveInt = 16  # maps of the first convolution
+    widths: tuple[PositiveInt, ...] = (64, 96, 160, 192)  # maps of each inception block
+    embedding: PositiveInt = 384  # numbers before the heads
+    pitch: NonNegativeFloat = 1.0  # weight of the pitch cross-entropy
+    family: NonNegativeFloat = 1.0  # weight of the cross-entropy of instrument families
+    # weight of the distillation cross-entropy, where the corpus has tags (a mean over attributes most of which are
+    # nearly 0: a small number)
     attributes: NonNegativeFloat = 20.0
-    shift_ms: NonNegativeFloat = 20.0
+    shift_ms: NonNegativeFloat = 20.0  # a note starts up to this much later or earlier
+    # a note is moved by up to this many; beyond the pitch classes it counts for its family alone
     semitones: NonNegativeInt = 3
-    tilt_db: NonNegativeFloat = 12.0
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
-    weight_decay: NonNegativeFloat = 5e-2
+    tilt_db: NonNegativeFloat = 12.0  # a random slope over the frequency axis, up to this much from end to end
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3  # share of the embedding that is left out
+    weight_decay: NonNegativeFloat = 5e-2  # decoupled decay of AdamW
 
     @model_validator(mode="after")
     def _buildable(self) -> "NoteClassifierSettings":
@@ -81,6 +70,8 @@ class NoteClassifierRecipe(Recipe):
     task: Literal["inception"]
     inception: NoteClassifierSettings = NoteClassifierSettings()
 
+    aliases: ClassVar[tuple[str, ...]] = ("note-classifier",)
+
 
 # ----------------------------------------------------------------------------
 # What is classified, read from a corpus
@@ -88,15 +79,10 @@ class NoteClassifierRecipe(Recipe):
 
 @dataclass(frozen=True)
 class LabelledNotes(NoteDataset):
-    """Notes and their classes, −1 where a note has none.
+    """Notes and their classes, −1 where a note has none."""
 
-    Attributes:
-        families: names of the instrument families.
-        family: (note,) int64, index into `families`.
-    """
-
-    families: tuple[str, ...] = field(kw_only=True)
-    family: NDArray[np.int64] = field(kw_only=True, repr=False)
+    families: tuple[str, ...] = field(kw_only=True)  # names of the instrument families
+    family: NDArray[np.int64] = field(kw_only=True, repr=False)  # (note,) int64, index into `families`
 
     @classmethod
     def of(cls, data: Data, corpus: Corpus, attributes: Attributes, rows: NDArray[np.int64]) -> "LabelledNotes":
@@ -177,7 +163,6 @@ class NoteClassifierTask(SupervisedTask):
     """A classifier of notes: cross-entropies of pitch and family, distillation of soft labels."""
 
     Recipe = NoteClassifierRecipe
-    aliases = ("note-classifier",)
     heads = ("pitches", "families", "attributes")
     key, draws, model = "inception", ("augment", 3), NoteClassifier
     dataset: LabelledNotes

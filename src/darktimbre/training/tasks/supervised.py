@@ -25,26 +25,22 @@ class SupervisedTask(Task):
     """One network and its optimiser; a subclass names the dataset, the network, the losses and what is saved.
 
     Attributes:
-        key: section of the recipe with the network's settings; prefix of the network's tensors in a checkpoint.
-        noun, unit: what is trained, and on what, in messages.
-        draws: which random numbers augment an example (see `sampling.PURPOSES`), and how many of them.
-        heads: fields of the network's configuration that count classes.
-        model: what is saved.
-        recorded: keys of the recipe that are saved with it, beside the section.
         settings: the recipe's section.
-        dataset: the examples; `rows` are theirs in the corpus.
-        network: the network.
     """
 
+    # section of the recipe with the network's settings; prefix of the network's tensors in a checkpoint
     key: ClassVar[str]
+    # what is trained, and on what, in messages
     noun: ClassVar[str] = "classifier"
     unit: ClassVar[str] = "notes"
+    # which random numbers augment an example (see `sampling.PURPOSES`), and how many of them
     draws: ClassVar[tuple[str, int]]
-    heads: ClassVar[tuple[str, ...]] = ()
-    model: ClassVar[type[ModelFolder[Any, Any]]]
+    heads: ClassVar[tuple[str, ...]] = ()  # fields of the network's configuration that count classes
+    model: ClassVar[type[ModelFolder[Any, Any]]]  # what is saved
+    # keys of the recipe that are saved with it, beside the section
     recorded: ClassVar[tuple[str, ...]] = ("name", "task", "data", "optimiser", "schedule", "seed")
-    dataset: Any
-    network: Any
+    dataset: Any  # the examples; `rows` are theirs in the corpus
+    network: Any  # the network
 
     @classmethod
     @abstractmethod

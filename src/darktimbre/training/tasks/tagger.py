@@ -26,7 +26,7 @@ from darktimbre.teachers.weights import locate
 from darktimbre.teachers.yamnet import YamnetTagger
 from darktimbre.training.dataset import NoteDataset, choose_attributes, note_dataset
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.recipe.schema import Recipe, Section
+from darktimbre.training.recipe import Recipe, Section
 from darktimbre.training.sampling import RowSampler
 from darktimbre.training.schedule import StepState
 from darktimbre.training.tasks.base import Plan
@@ -37,19 +37,14 @@ BLOCK = 256  # notes whose patches are computed at once
 
 
 class TaggerSettings(Section):
-    """The section `tagger`.
+    """The section `tagger`."""
 
-    Attributes:
-        start: `compressed` (YAMNet's weights, which must be on this machine, made narrow in closed form) or `scratch`.
-        cross_entropy: weight of the cross-entropy of probabilities, beside the squared error of standardised logits.
-        weight_decay: decoupled decay of AdamW.
-        gain_db: random gain within ± this many dB, so that the tagger does not depend on loudness.
-    """
-
+    # `compressed` (YAMNet's weights, which must be on this machine, made narrow in closed form) or `scratch`
     start: Literal["compressed", "scratch"] = "compressed"
+    # weight of the cross-entropy of probabilities, beside the squared error of standardised logits
     cross_entropy: NonNegativeFloat = 5.0
-    weight_decay: NonNegativeFloat = 1e-4
-    gain_db: NonNegativeFloat = 6.0
+    weight_decay: NonNegativeFloat = 1e-4  # decoupled decay of AdamW
+    gain_db: NonNegativeFloat = 6.0  # random gain within ± this many dB, so that the tagger does not depend on loudness
 
 
 class TaggerRecipe(Recipe):
