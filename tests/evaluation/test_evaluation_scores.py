@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from darktimbre.evaluation.profile import QUICK
 from darktimbre.evaluation.results import MISSING, Estimate, Scores
-from darktimbre.evaluation.scores import Reference, RoleFeatures, score
+from darktimbre.evaluation.scores import Reference, RoleFeatures
 from darktimbre.measures.frechet import Moments, frechet_distance, frechet_infinity, frechet_standard_error
 from darktimbre.measures.interval import bootstrap_mean
 from darktimbre.measures.kernel import kernel_distance, polynomial_mmd
@@ -52,10 +52,8 @@ def scored(
     groups: NDArray[np.int64] = GROUPS,
     seed: int = 1,
 ) -> Scores:
-    reference = Reference(real, PROFILE.neighbours, GROUPS, seed)
-    return score(
-        sounds, reference, hertz=hertz, pitch_classes=classes, groups=groups, profile=PROFILE, seed=seed
-    )  # fmt: skip
+    reference = Reference(real, GROUPS, PROFILE, seed)
+    return reference.score(sounds, hertz=hertz, pitch_classes=classes, groups=groups)
 
 
 def test_certain_answers_score_the_number_of_classes() -> None:
@@ -156,10 +154,8 @@ def test_frechet_distances_are_left_out_where_notes_are_too_few(notes: int, know
     for tables in cut.values():
         tables.update({name: table[:notes] for name, table in tables.items()})
     mine, theirs = (slice(notes), slice(None)) if few == "sounds" else (slice(None), slice(notes))
-    found = score(
-        sounds, Reference(real, PROFILE.neighbours, GROUPS[theirs], 1), hertz=HERTZ[mine], pitch_classes=PITCH[mine],
-        groups=GROUPS[mine], profile=PROFILE, seed=1,
-    )  # fmt: skip
+    reference = Reference(real, GROUPS[theirs], PROFILE, 1)
+    found = reference.score(sounds, hertz=HERTZ[mine], pitch_classes=PITCH[mine], groups=GROUPS[mine])
     for name in ("fad", "fad_infinity"):
         assert (getattr(found, name) != MISSING) is (name in known)
     assert found.kid.value is not None
@@ -177,13 +173,13 @@ def test_one_instrument_has_no_error() -> None:
 
 def test_the_same_again_and_the_reference_is_not_used_up() -> None:
     real = features_of(1)
-    reference, of_another_seed = (Reference(real, PROFILE.neighbours, GROUPS, seed) for seed in (1, 2))
-    arguments = {"hertz": HERTZ, "pitch_classes": PITCH, "groups": GROUPS, "profile": PROFILE}
-    first = score(features_of(0), reference, seed=1, **arguments)
-    score(features_of(2), reference, seed=1, **arguments)
-    assert score(features_of(0), reference, seed=1, **arguments) == first == scored(features_of(0), features_of(1))
+    reference, of_another_seed = (Reference(real, GROUPS, PROFILE, seed) for seed in (1, 2))
+    arguments = {"hertz": HERTZ, "pitch_classes": PITCH, "groups": GROUPS}
+    first = reference.score(features_of(0), **arguments)
+    reference.score(features_of(2), **arguments)
+    assert reference.score(features_of(0), **arguments) == first == scored(features_of(0), features_of(1))
     assert reference.parts is reference.parts
-    other = score(features_of(0), of_another_seed, seed=2, **arguments)
+    other = of_another_seed.score(features_of(0), **arguments)
     assert (other.fad, other.kid.value) == (first.fad, first.kid.value)
     assert other.fad_infinity != first.fad_infinity
 

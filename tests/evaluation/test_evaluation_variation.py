@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from darktimbre.evaluation.profile import Profile
 from darktimbre.evaluation.variation import variation
 from darktimbre.notes.attributes import Attributes
 from darktimbre.synthesizer.controls import latents
@@ -57,13 +58,13 @@ def embedding(of_latent: float, of_attributes: float, of_both: float = 0.0, of_p
 def test_what_the_sound_depends_on_takes_the_whole_variance_at_equal_pitch(real: np.ndarray) -> None:
     toy = Toy()
     target = target_notes(toy)
-    by_latent = variation(toy, target, real, embedding(1, 0), latents=6, conditions=5, pitches=2)
+    by_latent = variation(toy, target, real, embedding(1, 0), Profile(latents=6, conditions=5, pitches=2))
     assert (by_latent.latent, by_latent.attributes, by_latent.both) == pytest.approx((1, 0, 0), abs=1e-9)
     assert (by_latent.latents, by_latent.conditions, by_latent.pitches) == (6, 5, 2)
-    by_attributes = variation(toy, target, real, embedding(0, 1), latents=6, conditions=5)
+    by_attributes = variation(toy, target, real, embedding(0, 1), Profile(latents=6, conditions=5))
     assert (by_attributes.latent, by_attributes.attributes) == pytest.approx((0, 1), abs=1e-9)
     assert by_attributes.diversity == 0.0
-    both = variation(toy, target, real, embedding(1, 1, 1), latents=6, conditions=5)
+    both = variation(toy, target, real, embedding(1, 1, 1), Profile(latents=6, conditions=5))
     assert both.latent + both.attributes + both.both == pytest.approx(1)
     assert min(both.latent, both.attributes, both.both) > 0
 
@@ -76,7 +77,7 @@ def test_shares_are_those_of_the_sums_of_squares(real: np.ndarray) -> None:
     def embed(condition: np.ndarray, latent: np.ndarray) -> np.ndarray:
         return np.concatenate([latent, 4 * condition], axis=1)
 
-    found = variation(toy, target, real[:20], embed, latents=30, conditions=20)
+    found = variation(toy, target, real[:20], embed, Profile(latents=30, conditions=20))
     moved = toy.latents(0, 30).var(axis=0).sum()
     conditioned = (4 * target.condition).var(axis=0).sum()
     assert found.latent == pytest.approx(moved / (moved + conditioned), rel=1e-4)
@@ -86,7 +87,7 @@ def test_shares_are_those_of_the_sums_of_squares(real: np.ndarray) -> None:
 def test_distances_are_in_units_of_the_real_notes_deviation(real: np.ndarray) -> None:
     toy = Toy()
     target = target_notes(toy)
-    found = variation(toy, target, real, embedding(1, 1), latents=40, conditions=3)
+    found = variation(toy, target, real, embedding(1, 1), Profile(latents=40, conditions=3))
     scale = np.sqrt(real.astype(float).var(axis=0).sum())
     drawn = toy.latents(0, 40).astype(float)
     pairs = [np.linalg.norm(drawn[i] - drawn[j]) for i in range(40) for j in range(i)]
@@ -96,7 +97,7 @@ def test_distances_are_in_units_of_the_real_notes_deviation(real: np.ndarray) ->
         mine = real[pitch::3].astype(float)
         apart.append(np.mean([np.linalg.norm(mine[i] - mine[j]) for i in range(len(mine)) for j in range(i)]))
     assert found.real_diversity == pytest.approx(np.mean(apart) / scale, rel=1e-5)
-    larger = variation(toy, target, 10 * real, embedding(10, 10), latents=40, conditions=3)
+    larger = variation(toy, target, 10 * real, embedding(10, 10), Profile(latents=40, conditions=3))
     assert larger.diversity == pytest.approx(found.diversity, rel=1e-4)
     assert larger.latent == pytest.approx(found.latent, rel=1e-4)
 
@@ -109,7 +110,7 @@ def test_conditions_are_real_ones_of_their_pitch_each_with_every_latent(real: np
         seen.append((condition, latent))
         return latent
 
-    variation(toy, target, real, embed, latents=4, conditions=5, pitches=2, seed=9)
+    variation(toy, target, real, embed, Profile(latents=4, conditions=5, pitches=2), seed=9)
     condition, latent = (one.reshape(2, 4, 5, -1) for one in seen[0])
     known = {tuple(row) for row in target.condition}
     for pitch in range(2):
@@ -121,13 +122,13 @@ def test_conditions_are_real_ones_of_their_pitch_each_with_every_latent(real: np
         assert (latent[pitch] == latent[pitch][:, :1]).all()  # the same latent at every condition
     assert np.array_equal(latent[0], latent[1])
     assert np.array_equal(latent[0, :, 0], toy.latents(9, 4))
-    variation(toy, target, real, embed, latents=4, conditions=5, pitches=2, seed=9)
+    variation(toy, target, real, embed, Profile(latents=4, conditions=5, pitches=2), seed=9)
     assert np.array_equal(seen[0][0], seen[1][0])
 
 
 def test_an_instrument_without_attributes_has_one_condition_a_pitch(real: np.ndarray) -> None:
     toy = Toy(names=())
-    found = variation(toy, target_notes(toy), real, lambda condition, latent: latent, latents=6, conditions=5)
+    found = variation(toy, target_notes(toy), real, lambda condition, latent: latent, Profile(latents=6, conditions=5))
     assert (found.latent, found.attributes, found.both) == pytest.approx((1, 0, 0), abs=1e-9)
     assert (found.conditions, found.pitches) == (1, 3)
 
@@ -136,17 +137,17 @@ def test_repeated_rows_are_taken_once_and_small_pitches_limit_the_conditions(rea
     toy = Toy()
     once = target_notes(toy, 9)
     twice = Targets(np.tile(once.rows, 2), np.tile(once.condition, (2, 1)))
-    first = variation(toy, once, real[:9], embedding(1, 1), latents=4, conditions=16)
-    second = variation(toy, twice, np.tile(real[:9], (2, 1)), embedding(1, 1), latents=4, conditions=16)
+    first = variation(toy, once, real[:9], embedding(1, 1), Profile(latents=4, conditions=16))
+    second = variation(toy, twice, np.tile(real[:9], (2, 1)), embedding(1, 1), Profile(latents=4, conditions=16))
     assert first == second
     assert first.conditions == 3
 
 
 def test_a_dead_instrument_has_no_shares_and_lone_notes_no_distance(real: np.ndarray) -> None:
     toy = Toy()
-    dead = variation(toy, target_notes(toy), real, lambda c, z: np.zeros((len(c), 5), np.float32), latents=3)
+    dead = variation(toy, target_notes(toy), real, lambda c, z: np.zeros((len(c), 5), np.float32), Profile(latents=3))
     assert np.isnan(dead.latent)
     assert dead.diversity == 0.0
-    alone = variation(toy, target_notes(toy, 3), real[:3], embedding(1, 1), latents=3)
+    alone = variation(toy, target_notes(toy, 3), real[:3], embedding(1, 1), Profile(latents=3))
     assert np.isnan(alone.real_diversity)
     assert alone.conditions == 1

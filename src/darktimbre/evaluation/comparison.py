@@ -43,7 +43,6 @@ class Measure:
         return self.ranked and not (self.to_reference and condition == HELD_OUT)
 
     def of(self, system: System, condition: str) -> Estimate:
-        """The figure of a system, as it is shown."""
         scores = system.scores.get(condition)
         found = MISSING if scores is None else getattr(scores, self.key)
         assert isinstance(found, Estimate)
@@ -97,7 +96,6 @@ class Compared:
         self.control_on = TRAIN if self.controlled_on == [TRAIN] else HELD_OUT
 
     def of_kind(self, *kinds: str) -> list[System]:
-        """Systems of these kinds, in the order of the tables."""
         return [one for one in self.systems if one.kind in kinds]
 
     def real(self, condition: str) -> list[System]:
@@ -149,7 +147,7 @@ class Compared:
 
 def control(compared: Compared) -> list[Comparison]:
     """Which instrument follows its attributes best; and against pitch alone, an untrained network, real notes, none."""
-    mine, found = _steered(compared), list[Comparison]()
+    mine, found = [one for one in compared.of_kind("darkgan") if one.control], list[Comparison]()
     if compared.one_vocabulary(mine):
         field = SOFT if compared.one_temperature(mine) else LOGITS
         read = partial(compared.mean, field=field)
@@ -166,22 +164,18 @@ def control(compared: Compared) -> list[Comparison]:
     return found + [Comparison(group, quantity, one, none, 1, PLACES, paired=one[1]) for one in means]
 
 
-def _steered(compared: Compared) -> list[System]:
-    return [one for one in compared.of_kind("darkgan") if one.control]
-
-
 def rivals(compared: Compared) -> list[tuple[System, str]]:
     """What correlates without attributes, and what that shows."""
-    groups = dict.fromkeys(("baseline", "gansynth"), "control: against what pitch alone explains")
-    groups["untrained"] = "control: against a network before training"
+    pitch = "control: against what pitch alone explains"
+    groups = {"baseline": pitch, "gansynth": pitch, "untrained": "control: against a network before training"}
+    made = [(one, groups[kind]) for kind in groups for one in compared.of_kind(kind) if one.control]
     notes = [one for one in compared.of_kind("real") if one.name == REAL[HELD_OUT] and HELD_OUT in one.control]
-    made = [(one, groups[one.kind]) for kind in groups for one in compared.of_kind(kind) if one.control]
     return made + [(one, "control: against another note of the same instrument") for one in notes]
 
 
 def unranked(compared: Compared) -> list[str]:
     """Instruments whose means are over other attributes than those of a system they were to compare with."""
-    mine = _steered(compared)
+    mine = [one for one in compared.of_kind("darkgan") if one.control]
     others = [rival for rival, _ in rivals(compared)] or mine[:1]
     return [one.name for one in mine if not all(compared.one_vocabulary([one, rival]) for rival in others)]
 
@@ -245,11 +239,11 @@ def curves(compared: Compared) -> list[Comparison]:
         return f"{system.name}, δ = {x:.2g}", found
 
     fall, rise, none = [], [], ("no effect", NOTHING)
+    correlation = "figure 2: correlation after an attribute is raised by δ"
+    prediction = "figure 3: rise of the prediction when an attribute is raised by δ, in standard deviations"
     for one in compared.of_kind("darkgan"):
         first, last = (near(one, one.out_of_distribution, increment) for increment in (0.0, 1.0))
-        group = "figure 2: correlation after an attribute is raised by δ"
-        fall += [Comparison(group, "mean correlation", last, first, 1, PLACES)] if last != first else []
+        fall += [Comparison(correlation, "mean correlation", last, first, 1, PLACES)] if last != first else []
         raised = near(one, one.increments, 1.0)
-        group = "figure 3: rise of the prediction when an attribute is raised by δ, in standard deviations"
-        rise.append(Comparison(group, "mean rise", raised, none, 1, PLACES, paired=raised[1]))
+        rise.append(Comparison(prediction, "mean rise", raised, none, 1, PLACES, paired=raised[1]))
     return [one for one in fall + rise if one.known]

@@ -46,21 +46,18 @@ def draw_rows(
         UserError: there is none.
     """
     rows = np.sort(known_rows(corpus, splits, attributes.pitches))
-    if not len(rows) and splits == ("test",):
-        raise UserError(
-            f"{corpus.path} has no note in its test split with a pitch this instrument knows, and the valid split "
-            "chose its checkpoint: evaluate the run's `bundle` instead of `best`, or make the corpus anew, split by "
-            "instruments."
-        )
-    if not len(rows) and "train" not in splits:
-        raise UserError(
-            f"{corpus.path} holds back no note (splits {' and '.join(splits)}) with a pitch this instrument knows, so "
-            "there is nothing to evaluate it on: make the corpus of more instruments, or with --split random."
-        )
     if not len(rows):
+        known, named = "with a pitch this instrument knows", " and ".join(splits)
+        if splits == ("test",):
+            raise UserError(
+                f"{corpus.path} has no note in its test split {known}, and the valid split chose its checkpoint: "
+                "evaluate the run's `bundle` instead of `best`, or make the corpus anew, split by instruments."
+            )
+        if "train" in splits:
+            raise UserError(f"{corpus.path} has no note in {named} {known}: give a corpus of its pitches.")
         raise UserError(
-            f"{corpus.path} has no note in {' and '.join(splits)} with a pitch this instrument knows: give a corpus of "
-            "its pitches."
+            f"{corpus.path} holds back no note (splits {named}) {known}, so there is nothing to evaluate it on: make "
+            "the corpus of more instruments, or with --split random."
         )
     random = np.random.default_rng(seed)
     passes = [random.permutation(len(rows)) for _ in range(-(-count // len(rows)))]
@@ -184,17 +181,15 @@ class ClassConditions:
         pitch = corpus.column("pitch") if attributes.pitches else np.zeros(len(corpus))
         instrument = corpus.column("instrument")
         shuffled = np.random.default_rng(seed).permutation(train)
+        kept = [number for number in range(len(names)) if (each[train] == number).any()]
         parts: list[NDArray[np.int64]] = []  # of one class and pitch each
         classes: list[int] = []
-        kept: list[str] = []
-        for number, name in enumerate(names):
+        for place, number in enumerate(kept):
             mine = shuffled[each[shuffled] == number]
             values, counts = np.unique(pitch[mine], return_counts=True)
             for one in np.sort(values[np.argsort(-counts, kind="stable")][:pitches]):
                 parts.append(one_an_instrument(mine[pitch[mine] == one], instrument)[:conditions])
-                classes += [len(kept)] * len(parts[-1])
-            if len(mine):
-                kept.append(name)
+                classes += [place] * len(parts[-1])
         if not parts:
             raise UserError(
                 f"{corpus.path} has no note of a known {kind} in its train split at the instrument's pitches: give a "
@@ -204,7 +199,7 @@ class ClassConditions:
         places = np.split(np.arange(len(rows)), ends[:-1])
         together = tuple(part for part in places if len(part) > 1)
         groups = np.unique(instrument[rows], return_inverse=True)[1]
-        return cls(kind, tuple(kept), rows, np.array(classes, np.int64), together, groups)
+        return cls(kind, tuple(names[number] for number in kept), rows, np.array(classes, np.int64), together, groups)
 
 
 def class_names(corpus: Corpus, attributes: Attributes) -> tuple[str, tuple[str, ...], NDArray[np.int64]]:

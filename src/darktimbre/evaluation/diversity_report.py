@@ -117,9 +117,8 @@ def _decide(row: Comparison, again: Estimate, gain: Estimate) -> str:
         clear = low > max(0.0, float(shift)) + chance or high < min(0.0, float(shift)) - chance
     else:
         other = row.a[1].minus(again)
-        clear = (
-            min(abs(float(row.difference)), abs(float(other))) > chance and verdict(other, row.better) == row.verdict
-        )
+        apart = min(abs(float(row.difference)), abs(float(other)))
+        clear = apart > chance and verdict(other, row.better) == row.verdict
     return row.verdict if clear else "undecided"
 
 
@@ -138,7 +137,6 @@ def findings(found: Diversity) -> dict[str, Any]:
 
 
 def summary(found: Diversity) -> str:
-    """The finding in sentences."""
     return render(PACKAGE, "diversity_summary.jinja", "markdown", **findings(found))
 
 
@@ -146,11 +144,9 @@ def summary(found: Diversity) -> str:
 
 
 def _table(found: Diversity, every: Sequence[Quantity], name: str) -> Table:
-    among = [place > 0 for place in range(len(found.rows))]
+    among, arrow = [place > 0 for place in range(len(found.rows))], {1: "↑", -1: "↓"}
     columns = [
-        Column(
-            f"{one.name}\u00a0{'↑' if one.better > 0 else '↓'}", ranked(one.estimates, one.better, among, one.decimals)
-        )
+        Column(f"{one.name}\u00a0{arrow[one.better]}", ranked(one.estimates, one.better, among, one.decimals))
         for one in every
         if one.diverse == (name == "diversity")
     ]

@@ -18,7 +18,6 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers.tagger import Tagger
 
 DIGITS = 4  # of the figures in a model card
-Say = Callable[[str], object]
 
 
 def evaluate(
@@ -38,7 +37,7 @@ def evaluate(
     seed: int = 0,
     device: str = "cpu",
     remarks: Sequence[str] = (),
-    warn: Say = print,
+    warn: Callable[[str], object] = print,
     update: Update = lambda done, whole, stage: None,
 ) -> Evaluation:
     """Evaluates instruments as the DarkGAN paper does, and writes `report.html`, `report.md` and `report.json`.
@@ -67,9 +66,8 @@ def evaluate(
     instruments = [Instrument.load(name, place, device) for name, place in bundles]
     evaluators = Evaluators.load(teacher, weights, embedding, embedding_weights, classifier, device)
     out.mkdir(parents=True, exist_ok=True)
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
-    study = Study(instruments, corpus, evaluators, out, profile=profile, seed=seed, fad=fad, update=update)
-    found = study.run()
+    notes = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus)
+    found = Study(instruments, notes, evaluators, out, profile=profile, seed=seed, fad=fad, update=update).run()
     found = replace(found, left_out=(*remarks, *found.left_out))
     report.write(found, out)
     if card:
@@ -77,7 +75,7 @@ def evaluate(
     return found
 
 
-def write_cards(found: Evaluation, instruments: Sequence[Instrument], warn: Say) -> None:
+def write_cards(found: Evaluation, instruments: Sequence[Instrument], warn: Callable[[str], object]) -> None:
     """The figures → metrics and model card of every bundle that is a folder here; all else in it stays as it is.
 
     Figures of fewer notes do not replace those of more.

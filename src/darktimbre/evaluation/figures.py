@@ -81,7 +81,7 @@ def scores(compared: Compared) -> "Figure":
 
 def _spread(count: int, width: float) -> list[float]:
     """Offsets of so many dots of one row."""
-    return [float(one) for one in np.linspace(-width / 2, width / 2, count)] if count > 1 else [0.0] * count
+    return np.linspace(-width / 2, width / 2, count).tolist() if count > 1 else [0.0] * count
 
 
 def attributes(compared: Compared) -> "Figure":

@@ -35,7 +35,7 @@ SHOWN = 4  # generated sounds of each class among the spectrograms, and as files
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A class, or a subclass."""
+    """The figures of a class, or of a subclass."""
 
     name: str  # "drums" or "drums/kick"; `ANYTHING` where the instrument has no classes
     finest: bool  # nothing lies below it in the tree: a leaf
@@ -129,11 +129,10 @@ def measure_classes(
 
 
 def _means(rows: Sequence[Row]) -> dict[str, float | None]:
-    found: dict[str, float | None] = {"rows": len(rows)}
-    for name in ("real", "coded", "generated", "generated_class"):
-        known = [figure for row in rows if (figure := getattr(row, name)) is not None]
-        found[name] = float(np.mean(known)) if known else None
-    return found
+    """Of the shares that rows have, and how many rows these are."""
+    shares = ("real", "coded", "generated", "generated_class")
+    known = {name: [figure for row in rows if (figure := getattr(row, name)) is not None] for name in shares}
+    return {"rows": len(rows), **{name: float(np.mean(each)) if each else None for name, each in known.items()}}
 
 
 def _share(leaves: tuple[str, ...], predicted: NDArray[np.int64], wanted: str) -> float | None:

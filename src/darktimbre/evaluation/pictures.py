@@ -34,17 +34,14 @@ class Scores:
 
     @property
     def mean_variety(self) -> float:
-        """Mean over the classes."""
         return float(np.mean(self.variety))
 
     def to_json(self) -> dict[str, Any]:
         """Plain types, rounded for a line of text."""
-        accuracy = {} if self.accuracy is None else {"accuracy": round(self.accuracy, 4)}
-        if self.class_accuracy:
-            accuracy["lowest_class_accuracy"] = round(min(self.class_accuracy), 4)
-        return {
+        found = {
             "pictures": self.pictures,
-            **accuracy,
+            "accuracy": None if self.accuracy is None else round(self.accuracy, 4),
+            "lowest_class_accuracy": round(min(self.class_accuracy), 4) if self.class_accuracy else None,
             "inception_score": round(self.inception_score, 3),
             "inception_score_error": round(self.inception_score_error, 3),
             "covered": self.covered,
@@ -53,6 +50,7 @@ class Scores:
             "lowest_variety": round(min(self.variety), 3),
             "collapsed": self.collapsed,
         }
+        return {key: value for key, value in found.items() if value is not None}
 
 
 def draw_classes(model: PictureGan, count: int) -> NDArray[np.int64]:
@@ -108,9 +106,5 @@ def collapse(covered: int, classes: int, score: float, real_score: float, variet
 
 def within_classes(embedding: NDArray[np.float32], label: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
     """Mean distance of two pictures of each class (class,), of its first `PAIRED`; NaN where there are not two."""
-    found = np.full(classes, np.nan)
-    for each in range(classes):
-        here = embedding[label == each][:PAIRED]
-        if len(here) > 1:
-            found[each] = mean_distance(here)
-    return found
+    each = (embedding[label == one][:PAIRED] for one in range(classes))
+    return np.array([mean_distance(here) if len(here) > 1 else np.nan for here in each])

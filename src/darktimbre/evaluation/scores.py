@@ -31,16 +31,12 @@ RoleFeatures = dict[str, Features]
 
 
 class Reference:
-    """Features of the real notes that all sounds are compared with; what follows from them is computed once."""
+    """Real notes that all sounds are compared with; what follows from their features is computed once."""
 
-    def __init__(self, features: RoleFeatures, neighbours: int, groups: NDArray[np.int64], seed: int) -> None:
-        """`neighbours` is k of precision, recall, density, coverage; `groups` the instrument of each note (note,)."""
-        self.features, self.neighbours, self.groups, self.seed = features, neighbours, groups, seed
-
-    @property
-    def embedding(self) -> NDArray[np.float32]:
-        """(note, dimension)."""
-        return self.features["embedder"]["embedding"]
+    def __init__(self, features: RoleFeatures, groups: NDArray[np.int64], profile: Profile, seed: int) -> None:
+        """`groups` is the instrument of each note (note,); `seed` of subsets and resamples, counted by the profile."""
+        self.features, self.groups, self.profile, self.seed = features, groups, profile, seed
+        self.embedding: NDArray[np.float32] = features["embedder"]["embedding"]  # (note, dimension)
 
     @cached_property
     def moments(self) -> Moments:
@@ -50,86 +46,78 @@ class Reference:
     @cached_property
     def radii(self) -> NDArray[np.float64]:
         """Distance of each note to its k-th neighbour."""
-        return radii(self.embedding, self.neighbours)
+        return radii(self.embedding, self.profile.neighbours)
 
     @cached_property
     def parts(self) -> ReferenceParts:
         """Its share in FAD∞."""
         return ReferenceParts(self.embedding, self.seed)
 
+    def score(
+        self,
+        features: RoleFeatures,
+        *,
+        hertz: NDArray[np.float64],
+        pitch_classes: NDArray[np.int64],
+        groups: NDArray[np.int64],
+        notes: int | None = None,
+    ) -> Scores:
+        """The figures of one set of sounds; the spread of each is its standard error, of notes grouped by instrument.
 
-def score(
-    features: RoleFeatures,
-    reference: Reference,
-    *,
-    hertz: NDArray[np.float64],
-    pitch_classes: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    profile: Profile,
-    seed: int,
-    notes: int | None = None,
-) -> Scores:
-    """The figures of one set of sounds; the spread of each is its standard error, of notes grouped by instrument.
+        Args:
+            features: of the sounds.
+            hertz: target pitch in Hz (note,); empty without pitch.
+            pitch_classes: the same as columns of the classifier's logits; −1 where it has none.
+            groups: the real instrument each condition comes from (note,), for the intervals.
+            notes: all figures are taken over so many sounds, the first, but FAD∞, which does not depend on how many.
+        """
+        infinite = self._frechet_infinity(features["embedder"]["embedding"], groups)
+        features = {role: {name: table[:notes] for name, table in tables.items()} for role, tables in features.items()}
+        hertz, pitch_classes, groups = hertz[:notes], pitch_classes[:notes], groups[:notes]
+        mine, profile = features["embedder"]["embedding"], self.profile
+        near = fidelity_and_diversity(
+            self.embedding, mine, k=profile.neighbours, real_radii=self.radii, real_groups=self.groups,
+            fake_groups=groups,
+        )  # fmt: skip
+        space = "classifier" if "classifier" in features else "embedder"
+        kernel = kernel_distance(
+            self.features[space]["embedding"], features[space]["embedding"], subsets=profile.subsets,
+            subset_size=profile.subset_size, groups=groups, seed=self.seed,
+        )  # fmt: skip
+        logits, named = features.get("classifier", {}), None
+        if "pitch" in logits and len(pitch_classes) and (pitch_classes >= 0).all():  # it knows all those pitches
+            named = (logits["pitch"].argmax(axis=1) == pitch_classes).astype(np.float64)
 
-    Args:
-        features: of the sounds.
-        reference: of the real notes they are compared with.
-        hertz: target pitch in Hz (note,); empty without pitch.
-        pitch_classes: the same as columns of the classifier's logits; −1 where it has none.
-        groups: the real instrument each condition comes from (note,), for the intervals.
-        profile: subsets, neighbours, resamples.
-        seed: of subsets and resamples.
-        notes: how many sounds, the first, all figures are taken over but FAD∞, which does not depend on it; else all.
-    """
-    infinite = _frechet_infinity(features["embedder"]["embedding"], reference, groups)
-    features = {role: {name: table[:notes] for name, table in tables.items()} for role, tables in features.items()}
-    hertz, pitch_classes, groups = hertz[:notes], pitch_classes[:notes], groups[:notes]
-    mine = features["embedder"]["embedding"]
-    near = fidelity_and_diversity(
-        reference.embedding, mine, k=reference.neighbours, real_radii=reference.radii,
-        real_groups=reference.groups, fake_groups=groups,
-    )  # fmt: skip
-    space = "classifier" if "classifier" in features else "embedder"
-    kernel = kernel_distance(
-        reference.features[space]["embedding"], features[space]["embedding"],
-        subsets=profile.subsets, subset_size=profile.subset_size, groups=groups, seed=seed,
-    )  # fmt: skip
-    logits, named = features.get("classifier", {}), None
-    if "pitch" in logits and len(pitch_classes) and (pitch_classes >= 0).all():  # it knows all those pitches
-        named = (logits["pitch"].argmax(axis=1) == pitch_classes).astype(np.float64)
+        def share(hits: NDArray[np.float64] | None) -> Estimate:
+            return MISSING if hits is None else mean_estimate(hits, groups, profile.resamples, self.seed, spread=True)
 
-    def share(hits: NDArray[np.float64] | None) -> Estimate:
-        return MISSING if hits is None else mean_estimate(hits, groups, profile.resamples, seed, spread=True)
+        return Scores(
+            notes=len(mine),
+            pitch_inception=_inception(logits.get("pitch"), groups),
+            family_inception=_inception(logits.get("family"), groups),
+            kid=with_error(kernel.value, kernel.standard_error),
+            kid_subsets=with_error(kernel.mean, kernel.std),
+            fad=self._frechet(mine, groups),
+            fad_infinity=infinite,
+            precision=with_error(near.precision, near.errors.precision),
+            recall=with_error(near.recall, near.errors.recall),
+            density=with_error(near.density, near.errors.density),
+            coverage=with_error(near.coverage, near.errors.coverage),
+            pitch_by_classifier=share(named),
+            pitch_by_f0=share(in_tune(features["fundamental"]["f0"], hertz)),
+        )
 
-    return Scores(
-        notes=len(mine),
-        pitch_inception=_inception(logits.get("pitch"), groups),
-        family_inception=_inception(logits.get("family"), groups),
-        kid=with_error(kernel.value, kernel.standard_error),
-        kid_subsets=with_error(kernel.mean, kernel.std),
-        fad=_frechet(mine, reference, groups),
-        fad_infinity=infinite,
-        precision=with_error(near.precision, near.errors.precision),
-        recall=with_error(near.recall, near.errors.recall),
-        density=with_error(near.density, near.errors.density),
-        coverage=with_error(near.coverage, near.errors.coverage),
-        pitch_by_classifier=share(named),
-        pitch_by_f0=share(in_tune(features["fundamental"]["f0"], hertz)),
-    )
+    def _frechet(self, mine: NDArray[np.float32], groups: NDArray[np.int64]) -> Estimate:
+        if min(len(mine), self.moments.count) < notes_for_full_rank(mine.shape[1]):
+            return MISSING
+        error = frechet_standard_error(self.moments, mine, groups)
+        return with_error(frechet_distance(self.moments, Moments().add(mine)), error)
 
-
-def _frechet(mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64]) -> Estimate:
-    if min(len(mine), reference.moments.count) < notes_for_full_rank(mine.shape[1]):
-        return MISSING
-    error = frechet_standard_error(reference.moments, mine, groups)
-    return with_error(frechet_distance(reference.moments, Moments().add(mine)), error)
-
-
-def _frechet_infinity(mine: NDArray[np.float32], reference: Reference, groups: NDArray[np.int64]) -> Estimate:
-    if min(len(mine), reference.moments.count) < notes_for_infinity(mine.shape[1]):
-        return MISSING
-    limit = frechet_infinity(reference.parts, mine, groups=groups)
-    return with_error(limit.value, limit.standard_error)
+    def _frechet_infinity(self, mine: NDArray[np.float32], groups: NDArray[np.int64]) -> Estimate:
+        if min(len(mine), self.moments.count) < notes_for_infinity(mine.shape[1]):
+            return MISSING
+        limit = frechet_infinity(self.parts, mine, groups=groups)
+        return with_error(limit.value, limit.standard_error)
 
 
 def with_error(value: float, error: float) -> Estimate:

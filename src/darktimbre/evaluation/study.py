@@ -22,7 +22,7 @@ from darktimbre.evaluation.conditions import Conditions, RealNotes, draw_rows
 from darktimbre.evaluation.examples import Examples, spectral_distances
 from darktimbre.evaluation.profile import Profile
 from darktimbre.evaluation.results import HELD_OUT, TRAIN, Evaluation, Kind, Scores, System, Timing, Variation
-from darktimbre.evaluation.scores import Reference, RoleFeatures, score
+from darktimbre.evaluation.scores import Reference, RoleFeatures
 from darktimbre.evaluation.systems import Evaluators, Instrument
 from darktimbre.evaluation.variation import variation
 from darktimbre.extractors import sources
@@ -90,7 +90,7 @@ class Study:
             )
 
     def run(self) -> Evaluation:
-        """Renders, extracts and measures everything, real notes first."""
+        """Renders, extracts and measures everything."""
         self.held_out = self.features("held-out notes", real_source(self.corpus, self.real.held_out))
         held_out, vocabulary = self.real.held_out, self.vocabulary
         self.examples = Examples(self.folder, self.corpus, held_out, count=self.profile.sounds, seed=self.seed)
@@ -159,7 +159,7 @@ class Study:
     # ── features ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def features(self, stage: str, source: Source) -> RoleFeatures:
-        """By the role of the extractor."""
+        """Of every sound, by the role of the extractor."""
         found = self._extract(stage, source, list(dict.fromkeys(self.extractors.values())))
         return {role: found[one.name] for role, one in self.extractors.items()}
 
@@ -186,10 +186,9 @@ class Study:
 
     @cached_property
     def reference(self) -> Reference:
-        """What all sounds are compared with."""
         rows = self.real.reference
         features = self.features("reference", real_source(self.corpus, rows))
-        return Reference(features, self.profile.neighbours, self._conditions(rows).groups, self.seed)
+        return Reference(features, self._conditions(rows).groups, self.profile, self.seed)
 
     # ── real notes, and a network before training ─────────────────────────────────────────────────────────────────────
 
@@ -287,12 +286,8 @@ class Study:
         def embed(condition: Floats, latent: Floats) -> Floats:
             return self.embedding(f"{one.name}, latents × conditions", self.generated(one, condition, latent))
 
-        p = self.profile
-        return variation(
-            one.synthesizer, Conditions.of(self.corpus, self.real.held_out, one.attributes),
-            self.held_out["embedder"]["embedding"], embed,
-            latents=p.latents, conditions=p.conditions, pitches=p.pitches, seed=self.seed,
-        )  # fmt: skip
+        target, real = Conditions.of(self.corpus, self.real.held_out, one.attributes), self.held_out["embedder"]
+        return variation(one.synthesizer, target, real["embedding"], embed, self.profile, seed=self.seed)
 
     # ── what all rows share ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -342,10 +337,10 @@ class Study:
         classes = np.zeros(0, np.int64)  # columns of the classifier's logits for the pitch of each row; −1: unknown
         if self.evaluators.classifier and self.vocabulary.pitches and pitched:
             classes = class_indices(self.corpus.column("pitch")[target.rows], self.evaluators.classifier.pitches)
-        return score(
-            features, self.reference, hertz=target.hertz, pitch_classes=classes, groups=target.groups,
-            profile=self.profile, seed=self.seed, notes=self.scored,
-        )  # fmt: skip
+        groups = target.groups
+        return self.reference.score(
+            features, hertz=target.hertz, pitch_classes=classes, groups=groups, notes=self.scored
+        )
 
     def _columns(self, attributes: Attributes) -> list[int]:
         """Of the teacher's labels, for some attributes; none where those are the corpus's classes."""

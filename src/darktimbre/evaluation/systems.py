@@ -129,7 +129,6 @@ class Evaluators:
         return {**found, "classifier": ClassifierExtractor(self.classifier)} if self.classifier else found
 
     def facts(self, dimension: int) -> dict[str, Any]:
-        """Which they are, by digest; `dimension` is that of the embedding."""
         c = self.classifier
         return {
             "teacher": {"name": self.teacher.name, "digest": self.teacher.digest},
@@ -234,7 +233,6 @@ def held_out_splits(instruments: Sequence[Instrument]) -> tuple[str, ...]:
 
 
 def corpus_facts(corpus: Corpus) -> dict[str, Any]:
-    """Which notes."""
     return {
         "name": corpus.name,
         "digest": corpus.digest,
@@ -291,6 +289,5 @@ def versions() -> dict[str, str]:
 
 
 def embedding_dimension(embedder: Embedder, corpus: Corpus) -> int:
-    """Of the embedding that distances are taken in."""
     silence = np.zeros((1, corpus.samples), np.float32)
     return int(EmbeddingExtractor(embedder).extract(silence, corpus.sample_rate)["embedding"].shape[1])

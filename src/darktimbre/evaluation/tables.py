@@ -28,7 +28,6 @@ _LIMITS = {"scored": "notes"} | dict.fromkeys(("reference", "other_real_notes", 
 
 
 def systems_table(evaluation: Evaluation) -> Table:
-    """Who is in the tables."""
     columns: dict[str, Callable[[System], Any]] = {
         "what it is": lambda one: KINDS[one.kind],
         "T": lambda one: one.temperature,
@@ -144,7 +143,6 @@ def all_attributes_table(compared: Compared) -> Table:
 
 
 def published_attributes_table() -> Table:
-    """Table 2 as published, whole."""
     every = list(published()["table_2"])
     return Table("published-attributes", "attribute", every, _published(every, ""))
 
@@ -207,7 +205,6 @@ def curve_table(name: str, curves: Sequence[tuple[str, Curve]]) -> Table:
 
 
 def variation_table(evaluation: Evaluation) -> Table:
-    """What moves the sound."""
     columns: dict[str, Callable[[results.Variation], Any]] = {
         "attributes": lambda one: f"{100 * one.attributes:.0f}\u00a0%",
         "z": lambda one: f"{100 * one.latent:.0f}\u00a0%",

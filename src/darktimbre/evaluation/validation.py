@@ -126,7 +126,6 @@ class Validation:
         return cls(corpus, attributes, rows, tagger, block=BATCH)
 
     def facts(self) -> dict[str, Any]:
-        """Which notes these are."""
         rows = self.target.rows
         return {
             "split": SPLIT,

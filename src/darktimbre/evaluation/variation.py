@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.evaluation.conditions import Conditions
+from darktimbre.evaluation.profile import Profile
 from darktimbre.evaluation.results import Variation
 from darktimbre.measures.variation import crossed_variance, mean_distance
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -25,13 +26,11 @@ def variation(
     target: Conditions,
     real_embedding: Floats,
     embed: Embed,
+    profile: Profile,
     *,
-    latents: int = 16,
-    conditions: int = 16,
-    pitches: int = 8,
     seed: int = 0,
 ) -> Variation:
-    """Crosses latents and conditions, and takes shares of the variance and distances.
+    """Crosses Z latents with A conditions, and takes shares of the variance and distances.
 
     By chance alone z and the attributes would take (Z − 1) / (Z·A − 1) and (A − 1) / (Z·A − 1) of the variance. An
     instrument without attributes has one condition a pitch, and all its variance is the latent's.
@@ -41,9 +40,8 @@ def variation(
         target: real notes, as conditions of this instrument.
         real_embedding: (note, dimension) of those notes themselves.
         embed: called once, pitch by pitch, latent by latent, condition by condition.
-        latents: Z.
-        conditions: A, at most as many as there are notes of a pitch.
-        pitches: at most so many, the ones with most notes, lowest first; an instrument without pitch counts as one.
+        profile: Z; A, at most as many as there are notes of a pitch; and how many pitches at most, the ones with most
+            notes, lowest first: an instrument without pitch counts as one.
         seed: of the latents and of which notes are taken.
 
     Returns:
@@ -55,9 +53,10 @@ def variation(
     _, first = np.unique(target.rows, return_index=True)  # a draw may hold a note twice
     notes = np.random.default_rng(seed).permutation(first)
     by_pitch = [notes[labels[notes] == one] for one in np.unique(labels[notes])]
-    fullest = sorted(range(len(by_pitch)), key=lambda index: (-len(by_pitch[index]), index))[:pitches]
+    fullest = sorted(range(len(by_pitch)), key=lambda index: (-len(by_pitch[index]), index))[: profile.pitches]
     taken = [by_pitch[index] for index in sorted(fullest)]
-    many = 1 if not synthesizer.attributes.names else min(conditions, *(len(one) for one in taken))
+    many = min(profile.conditions, *(len(one) for one in taken)) if synthesizer.attributes.names else 1
+    latents = profile.latents
 
     crossed = np.stack([np.tile(target.condition[one[:many]], (latents, 1)) for one in taken])
     drawn = np.repeat(synthesizer.latents(seed, latents), many, axis=0)

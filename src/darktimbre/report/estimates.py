@@ -37,7 +37,6 @@ class Estimate:
 
     @property
     def known(self) -> bool:
-        """Whether there is a figure at all."""
         return math.isfinite(float(self))
 
     @property
@@ -57,10 +56,8 @@ class Estimate:
         return self.given
 
     def times(self, scale: float) -> "Estimate":
-        """The same in another unit."""
-        return Estimate(
-            *(one if one is None else scale * one for one in (self.value, self.low, self.high, self.spread))
-        )
+        every = (self.value, self.low, self.high, self.spread)
+        return Estimate(*(one if one is None else scale * one for one in every))
 
     def minus(self, other: "Estimate") -> "Estimate":
         """The difference, with the widest interval that the two allow however they depend on each other."""

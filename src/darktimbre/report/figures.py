@@ -58,7 +58,7 @@ def series(place: int) -> Style:
 
 
 def rendered(draw: Callable[[], "Figure"]) -> tuple[bytes, str]:
-    """(PNG, SVG) of a figure."""
+    """A figure as PNG and as SVG."""
     with _settings():
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.backends.backend_svg import FigureCanvasSVG

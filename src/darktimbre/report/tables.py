@@ -55,7 +55,6 @@ class Column:
 def column(
     heading: str, values: Sequence[Any], *, group: str = "", decimals: int | None = None, words: bool = False
 ) -> Column:
-    """A column of any values."""
     return Column(heading, tuple(cell(one, decimals) for one in values), group, words)
 
 
@@ -127,12 +126,10 @@ class Comparison:
 
     @property
     def known(self) -> bool:
-        """Whether there are both figures."""
         return self.a[1].known and self.b[1].known
 
     @property
     def difference(self) -> Estimate:
-        """A − B."""
         return self.paired or self.a[1].minus(self.b[1])
 
     @property
@@ -148,7 +145,6 @@ def _verdict(one: Comparison) -> Cell:
 
 
 def comparison_table(name: str, compared: Sequence[Comparison]) -> Table:
-    """Comparisons as rows."""
 
     def figures(heading: str, values: Sequence[Estimate]) -> Column:
         return Column(heading, tuple(cell(e, one.decimals) for e, one in zip(values, compared, strict=True)))
