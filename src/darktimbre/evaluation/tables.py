@@ -8,7 +8,7 @@ from typing import Any
 
 from darktimbre.evaluation import results
 from darktimbre.evaluation.comparison import PLACES, Compared, Measure, points
-from darktimbre.evaluation.results import TRAIN, AttributeScore, Control, Curve, Evaluation, System
+from darktimbre.evaluation.results import TRAIN, AttributeScore, Control, Evaluation, System
 from darktimbre.report.estimates import DASH, MISSING, Estimate, number
 from darktimbre.report.tables import Cell, Column, Table, column, listing, ranked
 
@@ -196,10 +196,11 @@ def constant_attributes(compared: Compared) -> list[str]:
 # ── curves, variation, timing, counts ────────────────────────────────────────────────────────────────────────────────
 
 
-def curve_table(name: str, curves: Sequence[tuple[str, Curve]]) -> Table:
-    """A figure's numbers: increments × systems, with their intervals."""
-    increments = sorted({x for _, curve in curves for x in curve.increment})
-    known = {name: dict(points(curve)) for name, curve in curves}
+def curve_table(name: str, systems: Sequence[System], field: str) -> Table:
+    """A figure's numbers: increments × systems that have its curve, with their intervals."""
+    curves: dict[str, results.Curve] = {one.name: getattr(one, field) for one in systems}
+    increments = sorted({x for curve in curves.values() for x in curve.increment})
+    known = {heading: dict(points(curve)) for heading, curve in curves.items()}
     columns = [column(name, [one.get(x, MISSING) for x in increments], decimals=PLACES) for name, one in known.items()]
     return Table(name, "δ", [f"{x:.3g}" for x in increments], columns)
 
