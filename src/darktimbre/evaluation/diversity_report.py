@@ -6,7 +6,7 @@ must be clear of both runs by more than they are apart. Two runs are few: where 
 this still takes chance for an effect in one or two of ten comparisons (simulated), which the report says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from darktimbre.evaluation.comparison import MEASURES, kid_space
 from darktimbre.evaluation.diversity import REAL, Diversity
 from darktimbre.evaluation.figures import styles
 from darktimbre.evaluation.report import PACKAGE, settings, sounds
-from darktimbre.evaluation.results import TRAIN, Sound, System
+from darktimbre.evaluation.results import TRAIN, Sound
 from darktimbre.evaluation.tables import thousands
 from darktimbre.report import figures
 from darktimbre.report.estimates import MISSING, Better, Estimate, rounded, verdict, written
@@ -155,7 +155,7 @@ def _table(found: Diversity, every: Sequence[Quantity], name: str) -> Table:
 
 def _variants(found: Diversity) -> Table:
     pairs = [(b.name, (a, b.setting)) for a, b in zip(found.evaluation.systems, found.rows, strict=True) if b.setting]
-    columns: dict[str, Callable[[tuple[System, dict[str, Any]]], Any]] = {
+    columns = {
         "mode seeking": lambda one: one[1]["mode_seeking"],
         "minibatch deviation": lambda one: "on" if one[1]["minibatch_deviation"] else "off",
         "pac": lambda one: one[1]["pac"],

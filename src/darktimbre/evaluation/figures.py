@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from darktimbre.evaluation.comparison import LOGITS, MEASURES, PAPER_MEASURES, SOFT, Compared, Measure
 from darktimbre.evaluation.results import TRAIN, Curve, System
-from darktimbre.evaluation.tables import correlation, scores_of, shown_attributes
+from darktimbre.evaluation.tables import scores_of, shown_attributes
 from darktimbre.report import figures
-from darktimbre.report.estimates import Estimate
+from darktimbre.report.estimates import MISSING, Estimate
 from darktimbre.report.figures import FAINT, INK, Dot, Style
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def attributes(compared: Compared) -> "Figure":
     """The attributes of table 2 as dots with intervals, groups apart."""
     shown, systems, style = shown_attributes(compared), compared.steered, styles(compared.systems)
     logits, step = compared.by_logits(systems), max(1.0, 0.32 * len(systems))
+    field = "logit_correlation" if logits else "correlation"
     drawing = figures.canvas(1.4 + 0.26 * step * len(shown))
     axes = drawing.add_subplot()
     breaks = np.cumsum([0, *(one[1] != two[1] for one, two in pairwise(shown))])
@@ -96,7 +97,7 @@ def attributes(compared: Compared) -> "Figure":
     dots = []
     for system, offset in zip(systems, offsets, strict=True):
         scores = scores_of(compared, system)
-        values = [(correlation(scores.get(name), logits), y) for (name, _), y in zip(shown, places, strict=True)]
+        values = [(getattr(scores.get(name), field, MISSING), y) for (name, _), y in zip(shown, places, strict=True)]
         known = [(e, float(y) + offset) for e, y in values if e.known]
         dots += [Dot(style[system.name], *pair, "" if place else system.name) for place, pair in enumerate(known)]
     figures.dots(axes, dots)

@@ -6,13 +6,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from darktimbre.evaluation import results
 from darktimbre.evaluation.comparison import PLACES, Compared, Measure, points
-from darktimbre.evaluation.results import TRAIN, AttributeScore, Control, Evaluation, System
+from darktimbre.evaluation.results import TRAIN, AttributeScore, Control, Curve, Evaluation, Kind, System
 from darktimbre.report.estimates import DASH, MISSING, Estimate, number
 from darktimbre.report.tables import Cell, Column, Table, column, listing, ranked
 
-KINDS: dict[results.Kind, str] = {
+KINDS: dict[Kind, str] = {
     "real": "real notes",
     "untrained": "the network before training",
     "baseline": "trained without attributes",
@@ -23,12 +22,12 @@ BEST, MIDDLE, WORST = 10, 6, 6  # attributes shown of each
 PUBLISHED = "published in the paper"
 TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 5.0)  # of the published table 2
 _SAME = {"plucked string instrument": "plucked string"}  # AudioSet's display name → the paper's
+# Which of the profile's counts is the most that there can be of what there was.
 _LIMITS = {"scored": "notes"} | dict.fromkeys(("reference", "other_real_notes", "held_out_notes"), "reference")
-"""Which of the profile's counts is the most that there can be of what there was."""
 
 
 def systems_table(evaluation: Evaluation) -> Table:
-    columns: dict[str, Callable[[System], Any]] = {
+    columns = {
         "what it is": lambda one: KINDS[one.kind],
         "T": lambda one: one.temperature,
         "notes seen in training": lambda one: thousands(one.facts.get("notes_seen")),
@@ -130,7 +129,7 @@ def attribute_table(compared: Compared) -> Table:
     """Table 2: attributes × instruments, the paper's own figures in grey columns."""
     chosen = shown_attributes(compared)
     attributes = [name for name, _ in chosen]
-    columns = _attributes(compared, attributes, logits=False, group=f"ρ, {compared.control_on}")
+    columns = _attributes(compared, attributes, "correlation", f"ρ, {compared.control_on}")
     columns += _published(attributes, PUBLISHED)
     return Table("table-2", "attribute", attributes, columns, [group for _, group in chosen])
 
@@ -138,8 +137,9 @@ def attribute_table(compared: Compared) -> Table:
 def all_attributes_table(compared: Compared) -> Table:
     """All attributes, with the correlation of logits too."""
     every = [name for those in attributes_by_rank(compared) for name in those]
-    soft = _attributes(compared, every, logits=False, group="ρ of soft labels")
-    return Table("all-attributes", "attribute", every, soft + _attributes(compared, every, True, "ρ of logits"))
+    soft = _attributes(compared, every, "correlation", "ρ of soft labels")
+    logits = _attributes(compared, every, "logit_correlation", "ρ of logits")
+    return Table("all-attributes", "attribute", every, soft + logits)
 
 
 def published_attributes_table() -> Table:
@@ -160,18 +160,15 @@ def published_correlations(attribute: str) -> list[float] | None:
     return by_name.get(_SAME.get(name, name))
 
 
-def _attributes(compared: Compared, attributes: Sequence[str], logits: bool, group: str) -> list[Column]:
+def _attributes(compared: Compared, attributes: Sequence[str], field: str, group: str) -> list[Column]:
+    """Columns of `correlation` or `logit_correlation`, a system each."""
     systems = compared.steered
     every = [scores_of(compared, one) for one in systems]
-    fair = logits or compared.one_temperature(one for one in systems if one.kind != "real")
+    fair = field == "logit_correlation" or compared.one_temperature(one for one in systems if one.kind != "real")
     among = [fair and one.kind != "real" for one in systems]
-    rows = [ranked([correlation(one.get(name), logits) for one in every], 1, among, PLACES) for name in attributes]
+    each = [[getattr(one.get(name), field, MISSING) for one in every] for name in attributes]
+    rows = [ranked(values, 1, among, PLACES) for values in each]
     return [Column(one.name, tuple(row[place] for row in rows), group) for place, one in enumerate(systems)]
-
-
-def correlation(score: AttributeScore | None, logits: bool) -> Estimate:
-    """The correlation of an attribute, of logits or of soft labels."""
-    return MISSING if score is None else score.logit_correlation if logits else score.correlation
 
 
 def _published(attributes: Sequence[str], group: str) -> list[Column]:
@@ -198,7 +195,7 @@ def constant_attributes(compared: Compared) -> list[str]:
 
 def curve_table(name: str, systems: Sequence[System], field: str) -> Table:
     """A figure's numbers: increments × systems that have its curve, with their intervals."""
-    curves: dict[str, results.Curve] = {one.name: getattr(one, field) for one in systems}
+    curves: dict[str, Curve] = {one.name: getattr(one, field) for one in systems}
     increments = sorted({x for curve in curves.values() for x in curve.increment})
     known = {heading: dict(points(curve)) for heading, curve in curves.items()}
     columns = [column(name, [one.get(x, MISSING) for x in increments], decimals=PLACES) for name, one in known.items()]
@@ -206,7 +203,7 @@ def curve_table(name: str, systems: Sequence[System], field: str) -> Table:
 
 
 def variation_table(evaluation: Evaluation) -> Table:
-    columns: dict[str, Callable[[results.Variation], Any]] = {
+    columns = {
         "attributes": lambda one: f"{100 * one.attributes:.0f}\u00a0%",
         "z": lambda one: f"{100 * one.latent:.0f}\u00a0%",
         "both together": lambda one: f"{100 * one.both:.0f}\u00a0%",
@@ -220,7 +217,7 @@ def variation_table(evaluation: Evaluation) -> Table:
 
 def timing_table(evaluation: Evaluation) -> Table:
     """Real time factor, and where the time goes."""
-    columns: dict[str, Callable[[results.Timing], Any]] = {
+    columns = {
         "real time factor ↓": lambda one: Estimate(one.real_time_factor),
         "network, ms": lambda one: Estimate(1000 * one.network),
         "inversion, ms": lambda one: Estimate(1000 * one.inversion),
