@@ -136,7 +136,7 @@ def _means(rows: Sequence[Row]) -> dict[str, float | None]:
 
 
 def _share(leaves: tuple[str, ...], predicted: NDArray[np.int64], wanted: str) -> float | None:
-    """How often the leaf predicted (note,) is the one wanted, or lies in the class wanted."""
+    """Share of the leaves predicted (note,) that are the one wanted, or lie in the class wanted."""
     right = np.array([wanted in (leaf, leaf.split(BETWEEN)[0]) for leaf in leaves])
     return float(right[predicted].mean()) if len(predicted) else None
 

@@ -47,7 +47,7 @@ def extract(
     """
     assert source.count > 0, f"{source.name}: there is no sound"
     assert len({one.name for one in extractors}) == len(extractors), "two extractors of one name"
-    parts: dict[str, list[Features]] = {one.name: [] for one in extractors}
+    found: dict[str, Features] = {one.name: {} for one in extractors}
     for first in range(0, source.count, block):
         stop = min(first + block, source.count)
         waves: NDArray[np.float32] | None = None
@@ -66,10 +66,14 @@ def extract(
                 assert all(len(values) == len(waves) for values in features.values()), f"{extractor.name} lost a note"
                 if file is not None:
                     _keep(file, key, features)
-            parts[extractor.name].append(features)
+            whole = found[extractor.name]
+            for name, values in features.items():
+                if name not in whole:
+                    whole[name] = np.empty((source.count, *values.shape[1:]), np.float32)
+                whole[name][first:stop] = values
         if progress is not None:
             progress(stop - first)
-    return {name: {key: np.concatenate([one[key] for one in each]) for key in each[0]} for name, each in parts.items()}
+    return found
 
 
 def _keep(file: Path, key: bytes, features: Features) -> None:

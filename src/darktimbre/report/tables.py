@@ -52,10 +52,8 @@ class Column:
     grey: bool = False
 
 
-def column(
-    heading: str, values: Sequence[Any], *, group: str = "", decimals: int | None = None, words: bool = False
-) -> Column:
-    return Column(heading, tuple(cell(one, decimals) for one in values), group, words)
+def column(heading: str, values: Sequence[Any], *, decimals: int | None = None, words: bool = False) -> Column:
+    return Column(heading, tuple(cell(one, decimals) for one in values), words=words)
 
 
 def ranked(values: Sequence[Estimate], better: Better, among: Sequence[bool], decimals: int | None) -> tuple[Cell, ...]:
@@ -140,21 +138,18 @@ class Comparison:
         return verdict(self.difference, self.better) or DASH
 
 
-def _verdict(one: Comparison) -> Cell:
-    return Cell(one.verdict, mark="decided" if one.verdict in ("better", "worse") else "")
-
-
 def comparison_table(name: str, compared: Sequence[Comparison]) -> Table:
-
     def figures(heading: str, values: Sequence[Estimate]) -> Column:
         return Column(heading, tuple(cell(e, one.decimals) for e, one in zip(values, compared, strict=True)))
 
+    decided: dict[str, Mark] = {"better": "decided", "worse": "decided"}
+    verdicts = tuple(Cell(one.verdict, mark=decided.get(one.verdict, "")) for one in compared)
     columns = (
         column("A", [one.a[0] for one in compared], words=True),
         figures("value of A", [one.a[1] for one in compared]),
         column("B", [one.b[0] for one in compared], words=True),
         figures("value of B", [one.b[1] for one in compared]),
         figures("A − B", [one.difference for one in compared]),
-        Column("A is", tuple(map(_verdict, compared)), words=True),
+        Column("A is", verdicts, words=True),
     )
     return Table(name, "quantity", [one.quantity for one in compared], columns, [one.group for one in compared])
