@@ -43,9 +43,7 @@ class Measure:
         return self.ranked and not (self.to_reference and condition == HELD_OUT)
 
     def of(self, system: System, condition: str) -> Estimate:
-        scores = system.scores.get(condition)
-        found = MISSING if scores is None else getattr(scores, self.key)
-        assert isinstance(found, Estimate)
+        found: Estimate = getattr(system.scores.get(condition), self.key, MISSING)
         return found.times(self.scale)
 
 
@@ -108,8 +106,7 @@ class Compared:
 
     def mean(self, system: System, field: str) -> Estimate:
         """The mean correlation of a system: `mean` of soft labels, `logit_mean` of logits."""
-        found = getattr(self.control(system), field, MISSING)
-        assert isinstance(found, Estimate)
+        found: Estimate = getattr(self.control(system), field, MISSING)
         return found
 
     def one_temperature(self, systems: Iterable[System]) -> bool:
@@ -124,9 +121,7 @@ class Compared:
 
     def by_logits(self, systems: Sequence[System]) -> bool:
         """Whether a figure of all must show logits: T or labels differ, and there are correlations of logits."""
-        scores = [one for system in systems if (held := self.control(system)) for one in held.attributes]
-        every = [one.logit_correlation for one in scores] + [self.mean(one, LOGITS) for one in systems]
-        known = any(one.known for one in every)
+        known = any(self.mean(one, LOGITS).known for one in systems)
         return known and not (self.one_vocabulary(systems) and self.one_temperature(systems))
 
     def rows(

@@ -6,6 +6,7 @@ must be clear of both runs by more than they are apart. Two runs are few: where 
 this still takes chance for an effect in one or two of ten comparisons (simulated), which the report says.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -178,10 +179,10 @@ def _sounds(found: Diversity) -> list[tuple[str, Sound]]:
     """Class by class: a real note, and sounds of its pitch and labels by every variant, latent by latent."""
     every = []
     for system in found.evaluation.systems:
-        counts: dict[str, int] = {}
+        counts = Counter[str]()
         for sound in system.sounds:
-            counts[sound.group] = place = counts.get(sound.group, 0) + 1
-            label = "the target note" if system.kind == "real" else f"latent {place}"
+            counts[sound.group] += 1
+            label = "the target note" if system.kind == "real" else f"latent {counts[sound.group]}"
             every.append((label, replace(sound, title=system.name)))
     return every
 
