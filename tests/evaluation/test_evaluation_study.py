@@ -14,6 +14,7 @@ from tests.evaluation.band_tones import CONSTANT, SAMPLES, BandTagger, band_tone
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.evaluate import card_metrics
+from darktimbre.evaluation.examples import SoundFolder
 from darktimbre.evaluation.profile import PAPER, QUICK, Profile
 from darktimbre.evaluation.results import Evaluation
 from darktimbre.evaluation.study import HELD_OUT, TRAIN, Study
@@ -183,6 +184,13 @@ def test_a_seed_decides_everything_and_a_cache_nothing(corpus: Corpus, tmp_path:
     monkeypatch.setattr(Synthesizer, "waves", counting)
     assert plain(study(corpus, tmp_path / "a").run()) == first
     assert sum(rendered) <= 2 * SMALL.sounds + 3 + SMALL.sounds  # only the examples are rendered again
+
+
+def test_rows_whose_names_differ_in_punctuation_alone_have_sounds_of_their_own(tmp_path: Path) -> None:
+    folder, waves = SoundFolder(tmp_path, 8000), np.zeros((2, 100), np.float32)
+    files = [sound.file for name in ("A b", "a-b") for sound in folder.write(name, waves, ["group"] * 2)]
+    assert len(set(files)) == 4
+    assert all((tmp_path / file).is_file() for file in files)
 
 
 def test_progress_ends_at_most_at_the_workload_given_before(corpus: Corpus, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from darktimbre.corpus.classes import class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.examples import file_name
 from darktimbre.evaluation.report import PACKAGE
-from darktimbre.evaluation.systems import Instrument
+from darktimbre.evaluation.systems import Instrument, refuse_equal_names
 from darktimbre.extractors.extract import extract
 from darktimbre.extractors.extractors import ClassifierExtractor
 from darktimbre.extractors.sources import real_source, round_trip_source
@@ -156,7 +156,7 @@ def evaluate_one_shots(
     """Evaluates instruments and writes a table, the figures, spectrograms and sounds into `out`.
 
     Raises:
-        UserError: there is no classifier, or it does not go with the corpus; a count that is not there.
+        UserError: there is no classifier, or it does not go with the corpus; a count unknown; two of one name.
     """
     if classifier is None:
         raise UserError(
@@ -165,6 +165,7 @@ def evaluate_one_shots(
         )
     if unknown := [name for name in counts if name != "notes"]:
         raise UserError(f"One-shots have no count {unknown[0]!r}: --set notes={NOTES} says how many of each class.")
+    refuse_equal_names(instruments)
     notes = counts.get("notes", QUICK if quick else NOTES)
     network, real = NoteClassifier.from_pretrained(classifier), Corpus.open(corpus)
     trained_on = (network.config.get("provenance") or {}).get("corpus") or {}

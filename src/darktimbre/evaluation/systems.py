@@ -160,11 +160,8 @@ def refuse_mismatches(instruments: Sequence[Instrument], corpus: Corpus, evaluat
     Raises:
         UserError: rates, lengths, vocabularies or weights differ, or two instruments have one name.
     """
-    names, teacher = [one.name for one in instruments], evaluators.teacher
-    if double := {name for name in names if names.count(name) > 1}:
-        raise UserError(
-            f"Two instruments are called {sorted(double)[0]!r}: give them names, as in `first=PATH second=PATH`."
-        )
+    refuse_equal_names(instruments)
+    teacher = evaluators.teacher
     for one in instruments:
         synthesizer = one.synthesizer
         if synthesizer.sample_rate != corpus.sample_rate:
@@ -190,6 +187,15 @@ def refuse_mismatches(instruments: Sequence[Instrument], corpus: Corpus, evaluat
             f"The classifier takes {classifier.samples} samples at {classifier.sample_rate} Hz, the notes of "
             f"{corpus.path} have {corpus.samples} at {corpus.sample_rate} Hz: train one on this corpus "
             "(`darktimbre train inception`)."
+        )
+
+
+def refuse_equal_names(instruments: Sequence[Instrument]) -> None:
+    """Raises UserError where two have one name, which rows and files of sounds are named by."""
+    names = [one.name for one in instruments]
+    if double := {name for name in names if names.count(name) > 1}:
+        raise UserError(
+            f"Two instruments are called {sorted(double)[0]!r}: give them names, as in `first=PATH second=PATH`."
         )
 
 
