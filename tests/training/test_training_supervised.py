@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.training.digits import digit_recipe, make_pictures
+from tests.training.digits import SHORT, make_pictures
 from tests.training.tiny import FakeTagger
 from typer.testing import CliRunner
 
@@ -79,12 +79,12 @@ def recipe(**changes: Any) -> Recipe:
 
 def bars(**changes: Any) -> Recipe:
     """A narrow digit classifier."""
-    return digit_recipe(
-        task="picture-classifier",
-        classifier={"widths": [4, 8], "embedding": 8, "dropout": 0.1, "shift": 1},
-        optimiser={"lr": 0.01, "betas": [0.9, 0.99]},
-        **changes,
-    )
+    small = {
+        "task": "picture-classifier",
+        "classifier": {"widths": [4, 8], "embedding": 8, "dropout": 0.1, "shift": 1},
+        "optimiser": {"lr": 0.01, "betas": [0.9, 0.99]},
+    }
+    return recipe_from(SHORT | small | changes)
 
 
 @pytest.fixture(scope="module")
