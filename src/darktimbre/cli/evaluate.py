@@ -1,56 +1,44 @@
 """`darktimbre evaluate`: bundles × corpus × teacher → the paper's tables and figures, with error bars, in a report."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from darktimbre.bundle import bundle as stored
 from darktimbre.cli import console
+from darktimbre.cli.options import Device
 from darktimbre.evaluation import evaluate as evaluation
 from darktimbre.evaluation import one_shots, systems
 from darktimbre.notes.errors import UserError
 
-EVALUATORS = "What describes the sounds"
+Evaluator = partial(Option, rich_help_panel="What describes the sounds")
+
+BUNDLES = "Instruments: folders, `starter` or hub ids; NAME=FOLDER names a row."
+COUNT = "Change a count, such as notes=3000; may be repeated."
+EMBEDDING = "Teacher or embedder that FAD is taken in (vggish, …); default: --teacher."
 
 
 def evaluate(
-    bundles: Annotated[
-        list[str], typer.Argument(help="Instruments: folders, `starter` or hub ids; NAME=FOLDER names a row.")
-    ],
-    corpus: Annotated[Path, typer.Option(help="Real notes, tagged by the teacher.")],
-    out: Annotated[Path, typer.Option(help="Folder of the report.")],
-    teacher: Annotated[
-        str, typer.Option(help="The teacher that the instruments were trained on.", rich_help_panel=EVALUATORS)
-    ] = "yamnet",
-    weights: Annotated[
-        Path | None, typer.Option(help="Its weights file, instead of the one kept.", rich_help_panel=EVALUATORS)
-    ] = None,
+    bundles: Annotated[list[str], typer.Argument(help=BUNDLES)],
+    corpus: Annotated[Path, Option(help="Real notes, tagged by the teacher.")],
+    out: Annotated[Path, Option(help="Folder of the report.")],
+    teacher: Annotated[str, Evaluator(help="The teacher that the instruments were trained on.")] = "yamnet",
+    weights: Annotated[Path | None, Evaluator(help="Its weights file, instead of the one kept.")] = None,
     classifier: Annotated[
-        Path | None,
-        typer.Option(help="A classifier by `darktimbre train inception`: PIS, IIS, KID.", rich_help_panel=EVALUATORS),
+        Path | None, Evaluator(help="A classifier by `darktimbre train inception`: PIS, IIS, KID.")
     ] = None,
-    embedding: Annotated[
-        str | None,
-        typer.Option(
-            help="Teacher or embedder that FAD is taken in (vggish, …); default: --teacher.", rich_help_panel=EVALUATORS
-        ),
-    ] = None,
-    embedding_weights: Annotated[
-        Path | None, typer.Option(help="Its weights file.", rich_help_panel=EVALUATORS)
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer notes: some minutes an instrument.")] = False,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="COUNT=N", help="Change a count, such as notes=3000; may be repeated."),
-    ] = None,
-    no_fad: Annotated[bool, typer.Option("--no-fad", help="Leave FAD out where the notes are too few for it.")] = False,
-    no_card: Annotated[
-        bool, typer.Option("--no-card", help="Do not write the figures into the bundles' cards.")
-    ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of notes, latents, subsets and resamples.")] = 0,
-    device: Annotated[str, typer.Option(help="A torch device: cpu, cuda, …")] = "cpu",
+    embedding: Annotated[str | None, Evaluator(help=EMBEDDING)] = None,
+    embedding_weights: Annotated[Path | None, Evaluator(help="Its weights file.")] = None,
+    quick: Annotated[bool, Option("--quick", help="Fewer notes: some minutes an instrument.")] = False,
+    set_: Annotated[list[str] | None, Option("--set", metavar="COUNT=N", help=COUNT)] = None,
+    no_fad: Annotated[bool, Option("--no-fad", help="Leave FAD out where the notes are too few for it.")] = False,
+    no_card: Annotated[bool, Option("--no-card", help="Do not write the figures into the bundles' cards.")] = False,
+    seed: Annotated[int, Option(min=0, help="Of notes, latents, subsets and resamples.")] = 0,
+    device: Device = "cpu",
 ) -> None:
     """Measure instruments as the DarkGAN paper does, beside real notes and an untrained network.
 
