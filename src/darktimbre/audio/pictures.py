@@ -1,12 +1,18 @@
-"""Pictures for the eye: grids of log spectrograms of plain waves. Training has its own pictures (`representation`)."""
+"""Pictures for the eye, as PNGs: grids of log spectrograms of plain waves, and panels of curves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.audio.atomic import atomic_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _FLOOR = -80.0  # dB below the loudest bin of the note
 
@@ -83,9 +89,40 @@ def spectrogram_grid(
         first.set_ylabel("kHz", fontsize=7)
     if heading:
         figure.suptitle(heading, fontsize=10)
+    return save_png(figure, path)
+
+
+@contextmanager
+def panels(
+    path: Path, titles: Sequence[str], *, heading: str, across: str, size: tuple[float, float]
+) -> Iterator[list["Axes"]]:
+    """Yields axes side by side, one a title; what is drawn on them is then written to a PNG.
+
+    Args:
+        path: the PNG.
+        titles: one above each panel.
+        heading: above all panels.
+        across: label of every x-axis.
+        size: width and height of a panel, in inches.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(0.6 + size[0] * len(titles), size[1]), layout="constrained")
+    axes = list(figure.subplots(1, len(titles), squeeze=False)[0])
+    yield axes
+    for axis, title in zip(axes, titles, strict=True):
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel(across, fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.25)
+    figure.suptitle(heading, fontsize=10)
+    save_png(figure, path)
+
+
+def save_png(figure: "Figure", path: Path, dpi: int = 110) -> Path:
+    """Writes a figure whole or not at all; without a version in the metadata, equal figures give equal bytes."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as temporary:
-        # Without a version in the metadata, equal waves give equal bytes.
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+    with atomic_file(path.absolute()) as temporary:
+        figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
     return path

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.pictures import save_png
 from darktimbre.corpus.corpus import Corpus
 
 COLUMNS = 16  # pictures of a class
@@ -42,11 +42,7 @@ def draw_rows(rows: Sequence[tuple[str, NDArray[np.float32]]], path: Path, *, he
         spine.set_visible(False)
     if heading:
         figure.text(margin / across, 1 - 0.24 / down, heading, fontsize=9)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path.absolute()) as temporary:
-        # Without a version in the metadata, equal pictures give equal bytes.
-        figure.savefig(temporary, format="png", dpi=125, metadata={"Software": None})
-    return path
+    return save_png(figure, path, dpi=125)
 
 
 def save_classes(corpus: Corpus, path: Path) -> Path:

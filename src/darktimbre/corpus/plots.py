@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.pictures import save_png
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.describe import kinds, ordered_kinds
 from darktimbre.corpus.splits import SPLITS
@@ -187,5 +187,4 @@ def draw(corpus: Corpus) -> "Figure":
 
 def save(corpus: Corpus, path: Path) -> None:
     """Draws a corpus into a PNG file."""
-    with atomic_file(path.absolute()) as temporary:
-        draw(corpus).savefig(temporary, format="png")
+    save_png(draw(corpus), path)

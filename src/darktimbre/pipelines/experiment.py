@@ -4,11 +4,11 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from darktimbre import teachers
-from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus, is_corpus
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
 from darktimbre.evaluation.conditions import RealNotes
@@ -28,7 +28,7 @@ from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.experiment_plans import AGAIN, Experiment, Request, Sounds, Variant, experiment_of
 from darktimbre.pipelines.experiment_runs import RATE, Run, TimeLeft, digest_of, estimate_times, recipe_on, runs_of
-from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, write_json
+from darktimbre.pipelines.steps import Reporter, make_or_reuse, write_json
 from darktimbre.tagging.ranking import choose, rank, read_attributes
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.teachers.tagger import Tagger
@@ -114,21 +114,17 @@ class ExperimentPipeline:
         """A corpus, rendered and tagged, as far as it is not.
 
         Raises:
-            UserError: the one given is none; FluidSynth is missing; see `tag`.
+            UserError: the one given is none; FluidSynth is missing; its tags or attributes do not fit.
         """
-        place, given = self.places[sounds.name], self.request.corpus
-        step = Step(
-            "render",
-            find=lambda: Corpus.open(place) if is_corpus(place) or place == given else None,
-            make=lambda: self.render(sounds),
-        )
-        corpus = make_or_reuse(step, self.reporter)
+        place = self.places[sounds.name]
+        there = is_corpus(place) or place == self.request.corpus
+        corpus = make_or_reuse(lambda: Corpus.open(place) if there else None, partial(self.render, sounds))
         tag(corpus, tagger, self.trained_on(sounds), self.reporter)
         return corpus
 
     def render(self, sounds: Sounds) -> Corpus:
         """SoundFont → corpus."""
-        assert self.font is not None  # `corpus_places` has seen to it
+        assert self.font is not None  # `corpus_places` requires one
         place, (low, high) = self.places[sounds.name], sounds.pitches
         self.reporter.say(f"Rendering {sounds.name} from {self.font} into {place}.")
         with self.reporter.progress("rendering") as update:
@@ -180,8 +176,7 @@ class ExperimentPipeline:
         """
         request, corpus = self.request, self.corpus
         guests = [Instrument.load("GANSynth", request.gansynth)] if request.gansynth else []
-        classifier = NoteClassifier.from_pretrained(request.classifier) if request.classifier else None
-        refuse_mismatches(guests, corpus, Evaluators(tagger, tagger, classifier))
+        refuse_mismatches(guests, corpus, Evaluators.load(tagger, classifier=request.classifier))
         known = [set(one.attributes.pitches) for one in guests]
         for run in self.instruments:
             assert run.corpus is not None
@@ -206,15 +201,14 @@ class ExperimentPipeline:
         """
         todo, say = [run for run in self.runs if not run.done], self.reporter.say
         paces: dict[str, float] = {}
-        for place, run in enumerate(todo):
+        for place, run in enumerate(todo, start=1):
             minutes = None if self.ends is None else (self.ends - time.monotonic()) / 60
             if minutes is not None and minutes <= 0:
                 return False
-            time_left = TimeLeft(run, todo[place + 1 :], paces, say)
-            number, count = len(self.runs) - len(todo) + place + 1, len(self.runs)
-            whole = time_left.in_words()
-            say(f"{run.variant.title} ({number} of {count}): {run.folder}; whole experiment: {whole}")
-            outcome = run.train(time_left, minutes=minutes, accelerator=self.request.accelerator, say=say)
+            time_left = TimeLeft(run, todo[place:], paces, say)
+            number = f"{len(self.runs) - len(todo) + place} of {len(self.runs)}"
+            say(f"{run.variant.title} ({number}): {run.folder}; whole experiment: {time_left.in_words()}")
+            outcome = run.train(time_left, minutes=minutes, accelerator=self.request.accelerator)
             if outcome.reason == "interrupted":
                 raise KeyboardInterrupt
             if outcome.reason == "time" and not run.done:
@@ -224,17 +218,17 @@ class ExperimentPipeline:
     def show(self) -> None:
         """The table of variants: what is done, half done, to do, and how long what is left takes."""
         runs, say = self.runs, self.reporter.say
-        left = [(run, "–" if run.done else f"about {duration(run.left())}") for run in runs]
-        rows = [(run.variant.title, run.state, f"{run.total:,}", words) for run, words in left]
+        left = ["–" if run.done else f"about {duration(run.left())}" for run in runs]
+        rows = [(run.variant.title, run.state, f"{run.total:,}", time) for run, time in zip(runs, left, strict=True)]
         self.reporter.table(("variant", "state", "notes", "time left"), rows)
         for run in runs:
             if run.folder is not None:
                 say(f"{run.variant.title}: {run.folder}")
         if (done := sum(run.done for run in runs)) == len(runs):
             say(f"All {done} variants are trained.")
-            return
-        others = duration(sum(run.left() for run in runs))
-        say(f"{done} of {len(runs)} variants are done; the others take about {others} at this machine's speed now.")
+        else:
+            others = duration(sum(run.left() for run in runs))
+            say(f"{done} of {len(runs)} variants are done; the others take about {others} at this machine's speed now.")
 
     def write_record(self) -> None:
         """`experiment.json` beside the report: which runs it rests on."""
@@ -266,11 +260,8 @@ class ExperimentPipeline:
             if experiment.report == "paper":
                 rows += [("GANSynth", request.gansynth)] if request.gansynth else []
                 settings |= {"quick": request.quick, "counts": request.counts, "card": request.card}
-                warn, remarks = self.reporter.warn, experiment.remarks
-                evaluate(
-                    rows, self.corpus.path, request.out, **evaluators, **settings, remarks=remarks, warn=warn,
-                    update=update,
-                )  # fmt: skip
+                settings |= {"remarks": experiment.remarks, "warn": self.reporter.warn, "update": update}
+                evaluate(rows, self.corpus.path, request.out, **evaluators, **settings)
                 return
             request.out.mkdir(parents=True, exist_ok=True)
             study = DiversityStudy(
@@ -279,8 +270,8 @@ class ExperimentPipeline:
             )  # fmt: skip
             found = study.compare(AGAIN if AGAIN in dict(rows) else "")
         before = found.evaluation
-        games = {run.variant.title: {"folder": str(run.folder), "notes": run.total} for run in self.runs}
-        facts, left_out = {**before.facts, "games": games}, (*experiment.remarks, *before.left_out)
+        runs = {run.variant.title: {"folder": str(run.folder), "notes": run.total} for run in self.runs}
+        facts, left_out = {**before.facts, "games": runs}, (*experiment.remarks, *before.left_out)
         found = replace(found, evaluation=replace(before, left_out=left_out, facts=facts))
         write_diversity(found, request.out)
         self.reporter.say(summary(found))
@@ -331,10 +322,9 @@ def tag(corpus: Corpus, tagger: Tagger, variants: Sequence[Variant], reporter: R
     counts = [(role, data.attributes) for role, data in needs if data.teacher != CLASSES]
     if not counts:
         return
-    enough, top = (
-        max((count for role, count in counts if isinstance(count, int) and role in roles), default=0)
-        for roles in (("instrument",), ("instrument", "classifier", "start"))
-    )
+    numbers = [(role, count) for role, count in counts if isinstance(count, int)]  # else their names
+    top = max((count for _, count in numbers), default=0)
+    enough = max((count for role, count in numbers if role == "instrument"), default=0)
     with reporter.progress(f"tagging with {tagger.name}", len(corpus)) as update:
         tags = tag_corpus(corpus, tagger, update)
     try:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from torch import Tensor
+
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.evaluation.profile import PAPER, QUICK, Profile
 from darktimbre.notes.attributes import CLASSES
@@ -30,6 +32,7 @@ WITHOUT = "without"
 AGAIN = f"{WITHOUT}, again"
 """The same with another seed: it says how far two runs differ by chance."""
 PAC = 2  # notes scored together
+ANOTHER = "give another --start"
 HALF_LIVES = 8  # of the averaged generator in a variant's training: what it was initialised from is then forgotten
 
 
@@ -202,11 +205,10 @@ def mode_seeking(request: Request) -> Experiment:
         stage = f"{{notes: {first.batch}, batch: {first.batch}, scale: {plain.scale(len(plain.schedule) - 1)}}}"
         alone = (f"name={plain.name}-start", f"schedule=[{stage}]", "optimiser.decay_notes=0")
         variants.insert(0, Variant("start", name, (*common, "init=scratch", *alone), role="start"))
-    if request.classifier is None and plain.data.teacher == CLASSES:
-        variants.insert(0, Variant("classifier", "oneshot-classifier", role="classifier"))
-    elif request.classifier is None:
-        teacher = f"data.teacher={request.teacher}"
-        variants.insert(0, Variant("classifier", "inception", (teacher,), role="classifier"))
+    if request.classifier is None:
+        by_teacher = Variant("classifier", "inception", (f"data.teacher={request.teacher}",), role="classifier")
+        of_classes = Variant("classifier", "oneshot-classifier", role="classifier")
+        variants.insert(0, of_classes if plain.data.teacher == CLASSES else by_teacher)
     return Experiment(
         f"mode-seeking {request.scale}",
         f"{plain.name} without and with the mode-seeking loss and other means against collapse, one setting a variant",
@@ -217,24 +219,30 @@ def mode_seeking(request: Request) -> Experiment:
     )
 
 
+def starting_bundle(place: Path) -> tuple[Bundle, dict[str, Tensor]]:
+    """A bundle that adversarial training can continue from, and its discriminator.
+
+    Raises:
+        UserError: there is no bundle, or it holds no discriminator.
+    """
+    bundle = Bundle.from_pretrained(place, discriminator=True)
+    if bundle.discriminator is None:
+        raise UserError(f"{place} holds no discriminator, so training cannot continue from it: {ANOTHER}.")
+    return bundle, bundle.discriminator
+
+
 def _condition(request: Request, plain: GanRecipe) -> tuple[str, ...]:
     """What all variants are conditioned on: by the teacher chosen, or as the bundle was that they start from."""
     if request.start is None:
         by_tagger = plain.data.attributes and plain.data.teacher != CLASSES
         return (f"data.teacher={request.teacher}",) if by_tagger else ()
-    bundle = Bundle.from_pretrained(request.start, discriminator=True)
-    if bundle.discriminator is None:
-        raise UserError(f"{request.start} holds no discriminator, so training cannot continue from it: {ANOTHER}.")
-    attributes = bundle.attributes
+    attributes = starting_bundle(request.start)[0].attributes
     if attributes.teacher == CLASSES:
         return ()
     count = (f"data.attributes={len(attributes.names)}",)
     if not attributes.names:
         return count
     return (*count, f"data.teacher={attributes.teacher}", f"data.temperature={attributes.temperature!r}")
-
-
-ANOTHER = "give another --start"
 
 
 def _adversarial(request: Request, plain: GanRecipe, initialised: bool) -> tuple[str, ...]:

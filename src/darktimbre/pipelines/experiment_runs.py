@@ -18,7 +18,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.surgery import with_pac, without_minibatch_stddev
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
-from darktimbre.pipelines.experiment_plans import ANOTHER, Variant
+from darktimbre.pipelines.experiment_plans import ANOTHER, Variant, starting_bundle
 from darktimbre.pipelines.steps import recorded
 from darktimbre.tagging.ranking import read_attributes
 from darktimbre.tagging.store import Tags
@@ -52,15 +52,9 @@ class Start:
 
     @classmethod
     def at(cls, place: Path) -> "Start":
-        """The start in a folder that the user gives.
-
-        Raises:
-            UserError: there is no bundle, or it holds no discriminator.
-        """
-        bundle = Bundle.from_pretrained(place, discriminator=True)
-        if bundle.discriminator is None:
-            raise UserError(f"{place} holds no discriminator, so training cannot continue from it: {ANOTHER}.")
-        held = hashlib.sha256((bundle.digest + digest(bundle.discriminator)).encode()).hexdigest()
+        """The start in a folder that the user gives."""
+        bundle, discriminator = starting_bundle(place)
+        held = hashlib.sha256((bundle.digest + digest(discriminator)).encode()).hexdigest()
         return cls(Path(bundle.origin), held, bundle.network.minibatch_stddev, bundle.network.pac)
 
     def fitted(self, recipe: Recipe, runs: Path) -> "Start":
@@ -84,9 +78,7 @@ class Start:
         """Makes it of its source, where it has one and was not made."""
         if self.source is None or (self.place / "config.json").is_file():
             return
-        bundle = Bundle.from_pretrained(self.source.place, discriminator=True)
-        assert bundle.discriminator is not None
-        discriminator = bundle.discriminator
+        bundle, discriminator = starting_bundle(self.source.place)
         if self.source.minibatch_stddev and not self.minibatch_stddev:
             discriminator = without_minibatch_stddev(discriminator)
         if self.pac > self.source.pac:
@@ -130,8 +122,10 @@ class Run:
     @property
     def seen(self) -> int:
         """Notes seen, as far as they are kept."""
+        if self.done:
+            return self.total
         kept = checkpoint.listing(self.folder) if self.folder else []
-        return self.total if self.done else int(kept[-1].name) if kept else 0
+        return int(kept[-1].name) if kept else 0
 
     @property
     def state(self) -> str:
@@ -167,29 +161,21 @@ class Run:
         assert isinstance(self.recipe, GanRecipe)
         return Start(self.bundle, self.digest, self.recipe.network.minibatch_stddev, self.recipe.network.pac)
 
-    def train(
-        self, time_left: "TimeLeft", *, minutes: float | None, accelerator: str, say: Callable[[str], None]
-    ) -> Outcome:
+    def train(self, time_left: "TimeLeft", **options: Any) -> Outcome:
         """Trains to its end, or until the time is up; a half-finished run is resumed from its last checkpoint."""
         assert self.corpus is not None
         assert self.folder is not None
         if self.start is not None:
             self.start.make()
         resume = (self.folder / PLAN).is_file()
-        options = Options(
-            corpus=self.corpus.path, run=self.folder, resume=resume, devices=1, accelerator=accelerator, minutes=minutes
-        )
-        outcome = train(self.recipe, options, say=say, callbacks=[time_left])
+        where = Options(corpus=self.corpus.path, run=self.folder, resume=resume, devices=1, **options)
+        outcome = train(self.recipe, where, say=time_left.say, callbacks=[time_left])
         time_left.measured(outcome.notes_seen)
         return outcome
 
 
 def runs_of(variants: Sequence[Variant], corpora: Mapping[str, Corpus | None], runs: Path) -> list[Run]:
-    """Every variant's run, in order; what a variant is initialised from stands before it.
-
-    Raises:
-        UserError: see `run_of`.
-    """
+    """Every variant's run, in order; what a variant is initialised from stands before it."""
     found: dict[str, Run] = {}
     for variant in variants:
         start, source = None, variant.init_from

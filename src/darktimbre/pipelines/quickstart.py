@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from darktimbre.evaluation.conditions import held_out_rows
 from darktimbre.evaluation.examples import beside_real
 from darktimbre.evaluation.validation import Validation
 from darktimbre.notes.errors import UserError
-from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded, write_json
+from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded, write_json
 from darktimbre.synthesizer.sound_files import MANIFEST, render_random, render_scale, render_sweep
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose
@@ -104,7 +105,7 @@ class Quickstart:
     trained_whole: bool = False  # whether the recipe has come to its end
 
     def __post_init__(self) -> None:
-        self.training, self.sounds = self.folder / "training", self.folder / "sounds"
+        self.corpus, self.training, self.sounds = (self.folder / name for name in ("corpus", "training", "sounds"))
         self.bundle = self.training / "bundle"
         self.report, self.spectrograms = self.folder / "report.json", self.folder / "spectrograms.png"
 
@@ -141,10 +142,8 @@ class Quickstart:
                 if value not in (None, before[key])
             ]
             if differs:  # two quickstarts would be mixed in one folder
-                raise UserError(
-                    f"{folder} was started with {'; '.join(differs)}: give the same options, or another folder with "
-                    "--run."
-                )
+                changes = "; ".join(differs)
+                raise UserError(f"{folder} was started with {changes}: give the same options, or another --run.")
             return there
         sounds, why = (given["sounds"], "") if given["sounds"] else available_sounds()
         if why:
@@ -164,12 +163,15 @@ class Quickstart:
     @contextmanager
     def clock(self, step: str) -> Iterator[None]:
         """Adds the time spent inside to a step, also where it is interrupted."""
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             yield
         finally:
-            self.seconds[step] = round(self.seconds.get(step, 0.0) + time.monotonic() - began, 2)
-            self.save()
+            self._spend(step, time.monotonic() - started)
+
+    def _spend(self, step: str, seconds: float) -> None:
+        self.seconds[step] = round(self.seconds.get(step, 0.0) + seconds, 2)
+        self.save()
 
     # ------------------------------------------------------------------------
     # The steps
@@ -185,8 +187,7 @@ class Quickstart:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         by = f"the {BUILTIN}" if settings.sounds == BUILTIN else f"FluidSynth ({Path(settings.sounds).name})"
         reporter.heading(f"1/5  Notes, rendered by {by}")
-        notes = Step("render", self.find_notes, self.render, lambda corpus: f"{len(corpus):,} notes are there.")
-        corpus = make_or_reuse(notes, reporter, clock)
+        corpus = make_or_reuse(self.find_notes, self.render, clock("render"))
         reporter.heading(f"2/5  Tags by {settings.teacher}")
         tagger = teachers.load(settings.teacher, device=device, weights=settings.weights or None)
         with clock("tag"):
@@ -195,43 +196,40 @@ class Quickstart:
         self.train(minutes)
         reporter.heading("4/5  Report: the instrument on held-out notes")
         instrument = Synthesizer.from_pretrained(self.bundle, device)
-        evaluation = Step(
-            "report",
-            lambda: self.find_report(instrument.bundle.digest),
-            lambda: self.evaluate(corpus, tagger, instrument),
-            lambda report: f"The report is there: {self.report}",
-        )
-        report = make_or_reuse(evaluation, reporter, clock)
+        find, make = partial(self.find_report, instrument), partial(self.evaluate, corpus, tagger, instrument)
+        report = make_or_reuse(find, make, clock("report"))
         reporter.heading("5/5  Sounds")
-        sounds = Step("sounds", lambda: self.find_sounds(instrument.bundle.digest), lambda: self.play(report))
-        make_or_reuse(sounds, reporter)
+        make_or_reuse(partial(self.find_sounds, instrument), partial(self.render_sounds, report))
         return report
 
     def find_notes(self) -> Corpus | None:
         """The corpus, where it is there."""
-        place = self.folder / "corpus"
-        return Corpus.open(place) if is_corpus(place) else None
+        if not is_corpus(self.corpus):
+            return None
+        corpus = Corpus.open(self.corpus)
+        self.reporter.say(f"{len(corpus):,} notes are there.")
+        return corpus
 
     def render(self) -> Corpus:
         """Notes → `corpus/`."""
-        data, began, place = self.settings.resolved().data, time.monotonic(), self.folder / "corpus"
+        data, started = self.settings.resolved().data, time.monotonic()
         low, high = data.pitches or (44, 69)
         common: dict[str, Any] = {"pitches": range(low, high + 1), "seconds": data.seconds, "sample_rate": RATE}
         common |= {"limit": self.settings.notes, "name": "quickstart"}
         with self.reporter.progress("rendering") as update:
             if self.settings.sounds == BUILTIN:
-                corpus = render_builtin(place, **common, progress=update)
+                corpus = render_builtin(self.corpus, **common, progress=update)
             else:
                 font: dict[str, Any] = {"banks": BANKS, "programs": PROGRAMS, "velocities": VELOCITIES}
-                corpus = render_soundfont(place, [self.settings.sounds], **font, **common, progress=update)
+                corpus = render_soundfont(self.corpus, [self.settings.sounds], **font, **common, progress=update)
         silent = corpus.meta["counts"].get("silent", 0)
         left_out = f"; {silent} silent ones left out" if silent else ""
-        self.reporter.say(f"{len(corpus):,} notes in {time.monotonic() - began:.0f} s{left_out}.")
+        self.reporter.say(f"{len(corpus):,} notes in {time.monotonic() - started:.0f} s{left_out}.")
         return corpus
 
     def tag(self, corpus: Corpus, tagger: Tagger) -> None:
         """Corpus × teacher → tags beside the corpus (only what is missing), and the attributes chosen from them."""
-        began, counts = time.monotonic(), list[int]()
+        started, counts = time.monotonic(), list[int]()
         with self.reporter.progress(f"tagging with {tagger.name}", len(corpus)) as update:
 
             def progress(done: int, total: int) -> None:
@@ -247,7 +245,7 @@ class Quickstart:
             known = Bundle.from_pretrained("starter").attributes.names
             names = known if len(known) == wanted and set(known) <= set(tags.labels) else names
         ranked = choose(corpus.path, tags, corpus.rows("train"), top=top, names=names) if top else []
-        new, spent = counts[-1] - counts[0] if counts else 0, time.monotonic() - began
+        new, spent = counts[-1] - counts[0] if counts else 0, time.monotonic() - started
         what = f"{new:,} notes tagged by {tagger.name} in {spent:.0f} s" if new else "The tags are there"
         self.reporter.say(f"{what}; {len(ranked)} attributes: {', '.join(item.name for item in ranked[:6])}, …")
 
@@ -261,9 +259,8 @@ class Quickstart:
         if self.training_since is not None:  # killed: the time up to its last checkpoint counts
             saved = checkpoint.listing(self.training)
             spent = max(0.0, saved[-1].stat().st_mtime - self.training_since) if saved else 0.0
-            self.seconds["train"] = round(self.seconds.get("train", 0.0) + spent, 2)
             self.training_since = None
-            self.save()
+            self._spend("train", spent)
         left = 60 * minutes - self.seconds.get("train", 0.0)
         if (left <= ENOUGH or self.trained_whole) and (self.bundle / "config.json").is_file():
             more = "the recipe has come to its end" if self.trained_whole else "a larger --minutes resumes it"
@@ -272,9 +269,8 @@ class Quickstart:
         resume = (self.training / "run.json").is_file()
         if not resume:
             shutil.rmtree(self.training, ignore_errors=True)  # killed before its first step
-        options = Options(
-            corpus=self.folder / "corpus", run=self.training, resume=resume, devices=1, minutes=max(left, ENOUGH) / 60
-        )
+        minutes = max(left, ENOUGH) / 60
+        options = Options(corpus=self.corpus, run=self.training, resume=resume, devices=1, minutes=minutes)
         self.training_since = time.time()
         self.save()
         try:
@@ -292,22 +288,23 @@ class Quickstart:
                 "--minutes."
             )
 
-    def find_report(self, digest: str) -> dict[str, Any] | None:
-        """The report, where it is of the bundle of this digest and whole."""
-        same = recorded(self.report, "bundle", "digest") == digest and self.spectrograms.is_file()
-        return recorded(self.report) if same else None
+    def find_report(self, instrument: Synthesizer) -> dict[str, Any] | None:
+        """The report, where it is whole and of this instrument."""
+        if recorded(self.report, "bundle", "digest") != instrument.bundle.digest or not self.spectrograms.is_file():
+            return None
+        self.reporter.say(f"The report is there: {self.report}")
+        return dict(recorded(self.report))
 
     def evaluate(self, corpus: Corpus, tagger: Tagger, instrument: Synthesizer) -> dict[str, Any]:
         """Instrument → the report, figures in the bundle's card, spectrograms of generated notes beside real ones."""
-        provenance = instrument.bundle.config["provenance"]
+        provenance, attributes = instrument.bundle.config["provenance"], instrument.attributes
         origin = str(provenance.get("begun from", ""))
         others = {}
         if origin.startswith("starter") and has_starter():
             others["starter"] = Synthesizer.from_pretrained("starter", instrument.device)
-        rows = held_out_rows(corpus, instrument.attributes)
+        rows = held_out_rows(corpus, attributes)
         with self.reporter.progress("evaluating", unit="sounds") as update:
-            teacher = tagger if instrument.attributes.names else None
-            validation = Validation(corpus, instrument.attributes, rows, teacher)
+            validation = Validation(corpus, attributes, rows, tagger if attributes.names else None)
             found = validation.report(instrument, others, update)
             beside_real(instrument, corpus, self.spectrograms, rows=rows)
         by = "instrument" if self.settings.sounds == BUILTIN else "a hash of bank and program"
@@ -334,14 +331,14 @@ class Quickstart:
         write_json(self.report, {**report, "seconds": self.seconds})
         return report
 
-    def find_sounds(self, digest: str) -> int | None:
-        """Number of sounds, where all are there and of the bundle of this digest; random notes are written last."""
-        if recorded(self.sounds / MANIFEST, "weights_sha256") != digest:
+    def find_sounds(self, instrument: Synthesizer) -> int | None:
+        """Number of sounds, where all are there and of this instrument; random notes are written last."""
+        if recorded(self.sounds / MANIFEST, "weights_sha256") != instrument.bundle.digest:
             return None
         files = recorded(self.sounds / MANIFEST, "files") or []
         return len(files) if sum(file.get("verb") == "random" for file in files) == RANDOM else None
 
-    def play(self, report: dict[str, Any]) -> int:
+    def render_sounds(self, report: dict[str, Any]) -> int:
         """Instrument → `sounds/`: a scale, sweeps of the attributes it follows best, random notes; their number.
 
         The times of all steps are then in the report.

@@ -1,11 +1,10 @@
-"""Make it or reuse it: how every pipeline decides what is still to do, so that it can be stopped and run again."""
+"""What pipelines share: whom they report to; "make it or reuse it", so that each can be stopped and run again."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from darktimbre.audio.atomic import atomic_file
 
@@ -31,34 +30,21 @@ class Reporter(Protocol):
         """Within it, `update(done, total, stage="")` says how far something is."""
 
 
-@dataclass(frozen=True)
-class Step(Generic[T]):
+def make_or_reuse(
+    find: Callable[[], T | None], make: Callable[[], T], clock: AbstractContextManager[None] | None = None
+) -> T:
     """One result of a pipeline.
 
-    Attributes:
-        name: under which its time is recorded.
+    Args:
         find: the result at hand; None where there is none, it is incomplete, or it follows from something else (the
             digests of what it follows from are recorded in it, or are part of its folder's name: `recorded`).
-        make: makes it, or goes on with what an interruption left.
-        reused: what is said where it is at hand.
+        make: makes it, or resumes what an interruption left.
+        clock: measures how long making takes, interrupted or not.
     """
-
-    name: str
-    find: Callable[[], T | None]
-    make: Callable[[], T]
-    reused: Callable[[T], str] = lambda result: ""
-
-
-def make_or_reuse(
-    step: Step[T], reporter: Reporter, clock: Callable[[str], AbstractContextManager[None]] = lambda name: nullcontext()
-) -> T:
-    """The step's result; where it has to be made, `clock(name)` measures how long that takes, interrupted or not."""
-    if (result := step.find()) is not None:
-        if said := step.reused(result):
-            reporter.say(said)
+    if (result := find()) is not None:
         return result
-    with clock(step.name):
-        return step.make()
+    with clock or nullcontext():
+        return make()
 
 
 def recorded(file: Path, *keys: str) -> Any:

@@ -7,8 +7,8 @@ end into `digits.png`, `scores.json` and the card.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
 from darktimbre.evaluation.validation import SPLIT, Validation, metrics_of
 from darktimbre.notes.attributes import teacher_mismatch
 from darktimbre.notes.errors import UserError
-from darktimbre.pipelines.steps import Reporter, Step, make_or_reuse, recorded, write_json
+from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded, write_json
 from darktimbre.pipelines.validation_record import BEST, LINES, PICTURE, Record, chosen_by, draw, in_words
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
@@ -82,45 +82,45 @@ class NoteValidation(Callback):
             f"is {ahead} of them, about {duration(seconds * ahead)} in all."
         )
         missing = view.reaches(self.every) and all(line["notes_seen"] != seen for line in record.lines)
-        with self._interruptible():
+        with suppress(Interrupted):
             self._measure_levels(view, instrument)
             if missing:
                 self._validate(view, instrument)
 
     def step(self, view: Trainer) -> None:
         """Validates the run as it stands."""
-        with self._interruptible():
+        with suppress(Interrupted):
             self._validate(view, _instrument(view))
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        try:
-            yield
-        except Interrupted:
-            self.interrupted = True
 
     def closing(self, run: Path, outcome: Outcome) -> list[str]:
         """Which of `bundle` and `best` is which, in the end."""
-        sentences = []
+        sentences, lines, chosen = [], self.record.lines, chosen_by(run / BEST)
         if self.interrupted:
             sentences.append("The validation under way was interrupted; --resume makes up for it.")
-        if not self.record.lines:
+        if lines:
+            sentences.append(f"{len(lines)} evaluations: {run / LINES}, drawn in {run / PICTURE}.")
+        if not lines or chosen is None or self.keep_best is None:
             return sentences
-        sentences.append(f"{len(self.record.lines)} evaluations: {run / LINES}, drawn in {run / PICTURE}.")
-        chosen = chosen_by(run / BEST)
-        if chosen is None or self.keep_best is None:
-            return sentences
-        metric, last, notes = chosen["metric"], self.record.lines[-1], (self.record.head or {}).get("notes")
-        if (run / "bundle" / "config.json").is_file() and last["notes_seen"] == chosen["notes_seen"]:
-            sentences.append(f"bundle and best are the same state: the last one is the best by {in_words(metric)}.")
-            return sentences
-        sentences.append(
-            f"best is the state after {chosen['notes_seen']:,} notes, the best by {in_words(metric)} "
-            f"({chosen['value']:.3f}) on {notes} {SPLIT} notes; bundle is the state at the "
-            f"end ({_number(last.get(metric))} when last validated, after {last['notes_seen']:,} notes). As best was "
-            f"chosen on the {SPLIT} split, only the test split can evaluate it fairly."
-        )
-        return sentences
+        metric, last, notes = in_words(chosen["metric"]), lines[-1], (self.record.head or {}).get("notes")
+        if (run / BUNDLE / "config.json").is_file() and last["notes_seen"] == chosen["notes_seen"]:
+            return [*sentences, f"bundle and best are the same state: the last one is the best by {metric}."]
+        return [
+            *sentences,
+            f"best is the state after {chosen['notes_seen']:,} notes, the best by {metric} ({chosen['value']:.3f}) on "
+            f"{notes} {SPLIT} notes; bundle is the state at the end ({_number(last.get(chosen['metric']))} when last "
+            f"validated, after {last['notes_seen']:,} notes). As best was chosen on the {SPLIT} split, only the test "
+            "split can evaluate it fairly.",
+        ]
+
+    def _interrupts(self, view: Trainer) -> Callable[[int], None]:
+        """What ends a validation, called after each of its blocks of notes, where the run is to stop."""
+
+        def check(notes: int) -> None:
+            if view.stopping():
+                self.interrupted = True
+                raise Interrupted
+
+        return check
 
     def _measure_levels(self, view: Trainer, instrument: Synthesizer) -> None:
         """What the untrained network and real notes reach; measured once a run."""
@@ -130,7 +130,7 @@ class NoteValidation(Callback):
         if head is not None:
             self.say(f"{self.record.path} is of other notes or another teacher: it is started anew.")
         levels = {
-            name: measure(instrument, _stop_of(view)).metrics()
+            name: measure(instrument, self._interrupts(view)).metrics()
             for name, measure in (("untrained", self.validation.untrained), ("real", self.validation.real))
         }
         with checkpoint.saving(view.run):
@@ -139,7 +139,7 @@ class NoteValidation(Callback):
             self.say(f"{name}: {_in_short(found)}")
 
     def _validate(self, view: Trainer, instrument: Synthesizer) -> None:
-        found = self.validation.trained(instrument, _stop_of(view)).metrics()
+        found = self.validation.trained(instrument, self._interrupts(view)).metrics()
         eligible = view.state.scale >= instrument.bundle.network.last  # a growing network is no instrument before
         with checkpoint.saving(view.run):
             better = eligible and self._keep_best(view, instrument, found)
@@ -157,9 +157,8 @@ class NoteValidation(Callback):
     def _keep_best(self, view: Trainer, instrument: Synthesizer, found: dict[str, float | None]) -> bool:
         """Writes `best/` where this is the best so far."""
         metric = self.keep_best
-        if metric is None or (value := found.get(metric)) is None:
-            return False
-        if self._best is not None and value <= self._best:
+        value = found.get(metric) if metric else None
+        if value is None or (self._best is not None and value <= self._best):
             return False
         self._best = value
         config, seen = instrument.bundle.config, view.notes_seen
@@ -198,14 +197,6 @@ def _instrument(view: Trainer) -> Synthesizer:
     return instrument
 
 
-def _stop_of(view: Trainer) -> Callable[[int], None]:
-    def stop(notes: int) -> None:
-        if view.stopping():
-            raise Interrupted
-
-    return stop
-
-
 def _in_short(found: dict[str, float | None]) -> str:
     return ", ".join(f"{in_words(name)} {_number(value)}" for name, value in found.items())
 
@@ -219,15 +210,10 @@ def _number(value: float | None) -> str:
 
 
 class DigitValidation(Callback):
-    """Draws digits by class and scores them by a classifier of real ones (a training callback).
-
-    Attributes:
-        every: pictures seen between validations.
-        classifier: what names the digits.
-        real: held-out real pictures as it names them.
-    """
+    """Draws digits by class and scores them by a classifier of real ones."""
 
     def __init__(self, corpus: Corpus, classifier: PictureClassifier, every: int) -> None:
+        """`every` is in pictures."""
         self.every, self.classifier = every, classifier
         split, rows = next((split, rows) for split in ("test", "valid", "train") if len(rows := corpus.rows(split)))
         label = class_indices(corpus.column("category")[rows], classifier.classes)
@@ -262,10 +248,9 @@ class DigitValidation(Callback):
             return []
         model = PictureGan.from_pretrained(outcome.bundle)
         scores, rows = self._scored(model, SCORED)
-        name, table = model.config["recipe"]["name"], self.table(scores)
-        figures = self.real.to_json()
+        name, table, figures = model.config["recipe"]["name"], self.table(scores), self.real.to_json()
         real = {"split": self.split, "pictures": self.count, "judge": self.classifier.digest}
-        real |= {name: figures[name] for name in ("accuracy", "inception_score")}
+        real |= {key: figures[key] for key in ("accuracy", "inception_score")}
         shares = dict(zip(model.classes, (round(share, 4) for share in scores.shares), strict=True))
         with checkpoint.saving(run):
             draw_losses(run, heading=name, unit="pictures")
@@ -301,7 +286,7 @@ class DigitValidation(Callback):
             f"{self.real.accuracy:.2%} of those right. A class is covered where it has at least a tenth of an equal "
             "share; variety is the mean distance of two pictures of a class in the classifier's embedding, by that of "
             "real ones; a collapse is fewer than eight tenths of the classes, or less than half of the real pictures' "
-            "inception score."
+            "inception score or variety."
         )
 
     def _scored(self, model: PictureGan, count: int) -> tuple[Scores, list[tuple[str, np.ndarray]]]:
@@ -344,7 +329,7 @@ def validation_for(
     classifier: Path | None = None,
     smoke: bool = False,
 ) -> Callback | None:
-    """The callback of a run that the flags of `darktimbre train` ask for; None where they ask for none.
+    """The callback that the flags of `darktimbre train` request; None where they request none.
 
     Raises:
         UserError: there is no such metric; the teacher's weights are missing or not those that tagged the corpus; the
@@ -424,7 +409,7 @@ def digit_classifier(
             reporter.say(f"It names {trained.accuracy:.2%} of held-out digits right.")
         return trained
 
-    found = make_or_reuse(Step("classifier", find, make), reporter)
+    found = make_or_reuse(find, make)
     if found.classes != dataset.classes:
         raise UserError(
             f"{found.origin} distinguishes {', '.join(found.classes)}, the corpus has {', '.join(dataset.classes)}: "

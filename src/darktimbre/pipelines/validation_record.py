@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg  # no pyplot: no global state, no window
-from matplotlib.figure import Figure
 
 from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.pictures import panels
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.steps import recorded
 
@@ -28,11 +27,6 @@ class Record:
     """`evaluations.jsonl`: first what is measured on and its levels, then one line a validation.
 
     There is no clock in it, so that a resumed run's equals an uninterrupted one's.
-
-    Attributes:
-        path: the file.
-        head: what is measured on, with `levels`; None before it is known.
-        lines: the validations, by notes seen.
     """
 
     def __init__(self, run: Path) -> None:
@@ -42,8 +36,8 @@ class Record:
             UserError: the file is none of these.
         """
         self.path = run / LINES
-        self.head: Line | None = None
-        self.lines: list[Line] = []
+        self.head: Line | None = None  # what is measured on, with `levels`; None before it is known
+        self.lines: list[Line] = []  # the validations, by notes seen
         if not self.path.exists():
             return
         try:
@@ -98,25 +92,18 @@ def chosen_by(bundle: Path) -> Line | None:
         return None
 
 
-def draw(record: Record, metrics: tuple[str, ...], path: Path, *, name: str, best: Line | None) -> Path:
-    """Curves over notes seen, with the levels of real notes and of the untrained network.
+def draw(record: Record, metrics: tuple[str, ...], path: Path, *, name: str, best: Line | None) -> None:
+    """One panel a metric: its curve over notes seen, with the levels of real notes and of the untrained network.
 
-    Args:
-        record: the validations so far.
-        metrics: one panel each.
-        path: the PNG.
-        name: of the run, for the heading.
-        best: by what the state that is kept was chosen (`chosen_by`), marked by a ring.
+    A ring marks the state that is kept, where `best` says by what it was chosen (`chosen_by`).
     """
-    assert record.head is not None
-    figure = Figure(figsize=(0.6 + 3.8 * len(metrics), 3.4), layout="constrained")
-    canvas, head = FigureCanvasAgg(figure), record.head
-    for axis, metric in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
-        _panel(axis, record, head["levels"], metric, best["notes_seen"] if best and best["metric"] == metric else None)
-    figure.suptitle(f"{name}: {head['notes']} {head['split']} notes of {head['instruments']} instruments", fontsize=10)
-    with atomic_file(path) as temporary:
-        canvas.print_figure(temporary, format="png", dpi=110, metadata={"Software": None})
-    return path
+    head, words = record.head, [in_words(metric) for metric in metrics]
+    assert head is not None
+    heading = f"{name}: {head['notes']} {head['split']} notes of {head['instruments']} instruments"
+    with panels(path, words, heading=heading, across="thousand notes seen", size=(3.8, 3.4)) as axes:
+        for axis, metric in zip(axes, metrics, strict=True):
+            kept = best["notes_seen"] if best and best["metric"] == metric else None
+            _panel(axis, record, head["levels"], metric, kept)
 
 
 def _panel(axis: Axes, record: Record, levels: Line, metric: str, best: int | None) -> None:
@@ -129,9 +116,5 @@ def _panel(axis: Axes, record: Record, levels: Line, metric: str, best: int | No
     for x, y in points:
         if best is not None and x == best / 1000:
             axis.plot(x, y, "o", markersize=10, fillstyle="none", color=MADE, label=f"kept in {BEST}: {y:.2f}")
-    axis.set_title(in_words(metric), fontsize=9)
-    axis.set_xlabel("thousand notes seen", fontsize=8)
-    axis.tick_params(labelsize=7)
     axis.set_xlim(left=0)
-    axis.grid(alpha=0.25)
     axis.legend(fontsize=7, framealpha=0.8, edgecolor="none")
