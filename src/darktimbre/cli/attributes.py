@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from darktimbre import teachers
 from darktimbre.cli.console import say, table
@@ -17,10 +18,10 @@ from darktimbre.tagging import ranking, store
 
 
 def attributes(
-    corpus: Annotated[Path, typer.Argument(help="A tagged corpus.")],
-    teacher: Annotated[str, typer.Option(help="Whose tags to rank.")],
-    top: Annotated[int, typer.Option(min=1, help="How many to keep, best first.")] = 128,
-    names: Annotated[str | None, typer.Option(help="A list of your own instead: 'Trumpet; Gong'.")] = None,
+    corpus: Annotated[Path, Argument(help="A tagged corpus.")],
+    teacher: Annotated[str, Option(help="Whose tags to rank.")],
+    top: Annotated[int, Option(min=1, help="How many to keep, best first.")] = 128,
+    names: Annotated[str | None, Option(help="A list of your own instead: 'Trumpet; Gong'.")] = None,
     json_: Json = False,
 ) -> None:
     """Rank the teacher's classes by √(p90 · accuracy), without the vague ones; print and store the list."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.box import SIMPLE
 from rich.table import Table
+from typer import Option
 
 from darktimbre.audio import atomic
 from darktimbre.cli import allocator
@@ -49,19 +50,13 @@ def overview() -> None:
 @app.command()
 def rtf(
     bundle: BundleName,
-    threads: Annotated[str, typer.Option(metavar="N,…", help="Threads that compute.")] = "1,2",
-    batch: Annotated[
-        str, typer.Option(metavar="N,…", help="Notes in one call of the network; playing takes 1.")
-    ] = "1,8",
-    runtime: Annotated[
-        str | None, typer.Option(metavar="torch,onnx", help="Runtimes; by default those installed.")
-    ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Calls of each; their median is printed.")] = 11,
+    threads: Annotated[str, Option(metavar="N,…", help="Threads that compute.")] = "1,2",
+    batch: Annotated[str, Option(metavar="N,…", help="Notes in one call of the network; playing takes 1.")] = "1,8",
+    runtime: Annotated[str | None, Option(metavar="torch,onnx", help="Runtimes; by default those installed.")] = None,
+    rounds: Annotated[int, Option(min=1, help="Calls of each; their median is printed.")] = 11,
     inversion: Inversion = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Let `--runtime auto` go by what is found.")] = False,
-    json_: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures to a file.")
-    ] = None,
+    keep: Annotated[bool, Option("--keep", help="Let `--runtime auto` go by what is found.")] = False,
+    json_: Annotated[Path | None, Option("--json", metavar="FILE", help="Also write the figures to a file.")] = None,
 ) -> None:
     """The real-time factor: seconds of computing for a second of sound, and where they go.
 

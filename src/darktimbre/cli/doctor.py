@@ -40,19 +40,12 @@ SOUND_FORMATS = ("WAV", "AIFF", "FLAC", "OGG", "MP3")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report.
+    """One line of the report."""
 
-    Attributes:
-        what: what was looked at.
-        state: `good`, `missing` (darktimbre goes on without it) or `broken` (it cannot).
-        found: what is there.
-        remedy: what to do where it is not good.
-    """
-
-    what: str
-    state: str
-    found: str
-    remedy: str = ""
+    what: str  # was examined
+    state: str  # `good`, `missing` (darktimbre works without it) or `broken` (it cannot)
+    found: str  # is there
+    remedy: str = ""  # where it is not good
 
 
 def doctor(json_: Json = False) -> None:
@@ -109,9 +102,8 @@ def _libraries() -> Finding:
             if name not in OPTIONAL:
                 lacking.append(f"{name} ({type(error).__name__})")
     if lacking:
-        return Finding(
-            "darktimbre", BROKEN, f"{__version__}; without {', '.join(lacking)}", "install again: `make setup`"
-        )
+        found = f"{__version__}; without {', '.join(lacking)}"
+        return Finding("darktimbre", BROKEN, found, "install again: `make setup`")
     return Finding("darktimbre", GOOD, f"{__version__} with all its libraries ({Path(__file__).parents[1]})")
 
 
@@ -163,12 +155,10 @@ def _fluidsynth() -> Finding:
 
 
 def _soundfonts() -> Finding:
-    fonts = soundfont.installed_soundfonts()
-    if fonts:
-        return Finding("SoundFonts", GOOD, ", ".join(str(font) for font in fonts))
-    return Finding(
-        "SoundFonts", MISSING, "none", "`apt install fluid-soundfont-gm`, or `darktimbre render --soundfont`"
-    )
+    if fonts := soundfont.installed_soundfonts():
+        return Finding("SoundFonts", GOOD, ", ".join(map(str, fonts)))
+    remedy = "`apt install fluid-soundfont-gm`, or `darktimbre render --soundfont`"
+    return Finding("SoundFonts", MISSING, "none", remedy)
 
 
 def _teacher(name: str) -> Finding:
@@ -178,8 +168,7 @@ def _teacher(name: str) -> Finding:
             return Finding(what, GOOD, f"ships with darktimbre ({teachers.load(name).digest[:12]}…)")
         except UserError as error:
             return Finding(what, MISSING, "not here", str(error))
-    entry = weights.kept(name)
-    if entry:
+    if entry := weights.kept(name):
         return Finding(what, GOOD, f"{weights.locate(name)} ({entry['sha256'][:12]}…)")
     remedy = f"`darktimbre weights fetch {name}`, or `darktimbre weights add {name} FILE`"
     return Finding(what, MISSING, "no weights", remedy)

@@ -5,8 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from typer import Option
+from typer import Argument, Option
 
 from darktimbre.bundle import bundle as stored
 from darktimbre.cli import console
@@ -23,7 +22,7 @@ EMBEDDING = "Teacher or embedder that FAD is taken in (vggish, …); default: --
 
 
 def evaluate(
-    bundles: Annotated[list[str], typer.Argument(help=BUNDLES)],
+    bundles: Annotated[list[str], Argument(help=BUNDLES)],
     corpus: Annotated[Path, Option(help="Real notes, tagged by the teacher.")],
     out: Annotated[Path, Option(help="Folder of the report.")],
     teacher: Annotated[str, Evaluator(help="The teacher that the instruments were trained on.")] = "yamnet",

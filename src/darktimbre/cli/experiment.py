@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Option
+from typer import Argument, Option
 
 from darktimbre.cli import console, evaluate
 from darktimbre.pipelines import experiment as pipeline
@@ -29,7 +29,7 @@ Machine = partial(Option, rich_help_panel="Machine")
 
 
 def experiment(
-    name: Annotated[str, typer.Argument(help=NAMES)],
+    name: Annotated[str, Argument(help=NAMES)],
     out: Annotated[Path, Option(help="Folder of the report.")],
     scale: Annotated[str, Option(help=SCALES)] = "small",
     temperatures: Annotated[str, Paper(help="T of the soft labels, one DarkGAN each.")] = "1,1.5,2,3,5",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
+from typer import Argument, Option
 
 from darktimbre.cli import options
 from darktimbre.cli.console import progress, say, warn
@@ -23,38 +24,37 @@ from darktimbre.synthesizer import synthesizer
 
 app = typer.Typer(no_args_is_help=True)
 
-Out = Annotated[Path, typer.Argument(metavar="OUT", help="Folder to be made; an earlier export there is replaced.")]
+Out = Annotated[Path, Argument(metavar="OUT", help="Folder to be made; an earlier export there is replaced.")]
 PatchFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--patch", metavar="FILE.json", help="A setting saved from the page; may be repeated."),
+    list[Path] | None, Option("--patch", metavar="FILE.json", help="A setting saved from the page; may be repeated.")
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--set",
         metavar='"NAME=VALUE, …"',
         help='A setting of words: --set "Trumpet=0.8, Brass instrument=0.5". Each --set is one setting.',
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of all settings but those of --patch: same seed, same timbre.")]
+Seed = Annotated[int, Option(min=0, help="Of all settings but those of --patch: same seed, same timbre.")]
 ArrangementName = Annotated[
     str,
-    typer.Option(
+    Option(
         help="Several settings: keyswitch (a key below the range chooses), velocity (soft to hard), layers (together)."
     ),
 ]
 VelocityLayers = Annotated[
-    int, typer.Option(min=1, max=5, help="Layers from soft to hard, with ever more of a setting's words.")
+    int, Option(min=1, max=5, help="Layers from soft to hard, with ever more of a setting's words.")
 ]
-Step = Annotated[int, typer.Option(min=1, max=24, help="A sample on every n-th pitch; the sampler stretches it.")]
-Rate = Annotated[int | None, typer.Option(help="Samples a second; 44100, or what the hardware wants.")]
-BitDepth = Annotated[int | None, typer.Option(help="16, 24, or 32 (floating point).")]
-Loops = Annotated[bool, typer.Option("--loops/--no-loops", help="Loop the notes in which a stable loop is found.")]
+Step = Annotated[int, Option(min=1, max=24, help="A sample on every n-th pitch; the sampler stretches it.")]
+Rate = Annotated[int | None, Option(help="Samples a second; 44100, or what the hardware wants.")]
+BitDepth = Annotated[int | None, Option(help="16, 24, or 32 (floating point).")]
+Loops = Annotated[bool, Option("--loops/--no-loops", help="Loop the notes in which a stable loop is found.")]
 Level = Annotated[
-    str, typer.Option("--normalise", help="peak: the loudest sample at -1 dBFS, all by one gain; none: as rendered.")
+    str, Option("--normalise", help="peak: the loudest sample at -1 dBFS, all by one gain; none: as rendered.")
 ]
-Title = Annotated[str, typer.Option("--name", help="What the instrument is called in the sampler; the bundle's name.")]
-Zip = Annotated[bool, typer.Option("--zip", help="One archive instead of a folder.")]
+Title = Annotated[str, Option("--name", help="What the instrument is called in the sampler; the bundle's name.")]
+Zip = Annotated[bool, Option("--zip", help="One archive instead of a folder.")]
 
 
 @app.callback()
@@ -94,8 +94,7 @@ def _preset(form: str) -> Callable[..., None]:
 
 
 app.command(
-    "sfz",
-    help="An SFZ instrument: a text file and its samples, for sfizz, LinuxSampler, ARIA, Sforzando, Zerberus, …",
+    "sfz", help="An SFZ instrument: a text file and its samples, for sfizz, LinuxSampler, ARIA, Sforzando, Zerberus, …"
 )(_preset("sfz"))
 app.command(
     "decentsampler",
@@ -109,7 +108,7 @@ def wavs(
     out: Out,
     hardware: Annotated[
         str,
-        typer.Option(
+        Option(
             "--for",
             metavar="MACHINE",
             help="generic, octatrack, digitakt, bitbox, sp404, radio-music, 4ms-sampler, morphagene.",
@@ -120,7 +119,7 @@ def wavs(
     seed: Seed = 0,
     velocity_layers: VelocityLayers = 1,
     variations: Annotated[
-        int, typer.Option(min=1, max=99, help="Sounds of each setting: as many takes, by seeds that follow each other.")
+        int, Option(min=1, max=99, help="Sounds of each setting: as many takes, by seeds that follow each other.")
     ] = 1,
     step: Step = 1,
     rate: Rate = None,
@@ -202,21 +201,20 @@ def _report(seconds: float, plan: "planning.Plan", exported: "packing.Exported",
 
 WithSound = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--with-sound/--network-only",
         help="Also export the steps from spectrogram to wave, where possible (instantaneous-frequency codecs).",
     ),
 ]
 PrecisionName = Annotated[
-    str,
-    typer.Option("--precision", metavar="NAME", help="How weights are kept: float32, float16 (half the file), int8."),
+    str, Option("--precision", metavar="NAME", help="How weights are kept: float32, float16 (half the file), int8.")
 ]
 
 
 @app.command()
 def onnx(
     bundle: BundleName,
-    out: Annotated[Path, typer.Argument(metavar="FILE.onnx", help="The file; replaced if it is there.")],
+    out: Annotated[Path, Argument(metavar="FILE.onnx", help="The file; replaced if it is there.")],
     with_sound: WithSound = True,
     precision: PrecisionName = "float32",
 ) -> None:
@@ -239,7 +237,7 @@ def player(bundle: BundleName, out: Out, precision: PrecisionName = "float16") -
 @app.command()
 def program(
     bundle: BundleName,
-    out: Annotated[Path, typer.Argument(metavar="FILE.pt2", help="The file; replaced if it is there.")],
+    out: Annotated[Path, Argument(metavar="FILE.pt2", help="The file; replaced if it is there.")],
     with_sound: WithSound = True,
 ) -> None:
     """The network as a torch.export program, compared with the instrument's own notes."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.table import Table
+from typer import Argument, Option
 
 from darktimbre.cli.console import console, progress, say, warn
 from darktimbre.cli.options import CorpusName, CorpusRate, ReplaceCorpus, SplitSeed, numbers
@@ -21,30 +22,28 @@ app = typer.Typer(
 
 _SHOWN = 8  # refused files listed on the terminal; all are in quarantine.csv
 
-Out = Annotated[Path, typer.Argument(help="Folder of the corpus to make.", show_default=False)]
-Workers = Annotated[int | None, typer.Option(min=1, help="Decoding processes; by default one a processor.")]
-MaxBad = Annotated[
-    float, typer.Option(min=0.0, max=100.0, help="Percent of refused files above which the exit status is 1.")
-]
+Out = Annotated[Path, Argument(help="Folder of the corpus to make.", show_default=False)]
+Workers = Annotated[int | None, Option(min=1, help="Decoding processes; by default one a processor.")]
+MaxBad = Annotated[float, Option(min=0.0, max=100.0, help="Percent of refused files above which the exit status is 1.")]
 
 
 @app.command()
 def folder(
     src: Annotated[
-        Path, typer.Argument(help="Folder of sounds, any depth, any format libsndfile reads.", show_default=False)
+        Path, Argument(help="Folder of sounds, any depth, any format libsndfile reads.", show_default=False)
     ],
     out: Out,
-    seconds: Annotated[float, typer.Option(help="Length of every note; shorter is padded, longer cut.")] = 1.0,
+    seconds: Annotated[float, Option(help="Length of every note; shorter is padded, longer cut.")] = 1.0,
     rate: CorpusRate = 16_000,
     estimate_pitch: Annotated[
-        bool, typer.Option("--estimate-pitch", help="Measure the pitch of sounds whose name holds none.")
+        bool, Option("--estimate-pitch", help="Measure the pitch of sounds whose name holds none.")
     ] = False,
     split: Annotated[
-        str, typer.Option(help="instrument, random (90/10), or given (column split of metadata.csv).")
+        str, Option(help="instrument, random (90/10), or given (column split of metadata.csv).")
     ] = "instrument",
     seed: SplitSeed = 0,
     name: CorpusName = "",
-    licence: Annotated[str, typer.Option(help="Terms of the sounds, such as CC0-1.0.")] = "unknown",
+    licence: Annotated[str, Option(help="Terms of the sounds, such as CC0-1.0.")] = "unknown",
     workers: Workers = None,
     max_bad: MaxBad = 5.0,
     force: ReplaceCorpus = False,
@@ -67,27 +66,23 @@ def folder(
 def nsynth(
     src: Annotated[
         Path,
-        typer.Argument(
+        Argument(
             help="Folder with examples.json and audio/, or a .jsonwav.tar.gz (read as it is).", show_default=False
         ),
     ],
     out: Out,
     paper: Annotated[
-        bool, typer.Option("--paper", help="The DarkGAN paper's subset: MIDI 44 to 69, the first second.")
+        bool, Option("--paper", help="The DarkGAN paper's subset: MIDI 44 to 69, the first second.")
     ] = False,
-    pitches: Annotated[str | None, typer.Option(help="Lowest and highest MIDI note or name: 44-69, C3-C5.")] = None,
-    family: Annotated[list[str] | None, typer.Option(help="Only this instrument family; may be repeated.")] = None,
-    source: Annotated[list[str] | None, typer.Option(help="Only this source; may be repeated.")] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Length of every note; by default 4, or 1 with --paper.")
-    ] = None,
+    pitches: Annotated[str | None, Option(help="Lowest and highest MIDI note or name: 44-69, C3-C5.")] = None,
+    family: Annotated[list[str] | None, Option(help="Only this instrument family; may be repeated.")] = None,
+    source: Annotated[list[str] | None, Option(help="Only this source; may be repeated.")] = None,
+    seconds: Annotated[float | None, Option(help="Length of every note; by default 4, or 1 with --paper.")] = None,
     rate: CorpusRate = 16_000,
     split: Annotated[
-        str, typer.Option(help="instrument, random (90/10, as in the paper), or given (NSynth's own parts).")
+        str, Option(help="instrument, random (90/10, as in the paper), or given (NSynth's own parts).")
     ] = "instrument",
-    given: Annotated[
-        str, typer.Option(help="With --split given: train, valid or test; by default as SRC is called.")
-    ] = "",
+    given: Annotated[str, Option(help="With --split given: train, valid or test; by default as SRC is called.")] = "",
     seed: SplitSeed = 0,
     name: CorpusName = "",
     workers: Workers = None,
@@ -111,11 +106,10 @@ def nsynth(
 def digits(
     out: Out,
     source: Annotated[
-        Path | None,
-        typer.Option("--from", help="Folder with MNIST's four IDX files, packed or not.", show_default=False),
+        Path | None, Option("--from", help="Folder with MNIST's four IDX files, packed or not.", show_default=False)
     ] = None,
     fetch: Annotated[
-        bool, typer.Option("--fetch", help="Download MNIST (11 MB), by default into OUT-idx; --from names another.")
+        bool, Option("--fetch", help="Download MNIST (11 MB), by default into OUT-idx; --from names another.")
     ] = False,
     name: CorpusName = "",
     force: ReplaceCorpus = False,

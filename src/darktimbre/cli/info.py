@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from rich.table import Table
+from typer import Argument, Option
 
 from darktimbre.cli.console import console, say, warn
 from darktimbre.cli.options import Json
@@ -15,18 +16,20 @@ from darktimbre.corpus import corpus as corpora
 from darktimbre.corpus import describe, picture_plots, plots, presets
 from darktimbre.notes.errors import UserError
 
+MOST = 30  # kinds of sounds in the table
+
 
 def info(
-    corpus: Annotated[Path, typer.Argument(help="A corpus folder; or a SoundFont, whose presets are then listed.")],
+    corpus: Annotated[Path, Argument(help="A corpus folder; or a SoundFont, whose presets are then listed.")],
     plot: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             help="Draw pitch × family, levels and spectrograms (or the pictures of each class) into this PNG file.",
             metavar="FILE.png",
         ),
     ] = None,
     as_json: Json = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Read all audio and compare it with its checksums.")] = False,
+    verify: Annotated[bool, Option("--verify", help="Read all audio and compare it with its checksums.")] = False,
 ) -> None:
     """Print and draw what is in a corpus: notes, families, pitches, levels, splits, licence, tags, rejected files."""
     if corpus.suffix.lower() in (".sf2", ".sf3") and corpus.is_file():
@@ -75,16 +78,17 @@ def _overview(corpus: "corpora.Corpus", facts: dict[str, Any]) -> Table:
     fates = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
     refused = ", ".join(f"{reason} ({count:,})" for reason, count in list(facts["quarantine"].items())[:5])
     made = facts["provenance"]
-    origin = ", ".join(str(font["file"]) for font in made.get("soundfonts", [])) or str(
-        made.get("source", made.get("made_by", "unknown"))
-    )
+    source = made.get("source", made.get("made_by", "unknown"))
+    fonts = ", ".join(str(font["file"]) for font in made.get("soundfonts", []))
+    pitches = f"{pitch['names']} (MIDI {pitch['lowest']} to {pitch['highest']})" if pitch["names"] else "none"
+    if pitch["names"] and pitch["unpitched"]:
+        pitches += f", {pitch['unpitched']:,} notes without"
     rows = {
         "folder": str(corpus.path),
         "notes": f"{facts['notes']:,} of {facts['instruments']:,} instruments, {facts['hours']:g} hours",
         "sound": f"{facts['seconds']:g} s a note, mono, {facts['sample_rate']:,} Hz, 16 bit",
         "splits": f"{splits} ({facts['split_policy']})",
-        "pitches": (f"{pitch['names']} (MIDI {pitch['lowest']} to {pitch['highest']})" if pitch["names"] else "none")
-        + (f", {pitch['unpitched']:,} notes without" if pitch["unpitched"] and pitch["names"] else ""),
+        "pitches": pitches,
         "velocities": _list(facts["velocities"]) or "unknown",
         "peak, dBFS": _decibels(facts["peak_db"]),
         "RMS, dBFS": _decibels(facts["rms_db"]),
@@ -93,7 +97,7 @@ def _overview(corpus: "corpora.Corpus", facts: dict[str, Any]) -> Table:
         "taken": fates,
         "quarantine": f"{refused}; listed in quarantine.csv" if refused else "empty",
         "licence": str(facts["licence"]),
-        "made from": origin,
+        "made from": fonts or str(source),
         "digest": facts["digest"][:16],
     }
     return _facts(facts["name"], rows)
@@ -126,19 +130,15 @@ def _list(values: list[int]) -> str:
 
 
 def _kinds(facts: dict[str, Any]) -> Table:
-    table = Table("kind")
-    headings = [
-        key for key in ("notes", "instruments", "train", "valid", "test") if key in next(iter(facts["kinds"].values()))
-    ]
+    table, kinds = Table("kind"), list(facts["kinds"].items())
+    headings = [key for key in ("notes", "instruments", "train", "valid", "test") if key in kinds[0][1]]
     for heading in headings:
         table.add_column(heading, justify="right")
-    shown = list(facts["kinds"].items())
-    if len(shown) > 30:  # a folder of folders may have hundreds
-        shown = sorted(shown, key=lambda item: -item[1]["notes"])[:30]
-    for name, row in shown:
+    if len(kinds) > MOST:  # a folder of folders may have hundreds
+        table.caption = f"and {len(kinds) - MOST} smaller kinds"
+        kinds = sorted(kinds, key=lambda item: -item[1]["notes"])[:MOST]
+    for name, row in kinds:
         table.add_row(escape(name.replace("_", " ")), *(f"{row[key]:,}" for key in headings))
-    if len(facts["kinds"]) > len(shown):
-        table.caption = f"and {len(facts['kinds']) - len(shown)} smaller kinds"
     return table
 
 

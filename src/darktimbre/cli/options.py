@@ -4,28 +4,28 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import parse_note_name
 
 BundleName = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
     ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help='An attribute, e.g. --set "Singing bowl=0.8"; may be repeated.'),
+    Option("--set", metavar="NAME=VALUE", help='An attribute, e.g. --set "Singing bowl=0.8"; may be repeated.'),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Same seed, same sound.")]
-Pitch = Annotated[str | None, typer.Option(metavar="NOTE", help="MIDI number or name: 60, 60.5, C4, F#3.")]
-Picture = Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw a grid of spectrograms.")]
-Device = Annotated[str, typer.Option(help="A torch device: cpu, cuda, …")]
+Seed = Annotated[int, Option(min=0, help="Same seed, same sound.")]
+Pitch = Annotated[str | None, Option(metavar="NOTE", help="MIDI number or name: 60, 60.5, C4, F#3.")]
+Picture = Annotated[Path | None, Option(metavar="FILE.png", help="Also draw a grid of spectrograms.")]
+Device = Annotated[str, Option(help="A torch device: cpu, cuda, …")]
 Inversion = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="NAME",
         help="How spectrograms without phase become sound, if not as the instrument has it: phase-gradient (fast), "
         "griffin-lim, single-pass.",
@@ -33,24 +33,23 @@ Inversion = Annotated[
 ]
 Runtime = Annotated[
     str,
-    typer.Option(
+    Option(
         metavar="torch|onnx|auto",
         help="What computes: torch, onnx (onnxruntime), or auto: the faster one, measured once and kept.",
     ),
 ]
 Teacher = Annotated[
-    str | None,
-    typer.Option(help="Whose labels describe the sound; by default those of the instrument's own teacher."),
+    str | None, Option(help="Whose labels describe the sound; by default those of the instrument's own teacher.")
 ]
-Weights = Annotated[Path | None, typer.Option(help="The teacher's weights file, instead of the one kept by `weights`.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Weights = Annotated[Path | None, Option(help="The teacher's weights file, instead of the one kept by `weights`.")]
+Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
 
-CorpusRate = Annotated[int, typer.Option("--rate", help="Sample rate of the corpus in Hz.")]
+CorpusRate = Annotated[int, Option("--rate", help="Sample rate of the corpus in Hz.")]
 CorpusName = Annotated[
-    str, typer.Option("--name", help="What the corpus is called; by default as its folder.", show_default=False)
+    str, Option("--name", help="What the corpus is called; by default as its folder.", show_default=False)
 ]
-SplitSeed = Annotated[int, typer.Option("--seed", help="Seed of the split.")]
-ReplaceCorpus = Annotated[bool, typer.Option("--force", help="Replace a corpus that is already there.")]
+SplitSeed = Annotated[int, Option("--seed", help="Seed of the split.")]
+ReplaceCorpus = Annotated[bool, Option("--force", help="Replace a corpus that is already there.")]
 
 
 def levels(pairs: list[str] | None) -> dict[str, float]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from darktimbre import teachers
 from darktimbre.cli.console import INTERRUPTED, fail, say, warn
@@ -25,14 +25,11 @@ EXPORTS = ("sfz", "decentsampler", "wavs")
 
 def play(
     bundle: BundleName,
-    host: Annotated[
-        str, typer.Option(help="Address to listen at; only this machine can reach 127.0.0.1.")
-    ] = "127.0.0.1",
+    host: Annotated[str, Option(help="Address to listen at; only this machine can reach 127.0.0.1.")] = "127.0.0.1",
     port: Annotated[
-        int | None,
-        typer.Option(min=0, max=65535, help="Port; 0 for any free one. 8321 if that is free.", show_default=False),
+        int | None, Option(min=0, max=65535, help="Port; 0 for any free one. 8321 if that is free.", show_default=False)
     ] = None,
-    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    browser: Annotated[bool, Option("--open/--no-open", help="Open the page in the browser.")] = True,
     teacher: Teacher = None,
     weights: Weights = None,
     runtime: Runtime = "auto",
@@ -40,7 +37,7 @@ def play(
     device: Device = "cpu",
     allow_network: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--allow-network",
             help="Allow a --host that others can reach: anyone on the network who has the link can play, upload sounds "
             "and use this machine's processor; nothing is encrypted; and browsers give a page from the network no "
@@ -49,7 +46,7 @@ def play(
     ] = False,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A name or address that others open; needed for 0.0.0.0. May be repeated."),
+        Option(metavar="NAME", help="A name or address that others open; needed for 0.0.0.0. May be repeated."),
     ] = None,
 ) -> None:
     """Play an instrument in the browser: keyboard, sliders named after sounds, presets, recording.

@@ -4,26 +4,27 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Option
 
 from darktimbre.cli import console
 from darktimbre.pipelines import quickstart as pipeline
 
 
 def quickstart(
-    run: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("runs/quickstart"),
-    minutes: Annotated[float, typer.Option(min=0.01, help="How long to train.")] = 5.0,
-    notes: Annotated[int, typer.Option(min=50, help="About how many notes to render.")] = 3000,
+    run: Annotated[Path, Option(help="Folder for everything that is made.")] = Path("runs/quickstart"),
+    minutes: Annotated[float, Option(min=0.01, help="How long to train.")] = 5.0,
+    notes: Annotated[int, Option(min=50, help="About how many notes to render.")] = 3000,
     teacher: Annotated[
-        str | None, typer.Option(help="Who tags the notes; yamnet where its weights are kept, else embedded.")
+        str | None, Option(help="Who tags the notes; yamnet where its weights are kept, else embedded.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="A weights file of that teacher (of yamnet, if none is named).")
+        Path | None, Option(help="A weights file of that teacher (of yamnet, if none is named).")
     ] = None,
-    builtin: Annotated[bool, typer.Option("--builtin", help="Use the built-in orchestra, not FluidSynth.")] = False,
+    builtin: Annotated[bool, Option("--builtin", help="Use the built-in orchestra, not FluidSynth.")] = False,
     from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Start from random weights, not from the starter.")
+        bool, Option("--from-scratch", help="Start from random weights, not from the starter.")
     ] = False,
-    recipe: Annotated[str, typer.Option(help="What to train: a recipe's name or a YAML file.")] = "darkgan-small",
+    recipe: Annotated[str, Option(help="What to train: a recipe's name or a YAML file.")] = "darkgan-small",
 ) -> None:
     """From nothing to an instrument and its sounds: render, tag, train, report, play.
 

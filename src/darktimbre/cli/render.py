@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from darktimbre.cli import info
 from darktimbre.cli.console import progress, say, warn
@@ -17,7 +17,7 @@ from darktimbre.notes.errors import UserError
 
 SoundFonts = Annotated[
     list[Path] | None,
-    typer.Option(
+    Option(
         "--soundfont",
         "-s",
         metavar="FILE",
@@ -25,64 +25,55 @@ SoundFonts = Annotated[
     ),
 ]
 Builtin = Annotated[
-    bool,
-    typer.Option("--builtin", help="Play the built-in orchestra of 28 instruments instead; it needs no FluidSynth."),
+    bool, Option("--builtin", help="Play the built-in orchestra of 28 instruments instead; it needs no FluidSynth.")
 ]
 Kits = Annotated[
     bool,
-    typer.Option(
-        "--kits", help="Play drum kits alone: one-shots with class and subclass, each recording once in one split."
-    ),
+    Option("--kits", help="Play drum kits alone: one-shots with class and subclass, each recording once in one split."),
 ]
 Pitches = Annotated[
     str | None,
-    typer.Option(
-        help="MIDI notes or names, such as 44-69 or G#2-A4. By default the paper's 44-69.", show_default=False
-    ),
+    Option(help="MIDI notes or names, such as 44-69 or G#2-A4. By default the paper's 44-69.", show_default=False),
 ]
 Velocities = Annotated[
-    str | None,
-    typer.Option(help="MIDI velocities; 50,90,120 by default, 40,70,100,127 with --kits, five with --builtin."),
+    str | None, Option(help="MIDI velocities; 50,90,120 by default, 40,70,100,127 with --kits, five with --builtin.")
 ]
 Limit = Annotated[
-    int | None,
-    typer.Option(min=1, help="At most so many notes, spread evenly over instruments, pitches and velocities."),
+    int | None, Option(min=1, help="At most so many notes, spread evenly over instruments, pitches and velocities.")
 ]
 Split = Annotated[
-    str,
-    typer.Option(help="instrument (80/10/10, none in two parts) or random (90/10 by note, as in the paper)."),
+    str, Option(help="instrument (80/10/10, none in two parts) or random (90/10 by note, as in the paper).")
 ]
 Workers = Annotated[
-    int | None,
-    typer.Option("--workers", "-j", min=1, help="Processes. By default one a core; the result is the same."),
+    int | None, Option("--workers", "-j", min=1, help="Processes. By default one a core; the result is the same.")
 ]
 
 
 def render(
-    out: Annotated[Path, typer.Argument(help="The corpus folder to make.")],
+    out: Annotated[Path, Argument(help="The corpus folder to make.")],
     soundfont: SoundFonts = None,
     builtin: Builtin = False,
     kits: Kits = False,
     banks: Annotated[
-        str | None, typer.Option(help="Banks, such as 0,8,128 (128 holds drum kits, without pitch). By default all.")
+        str | None, Option(help="Banks, such as 0,8,128 (128 holds drum kits, without pitch). By default all.")
     ] = None,
-    programs: Annotated[str | None, typer.Option(help="Programs, such as 0-127. By default all.")] = None,
+    programs: Annotated[str | None, Option(help="Programs, such as 0-127. By default all.")] = None,
     pitches: Pitches = None,
     velocities: Velocities = None,
-    seconds: Annotated[float, typer.Option(help="Length of every note; its last 10 ms fade out.")] = 1.0,
+    seconds: Annotated[float, Option(help="Length of every note; its last 10 ms fade out.")] = 1.0,
     hold: Annotated[
-        float | None, typer.Option(help="Seconds until the key is let go. By default it is held to the end.")
+        float | None, Option(help="Seconds until the key is let go. By default it is held to the end.")
     ] = None,
     rate: CorpusRate = 16_000,
     limit: Limit = None,
     gain: Annotated[
-        float | None, typer.Option(help="FluidSynth's master gain, 0.8 by default. Levels between notes are kept.")
+        float | None, Option(help="FluidSynth's master gain, 0.8 by default. Levels between notes are kept.")
     ] = None,
     split: Split = "instrument",
     seed: SplitSeed = 0,
     name: CorpusName = "",
     licence: Annotated[
-        str | None, typer.Option(help="Terms of the sounds; by default what is known of the SoundFonts.")
+        str | None, Option(help="Terms of the sounds; by default what is known of the SoundFonts.")
     ] = None,
     workers: Workers = None,
     force: ReplaceCorpus = False,

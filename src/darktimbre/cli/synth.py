@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from darktimbre import teachers
 from darktimbre.cli import options
@@ -18,9 +19,7 @@ from darktimbre.synthesizer import sound_files, synthesizer, transfer
 
 app = typer.Typer(no_args_is_help=True)
 
-Out = Annotated[
-    Path, typer.Argument(metavar="OUT", help="Folder for the sounds and their manifest.json; made if need be.")
-]
+Out = Annotated[Path, Argument(metavar="OUT", help="Folder for the sounds and their manifest.json; made if need be.")]
 
 
 @app.callback()
@@ -42,7 +41,7 @@ def _report(instrument: "synthesizer.Synthesizer", out: Path, paths: Sequence[Pa
 def random_(
     bundle: BundleName,
     out: Out,
-    count: Annotated[int, typer.Option(min=1, help="How many notes.")] = 8,
+    count: Annotated[int, Option(min=1, help="How many notes.")] = 8,
     pitch: Pitch = None,
     set_: Set = None,
     seed: Seed = 0,
@@ -67,13 +66,9 @@ def random_(
 def scale(
     bundle: BundleName,
     out: Out,
-    low: Annotated[
-        str | None, typer.Option("--from", metavar="NOTE", help="Lowest note; the lowest trained one.")
-    ] = None,
-    high: Annotated[
-        str | None, typer.Option("--to", metavar="NOTE", help="Highest note; the highest trained one.")
-    ] = None,
-    step: Annotated[float, typer.Option(min=0.01, help="Semitones from note to note.")] = 1.0,
+    low: Annotated[str | None, Option("--from", metavar="NOTE", help="Lowest note; the lowest trained one.")] = None,
+    high: Annotated[str | None, Option("--to", metavar="NOTE", help="Highest note; the highest trained one.")] = None,
+    step: Annotated[float, Option(min=0.01, help="Semitones from note to note.")] = 1.0,
     set_: Set = None,
     seed: Seed = 0,
     picture: Picture = None,
@@ -93,10 +88,10 @@ def scale(
 def sweep(
     bundle: BundleName,
     out: Out,
-    attribute: Annotated[str, typer.Option(metavar="NAME", help="The attribute to sweep, in any letter case.")],
-    low: Annotated[float, typer.Option("--from", help="Its first value.")] = 0.0,
-    high: Annotated[float, typer.Option("--to", help="Its last value.")] = 1.0,
-    steps: Annotated[int, typer.Option(min=2, help="How many values.")] = 5,
+    attribute: Annotated[str, Option(metavar="NAME", help="The attribute to sweep, in any letter case.")],
+    low: Annotated[float, Option("--from", help="Its first value.")] = 0.0,
+    high: Annotated[float, Option("--to", help="Its last value.")] = 1.0,
+    steps: Annotated[int, Option(min=2, help="How many values.")] = 5,
     pitch: Pitch = None,
     set_: Set = None,
     seed: Seed = 0,
@@ -119,22 +114,20 @@ def sweep(
 def interpolate(
     bundle: BundleName,
     out: Out,
-    from_seed: Annotated[int, typer.Option(min=0, help="Seed of the first note.")] = 0,
-    to_seed: Annotated[int, typer.Option(min=0, help="Seed of the last note.")] = 1,
+    from_seed: Annotated[int, Option(min=0, help="Seed of the first note.")] = 0,
+    to_seed: Annotated[int, Option(min=0, help="Seed of the last note.")] = 1,
     from_: Annotated[
-        list[str] | None,
-        typer.Option("--from", metavar="NAME=VALUE", help="Attribute of the first note; may be repeated."),
+        list[str] | None, Option("--from", metavar="NAME=VALUE", help="Attribute of the first note; may be repeated.")
     ] = None,
     to: Annotated[
-        list[str] | None,
-        typer.Option("--to", metavar="NAME=VALUE", help="Attribute of the last note; may be repeated."),
+        list[str] | None, Option("--to", metavar="NAME=VALUE", help="Attribute of the last note; may be repeated.")
     ] = None,
     from_pitch: Pitch = None,
     to_pitch: Pitch = None,
     set_: Set = None,
-    steps: Annotated[int, typer.Option(min=2, help="How many notes, both ends included.")] = 7,
+    steps: Annotated[int, Option(min=2, help="How many notes, both ends included.")] = 7,
     linear: Annotated[
-        bool, typer.Option("--linear/--spherical", help="How latents go over: straight, or along the great circle.")
+        bool, Option("--linear/--spherical", help="How latents go over: straight, or along the great circle.")
     ] = False,
     picture: Picture = None,
     device: Device = "cpu",
@@ -156,10 +149,10 @@ def interpolate(
 def midi(
     bundle: BundleName,
     out: Out,
-    file: Annotated[Path, typer.Argument(metavar="FILE.mid", help="A standard MIDI file.")],
+    file: Annotated[Path, Argument(metavar="FILE.mid", help="A standard MIDI file.")],
     set_: Set = None,
     seed: Seed = 0,
-    release: Annotated[float, typer.Option(min=0.0, help="Seconds a note takes to fade after its end.")] = 0.06,
+    release: Annotated[float, Option(min=0.0, help="Seconds a note takes to fade after its end.")] = 0.06,
     picture: Picture = None,
     device: Device = "cpu",
     runtime: Runtime = "torch",
@@ -191,11 +184,11 @@ def midi(
 def like(
     bundle: BundleName,
     out: Out,
-    sound: Annotated[Path, typer.Argument(metavar="SOUND", help="A sound file of any format and rate.")],
-    count: Annotated[int, typer.Option(min=1, help="How many notes.")] = 4,
+    sound: Annotated[Path, Argument(metavar="SOUND", help="A sound file of any format and rate.")],
+    count: Annotated[int, Option(min=1, help="How many notes.")] = 4,
     teacher: Teacher = None,
     weights: Weights = None,
-    pitch: Annotated[str | None, typer.Option(metavar="NOTE", help="Pitch to play; that of the sound, by YIN.")] = None,
+    pitch: Annotated[str | None, Option(metavar="NOTE", help="Pitch to play; that of the sound, by YIN.")] = None,
     set_: Set = None,
     seed: Seed = 0,
     picture: Picture = None,

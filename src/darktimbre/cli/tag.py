@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from darktimbre import teachers
 from darktimbre.cli import console
@@ -15,12 +15,12 @@ from darktimbre.tagging import tag as tagging
 
 
 def tag(
-    corpus: Annotated[Path, typer.Argument(help="A corpus folder.")],
-    teacher: Annotated[str, typer.Option(help="yamnet, cnn14, cnn14-16k or embedded (which ships with darktimbre).")],
+    corpus: Annotated[Path, Argument(help="A corpus folder.")],
+    teacher: Annotated[str, Option(help="yamnet, cnn14, cnn14-16k or embedded (which ships with darktimbre).")],
     weights: Weights = None,
     device: Device = "cpu",
-    batch: Annotated[int, typer.Option(min=1, help="Notes in one batch.")] = 64,
-    force: Annotated[bool, typer.Option(help="Replace tags of other weights or of an older corpus.")] = False,
+    batch: Annotated[int, Option(min=1, help="Notes in one batch.")] = 64,
+    force: Annotated[bool, Option(help="Replace tags of other weights or of an older corpus.")] = False,
 ) -> None:
     """Predict a teacher's logits for every note and store them; run again after an interruption to resume."""
     opened = corpora.Corpus.open(corpus)

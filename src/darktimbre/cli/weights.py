@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from typer import Argument, Option
 
 from darktimbre.cli.console import say, table
 from darktimbre.teachers import weights
 
 app = typer.Typer(no_args_is_help=True, help="The weights of the teachers that tag a corpus.")
 
-Name = Annotated[str, typer.Argument(help="yamnet, cnn14 or cnn14-16k.")]
+Name = Annotated[str, Argument(help="yamnet, cnn14 or cnn14-16k.")]
 
 
 @app.command("list")
@@ -31,7 +32,7 @@ def list_() -> None:
 @app.command()
 def fetch(
     name: Name,
-    sha256: Annotated[str | None, typer.Option(help="SHA-256 that the file must have, if not the known one.")] = None,
+    sha256: Annotated[str | None, Option(help="SHA-256 that the file must have, if not the known one.")] = None,
 ) -> None:
     """Download a teacher's official file over HTTPS, check its digest, and keep it."""
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -45,8 +46,7 @@ def fetch(
 
 @app.command()
 def add(
-    name: Name,
-    file: Annotated[Path, typer.Argument(help="yamnet.h5, yamnet.tflite or a Cnn14 checkpoint (.pth).")],
+    name: Name, file: Annotated[Path, Argument(help="yamnet.h5, yamnet.tflite or a Cnn14 checkpoint (.pth).")]
 ) -> None:
     """Keep weights that you have as a file; it is loaded once to see that it is what it should be."""
     typer.echo(f"{name} is kept in {weights.add(name, file)}")
