@@ -1,4 +1,4 @@
-"""`darktimbre experiment` on tiny nets: whole, broken off and gone on with, from the cache, refused in a sentence."""
+"""`darktimbre experiment` on tiny networks: whole, interrupted and resumed, from the cache, refused in a sentence."""
 
 import json
 import os
@@ -55,7 +55,7 @@ preview_every: 0
 journal_every: 8
 """
 
-LISTENING = """
+CLASSIFIER = """
 name: listening
 task: inception
 data: {pitches: null, attributes: 0, teacher: fake}
@@ -71,32 +71,44 @@ ESTIMATE = pipeline.estimate_times
 
 
 def design(folder: Path):
-    """An experiment of three variants: a classifier, a baseline, two temperatures."""
-    (folder / "tiny.yaml").write_text(TINY)
-    (folder / "listening.yaml").write_text(LISTENING)
-    tiny = str(folder / "tiny.yaml")
+    """An experiment of a classifier, a baseline, and a variant for each temperature."""
+    tiny, classifier = recipes(folder)
 
     def designed(request: Request) -> Experiment:
+        at = [(f"T={t:g}", (f"name=tiny-T{t:g}", f"data.temperature={t:g}")) for t in request.temperatures]
         variants = (
-            Variant("classifier", str(folder / "listening.yaml"), role="classifier"),
+            Variant("classifier", classifier, role="classifier"),
             Variant("baseline", tiny, ("name=tiny-baseline", "data.attributes=0")),
-            *(
-                Variant(f"T={t:g}", tiny, (f"name=tiny-T{t:g}", f"data.temperature={t:g}"))
-                for t in request.temperatures
-            ),
+            *(Variant(title, tiny, overrides) for title, overrides in at),
         )
-        return Experiment(
-            "tiny", "a test", (Sounds("notes", SAMPLES / RATE, (59, 61)),), variants, ("No GANSynth here.",)
-        )
+        return Experiment("tiny", "a test", (Sounds("notes", SAMPLES / RATE, (59, 61)),), variants, ("No GANSynth.",))
 
     return designed
 
 
+def recipes(folder: Path) -> tuple[str, str]:
+    """Files of the instruments' recipe and of the classifier's."""
+    files = folder / "tiny.yaml", folder / "classifier.yaml"
+    for file, text in zip(files, (TINY, CLASSIFIER), strict=True):
+        file.write_text(text)
+    return str(files[0]), str(files[1])
+
+
+def variants_in(folder: Path) -> tuple[Variant, ...]:
+    request = Request(name="tiny", out=folder, teacher="fake", temperatures=(1.0, 2.0))
+    return design(folder)(request).variants
+
+
+def cheap(patched: pytest.MonkeyPatch) -> None:
+    """A teacher that costs nothing, no SoundFont, no estimates of time."""
+    patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
+    patched.setattr(pipeline, "installed_soundfonts", list)
+    patched.setattr(pipeline, "estimate_times", lambda runs, device: None)
+
+
 @pytest.fixture(autouse=True)
-def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
-    monkeypatch.setattr(pipeline, "installed_soundfonts", list)
-    monkeypatch.setattr(pipeline, "estimate_times", lambda runs, device: None)
+def _tiny_experiment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cheap(monkeypatch)
     monkeypatch.setitem(experiment_plans.EXPERIMENTS, "tiny", design(tmp_path))
 
 
@@ -105,11 +117,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return band_tones(tmp_path_factory.mktemp("corpora") / "tones").path
 
 
-def call(*more: object, corpus: Path | None = None, temperatures: str = "1,2") -> Result:
+def call(*more: object, corpus: Path | None = None, temperatures: str = "1,2", fails: bool = False) -> Result:
     words: list[object] = ["experiment", "tiny", "--teacher", "fake", "--temperatures", temperatures]
     words += ["--accelerator", "cpu", *(["--corpus", corpus] if corpus else []), *more]
     result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert fails or result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 
 
@@ -144,26 +156,25 @@ def weights(runs: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory):
-    """An uninterrupted experiment: (folder of runs, of the report, what was said, what the evaluation was asked)."""
+    """An uninterrupted experiment: (folder of runs, of the report, its output, the evaluation's arguments)."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
+        cheap(patched)
         patched.setitem(experiment_plans.EXPERIMENTS, "tiny", design(folder))
-        patched.setattr(pipeline, "estimate_times", lambda runs, device: None)
         calls = unevaluated(patched)
         result = call("--runs", folder / "runs", "--out", folder / "out", "--set", "notes=24", corpus=corpus)
     assert result.exit_code == 0, result.output
     return folder / "runs", folder / "out", said(result), calls
 
 
-def test_every_arm_is_trained_and_is_a_row_of_the_report(whole, corpus) -> None:
-    runs, out, told, (asked,) = whole
+def test_every_variant_is_trained_and_is_a_row_of_the_report(whole, corpus) -> None:
+    runs, out, output, (arguments,) = whole
     places = {path.name.rpartition("-")[0]: path / "bundle" for path in runs.iterdir()}
-    assert asked == {
+    assert arguments == {
         "bundles": [("baseline", places["tiny-baseline"]), ("T=1", places["tiny-T1"]), ("T=2", places["tiny-T2"])],
         "corpus": corpus, "out": out, "teacher": "fake", "weights": None, "classifier": places["listening"],
         "quick": False, "counts": {"notes": 24}, "fad": True, "card": True, "seed": 0, "device": "cpu",
-        "remarks": ("No GANSynth here.",),
+        "remarks": ("No GANSynth.",),
     }  # fmt: skip
     names = sorted(path.name for path in runs.iterdir())
     assert [name.rpartition("-")[0] for name in names] == ["listening", "tiny-T1", "tiny-T2", "tiny-baseline"]
@@ -171,8 +182,8 @@ def test_every_arm_is_trained_and_is_a_row_of_the_report(whole, corpus) -> None:
     noted = json.loads((out / "experiment.json").read_text())
     assert [run["done"] for run in noted["runs"]] == [True] * 4
     assert noted["runs"][2]["digest"][:12] in noted["runs"][2]["folder"]
-    assert "0 of 4 variants are done" in told
-    assert "No GANSynth here." in told
+    assert "0 of 4 variants are done" in output
+    assert "No GANSynth." in output
 
 
 def test_second_call_trains_nothing_and_takes_runs_as_they_are(whole, corpus, tmp_path, evaluated, monkeypatch) -> None:
@@ -187,34 +198,33 @@ def test_second_call_trains_nothing_and_takes_runs_as_they_are(whole, corpus, tm
     assert result.exit_code == 0, result.output
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert "All 4 variants are trained." in said(result)
-    (asked,) = evaluated
-    assert (asked["quick"], asked["seed"], asked["fad"], asked["card"]) == (True, 5, False, False)
+    (arguments,) = evaluated
+    assert [arguments[name] for name in ("quick", "seed", "fad", "card")] == [True, 5, False, False]
 
 
 def test_minutes_that_are_up_when_all_is_trained_leave_the_evaluation(whole, corpus, tmp_path, evaluated) -> None:
-    told = said(call("--runs", whole[0], "--out", tmp_path / "out", "--minutes", 0, corpus=corpus))
-    assert "All variants are trained; the same command without --minutes evaluates." in told
+    output = said(call("--runs", whole[0], "--out", tmp_path / "out", "--minutes", 0, corpus=corpus))
+    assert "All variants are trained; the same command without --minutes evaluates." in output
     assert not evaluated
 
 
 def test_another_temperature_trains_only_that_one(whole, corpus, tmp_path, evaluated) -> None:
-    runs = whole[0]
-    told = said(call("--runs", runs, "--out", tmp_path / "out", "--dry-run", corpus=corpus, temperatures="1,3"))
-    assert "3 of 4 variants are done" in told
+    words = ("--runs", whole[0], "--out", tmp_path / "out", "--dry-run")
+    assert "3 of 4 variants are done" in said(call(*words, corpus=corpus, temperatures="1,3"))
     assert not evaluated
 
 
-def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, evaluated, monkeypatch) -> None:
+def test_interrupted_or_killed_in_the_second_variant_it_resumes(whole, corpus, tmp_path, evaluated, monkeypatch):
     made, original = 0, gan.GanTask.step
 
-    def interrupted(self, moment):
+    def interrupted(self, state):
         nonlocal made
         made += 1
         if made == 5:
             os.kill(os.getpid(), signal.SIGINT)
         if made == 11:
             raise RuntimeError("killed")  # as by kill -9: nothing is saved
-        return original(self, moment)
+        return original(self, state)
 
     runs, out = tmp_path / "runs", tmp_path / "out"
     with monkeypatch.context() as patched:
@@ -222,12 +232,10 @@ def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, 
         result = call("--runs", runs, "--out", out, corpus=corpus)
         assert result.exit_code == 130
         assert "run the same command to resume" in said(result)
-        told = said(call("--runs", runs, "--out", out, "--dry-run", corpus=corpus))
-        assert "1 of 4 variants are done" in told
-        assert "half done at 20 notes" in told
-        words = ["experiment", "tiny", "--teacher", "fake", "--temperatures", "1,2", "--accelerator", "cpu"]
-        words += ["--corpus", str(corpus), "--runs", str(runs), "--out", str(out)]
-        assert str(CliRunner().invoke(app, words).exception) == "killed"
+        output = said(call("--runs", runs, "--out", out, "--dry-run", corpus=corpus))
+        assert "1 of 4 variants are done" in output
+        assert "half done at 20 notes" in output
+        assert str(call("--runs", runs, "--out", out, corpus=corpus, fails=True).exception) == "killed"
     assert not evaluated
     result = call("--runs", runs, "--out", out, corpus=corpus)
     assert result.exit_code == 0, result.output
@@ -237,7 +245,7 @@ def test_broken_off_in_the_second_arm_it_goes_on_there(whole, corpus, tmp_path, 
     assert weights(runs) == weights(whole[0])
 
 
-def test_minutes_bound_the_sitting_and_unfinished_arms_are_named(corpus, tmp_path, evaluated) -> None:
+def test_minutes_bound_the_session_and_unfinished_variants_are_named(corpus, tmp_path, evaluated) -> None:
     runs, out = tmp_path / "runs", tmp_path / "out"
     result = call("--runs", runs, "--out", out, "--minutes", 0.0001, corpus=corpus)
     assert result.exit_code == 0, result.output
@@ -250,22 +258,23 @@ def test_dry_run_writes_nothing(corpus, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(teachers, "load", None)
     monkeypatch.setattr(pipeline, "estimate_times", ESTIMATE)
     (tmp_path / "Font.sf2").write_bytes(b"a font")
-    told = said(call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run", corpus=corpus))
-    assert "to do" in told
-    assert "Nothing was done" in told
+    words = ("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run")
+    output = said(call(*words, corpus=corpus))
+    assert "to do" in output
+    assert "Nothing was done" in output
     monkeypatch.setattr(pipeline, "installed_soundfonts", lambda: [tmp_path / "Font.sf2"])
-    told = said(call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--dry-run"))
-    assert "would be rendered into" in told
-    assert "Font-0.25s-" in told.replace(" ", "")
+    output = said(call(*words))
+    assert "would be rendered into" in output
+    assert "Font-0.25s-" in output.replace(" ", "")
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "out").exists()
 
 
 def test_sounds_are_rendered_and_tagged_once_where_none_are_given(tmp_path, evaluated, monkeypatch) -> None:
-    asked: list[dict[str, Any]] = []
+    calls: list[dict[str, Any]] = []
 
     def render(out, fonts, **more):
-        asked.append({"fonts": fonts, **more})
+        calls.append({"fonts": fonts, **more})
         return band_tones(out, tagged=False)
 
     (tmp_path / "Font.sf2").write_bytes(b"a font")
@@ -274,12 +283,12 @@ def test_sounds_are_rendered_and_tagged_once_where_none_are_given(tmp_path, eval
     for _ in range(2):
         result = call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--minutes", 0)
         assert result.exit_code == 0, result.output
-    assert len(asked) == 1
-    assert (list(asked[0]["pitches"]), asked[0]["velocities"]) == ([59, 60, 61], (50, 90, 120))
+    assert len(calls) == 1
+    assert (list(calls[0]["pitches"]), calls[0]["velocities"]) == ([59, 60, 61], (50, 90, 120))
     assert "2 attributes are chosen" not in said(result)  # the second time they are there
 
 
-def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, monkeypatch) -> None:
+def test_what_cannot_be_done_is_refused_before_anything_is_made(corpus, tmp_path, monkeypatch) -> None:
     def refused(*more: object, **options: Any) -> str:
         result = call("--runs", tmp_path / "runs", "--out", tmp_path / "out", *more, **options)
         assert result.exit_code == 2, result.output
@@ -311,7 +320,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_made(corpus, tmp_path, m
     assert "there are darkgan-paper" in said(result)
 
 
-def test_gansynth_of_another_rate_is_told_before_anything_is_trained(corpus, tmp_path) -> None:
+def test_gansynth_of_another_rate_is_refused_before_anything_is_trained(corpus, tmp_path) -> None:
     codec = {**tiny_bundle().config["codec"], "sample_rate": 4000}
     bundle = tiny_bundle(codec=codec).save_pretrained(tmp_path / "gansynth")
     result = call("--runs", tmp_path / "runs", "--out", tmp_path / "out", "--gansynth", bundle, corpus=corpus)
@@ -338,36 +347,28 @@ def test_rendered_sounds_are_kept_by_all_that_they_follow_from(tmp_path) -> None
 
 def test_list_of_the_users_own_is_kept_and_the_classifier_follows_it(tmp_path) -> None:
     corpus = band_tones(tmp_path / "tones", instruments=3)
-    tags = Tags.open(corpus.path, "fake")
-    choose(corpus.path, tags, corpus.rows("train"), top=1)
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    (tmp_path / "listening.yaml").write_text(LISTENING)
-    classifier = Variant("classifier", str(tmp_path / "listening.yaml"), ("data.attributes=2",), role="classifier")
-    instrument = Variant("T=1", str(tmp_path / "tiny.yaml"), ("data.attributes=1",))
+    choose(corpus.path, Tags.open(corpus.path, "fake"), corpus.rows("train"), top=1)
+    tiny, listening = recipes(tmp_path)
+    classifier = Variant("classifier", listening, ("data.attributes=2",), role="classifier")
+    instrument = Variant("T=1", tiny, ("data.attributes=1",))
     pipeline.tag(corpus, BandTagger(), [classifier, instrument], console)
     assert len(read_attributes(corpus.path, "fake")) == 1
     assert run_of(classifier, corpus, tmp_path).recipe.data.attributes == 1
-    pipeline.tag(corpus, BandTagger(), [classifier, Variant("T=1", str(tmp_path / "tiny.yaml"))], console)
+    pipeline.tag(corpus, BandTagger(), [classifier, Variant("T=1", tiny)], console)
     assert len(read_attributes(corpus.path, "fake")) == 2
     assert run_of(classifier, corpus, tmp_path).recipe == classifier.resolved()
 
 
-def test_time_left_is_told_by_the_clock_and_by_the_pace_of_the_task(tmp_path) -> None:
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    (tmp_path / "listening.yaml").write_text(LISTENING)
-    classifier, instrument = (
-        Run(variant, variant.resolved(), None, "", None, [(0, 32, 3200.0)])
-        for variant in (
-            Variant("classifier", str(tmp_path / "listening.yaml"), role="classifier"),
-            Variant("T=1", str(tmp_path / "tiny.yaml")),
-        )
+def test_time_left_follows_the_clock_and_the_pace_of_the_task(tmp_path) -> None:
+    classifier, _, instrument, _ = (
+        Run(variant, variant.resolved(), parts=[(0, 32, 3200.0)]) for variant in variants_in(tmp_path)
     )
     now, lines = 0.0, []
     whole = TimeLeft(classifier, [instrument], {}, lines.append, lambda: now)
     for seen in range(1, 32):
-        now = 200.0 * seen  # twice as long as guessed
+        now = 200.0 * seen  # twice as long as estimated
         whole.step(SimpleNamespace(notes_seen=seen, total=32))
-    # After 600 s the classifier has 29 notes of 200 s left, an hour later 11; the instrument its 3,200 s as guessed.
+    # After 600 s the classifier has 29 notes of 200 s left, an hour later 11; the instrument its 3,200 s as estimated.
     assert lines == [
         "classifier: 3 of 32 notes; whole experiment: about 2 h 30 min left",
         "classifier: 21 of 32 notes; whole experiment: about 1 h 30 min left",
@@ -381,22 +382,17 @@ def test_time_left_is_told_by_the_clock_and_by_the_pace_of_the_task(tmp_path) ->
 
 def test_small_scale_is_one_recipe_at_several_temperatures() -> None:
     """Word for word what the runs of the published report were trained by."""
-    variants = experiment_of(
-        Request(name="darkgan-paper", out=Path("out"), teacher="yamnet", temperatures=(1.0, 1.5))
-    ).variants
+    request = Request(name="darkgan-paper", out=Path("out"), teacher="yamnet", temperatures=(1.0, 1.5))
     long = [
         "init=scratch", "schedule=[{notes: 10000, batch: 8, scale: 3}]", "optimiser.decay_notes=10000",
         "warm_start.notes=48000",
     ]  # fmt: skip
-    for variant, changes in zip(
-        variants[1:],
-        (
-            ["name=darkgan-small-baseline", "data.attributes=0", "data.temperature=1"],
-            ["name=darkgan-small-T1", "data.temperature=1"],
-            ["name=darkgan-small-T1.5", "data.temperature=1.5"],
-        ),
-        strict=True,
-    ):
+    own = [
+        ["name=darkgan-small-baseline", "data.attributes=0", "data.temperature=1"],
+        ["name=darkgan-small-T1", "data.temperature=1"],
+        ["name=darkgan-small-T1.5", "data.temperature=1.5"],
+    ]
+    for variant, changes in zip(experiment_of(request).variants[1:], own, strict=True):
         assert difference(variant.resolved(), load_recipe("darkgan-small", [*long, *changes])) == []
 
 
@@ -421,21 +417,16 @@ def test_paper_scale_renders_a_second_corpus_for_gansynth_or_says_that_it_is_lef
 
 
 def test_digest_is_of_recipe_corpus_and_tags(corpus, tmp_path) -> None:
-    opened = Corpus.open(corpus)
-    baseline = design(tmp_path)(Request(name="tiny", out=tmp_path, teacher="fake", temperatures=(1.0, 2.0))).variants[1]
-    digest = digest_of(baseline.resolved(), opened)
-    assert digest == digest_of(baseline.resolved(), Corpus.open(corpus))
-    other = band_tones(tmp_path / "other", instruments=6)
-    assert digest_of(baseline.resolved(), other) != digest
-    by_name = baseline.resolved().model_copy(update={"seed": 1})
-    assert digest_of(by_name, opened) != digest
+    opened, recipe = Corpus.open(corpus), variants_in(tmp_path)[1].resolved()
+    digest = digest_of(recipe, opened)
+    assert digest == digest_of(recipe, Corpus.open(corpus))
+    assert digest_of(recipe, band_tones(tmp_path / "other", instruments=6)) != digest
+    assert digest_of(recipe.model_copy(update={"seed": 1}), opened) != digest
 
 
 def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> None:
-    runs = whole[0]
-    variants = design(tmp_path)(Request(name="tiny", out=tmp_path, teacher="fake", temperatures=(1.0, 2.0))).variants
-    opened = Corpus.open(corpus)
-    found = [run_of(variant, opened, runs) for variant in variants]
+    variants, opened = variants_in(tmp_path), Corpus.open(corpus)
+    found = [run_of(variant, opened, whole[0]) for variant in variants]
     assert all(run.done for run in found)
     moved = tmp_path / "runs"
     moved.mkdir()
@@ -446,11 +437,9 @@ def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> No
         run_of(variants[2], opened, moved)
 
 
-def test_a_bundle_of_a_sitting_cut_short_is_not_taken_for_the_end(whole, tmp_path) -> None:
-    runs = whole[0]
-    place = next(path for path in runs.iterdir() if path.name.startswith("tiny-T1-"))
-    (tmp_path / "tiny.yaml").write_text(TINY)
-    variant = Variant("T=1", str(tmp_path / "tiny.yaml"))
+def test_a_bundle_of_a_session_cut_short_is_not_taken_for_the_end(whole, tmp_path) -> None:
+    place = next(path for path in whole[0].iterdir() if path.name.startswith("tiny-T1-"))
+    variant = variants_in(tmp_path)[2]
     assert Run(variant, variant.resolved(), folder=place).done
     short = tmp_path / "short" / "bundle"
     short.mkdir(parents=True)
@@ -467,7 +456,7 @@ def test_temperatures_are_read(text: str, found: tuple[float, ...]) -> None:
     assert numbers_of(text, "--temperatures", (1.0, 2.0)) == found
 
 
-@pytest.mark.parametrize("text", ["", "warm", "0", "1,inf", "nan"])
+@pytest.mark.parametrize("text", ["", "warm", "0", "-1,2", "1,inf", "nan"])
 def test_other_temperatures_are_refused(text: str) -> None:
-    with pytest.raises(UserError, match="above 0"):
+    with pytest.raises(UserError, match="--temperatures takes numbers above 0"):
         numbers_of(text, "--temperatures", (1.0, 2.0))

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.bundle.tiny import PITCHES
-from tests.evaluation.band_tones import FAMILIES, BandTagger, band_tones
-from tests.pipelines.test_pipelines_experiment import TINY
+from tests.evaluation.band_tones import FAMILIES, band_tones
+from tests.pipelines.test_pipelines_experiment import TINY, cheap
 from typer.testing import CliRunner, Result
 
-from darktimbre import teachers
 from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
@@ -21,7 +20,6 @@ from darktimbre.evaluation.results import Evaluation
 from darktimbre.models.inception import InceptionConfig
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
-from darktimbre.pipelines import experiment as pipeline
 from darktimbre.pipelines.experiment_plans import AGAIN, WITHOUT, Request, experiment_of, numbers_of
 from darktimbre.pipelines.experiment_runs import Start, digest_of, recipe_on
 from darktimbre.tagging.ranking import choose
@@ -43,24 +41,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory):
     """A whole experiment: (folder, its corpus, what was said)."""
     folder = tmp_path_factory.mktemp("mode-seeking")
     corpus = band_tones(folder / "tones")
-    tags = Tags.open(corpus.path, "fake")
-    choose(corpus.path, tags, corpus.rows("train"), top=2)
+    choose(corpus.path, Tags.open(corpus.path, "fake"), corpus.rows("train"), top=2)
     (folder / "warm.yaml").write_text(WARM)
     network = InceptionConfig(sample_rate=8000, stem=4, widths=(16,), embedding=8)
     NoteClassifier.untrained(
         network, samples=corpus.samples, pitches=PITCHES, families=FAMILIES
     ).save_pretrained(folder / "classifier")  # fmt: skip
     with pytest.MonkeyPatch.context() as patched:
-        quiet(patched)
+        cheap(patched)
         result = call(folder, corpus.path)
     assert result.exit_code == 0, result.output
     return folder, corpus.path, " ".join(result.output.split())
-
-
-def quiet(patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
-    patched.setattr(pipeline, "installed_soundfonts", list)
-    patched.setattr(pipeline, "estimate_times", lambda runs, device: None)
 
 
 def call(folder: Path, corpus: Path, *more: object) -> Result:
@@ -77,7 +68,7 @@ def runs_in(folder: Path) -> dict[str, Path]:
     return {path.name.rpartition("-")[0]: path for path in (folder / "runs").iterdir()}
 
 
-def test_arms_go_on_from_one_start_and_differ_in_one_setting(whole) -> None:
+def test_variants_continue_from_one_start_and_differ_in_one_setting(whole) -> None:
     folder, _, _ = whole
     runs = runs_in(folder)
     tiny = {"start", "without", "ms0.5", "no-deviation", "pac2", "without-again"}
@@ -94,15 +85,12 @@ def test_arms_go_on_from_one_start_and_differ_in_one_setting(whole) -> None:
     seen = {
         name: json.loads((path / "bundle" / "config.json").read_text()) for name, path in runs.items() if "tiny" in name
     }
-    assert {config["provenance"]["notes_seen"] for config in seen.values()} == {
-        16,
-        20,
-    }  # the start has one step of game
+    assert {config["provenance"]["notes_seen"] for config in seen.values()} == {16, 20}  # the start: one step more
 
 
 def test_second_call_trains_nothing_wherever_the_recipe_is_started_from(whole, monkeypatch) -> None:
     folder, corpus, _ = whole
-    quiet(monkeypatch)
+    cheap(monkeypatch)
     monkeypatch.setattr(gan.GanTask, "step", None)
     before = (folder / "out" / "report.json").read_bytes()
     result = call(folder, corpus)
@@ -113,11 +101,11 @@ def test_second_call_trains_nothing_wherever_the_recipe_is_started_from(whole, m
 
 def test_a_start_of_the_users_own_is_known_by_what_it_holds(whole, tmp_path, monkeypatch) -> None:
     folder, corpus, _ = whole
-    quiet(monkeypatch)
+    cheap(monkeypatch)
     start = runs_in(folder)["tiny-start"] / "bundle"
     copied = shutil.copytree(start, tmp_path / "elsewhere")
-    told = " ".join(call(folder, corpus, "--start", start, "--dry-run").output.split())
-    assert f"0 of {len(VARIANTS)} variants are done" in told
+    output = " ".join(call(folder, corpus, "--start", start, "--dry-run").output.split())
+    assert f"0 of {len(VARIANTS)} variants are done" in output
     digests = [Start.at(place).digest for place in (start, copied)]
     assert digests[0] == digests[1]
     (copied / "discriminator.safetensors").unlink()
@@ -130,10 +118,10 @@ def test_a_start_of_the_users_own_is_known_by_what_it_holds(whole, tmp_path, mon
 
 def test_the_report_can_be_read_by_people_and_by_what_reads_evaluations(whole) -> None:
     folder, _, said = whole
-    told = json.loads((folder / "out" / "report.json").read_text())
-    assert [one["name"] for one in told["diversity"]] == ["real notes", *VARIANTS]
-    assert [variant["setting"]["mode_seeking"] for variant in told["diversity"][1:3]] == [0, 0.5]
-    assert [one.name for one in Evaluation.from_json(told).systems] == ["real notes", *VARIANTS]
+    report = json.loads((folder / "out" / "report.json").read_text())
+    assert [one["name"] for one in report["diversity"]] == ["real notes", *VARIANTS]
+    assert [variant["setting"]["mode_seeking"] for variant in report["diversity"][1:3]] == [0, 0.5]
+    assert [one.name for one in Evaluation.from_json(report).systems] == ["real notes", *VARIANTS]
     page = (folder / "out" / "report.html").read_text()
     assert page.count("<audio") == len(FAMILIES) * (1 + 3 * len(VARIANTS))
     text = (folder / "out" / "report.md").read_text()
@@ -144,7 +132,7 @@ def test_the_report_can_be_read_by_people_and_by_what_reads_evaluations(whole) -
     assert {path.name for path in (folder / "out" / "figures").iterdir()} == {f"{TRADE}.png", f"{TRADE}.svg"}
 
 
-def test_arms_and_what_is_refused(tmp_path) -> None:
+def test_variants_and_what_is_refused(tmp_path) -> None:
     def choices(scale: str = "small", **more) -> Request:
         return Request(name="mode-seeking", out=tmp_path, scale=scale, **more)
 
@@ -162,9 +150,6 @@ def test_arms_and_what_is_refused(tmp_path) -> None:
     with pytest.raises(UserError, match="inception trains something else"):
         experiment_of(choices(recipe="inception"))
     assert numbers_of("0.5,0.05,0.5", "--mode-seeking", (1.0,)) == (0.05, 0.5)
-    for text in ("", "0", "-1,2", "much", "inf"):
-        with pytest.raises(UserError, match="--mode-seeking takes numbers above 0"):
-            numbers_of(text, "--mode-seeking", (1.0,))
 
 
 def test_one_shots_of_classes_need_no_tags(tmp_path) -> None:

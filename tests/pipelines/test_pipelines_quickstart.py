@@ -1,4 +1,4 @@
-"""The quickstart on a tiny recipe: whole, broken off anywhere and gone on with, trained on, begun from a starter."""
+"""The quickstart on a tiny recipe: whole, interrupted anywhere and resumed, trained on, continued from a starter."""
 
 import json
 import os
@@ -54,7 +54,7 @@ journal_every: 16
 """
 
 
-class Ear:
+class PlainTagger:
     """A teacher whose logits are four plain features of a sound."""
 
     digest, sample_rate, labels = "e" * 64, 16_000, NAMES
@@ -65,20 +65,24 @@ class Ear:
     def logits(self, waves: torch.Tensor) -> torch.Tensor:
         """(batch, sample) → (batch, 4)."""
         loud, rough, late = waves.std(1), waves.diff(dim=1).std(1), waves[:, 2000:].std(1)
-        heard = torch.stack([9 * loud - 1, 20 * rough - 1, 9 * late - 1, 3 * rough / (loud + 1e-4) - 1], 1)
-        return 3 * heard / (1 + heard.abs())  # never so sure that the probability is 1 in float32
+        features = torch.stack([9 * loud - 1, 20 * rough - 1, 9 * late - 1, 3 * rough / (loud + 1e-4) - 1], 1)
+        return 3 * features / (1 + features.abs())  # never so sure that the probability is 1 in float32
 
     def embed(self, waves: torch.Tensor) -> torch.Tensor:
         """(batch, sample) → (batch, 4)."""
         return self.logits(waves)
 
 
-@pytest.fixture(autouse=True)
-def _small_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def cheap(patched: pytest.MonkeyPatch, folder: Path) -> None:
     """A teacher that costs nothing, no kept weights, no starter."""
-    monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear(name))
-    monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(where, "starter_folder", lambda: tmp_path / "no starter")
+    patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: PlainTagger(name))
+    patched.setenv("DARKTIMBRE_HOME", str(folder / "home"))
+    patched.setattr(where, "starter_folder", lambda: folder / "no starter")
+
+
+@pytest.fixture(autouse=True)
+def _cheap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cheap(monkeypatch, tmp_path)
 
 
 def recipe(folder: Path, notes: int = 48) -> Path:
@@ -97,7 +101,7 @@ def quickstart(run: Path, *more: object, notes: int = 48) -> Result:
     return result
 
 
-def told(run: Path) -> dict[str, Any]:
+def figures(run: Path) -> dict[str, Any]:
     """The report without what no two runs share."""
     report = json.loads((run / "report.json").read_text())
     del report["seconds"]
@@ -109,9 +113,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory):
     """An uninterrupted quickstart: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: Ear(name))
-        patched.setenv("DARKTIMBRE_HOME", str(folder / "home"))
-        patched.setattr(where, "starter_folder", lambda: folder / "no starter")
+        cheap(patched, folder)
         result = quickstart(folder / "run")
     assert result.exit_code == 0, result.output
     return folder / "run", result.output
@@ -149,13 +151,9 @@ def test_done_once_nothing_is_done_again(whole, monkeypatch) -> None:
     run, _ = whole
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file() and "tags" not in path.parts}
     before.pop(run / "quickstart.json")
-    for room, name in (
-        (pipeline, "render_builtin"),
-        (pipeline, "Validation"),
-        (pipeline, "render_scale"),
-        (gan.GanTask, "step"),
-    ):
-        monkeypatch.setattr(room, name, None)
+    for name in ("render_builtin", "Validation", "render_scale"):
+        monkeypatch.setattr(pipeline, name, None)
+    monkeypatch.setattr(gan.GanTask, "step", None)
     result = quickstart(run)
     assert result.exit_code == 0, result.output
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -166,20 +164,20 @@ def stop(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_path, monkeypatch) -> None:
+def test_interrupted_in_every_step_and_resumed_it_ends_the_same(whole, tmp_path, monkeypatch) -> None:
     run, made = tmp_path / "run", 0
     original_step = gan.GanTask.step
 
-    def interrupted_step(self, moment):
+    def interrupted_step(self, state):
         nonlocal made
         made += 1
         if made == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return original_step(self, moment)
+        return original_step(self, state)
 
     places = [
         (builtin, "play", stop),
-        (Ear, "logits", stop),
+        (PlainTagger, "logits", stop),
         (Quickstart, "train", stop),
         (gan.GanTask, "step", interrupted_step),
         (validation, "round_trip_source", stop),
@@ -195,20 +193,20 @@ def test_broken_off_in_every_step_and_gone_on_with_it_ends_the_same(whole, tmp_p
             assert json.loads((run / "quickstart.json").read_text())["seconds"]["train"] > 0
     result = quickstart(run)
     assert result.exit_code == 0, result.output
-    assert told(run) == told(whole[0])
+    assert figures(run) == figures(whole[0])
     for path in (whole[0] / "sounds").iterdir():
         if path.suffix == ".wav":
             assert path.read_bytes() == (run / "sounds" / path.name).read_bytes()
 
 
-def test_larger_minutes_train_on_and_judge_anew(tmp_path) -> None:
+def test_larger_minutes_train_on_and_evaluate_anew(tmp_path) -> None:
     run = tmp_path / "run"
     assert quickstart(run, "--minutes", 0.01, notes=400_000).exit_code == 0
-    first = told(run)["bundle"]
+    first = figures(run)["bundle"]
     result = quickstart(run, "--minutes", 0.12, notes=400_000)
     assert result.exit_code == 0, result.output
-    assert told(run)["bundle"]["notes_seen"] > first["notes_seen"]
-    assert told(run)["bundle"]["digest"] != first["digest"]
+    assert figures(run)["bundle"]["notes_seen"] > first["notes_seen"]
+    assert figures(run)["bundle"]["digest"] != first["digest"]
     again = quickstart(run, "--minutes", 0.12, notes=400_000)
     assert "larger --minutes resumes it" in again.output
 
@@ -220,10 +218,10 @@ def settings(run: Path, **changes: Any) -> Settings:
 
 
 def test_time_of_a_killed_training_counts_up_to_its_last_checkpoint(whole, tmp_path, monkeypatch) -> None:
-    asked: list[float] = []
+    minutes: list[float] = []
 
     def train(recipe, options, say):
-        asked.append(options.minutes)
+        minutes.append(options.minutes)
         raise UserError("far enough")
 
     monkeypatch.setattr(pipeline, "train", train)
@@ -234,7 +232,7 @@ def test_time_of_a_killed_training_counts_up_to_its_last_checkpoint(whole, tmp_p
     state = Quickstart(run, settings(run), console, {"train": 10.0}, training_since=970.0)
     with pytest.raises(UserError, match="far enough"):
         state.train(2.0)
-    assert asked == [pytest.approx((120 - 40) / 60)]
+    assert minutes == [pytest.approx((120 - 40) / 60)]
     found = Quickstart.find(run, console)
     assert found is not None
     assert found.training_since is None
@@ -261,7 +259,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path) -> None:
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
 
-def test_from_a_starter_by_another_teacher_training_goes_on_and_both_are_judged(whole, tmp_path, monkeypatch) -> None:
+def test_training_continues_from_a_starter_by_another_teacher_and_both_are_evaluated(
+    whole, tmp_path, monkeypatch
+) -> None:
     starter = Bundle.from_pretrained(whole[0] / "training" / "bundle", discriminator=True)
     config = {**starter.config, "attributes": {**starter.config["attributes"], "teacher": "yamnet"}}
     Bundle(config, starter.weights, starter.discriminator).save_pretrained(tmp_path / "starter")
@@ -270,8 +270,8 @@ def test_from_a_starter_by_another_teacher_training_goes_on_and_both_are_judged(
     assert result.exit_code == 0, result.output
     assert "goes on from the starter" in result.output
     assert "yamnet" in result.output
-    report = told(tmp_path / "run")
-    assert report["starter"] == told(whole[0])["trained"]  # the same weights on the same notes
+    report = figures(tmp_path / "run")
+    assert report["starter"] == figures(whole[0])["trained"]  # the same weights on the same notes
     assert report["bundle"]["begun_from"].startswith("starter")
     assert "nor of the training of the starter" in report["held_out"]
     attributes = Bundle.from_pretrained(tmp_path / "run" / "training" / "bundle").attributes
@@ -279,10 +279,10 @@ def test_from_a_starter_by_another_teacher_training_goes_on_and_both_are_judged(
     assert attributes.teacher == "embedded"
     scratch = quickstart(tmp_path / "other", "--from-scratch")
     assert scratch.exit_code == 0
-    assert "starter" not in told(tmp_path / "other")
+    assert "starter" not in figures(tmp_path / "other")
 
 
-def test_what_is_at_hand_decides_who_plays_and_who_listens(monkeypatch, tmp_path) -> None:
+def test_what_is_at_hand_decides_what_renders_and_what_tags(monkeypatch, tmp_path) -> None:
     def missing() -> None:
         raise UserError(fluid.MISSING)
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tests.training.tiny import NAMES, RATE, SAMPLES, FakeTagger, tiny_recipe, warm_recipe
+from tests.training.tiny import NAMES, FakeTagger, make_corpus, tiny_recipe, warm_recipe
 from typer.testing import CliRunner, Result
 
 from darktimbre import teachers
@@ -18,46 +18,22 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.cli import console
 from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.evaluation import validation
 from darktimbre.notes.errors import UserError
-from darktimbre.notes.note import Note
 from darktimbre.pipelines import validation as pipeline
 from darktimbre.pipelines.validation_record import Record
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
-from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training import checkpoint
 from darktimbre.training.recipe import dump_recipe, load_recipe
 from darktimbre.training.tasks.gan import GanTask
 from darktimbre.training.trainer import Options
 
-NOTES = 40
-
-
-def make_corpus(path: Path, splits: tuple[str, ...]) -> Path:
-    """Decaying tones of several timbres; note i is of split i mod len(splits)."""
-    random, time = np.random.default_rng(7), np.arange(SAMPLES) / RATE
-    with CorpusWriter(path, sample_rate=RATE, samples=SAMPLES, name="tiny", licence="CC0", split="given") as writer:
-        for number in range(NOTES):
-            midi, seconds = 69 + number % 3, SAMPLES / RATE
-            tone = sum(
-                np.sin(2 * np.pi * 440 * 2 ** ((midi - 69) / 12) * k * time) * random.uniform(0.2, 1) / k
-                for k in range(1, 5)
-            )
-            wave = (0.3 * tone * np.exp(-time * random.uniform(1, 60))).astype(np.float32)
-            note = Note(
-                id=f"n{number}", instrument=f"i{number % 5}", origin="made", seconds=seconds, pitch=midi,
-                split=splits[number % len(splits)],
-            )  # fmt: skip
-            writer.add(note, wave)
-    tag_corpus(Corpus.open(path), FakeTagger())
-    return path
-
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
-    return make_corpus(tmp_path_factory.mktemp("corpora") / "tiny", ("train", "train", "train", "valid", "test"))
+    splits = ("train", "train", "train", "valid", "test")
+    return make_corpus(tmp_path_factory.mktemp("corpora") / "tiny", 40, splits=splits).path
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +48,10 @@ def recipe_file(folder: Path, *, warm: bool = True, **changes) -> Path:
     return path
 
 
-def train(recipe: Path, corpus: Path, run: Path, *more: object) -> Result:
+def train(recipe: Path, corpus: Path, run: Path, *more: object, fails: bool = False) -> Result:
     words = ["train", recipe, "--corpus", corpus, "--run", run, "--accelerator", "cpu", *more]
     result = CliRunner().invoke(app, [str(word) for word in words])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert fails or result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 
 
@@ -101,7 +77,7 @@ def watched(request, corpus, tmp_path_factory):
     return request.param == "warm", folder / "run", words(result)
 
 
-def test_training_is_the_same_with_and_without(watched, corpus, tmp_path):
+def test_training_is_the_same_with_and_without_validation(watched, corpus, tmp_path):
     warm, run, _ = watched
     train(recipe_file(tmp_path, warm=warm), corpus, tmp_path / "run")
     assert state(tmp_path / "run") == state(run)
@@ -133,7 +109,7 @@ def test_lines_curves_picture_and_sentences(watched, corpus):
     assert {"evaluation/pitch accuracy (real)", "evaluation/attribute correlation"} <= set(events.Tags()["scalars"])
 
 
-def test_best_is_the_instrument_of_the_best_line_and_tells_how_it_was_chosen(watched):
+def test_best_is_the_instrument_of_the_best_line_and_records_how_it_was_chosen(watched):
     warm, run, said = watched
     best = Bundle.from_pretrained(run / "best", discriminator=True)
     chosen = best.config["provenance"]["chosen_by"]
@@ -154,16 +130,15 @@ def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path,
     warm, whole, _ = watched
     original = GanTask.step
 
-    def crash(self, moment):
-        if moment.step >= 7:
+    def crash(self, state):
+        if state.step >= 7:
             raise RuntimeError("the power is cut")
-        return original(self, moment)
+        return original(self, state)
 
     recipe, run = recipe_file(tmp_path, warm=warm), tmp_path / "run"
     with monkeypatch.context() as patched:
         patched.setattr(GanTask, "step", crash)
-        arguments = ("train", recipe, "--corpus", corpus, "--run", run, "--accelerator", "cpu", *WATCHED)
-        result = CliRunner().invoke(app, [str(word) for word in arguments])
+        result = train(recipe, corpus, run, *WATCHED, fails=True)
     assert str(result.exception) == "the power is cut"
     assert len(Record(run).lines) >= 2  # later than the checkpoint, or as late
     result = train(recipe, corpus, run, "--resume", *WATCHED)
@@ -173,24 +148,24 @@ def test_resumed_evaluations_equal_uninterrupted_ones(watched, corpus, tmp_path,
 
 
 def test_after_an_interruption_only_what_could_be_kept_is_to_be_beaten(tmp_path):
-    """`best/` of later notes goes; a look before full size, however good, does not count."""
-    watch = pipeline.NoteValidation(Options(corpus=tmp_path, run=tmp_path), None, 24, "pitch_accuracy", print)
-    watch.record.start({"levels": {}})
+    """`best/` of later notes goes; a validation before full size, however good, does not count."""
+    callback = pipeline.NoteValidation(Options(corpus=tmp_path, run=tmp_path), None, 24, "pitch_accuracy", print)
+    callback.record.start({"levels": {}})
     for seen, eligible, value in ((24, False, 0.9), (48, True, 0.2), (72, True, 0.3)):
-        watch.record.add({"notes_seen": seen, "eligible": eligible, "pitch_accuracy": value})
+        callback.record.add({"notes_seen": seen, "eligible": eligible, "pitch_accuracy": value})
 
     def resumed(at: int, best: int) -> float | None:
         (tmp_path / "best").mkdir(exist_ok=True)
         chosen = {"metric": "pitch_accuracy", "value": 0.5, "notes_seen": best}
         (tmp_path / "best/config.json").write_text(json.dumps({"provenance": {"chosen_by": chosen}}))
-        watch._recall_best(SimpleNamespace(run=tmp_path, notes_seen=at))  # type: ignore[arg-type]
-        return watch._best
+        callback._recall_best(SimpleNamespace(run=tmp_path, notes_seen=at))  # type: ignore[arg-type]
+        return callback._best
 
     assert resumed(at=72, best=72) == 0.5
     assert (tmp_path / "best").is_dir()
     assert resumed(at=72, best=96) == 0.3
     assert not (tmp_path / "best").exists()
-    watch.record.cut(24)
+    callback.record.cut(24)
     assert resumed(at=24, best=96) is None
 
 
@@ -210,20 +185,19 @@ def test_torn_last_line_is_gone_for_good_after_resuming(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["reading", "writing"])
-def test_run_that_cannot_be_saved_is_told_of_writing_alone(where, corpus, tmp_path, monkeypatch):
+def test_only_a_failure_to_write_is_reported_as_one_to_save_the_run(where, corpus, tmp_path, monkeypatch):
     def broken(*_, **__):
         raise OSError(errno.EIO, "Input/output error")
 
     places = {"reading": (validation.Validation, "trained"), "writing": (pipeline, "draw")}
     monkeypatch.setattr(*places[where], broken)
-    call = ["train", recipe_file(tmp_path), "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu"]
-    result = CliRunner().invoke(app, [str(word) for word in (*call, *WATCHED)])
+    result = train(recipe_file(tmp_path), corpus, tmp_path / "run", *WATCHED, fails=True)
     assert result.exit_code != 0
     assert isinstance(result.exception, OSError) == (where == "reading")
     assert ("The run could not be saved" in words(result)) == (where == "writing")
 
 
-def test_ctrl_c_breaks_an_evaluation_off_at_once_and_resuming_makes_up_for_it(watched, corpus, tmp_path, monkeypatch):
+def test_ctrl_c_interrupts_a_validation_at_once_and_resuming_makes_up_for_it(watched, corpus, tmp_path, monkeypatch):
     warm, whole, _ = watched
     recipe, run, made = recipe_file(tmp_path, warm=warm), tmp_path / "run", 0
     original = validation.TeacherExtractor.extract
@@ -249,7 +223,7 @@ def test_ctrl_c_breaks_an_evaluation_off_at_once_and_resuming_makes_up_for_it(wa
     assert state(run) == state(whole)
 
 
-def test_run_begun_without_can_be_resumed_with_evaluations(corpus, tmp_path):
+def test_run_started_without_can_be_resumed_with_validation(corpus, tmp_path):
     recipe, run = recipe_file(tmp_path), tmp_path / "run"
     assert train(recipe, corpus, run, "--minutes", 0).exit_code == 0
     assert train(recipe, corpus, run, "--resume", *WATCHED).exit_code == 0
@@ -271,7 +245,7 @@ def test_baseline_without_attributes_needs_no_teacher(corpus, tmp_path, monkeypa
     assert "--keep-best attribute-correlation: for this recipe there are pitch-accuracy." in words(result)
 
 
-def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkeypatch):
+def test_what_is_missing_is_refused_before_training_starts(corpus, tmp_path, monkeypatch):
     recipe, run = recipe_file(tmp_path), tmp_path / "run"
 
     def refused(*more, on=corpus) -> str:
@@ -282,7 +256,7 @@ def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkey
 
     assert "say how often with --evaluate-every" in refused("--keep-best", "pitch-accuracy")
     assert "there are attribute-correlation, logit-correlation" in refused("--evaluate-every", 8, "--keep-best", "fad")
-    unheld = make_corpus(tmp_path / "unheld", ("train",))
+    unheld = make_corpus(tmp_path / "unheld").path
     assert "has no note in its valid split" in refused("--evaluate-every", 8, on=unheld)
 
     class Other(FakeTagger):
@@ -291,7 +265,7 @@ def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkey
     monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: Other())
     assert "Give the right --weights" in refused("--evaluate-every", 8)
 
-    def missing(name, device="cpu", weights=None):
+    def missing(*_, **__):
         raise UserError("The weights of yamnet are not on this machine.")
 
     monkeypatch.setattr(teachers, "load", missing)
@@ -300,7 +274,7 @@ def test_what_is_missing_is_told_before_training_begins(corpus, tmp_path, monkey
 
 @pytest.mark.parametrize("splits", [("train", "valid"), ("train", "valid", "test")])
 def test_choosing_where_nothing_is_left_to_evaluate_on_is_said(splits, tmp_path, capsys):
-    corpus = make_corpus(tmp_path / "corpus", splits)
+    corpus = make_corpus(tmp_path / "corpus", splits=splits).path
     options = Options(corpus=corpus, run=tmp_path / "run", accelerator="cpu")
     found = pipeline.validation_for(warm_recipe(), options, console, every=24, keep_best="pitch-accuracy")
     assert found is not None

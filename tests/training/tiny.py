@@ -32,8 +32,10 @@ class FakeTagger:
         return self.logits(waves)
 
 
-def make_corpus(path: Path, notes: int = NOTES, rate: int = RATE, samples: int = SAMPLES) -> Corpus:
-    """Decaying tones of several timbres, all in the training split; tagged."""
+def make_corpus(
+    path: Path, notes: int = NOTES, rate: int = RATE, samples: int = SAMPLES, splits: tuple[str, ...] = ("train",)
+) -> Corpus:
+    """Decaying tones of several timbres, tagged; note i is of split i mod len(splits)."""
     random = np.random.default_rng(7)
     time = np.arange(samples) / rate
     with CorpusWriter(path, sample_rate=rate, samples=samples, name="tiny", licence="CC0", split="given") as writer:
@@ -48,7 +50,7 @@ def make_corpus(path: Path, notes: int = NOTES, rate: int = RATE, samples: int =
                 origin="made",
                 seconds=samples / rate,
                 pitch=midi,
-                split="train",
+                split=splits[number % len(splits)],
             )
             writer.add(note, wave)
     corpus = Corpus.open(path)
