@@ -132,7 +132,7 @@ def _is_ours(category: type[Warning]) -> bool:
 
 
 def _refusal(error: OSError) -> str:
-    # Nobody asked for the temporary name that `audio.atomic` writes under.
+    # The user knows the file, not the temporary name that `audio.atomic` writes under.
     place = re.sub(r"\.([^/]+)\.\d+\.(partial|old)\b", r"\1", str(error.filename)) if error.filename else "A file"
     return f"{place} cannot be used: {REFUSALS[error.errno or 0]}."
 

@@ -30,7 +30,7 @@ class LazyFinder(MetaPathFinder, Loader):
         self.loaded: set[str] = set()
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """None, so that the usual finders are asked, for what is not to be lazy."""
+        """None, which leaves it to the usual finders, for what is not to be lazy."""
         if name in self.loaded or not name.startswith("darktimbre.") or name.startswith("darktimbre.cli"):
             return None
         spec = PathFinder.find_spec(name, path)

@@ -52,6 +52,27 @@ class Scores:
         }
         return {key: value for key, value in found.items() if value is not None}
 
+    def in_short(self) -> str:
+        """The figures in a line."""
+        right = "" if self.accuracy is None else f"accuracy {self.accuracy:.1%}, "
+        classes = f"{self.covered} of {len(self.shares)} classes"
+        return f"{right}inception score {self.inception_score:.2f}, {classes}, variety {self.mean_variety:.2f}"
+
+    def beside(self, real: "Scores") -> list[dict[str, str]]:
+        """A table of the figures of generated pictures in words, beside those of real ones."""
+        score = f"{self.inception_score:.2f} ± {self.inception_score_error:.2f}"
+        rows = [
+            ("inception score", score, f"{real.inception_score:.2f}"),
+            ("classes covered", f"{self.covered} of {len(self.shares)}", f"{real.covered}"),
+            ("smallest class", f"{min(self.shares):.1%}", f"{min(real.shares):.1%}"),
+            ("variety within a class", f"{self.mean_variety:.2f} (lowest {min(self.variety):.2f})", "1"),
+            ("collapse", self.collapsed or "none", "none"),
+        ]
+        if self.accuracy is not None:
+            found = f"{self.accuracy:.1%} (lowest class {min(self.class_accuracy):.1%})"
+            rows.insert(0, ("accuracy", found, f"{real.accuracy:.1%}"))
+        return [{"figure": figure, "generated": made, "real": truth} for figure, made, truth in rows]
+
 
 def draw_classes(model: PictureGan, count: int) -> NDArray[np.int64]:
     """Target classes, all equally often, in turn (count,); empty for an unconditional generator."""

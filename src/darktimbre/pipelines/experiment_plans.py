@@ -134,11 +134,10 @@ def darkgan_paper(request: Request) -> Experiment:
     common: tuple[str, ...] = ("init=scratch", *(SMALL if small else ()), teacher)
     unconditional = ("name=darkgan-small-baseline", "data.attributes=0", "data.temperature=1")
     recipe = "darkgan-small" if small else "darkgan"
+    baseline = (recipe, (*common, *unconditional)) if small else ("darkgan-baseline", common)
     variants = [
         Variant("classifier", "inception", (teacher,), role="classifier"),
-        Variant("baseline", recipe, (*common, *unconditional))
-        if small
-        else Variant("baseline", "darkgan-baseline", common),
+        Variant("baseline", *baseline),
         *(
             Variant(f"DarkGAN T={t:g}", recipe, (*common, f"name={recipe}-T{t:g}", f"data.temperature={t!r}"))
             for t in request.temperatures

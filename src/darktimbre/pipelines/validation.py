@@ -238,7 +238,7 @@ class DigitValidation(Callback):
         with checkpoint.saving(view.run):
             Record(view.run).add({"notes_seen": view.notes_seen, **line})
             view.log({f"judged/{key}": float(value) for key, value in line.items() if not isinstance(value, str)})
-            heading = f"{name} after {view.notes_seen:,} pictures: {scores_in_short(scores)}"
+            heading = f"{name} after {view.notes_seen:,} pictures: {scores.in_short()}"
             draw_rows(rows, view.run / PREVIEWS / f"{view.notes_seen:09d}.png", heading=heading)
             draw_losses(view.run, heading=name, unit="pictures")
 
@@ -248,35 +248,19 @@ class DigitValidation(Callback):
             return []
         model = PictureGan.from_pretrained(outcome.bundle)
         scores, rows = self._scored(model, SCORED)
-        name, table, figures = model.config["recipe"]["name"], self.table(scores), self.real.to_json()
+        name, table, figures = model.config["recipe"]["name"], scores.beside(self.real), self.real.to_json()
         real = {"split": self.split, "pictures": self.count, "judge": self.classifier.digest}
         real |= {key: figures[key] for key in ("accuracy", "inception_score")}
         shares = dict(zip(model.classes, (round(share, 4) for share in scores.shares), strict=True))
         with checkpoint.saving(run):
             draw_losses(run, heading=name, unit="pictures")
-            draw_rows(rows, run / GRID, heading=f"{name}: {scores_in_short(scores)}")
+            draw_rows(rows, run / GRID, heading=f"{name}: {scores.in_short()}")
             write_json(run / SCORES, {"real": real, "generated": scores.to_json(), "shares": shares})
             model.with_metrics({"judged": table, "judge": self.method()}).save_pretrained(outcome.bundle)
         return [
             *(f"  {row['figure']}: {row['generated']} (real: {row['real']})" for row in table),
             f"Its digits are drawn in {run / GRID}, the figures are in {run / SCORES}.",
         ]
-
-    def table(self, scores: Scores) -> list[dict[str, str]]:
-        """The figures in words, generated beside real."""
-        real, rows = self.real, []
-        if scores.accuracy is not None:
-            lowest = min(scores.class_accuracy)
-            rows.append(("accuracy", f"{scores.accuracy:.1%} (lowest class {lowest:.1%})", f"{real.accuracy:.1%}"))
-        score = f"{scores.inception_score:.2f} ± {scores.inception_score_error:.2f}"
-        rows += [
-            ("inception score", score, f"{real.inception_score:.2f}"),
-            ("classes covered", f"{scores.covered} of {len(scores.shares)}", f"{real.covered}"),
-            ("smallest class", f"{min(scores.shares):.1%}", f"{min(real.shares):.1%}"),
-            ("variety within a class", f"{scores.mean_variety:.2f} (lowest {min(scores.variety):.2f})", "1"),
-            ("collapse", scores.collapsed or "none", "none"),
-        ]
-        return [{"figure": figure, "generated": made, "real": truth} for figure, made, truth in rows]
 
     def method(self) -> str:
         """How the scores came about, and how far the classifier can be trusted."""
@@ -303,15 +287,6 @@ class DigitValidation(Callback):
             for place, name in enumerate(model.classes)
         ]
         return scores, rows
-
-
-def scores_in_short(scores: Scores) -> str:
-    """The figures in a line."""
-    right = f"accuracy {scores.accuracy:.1%}, " if scores.accuracy is not None else ""
-    return (
-        f"{right}inception score {scores.inception_score:.2f}, {scores.covered} of {len(scores.shares)} classes, "
-        f"variety {scores.mean_variety:.2f}"
-    )
 
 
 # ----------------------------------------------------------------------------
@@ -362,8 +337,8 @@ def validation_for(
         )
     if metric is not None and not len(corpus.rows("test")):
         reporter.say(
-            f"The checkpoint will be chosen on {SPLIT} notes and the corpus holds no test notes to evaluate it on: how "
-            "good it is in the end will look better than it is."
+            f"The checkpoint will be chosen on {SPLIT} notes and the corpus holds no test notes to evaluate it on: its "
+            "figures in the end will be too good."
         )
     tagger = None
     if recipe.data.attributes:
