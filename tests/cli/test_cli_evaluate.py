@@ -67,7 +67,7 @@ def test_a_report_and_the_cards_are_written(corpus: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("_teacher")
-def test_what_cannot_be_evaluated_is_told_in_a_sentence(corpus: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_evaluated_is_refused_in_a_sentence(corpus: Path, tmp_path: Path) -> None:
     tiny = tiny_bundle().save_pretrained(tmp_path / "tiny")
     common = ("--corpus", corpus, "--out", tmp_path / "out")
     for arguments, sentence in (

@@ -1,4 +1,4 @@
-"""`darktimbre play` prints its address, opens to the network only when asked twice, and ends at once."""
+"""`darktimbre play` prints its address, opens to the network only by two flags, and ends at once."""
 
 import json
 import os
@@ -64,10 +64,10 @@ def _playing(bundle: Path, home: Path, *more: str) -> Iterator[tuple[subprocess.
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        told = re.fullmatch(rf"Playing {re.escape(str(bundle))} at (http://\S+)/#token=(\S+)\n", line)
-        assert told, (line, process.stderr and process.stderr.read())
+        link = re.fullmatch(rf"Playing {re.escape(str(bundle))} at (http://\S+)/#token=(\S+)\n", line)
+        assert link, (line, process.stderr and process.stderr.read())
         assert process.stdout.readline() == "Ctrl-C ends it.\n"
-        yield process, told[1], told[2]
+        yield process, link[1], link[2]
     finally:
         process.kill()
         process.wait()
@@ -77,16 +77,16 @@ def _playing(bundle: Path, home: Path, *more: str) -> Iterator[tuple[subprocess.
 
 
 def _ended(process: subprocess.Popen[str]) -> int:
-    """How it ended; one that does not end within half a minute is made to tell where its threads are."""
+    """How it ended; one that does not end within half a minute is made to print where its threads are."""
     try:
         return process.wait(30)
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGABRT)
         assert process.stderr is not None
-        pytest.fail(f"It went on for 30 s after it was told to end:\n{process.stderr.read()}")
+        pytest.fail(f"It went on for 30 s after the signal to end:\n{process.stderr.read()}")
 
 
-def _ask(address: str, token: str, path: str, body: Any = None, method: str | None = None) -> Any:
+def _request(address: str, token: str, path: str, body: Any = None, method: str | None = None) -> Any:
     headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": "application/json"} if body is not None else {})
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address + path, content, headers, method=method)
@@ -97,15 +97,12 @@ def _ask(address: str, token: str, path: str, body: Any = None, method: str | No
 
 def test_it_plays_keeps_presets_and_ends_at_once(bundle: Path, tmp_path: Path) -> None:
     with _playing(bundle, tmp_path) as (process, address, token):
-        told = _ask(address, token, "/api/instrument")
-        assert (told["name"], told["teacher"], told["exports"]) == (
-            "tiny",
-            "embedded",
-            ["sfz", "decentsampler", "wavs"],
-        )
-        assert _ask(address, token, "/api/status")["renderer"]["rendered"] == 1  # warm
-        assert _ask(address, token, "/api/render", {"pitch": 60})[:4] == b"RIFF"
-        _ask(address, token, "/api/presets/mine", {"seed": 3}, "PUT")
+        facts = _request(address, token, "/api/instrument")
+        assert [facts[key] for key in ("name", "teacher")] == ["tiny", "embedded"]
+        assert facts["exports"] == ["sfz", "decentsampler", "wavs"]
+        assert _request(address, token, "/api/status")["renderer"]["rendered"] == 1  # warm
+        assert _request(address, token, "/api/render", {"pitch": 60})[:4] == b"RIFF"
+        _request(address, token, "/api/presets/mine", {"seed": 3}, "PUT")
         (file,) = (tmp_path / "presets").iterdir()
         assert re.fullmatch(r"tiny-[0-9a-f]{12}\.json", file.name)
         live = connect(
@@ -121,7 +118,7 @@ def test_it_plays_keeps_presets_and_ends_at_once(bundle: Path, tmp_path: Path) -
         assert process.stderr is not None
         assert process.stderr.read() == "Stopped on your request.\n"
         with pytest.raises(OSError):  # noqa: PT011
-            _ask(address, token, "/api/status")
+            _request(address, token, "/api/status")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such signals")
@@ -206,7 +203,7 @@ TONE = np.sin(np.arange(8000) * 2 * np.pi * 440 / 8000).astype(np.float32)
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """What `teachers.load` was called with; it returns a teacher by other weights, `OWN` if asked for that file."""
+    """What `teachers.load` was called with; it returns a teacher by other weights, `OWN` for that file."""
     monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path))
     calls: list[tuple[str, dict[str, Any]]] = []
 

@@ -83,7 +83,7 @@ def test_a_sweep_beyond_the_range_warns_in_one_line(bundle: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("way", ["--spherical", "--linear"])
-def test_an_interpolation_begins_and_ends_with_its_notes(bundle: Path, synth: Run, tmp_path: Path, way: str) -> None:
+def test_an_interpolation_starts_and_ends_with_its_notes(bundle: Path, synth: Run, tmp_path: Path, way: str) -> None:
     ends = [
         "--from-seed",
         2,
@@ -113,9 +113,9 @@ def test_a_midi_file_becomes_one_wav(bundle: Path, synth: Run, tmp_path: Path) -
     file.tracks.append(mido.MidiTrack(mido.Message(kind, note=note, velocity=90, time=t) for kind, note, t in notes))
     file.tracks[0].insert(0, mido.Message("program_change", program=3))
     file.save(tmp_path / "My tune.mid")
-    told = synth("midi", bundle, tmp_path / "out", tmp_path / "My tune.mid", "--release", "0.05")
-    assert "2 notes" in told
-    assert "Skipped: 1 program changes." in told
+    output = synth("midi", bundle, tmp_path / "out", tmp_path / "My tune.mid", "--release", "0.05")
+    assert "2 notes" in output
+    assert "Skipped: 1 program changes." in output
     (entry,) = _manifest(tmp_path / "out").values()
     assert (entry["file"], entry["notes"], entry["repitched"]) == ("midi_my-tune.wav", 2, 1)
     wave = _wav(tmp_path / "out" / "midi_my-tune.wav")
@@ -151,15 +151,15 @@ def whistle(tmp_path: Path) -> Path:
 def test_like_takes_tags_at_the_instruments_temperature_and_pitch(
     bundle: Path, synth: Run, tagger: FixedTagger, whistle: Path, tmp_path: Path
 ) -> None:
-    told = synth("like", bundle, tmp_path / "out", whistle, "--count", 2)
+    output = synth("like", bundle, tmp_path / "out", whistle, "--count", 2)
     assert tuple(tagger.waves.shape) == (1, 4000)  # the instrument's quarter of a second at the teacher's rate
     entries = _manifest(tmp_path / "out")
     assert list(entries) == ["like_whistle_00_60_C4.wav", "like_whistle_01_60_C4.wav"]
     sigmoid = {"Singing bowl": 1 / (1 + np.exp(-1)), "Trumpet": 0.5, "Drum": 1 / (1 + np.exp(1))}  # logit / T, T = 2
     for entry in entries.values():
         assert entry["attributes"] == pytest.approx(sigmoid, abs=1e-5)
-    assert "Singing bowl 0.73, Trumpet 0.50" in told
-    assert "played at 60" in told
+    assert "Singing bowl 0.73, Trumpet 0.50" in output
+    assert "played at 60" in output
 
 
 def test_like_refuses_another_teacher(
@@ -177,9 +177,9 @@ def test_like_takes_a_teacher_that_is_named_with_a_caution(
 ) -> None:
     tagger.digest = "ff" * 32
     assert "--teacher fake" in synth("like", bundle, tmp_path / "out", whistle, status=2)
-    told = synth("like", bundle, tmp_path / "out", whistle, "--teacher", "fake", "--count", 1)
-    assert "cannot be compared exactly" in told
-    assert "Singing bowl 0.73" in told
+    output = synth("like", bundle, tmp_path / "out", whistle, "--teacher", "fake", "--count", 1)
+    assert "cannot be compared exactly" in output
+    assert "Singing bowl 0.73" in output
 
 
 def test_like_names_the_file_it_cannot_read(bundle: Path, synth: Run, tagger: FixedTagger, tmp_path: Path) -> None:
@@ -234,18 +234,18 @@ def test_file_names_are_plain() -> None:
     assert file_stem("like", "Ünder..") == "like_ünder.."
 
 
-def test_pictures_without_phase_sound_by_the_inversion_asked_for(bundle: Path, synth: Run, tmp_path: Path) -> None:
+def test_pictures_without_phase_sound_by_the_inversion_given(bundle: Path, synth: Run, tmp_path: Path) -> None:
     magnitudes = tiny_bundle(kind="logmag", pitch_comb=False).save_pretrained(tmp_path / "logmag")
-    asked = ("scale", magnitudes, tmp_path / "out", "--from", 60, "--to", 60)
+    words = ("scale", magnitudes, tmp_path / "out", "--from", 60, "--to", 60)
     sounds = {}
     for inversion in ("", "griffin-lim", "phase-gradient"):
-        synth(*asked, *(("--inversion", inversion) if inversion else ()))
+        synth(*words, *(("--inversion", inversion) if inversion else ()))
         sounds[inversion] = _wav(tmp_path / "out" / "scale_60_C4.wav")
     assert np.array_equal(sounds[""], sounds["griffin-lim"])  # what the bundle has
     there = Synthesizer(tiny_bundle(kind="logmag", pitch_comb=False).inverted_by("phase-gradient")).render(60)[0]
     np.testing.assert_allclose(sounds["phase-gradient"], there * 0.99 / np.abs(there).max(), atol=1e-3)
     assert not np.allclose(sounds["phase-gradient"], sounds["griffin-lim"], atol=1e-2)
-    assert "choose one of griffin-lim" in synth(*asked, "--inversion", "fastest", status=2)
+    assert "choose one of griffin-lim" in synth(*words, "--inversion", "fastest", status=2)
     refused = synth("scale", bundle, tmp_path / "none", "--inversion", "phase-gradient", status=2)
     assert "generates its phases itself" in refused
     assert not (tmp_path / "none").exists()
