@@ -48,11 +48,7 @@ class Summary:
 
 
 def shape_of(sample_rate: int, seconds: float, estimate_pitch: bool = False) -> Shape:
-    """The shape of a corpus's sounds.
-
-    Raises:
-        UserError: a rate or length that no corpus can have.
-    """
+    """The shape of a corpus's sounds. Raises UserError: a rate or length that no corpus can have."""
     if not 1_000 <= sample_rate <= 192_000:
         raise UserError(
             f"A corpus cannot have {sample_rate} samples a second; choose from 1000 to 192000, such as 16000."

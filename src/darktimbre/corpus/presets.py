@@ -121,11 +121,7 @@ def _text(raw: bytes) -> str:
 
 
 def list_presets(path: Path | str) -> tuple[Preset, ...]:
-    """The presets of a SoundFont in order of bank and program.
-
-    Raises:
-        UserError: as `read_table`.
-    """
+    """The presets of a SoundFont in order of bank and program. Raises UserError as `read_table`."""
     return read_table(Path(path)).presets
 
 

@@ -94,11 +94,7 @@ def export(
 def export_archive(
     instrument: Synthesizer, form: str, plan: Plan, archive: Path, machine: Profile, progress: Progress | None = None
 ) -> Exported:
-    """As `export`, as one zip.
-
-    Raises:
-        UserError: as `export`.
-    """
+    """As `export`, as one zip. Raises UserError as `export`."""
     refuse_foreign_archive(archive)
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".export-") as folder:

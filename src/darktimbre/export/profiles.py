@@ -72,11 +72,7 @@ PROFILES = _read()
 
 
 def profile(name: str) -> Profile:
-    """The machine of a name.
-
-    Raises:
-        UserError: none is called so.
-    """
+    """The machine of a name. Raises UserError: none is called so."""
     if name not in PROFILES:
         raise UserError(f"There is no profile {name!r}; choose one of {', '.join(PROFILES)}.")
     return PROFILES[name]

@@ -107,11 +107,7 @@ class LiveSession:
         self._wake()
 
     async def receive(self, text: str) -> None:
-        """Serves one message.
-
-        Raises:
-            Gone: it does not follow the protocol, or its sender takes none of the answers.
-        """
+        """Serves one message. Raises Gone: it does not follow the protocol, or its sender takes none of the answers."""
         if (wait := self._pace.wait()) > 0:
             await asyncio.sleep(wait)  # meanwhile nothing more is read: the connection itself holds the sender back
         if len(self._outgoing) > self._limits.outgoing:

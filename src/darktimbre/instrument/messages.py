@@ -170,11 +170,7 @@ _LIVE: TypeAdapter[PatchMessage | NearMessage] = TypeAdapter(Live)
 
 
 def live_message(text: str) -> PatchMessage | NearMessage:
-    """A message of a live client.
-
-    Raises:
-        UserError: it is none.
-    """
+    """A message of a live client. Raises UserError: it is none."""
     data = strict_json(text)
     try:
         return _LIVE.validate_python(data)

@@ -69,11 +69,7 @@ class Presets:
             return new
 
     def delete(self, name: str) -> bool:
-        """Forgets a preset; whether there was one.
-
-        Raises:
-            UserError: the file cannot be read or written.
-        """
+        """Forgets a preset; whether there was one. Raises UserError: the file cannot be read or written."""
         with self._lock:
             entries = self._entries()
             if name not in entries:
@@ -120,11 +116,7 @@ class Presets:
 
 
 def check_name(name: str) -> None:
-    """Refuses what cannot be a preset's name.
-
-    Raises:
-        UserError: empty, too long, with a slash, or not printable.
-    """
+    """Refuses what cannot be a preset's name. Raises UserError: empty, too long, with a slash, or not printable."""
     if not name.strip() or len(name) > NAME or not name.isprintable() or "/" in name or "\\" in name:
         raise UserError(f"A preset's name has 1 to {NAME} printable characters and no slash.")
 

@@ -45,11 +45,7 @@ class Places:
         self.most, self.taken = most, 0
 
     def enter(self) -> None:
-        """Takes a place.
-
-        Raises:
-            Refusal: 503, there is none.
-        """
+        """Takes a place. Raises Refusal: 503, there is none."""
         if self.taken >= self.most:
             raise busy()
         self.taken += 1

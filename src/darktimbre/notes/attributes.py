@@ -77,11 +77,7 @@ class Attributes:
         return Teacher(self.teacher, self.teacher_digest) if self.names and self.teacher != CLASSES else None
 
     def pitch_class(self, midi: int) -> int:
-        """Index of a MIDI note among the pitch classes.
-
-        Raises:
-            UserError: the instrument has no such pitch class.
-        """
+        """Index of a MIDI note among the pitch classes. Raises UserError: the instrument has no such pitch class."""
         if midi not in self.pitches:
             span = f"{min(self.pitches)} to {max(self.pitches)}" if self.pitches else "none at all"
             raise UserError(f"This instrument has no pitch class for MIDI note {midi}; it knows {span}.")

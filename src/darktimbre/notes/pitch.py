@@ -14,11 +14,7 @@ def midi_to_hz(midi: float) -> float:
 
 
 def hz_to_midi(hz: float) -> float:
-    """MIDI note number, with its fraction, of a frequency in Hz.
-
-    Raises:
-        ValueError: `hz` is not positive.
-    """
+    """MIDI note number, with its fraction, of a frequency in Hz. Raises ValueError: `hz` is not positive."""
     if hz <= 0:
         raise ValueError(f"A frequency must be positive, not {hz} Hz.")
     return 69.0 + 12.0 * math.log2(hz / 440.0)

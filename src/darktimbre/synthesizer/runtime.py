@@ -82,11 +82,7 @@ def has_onnxruntime() -> bool:
 
 
 def require_onnxruntime() -> Any:
-    """The package onnxruntime.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """The package onnxruntime. Raises UserError: it is not installed."""
     try:
         import onnxruntime
     except ImportError as error:

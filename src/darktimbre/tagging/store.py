@@ -23,11 +23,7 @@ def shard_file(tags: Path, index: int) -> Path:
 
 
 def read_meta(tags: Path) -> dict[str, Any] | None:
-    """Contents of `tags.json`, or None when there is none yet.
-
-    Raises:
-        UserError: it is there and unreadable.
-    """
+    """Contents of `tags.json`, or None when there is none yet. Raises UserError: it is there and unreadable."""
     try:
         meta = json.loads((tags / "tags.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -114,11 +110,7 @@ class Tags:
         return out
 
     def columns(self, names: ArrayLike) -> NDArray[np.int64]:
-        """Where some labels stand among `labels`.
-
-        Raises:
-            UserError: the teacher does not know one of them.
-        """
+        """Where some labels stand among `labels`. Raises UserError: the teacher does not know one of them."""
         place = {name: index for index, name in enumerate(self.labels)}
         wanted = [str(name) for name in np.atleast_1d(np.asarray(names, dtype=object))]
         if unknown := [name for name in wanted if name not in place]:

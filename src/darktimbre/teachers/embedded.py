@@ -123,11 +123,7 @@ class EmbeddedTagger(Frozen[EmbeddedNetwork]):
 
     @classmethod
     def load(cls, path: Path | None = None, device: str = "cpu") -> "EmbeddedTagger":
-        """From a file of `save`, by default the one in the package.
-
-        Raises:
-            UserError: the file is something else.
-        """
+        """From a file of `save`, by default the one in the package. Raises UserError: the file is something else."""
         if path is None:
             shipped = files("darktimbre.teachers").joinpath("data/embedded.safetensors")
             if not shipped.is_file():

@@ -79,11 +79,7 @@ class VggishEmbedder(Frozen[Vggish]):
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> "VggishEmbedder":
-        """From `vggish-10086976.pth`.
-
-        Raises:
-            UserError: the file is not that checkpoint.
-        """
+        """From `vggish-10086976.pth`. Raises UserError: the file is not that checkpoint."""
         weights = read_checkpoint(path)
         with torch.device("meta"):
             network = Vggish()

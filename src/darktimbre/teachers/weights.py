@@ -81,11 +81,7 @@ def kept(name: str) -> dict[str, Any] | None:
 
 
 def locate(name: str) -> Path:
-    """The kept file of a teacher.
-
-    Raises:
-        UserError: there is none; the sentence says how to get it.
-    """
+    """The kept file of a teacher. Raises UserError: there is none; the sentence says how to get it."""
     entry = kept(name)
     if entry is not None:
         return home() / entry["file"]
