@@ -83,7 +83,7 @@ def test_reduced_rank_is_the_best_map_of_its_rank():
 
 def test_compression_keeps_yamnets_answers(shared):
     """From random sounds alone the narrow network already answers much like YAMNet on them; its stem is YAMNet's."""
-    body = YamnetTagger.load(shared("teachers/yamnet.tflite")).body
+    body = YamnetTagger.load(shared("teachers/yamnet.tflite")).network
     random = torch.Generator().manual_seed(3)
     time = torch.arange(logmel.PATCH) / logmel.RATE
     hertz = 100 * 20 ** torch.rand(160, 1, generator=random)

@@ -76,7 +76,7 @@ def _correlation(body: YamnetBody, patches: torch.Tensor, scores: NDArray[np.flo
 def test_body_agrees_with_the_interpreter_on_tones(tflite, tagger, notes):
     """Fed the interpreter's own log-mel, the float port gives its scores on NSynth's notes."""
     scores, patches = _listen(tflite, notes[:TONES], delegate=True)
-    correlation = _correlation(tagger.body, patches, scores)
+    correlation = _correlation(tagger.network, patches, scores)
     print(f"\nYAMNet in float against LiteRT: {correlation:.5f} over all scores of {TONES} NSynth notes")
     assert correlation >= 0.999
 
@@ -87,7 +87,7 @@ def test_body_agrees_with_the_interpreter_on_everything(tflite, tagger, notes):
     It rounds every layer's input to 8 bits, coarsely so for the peaky maps of drums; a float port can't follow there.
     """
     scores, patches = _listen(tflite, notes, delegate=False)
-    plain = _correlation(tagger.body, patches, scores)
+    plain = _correlation(tagger.network, patches, scores)
     assert len(scores) >= 40
 
     def rounded(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -97,15 +97,15 @@ def test_body_agrees_with_the_interpreter_on_everything(tflite, tagger, notes):
         step = step.view(-1, *[1] * (inputs[0].dim() - 1))
         return ((inputs[0] / step).round() * step,)
 
-    layers = [tagger.body.get_submodule(f"layer{number}") for number in range(2, 15)]
+    layers = [tagger.network.get_submodule(f"layer{number}") for number in range(2, 15)]
     quantised = (
-        [layer.pointwise for layer in layers] + [layer.depthwise for layer in layers[2:]] + [tagger.body.classifier]
+        [layer.pointwise for layer in layers] + [layer.depthwise for layer in layers[2:]] + [tagger.network.classifier]
     )
     hooks = [
         layer.register_forward_pre_hook(rounded) for layer in quantised
     ]  # those whose weights are int8 in the file
     try:
-        correlation = _correlation(tagger.body, patches, scores)
+        correlation = _correlation(tagger.network, patches, scores)
     finally:
         for hook in hooks:
             hook.remove()
@@ -165,7 +165,7 @@ def test_logits_are_linear_in_the_embedding(tagger, notes):
     waves = torch.from_numpy(notes[:3])
     embedding = tagger.embed(waves)
     assert embedding.shape == (3, 1024)
-    torch.testing.assert_close(tagger.body.classifier(embedding), tagger.logits(waves))
+    torch.testing.assert_close(tagger.network.classifier(embedding), tagger.logits(waves))
     assert tagger.labels == yamnet_labels()
     assert len(tagger.labels) == 521
 
@@ -247,9 +247,9 @@ def test_keras_file_against_plain_numpy(tmp_path, seed):
         maps = norm(maps @ k[f"layer{number}/pointwise_conv/kernel"][0, 0], f"layer{number}/pointwise_conv")
     with torch.inference_mode():
         ours = torch.from_numpy(patch[None, None].astype(np.float32))
-        ours = torch.relu(tagger.body.layer1(ours))
+        ours = torch.relu(tagger.network.layer1(ours))
         for number in (2, 3):
-            ours = tagger.body.get_submodule(f"layer{number}")(ours)
+            ours = tagger.network.get_submodule(f"layer{number}")(ours)
     assert np.abs(ours[0].permute(1, 2, 0).numpy() - maps).max() < 1e-4 * np.abs(maps).max()
 
 

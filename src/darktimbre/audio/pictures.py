@@ -20,13 +20,7 @@ _FLOOR = -80.0  # dB below the loudest bin of the note
 def log_spectrogram(wave: NDArray[np.floating], *, size: int = 1024, hop: int = 256) -> NDArray[np.float32]:
     """Short-time spectrum in dB relative to its loudest bin, not below −80 dB; silence is −80 dB throughout.
 
-    Args:
-        wave: (sample,) any level.
-        size: samples a frame (Hann window).
-        hop: samples from frame to frame.
-
-    Returns:
-        (frequency, frame) float32, `size // 2 + 1` frequencies.
+    Wave (sample,) → (size // 2 + 1 frequencies, frame) float32: Hann windows of `size` samples, one every `hop`.
     """
     padded = np.pad(np.asarray(wave, np.float32), (size // 2, size // 2))
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]

@@ -23,15 +23,9 @@ def resample(samples: NDArray[np.float32], rate: float, target: float) -> NDArra
 
 
 def fit_length(samples: NDArray[np.float32], length: int, fade: int) -> tuple[NDArray[np.float32], Fit]:
-    """The sound in exactly `length` samples: padded with silence, or cut with a fade-out.
+    """The sound (sample,) in a new array (length,), padded with silence or cut; and which was done.
 
-    Args:
-        samples: (sample,).
-        length: samples wanted.
-        fade: samples of the fade-out of a sound that has to be cut (half a cosine, ending in zero), at most `length`.
-
-    Returns:
-        A new array (length,) and what was done.
+    `fade`: samples of the fade-out of a sound that has to be cut (half a cosine, ending in zero), at most `length`.
     """
     fitted = np.zeros(length, dtype=np.float32)
     kept = samples[:length]

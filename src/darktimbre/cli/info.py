@@ -13,7 +13,7 @@ from typer import Argument, Option
 from darktimbre.cli.console import console, say, warn
 from darktimbre.cli.options import Json
 from darktimbre.corpus import corpus as corpora
-from darktimbre.corpus import describe, picture_plots, plots, presets
+from darktimbre.corpus import describe, plots, presets
 from darktimbre.notes.errors import UserError
 
 MOST = 30  # kinds of sounds in the table
@@ -55,7 +55,7 @@ def info(
         if opened.picture is None:
             plots.save(opened, plot)
         else:
-            picture_plots.save_classes(opened, plot)
+            plots.save_classes(opened, plot)
         if not as_json:
             say(f"Picture in {plot}")
 

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from darktimbre.corpus.classes import OTHER
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.splits import POLICIES, SPLITS
 from darktimbre.notes.note import FAMILIES
 from darktimbre.notes.pitch import note_name
-
-OTHER = "other"
 
 
 def kinds(corpus: Corpus) -> NDArray[np.str_]:
@@ -36,11 +35,6 @@ def tagged_by(corpus: Corpus) -> list[str]:
 def _quantiles(values: NDArray[np.floating]) -> dict[str, float]:
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     return {"5%": round(float(low), 1), "median": round(float(middle), 1), "95%": round(float(high), 1)}
-
-
-def _sort_of(reason: str) -> str:
-    """The kind of a reason: before any detail that differs from file to file."""
-    return reason.split(":", 1)[0]
 
 
 def describe(corpus: Corpus) -> dict[str, Any]:
@@ -84,7 +78,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "peak_db": _quantiles(corpus.column("peak_db")),
         "rms_db": _quantiles(corpus.column("rms_db")),
         "counts": corpus.meta["counts"],
-        "quarantine": dict(Counter(_sort_of(reason) for _, reason in corpus.rejected()).most_common()),
+        "quarantine": dict(Counter(reason.split(":", 1)[0] for _, reason in corpus.rejected()).most_common()),
         "tagged_by": tagged_by(corpus),
         "licence": corpus.meta["licence"],
         "provenance": corpus.meta["provenance"],

@@ -106,12 +106,7 @@ def import_nsynth(
         "sources": sorted(sources) if sources else None,
     }
     with CorpusWriter(
-        out,
-        sample_rate=shape.sample_rate,
-        samples=shape.samples,
-        licence=_LICENCE,
-        provenance=provenance,
-        **writing,
+        out, sample_rate=shape.sample_rate, samples=shape.samples, licence=_LICENCE, provenance=provenance, **writing
     ) as writer:
         ingest(writer, candidates, shape, total=len(chosen), workers=workers, progress=progress)
         for file, reason in refused:

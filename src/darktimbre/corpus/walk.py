@@ -44,12 +44,8 @@ class Found:
 
 
 def walk(folder: Path, leave_out: Path | None = None) -> Found:
-    """Looks through a folder and all below it, following links but never twice into the same folder or file.
-
-    Args:
-        folder: where to look.
-        leave_out: a folder not to enter: the corpus being written.
-    """
+    """Looks through a folder and all below it, following links but never twice into the same folder or file, and not
+    into `leave_out`, the corpus being written."""
     found = Found()
     seen_files: set[tuple[int, int]] = set()
     links: list[tuple[str, tuple[int, int]]] = []

@@ -44,12 +44,8 @@ class Loop:
 def find_loop(wave: NDArray[np.floating], rate: int, hz: float | None = None) -> Loop | None:
     """The best loop of a note, or None where there is none that meets the bounds above.
 
-    The longest of nearly equally good loops is taken, since what changes slowly in a sound is then kept.
-
-    Args:
-        wave: (sample,).
-        rate: samples a second.
-        hz: fundamental, where known; the loop is then a whole number of its periods, to the nearest sample.
+    The longest of nearly equally good loops is taken, since what changes slowly in a sound (sample,) is then kept.
+    Where the fundamental `hz` is known, the loop is a whole number of its periods, to the nearest sample.
     """
     sound = np.asarray(wave, np.float64)
     first, last = (round(share * len(sound)) for share in MIDDLE)

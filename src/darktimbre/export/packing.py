@@ -74,8 +74,7 @@ def export(
         bank = render(instrument, plan, planning.zones(instrument, plan), progress)
         alike = _equal_layers(plan)
         if form == "wavs":
-            written = write_wavs(instrument, bank, machine, folder)
-            return Exported(out, written.samples, written.looped, written.shortened, bank.gain, equal_layers=alike)
+            return Exported(out, *write_wavs(instrument, bank, machine, folder), bank.gain, equal_layers=alike)
         bank, switches = even(bank), planning.switches(instrument, plan)
         path = write_instrument(instrument, form, bank, switches, folder)
     held = sorted({zone.setting for zone, name in zip(bank.zones, bank.ids, strict=True) if name in bank.loops})

@@ -31,10 +31,8 @@ class PlayerReport:
 def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precision = "float32") -> PlayerReport:
     """Writes the folder, whole or not at all; an earlier export there is replaced.
 
-    Args:
-        instrument: what is exported; it must generate its phases itself, for the program has no other inversion.
-        out: the folder.
-        precision: how the network's weights are kept (`export/precision.py`).
+    The instrument must generate its phases itself, for the program has no other inversion. `precision`: how the
+    network's weights are kept (`export/precision.py`).
 
     Raises:
         UserError: the codec's inverse is no graph; `out` holds something else; onnx is not installed.

@@ -48,15 +48,8 @@ def reduced(model: Any, precision: Precision) -> Any:
 
 
 def eight_bits(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Weights as whole numbers and scales, `values ≈ whole · scale`: symmetric, a scale for each output channel.
-
-    Args:
-        values: of any shape.
-        axis: along which outputs lie.
-
-    Returns:
-        Whole numbers of that shape, from -127 to 127, and scales of a shape that multiplies them.
-    """
+    """Weights of any shape as whole numbers from -127 to 127 and scales, `values ≈ whole · scale`: symmetric, a scale
+    for each output channel, which lie along `axis`."""
     others = tuple(one for one in range(values.ndim) if one != axis % values.ndim)
     scale = np.abs(values).max(axis=others, keepdims=True) / np.float32(127)
     scale = np.where(scale > 0, scale, np.float32(1)).astype(np.float32)

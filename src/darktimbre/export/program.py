@@ -23,10 +23,8 @@ CARD = "darktimbre.json"  # the properties, among the archive's extra files
 def export_program(instrument: Synthesizer, path: str | Path, *, with_sound: bool = True) -> NetworkReport:
     """Writes the archive, whole or not at all, reads it back, and compares it with the synthesizer's own notes.
 
-    Args:
-        instrument: what to export; its weights are in the archive.
-        path: the file, by custom `.pt2`.
-        with_sound: also export the way from picture to wave, where the codec's inverse is a graph.
+    The weights are in the archive, by custom a `.pt2`. `with_sound`: also export the way from picture to wave, where
+    the codec's inverse is a graph.
     """
     path = Path(path)
     why_no_wave = why_not(instrument.codec) if with_sound else None

@@ -58,16 +58,10 @@ class Bank:
 
 
 def render(instrument: Synthesizer, plan: Plan, zones: Sequence[Zone], progress: Progress | None = None) -> Bank:
-    """Renders every different sound of the zones once, note by note.
+    """Renders every different sound of the zones (of `plan.zones`) once, note by note.
 
-    Args:
-        instrument: what plays.
-        plan: how.
-        zones: from `plan.zones`.
-        progress: called with the number of sounds rendered, and of all.
-
-    Raises:
-        UserError: a setting names an attribute the instrument has not.
+    `progress` is called with the number of sounds rendered, and of all. Raises UserError: a setting names an attribute
+    the instrument has not.
     """
     digest = instrument.bundle.digest
     keys: dict[int, str] = {}

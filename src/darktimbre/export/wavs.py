@@ -1,7 +1,6 @@
 """Samples → folders of WAV files as hardware and Eurorack samplers take them, or one long file with slices."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,8 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 CUT_FADE = 0.01  # s over which a note that is too long for the machine ends
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What came of it: sounds, and of these how many loop and how many had to be cut."""
-
-    samples: int
-    looped: int
-    shortened: int
-
-
-def write_wavs(instrument: Synthesizer, bank: Bank, machine: Profile, folder: Path) -> Written:
-    """Writes the samples and the manifest.
+def write_wavs(instrument: Synthesizer, bank: Bank, machine: Profile, folder: Path) -> tuple[int, int, int]:
+    """Writes the samples and the manifest; how many sounds, and of these how many loop and how many had to be cut.
 
     Raises:
         UserError: there are more settings, or more notes, than the machine holds.
@@ -42,9 +32,8 @@ def write_wavs(instrument: Synthesizer, bank: Bank, machine: Profile, folder: Pa
         cut = 0
     else:
         files, entries, cut = _single(instrument, bank, machine, samples, folder)
-    facts = manifest(instrument, bank, "wavs", entries, hardware=machine.name, contents=files)
-    write_manifest(folder, facts)
-    return Written(len(samples), sum("loop" in one for one in entries), cut)
+    write_manifest(folder, manifest(instrument, bank, "wavs", entries, hardware=machine.name, contents=files))
+    return len(samples), sum("loop" in one for one in entries), cut
 
 
 def _single(

@@ -28,11 +28,7 @@ class Presets:
     """
 
     def __init__(self, path: Path, bundle: str = "") -> None:
-        """
-        Args:
-            path: of the file; it and its folder are made with the first preset.
-            bundle: digest of the instrument, written into the file for people.
-        """
+        """The file is made with the first preset; `bundle`, the instrument's digest, is written into it for people."""
         self._path, self._bundle = path, bundle
         self._lock = threading.Lock()
 

@@ -41,7 +41,7 @@ _ERRORS: dict[int, str] = {
     403: "`Host` or `Origin` is not this server's.",
     404: "There is none of this name.",
     408: "The body did not arrive in time.",
-    409: "Nobody is there to listen.",
+    409: "There is no teacher to describe sounds.",
     413: "The body, or what it asks for, is too large.",
     415: "The body is not of the media type wanted.",
     422: "Something in the request cannot be: the sentence says what.",
@@ -161,22 +161,11 @@ class Api:
         *,
         admission: Admission,
         presets: Presets,
-        describer: Describer | None = None,
-        exporter: Exporter | None = None,
-        exports: Sequence[str] = (),
-        teacher: str | None = None,
+        describer: Describer | None = None,  # wave (sample,) at the instrument's rate and length, rate → description
+        exporter: Exporter | None = None,  # request → a ZIP file, which is deleted once it is open
+        exports: Sequence[str] = (),  # formats of the exporter
+        teacher: str | None = None,  # name of the describer's teacher
     ) -> None:
-        """
-        Args:
-            instrument: what is played.
-            renderer: of this instrument.
-            admission: whose limits hold.
-            presets: of this instrument.
-            describer: wave (sample,) at the instrument's rate and length, rate → its description; None: there is none.
-            exporter: request → a ZIP file, which is deleted once it is open; None: nothing is exported.
-            exports: formats that the exporter knows.
-            teacher: name of the describer's teacher.
-        """
         self._instrument, self._renderer, self._presets = instrument, renderer, presets
         self._describer, self._exporter, self._exports = describer, exporter, exports if exporter else ()
         self._limits = limits = admission.limits

@@ -25,11 +25,7 @@ FRAGMENTS = 1024  # of one live message
 
 
 def bind(host: str, port: int | None) -> socket.socket:
-    """A listening socket.
-
-    Args:
-        host: an address of this machine.
-        port: 0 for any that is free; None for the usual one or, where that is taken, any.
+    """A listening socket at an address of this machine; port 0 is any free one, None the usual one or else any.
 
     Raises:
         UserError: the address is not this machine's, or the port is in use.
@@ -108,7 +104,7 @@ def server(app: App, admission: Admission) -> uvicorn.Server:
 
 
 def serve(app: App, listening: socket.socket, admission: Admission) -> None:
-    """Serves until the process is asked to end, by Ctrl-C or SIGTERM.
+    """Serves until Ctrl-C or SIGTERM ends the process.
 
     Raises:
         KeyboardInterrupt: it was; also where Ctrl-C is otherwise ignored, as in a shell's background.

@@ -72,12 +72,7 @@ class Gate:
     """
 
     def __init__(self, at_once: int, waiting: int, seconds: float) -> None:
-        """
-        Args:
-            at_once: threads.
-            waiting: requests that wait for one.
-            seconds: that they wait.
-        """
+        """So many threads, and `waiting` requests that wait for one, for so many seconds."""
         self._free = asyncio.Semaphore(at_once)
         self._seconds = seconds
         self._places = Places(at_once + waiting)

@@ -69,5 +69,5 @@ def decoded(content: bytes, rate: int, samples: int, seconds: float) -> NDArray[
     # The process imports what the function's own file does: neither pydantic nor torch.
     (outcome,) = guarded_map(partial(prepare, shape=shape), [content], workers=1, seconds=seconds, memory=MEMORY)
     if outcome.value is None:
-        raise UserError(f"This cannot be listened to ({outcome.reason}): give another sound file.")
+        raise UserError(f"This sound cannot be read ({outcome.reason}): give another sound file.")
     return outcome.value.samples

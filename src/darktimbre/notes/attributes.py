@@ -80,7 +80,7 @@ class Attributes:
         """Index of a MIDI note among the pitch classes. Raises UserError: the instrument has no such pitch class."""
         if midi not in self.pitches:
             span = f"{min(self.pitches)} to {max(self.pitches)}" if self.pitches else "none at all"
-            raise UserError(f"This instrument has no pitch class for MIDI note {midi}; it knows {span}.")
+            raise UserError(f"This instrument has no pitch class for MIDI note {midi}; it has {span}.")
         return self.pitches.index(midi)
 
     def nearest_pitch(self, midi: float) -> int:
@@ -122,15 +122,8 @@ class Attributes:
     def condition(
         self, pitch_classes: Sequence[int] | NDArray[np.integer], soft: NDArray[np.floating]
     ) -> NDArray[np.float32]:
-        """Condition vectors [one-hot pitch | soft labels].
-
-        Args:
-            pitch_classes: (batch,) indices into `pitches`; ignored when there are none.
-            soft: (batch, label) values of `names`, usually in [0, 1].
-
-        Returns:
-            (batch, size) float32.
-        """
+        """Condition vectors [one-hot pitch | soft labels] (batch, size) float32, of indices into `pitches` (batch,),
+        not used when there are none, and values of `names` (batch, label), usually in [0, 1]."""
         soft = np.asarray(soft, dtype=np.float32)
         if not self.pitches:
             return soft

@@ -15,14 +15,7 @@ Logits = TypeVar("Logits", "Tensor", NDArray[np.float32])
 # q_i = σ(z_i / T)                                                                     DarkGAN eq. 1, in its binary form
 # ---------------------------------------------------------------------------------------------------------------------
 def soft_labels(logits: Logits, temperature: float = 1.0) -> Logits:
-    """Probabilities at a temperature; T > 1 lifts the faint attributes.
-
-    Args:
-        logits: (..., label) of torch or numpy.
-        temperature: T > 0.
-
-    Returns:
-        The same shape and kind, in [0, 1].
+    """Probabilities in [0, 1] of logits (…, label), torch or numpy; T > 1 lifts the faint attributes.
 
     Raises:
         ValueError: T is not positive.

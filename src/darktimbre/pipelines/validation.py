@@ -19,7 +19,7 @@ from darktimbre import teachers
 from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.corpus.classes import class_indices
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.picture_plots import COLUMNS, draw_rows
+from darktimbre.corpus.plots import PICTURES_OF_A_CLASS, draw_rows
 from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
 from darktimbre.evaluation.validation import SPLIT, Validation, metrics_of
 from darktimbre.notes.attributes import teacher_mismatch
@@ -283,7 +283,7 @@ class DigitValidation(Callback):
         word = "right" if scores.class_accuracy else "of all"
         figures = scores.class_accuracy or scores.shares
         rows = [
-            (f"{name} ({figures[place]:.0%} {word})", pictures[named == place][:COLUMNS])
+            (f"{name} ({figures[place]:.0%} {word})", pictures[named == place][:PICTURES_OF_A_CLASS])
             for place, name in enumerate(model.classes)
         ]
         return scores, rows

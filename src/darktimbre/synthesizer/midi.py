@@ -67,9 +67,7 @@ def read_score(path: Path) -> Score:
         messages = list(file)
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}.") from error
-    except (
-        Exception
-    ) as error:  # mido raises whatever a damaged byte leads it to, EOFError and KeySignatureError among them
+    except Exception as error:  # of a damaged byte mido raises anything, EOFError and KeySignatureError among it
         raise UserError(f"{path} cannot be read as a MIDI file ({type(error).__name__}: {error}).") from error
     score = collect(messages)
     if not score.events:
@@ -194,12 +192,7 @@ def limit(mix: NDArray[np.float32], *, knee: float = 0.7, ceiling: float = 0.99)
     """Brings a mix to full level without clipping; all but its loudest thousandth stays a multiple of what it was.
 
     The gain puts the 99.9th percentile of |mix| at `knee`; what exceeds the knee is bent towards `ceiling` by a
-    hyperbolic tangent, smoothly in value and slope. Silence stays silence.
-
-    Args:
-        mix: (sample,) any level.
-        knee: level up to which nothing is bent.
-        ceiling: level that nothing exceeds.
+    hyperbolic tangent, smoothly in value and slope. `mix` is (sample,) of any level; silence stays silence.
     """
     loud = np.abs(mix)
     level = float(np.percentile(loud[loud > 0], 99.9)) if (loud > 0).any() else 0.0

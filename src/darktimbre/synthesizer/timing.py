@@ -50,13 +50,8 @@ class Stopwatch:
 
 
 def measure(synthesizer: Synthesizer, repeats: int = 30, batch: int = 1) -> Spent:
-    """The median call of some after a warm-up; its parts are those of the very call that has it, so they add up.
-
-    Args:
-        synthesizer: the instrument.
-        repeats: calls that count.
-        batch: notes in one call of the network.
-    """
+    """The median call of `repeats` after a warm-up, `batch` notes each; its parts are those of that very call, so that
+    they add up."""
     watch = Stopwatch(synthesizer, batch)
     return median([watch.note(seed) for seed in range(WARM_UP + max(1, repeats))][WARM_UP:])
 

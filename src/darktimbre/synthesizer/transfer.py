@@ -77,13 +77,8 @@ def sound_pitch(wave: NDArray[np.float32], rate: int) -> float | None:
 
 
 def into_range(pitch: float, trained: tuple[int, ...], *, between: bool) -> float:
-    """The pitch to play for a measured one: moved by octaves into the trained range, else its nearer end.
-
-    Args:
-        pitch: MIDI number with its fraction.
-        trained: MIDI numbers of the pitch classes.
-        between: keep the fraction; otherwise the nearest pitch class.
-    """
+    """The MIDI pitch to play for a measured one: moved by octaves into the trained range, else its nearer end; with its
+    fraction where the instrument plays `between` its pitch classes."""
     low, high = min(trained), max(trained)
     octaves = [pitch + 12 * shift for shift in range(-11, 12)]
     inside = [one for one in octaves if low - 0.5 <= one <= high + 0.5]

@@ -12,16 +12,7 @@ Array = NDArray[np.float32]
 
 
 def lerp(start: ArrayLike, end: ArrayLike, at: ArrayLike) -> Array:
-    """Straight line: (1 − t) · start + t · end.
-
-    Args:
-        start: (…,) first point.
-        end: (…,) last point.
-        at: (step,) positions t; 0 is `start`, 1 is `end`.
-
-    Returns:
-        (step, …) float32.
-    """
+    """Straight line (1 − t) · start + t · end: two points (…,), positions t (step,) → (step, …) float32."""
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     t = np.asarray(at, np.float64).reshape(-1, *[1] * a.ndim)
     return ((1 - t) * a + t * b).astype(np.float32)
@@ -35,13 +26,7 @@ def slerp(start: ArrayLike, end: ArrayLike, at: ArrayLike) -> Array:
     + sin(tΩ)/sin Ω · v. Nearly equal directions fall back to `lerp`. Opposite directions have no one great circle:
     the way then leads over a fixed direction at a right angle to `start`.
 
-    Args:
-        start: (latent,) first point.
-        end: (latent,) last point.
-        at: (step,) positions t.
-
-    Returns:
-        (step, latent) float32.
+    Two points (latent,), positions t (step,) → (step, latent) float32.
     """
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     t = np.asarray(at, np.float64).reshape(-1, 1)
@@ -70,21 +55,12 @@ def _right_angle_to(unit: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def pad_point(centre: ArrayLike, first: ArrayLike, second: ArrayLike, at: tuple[float, float]) -> Array:
-    """A place of the two-dimensional pad: a disc laid on the sphere of latents as long as `centre`.
+    """A place (latent,) of the two-dimensional pad: a disc laid on the sphere of latents as long as `centre` (latent,).
 
     With c the unit vector of `centre` and u, v the two that Gram and Schmidt make of `first` and `second` at right
     angles to it and to each other, (x, y) turns c by φ = π/2 · r, r = hypot(x, y), towards (x·u + y·v) / r:
     |centre| · (cos φ · c + sin φ · (x·u + y·v) / r). Latents of fewer than three values have no such disc; there the
     whole pad is its centre.
-
-    Args:
-        centre: (latent,) what stands at (0, 0).
-        first: (latent,) any vector; says where x leads.
-        second: (latent,) any vector; says where y leads.
-        at: (x, y).
-
-    Returns:
-        (latent,) float32.
     """
     c = np.asarray(centre, np.float64)
     x, y = at

@@ -50,19 +50,6 @@ class _Holder(nn.Module):
         self.register_buffer(name, torch.zeros(*shape))
 
 
-class _Dft(nn.Module):
-    def __init__(self, n_fft: int) -> None:
-        super().__init__()
-        self.conv_real = _Holder("weight", n_fft // 2 + 1, 1, n_fft)
-        self.conv_imag = _Holder("weight", n_fft // 2 + 1, 1, n_fft)
-
-
-class _Spectrogram(nn.Module):
-    def __init__(self, n_fft: int) -> None:
-        super().__init__()
-        self.stft = _Dft(n_fft)
-
-
 class _Block(nn.Module):
     """Two 3 × 3 convolutions with batch norm and ReLU."""
 
@@ -92,15 +79,15 @@ class _Block(nn.Module):
 class Cnn14(nn.Module):
     """The network; its `state_dict` has the names and shapes of the official one.
 
-    Args:
-        front: settings of the front end.
-        width: maps of the first block, doubled by every further one (64 in the official checkpoints).
+    `width`: maps of the first block, doubled by every further one (64 in the official checkpoints).
     """
 
     def __init__(self, front: FrontEnd, width: int = 64) -> None:
         super().__init__()
         self.front = front
-        self.spectrogram_extractor = _Spectrogram(front.n_fft)
+        dft = (front.n_fft // 2 + 1, 1, front.n_fft)
+        stft = nn.ModuleDict({part: _Holder("weight", *dft) for part in ("conv_real", "conv_imag")})
+        self.spectrogram_extractor = nn.ModuleDict({"stft": stft})
         self.logmel_extractor = _Holder("melW", front.n_fft // 2 + 1, front.bands)
         self.bn0 = nn.BatchNorm2d(front.bands)
         inputs = 1
@@ -122,10 +109,8 @@ class Cnn14(nn.Module):
 
     def embed(self, waves: Tensor) -> Tensor:
         """(batch, sample) → (batch, 2048)."""
-        picture = self.logmel(waves).transpose(1, 2)[..., None]  # bands as channels for bn0
-        maps = (
-            self.bn0(picture).permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)
-        )  # (batch, 1, frame, band)
+        bands = self.bn0(self.logmel(waves).transpose(1, 2)[..., None])  # (batch, band, frame, 1)
+        maps = bands.permute(0, 3, 2, 1).contiguous(memory_format=torch.channels_last)  # (batch, 1, frame, band)
         for number in range(1, BLOCKS + 1):
             maps = self.get_submodule(f"conv_block{number}")(maps)
             if number < BLOCKS:  # the last block's pooling is 1 × 1

@@ -54,12 +54,8 @@ def reduced_rank(
 
 @torch.no_grad()
 def compress(body: YamnetBody, patches: Tensor) -> EmbeddedNetwork:
-    """The embedded network that answers most like YAMNet on some log-mel patches.
-
-    Args:
-        body: YAMNet.
-        patches: (patch, 96 frames, 64 bands) of training notes, 7000 or so: 3000 serve other instruments less well.
-    """
+    """The embedded network whose output is most like YAMNet's on log-mel patches (patch, 96 frames, 64 bands) of
+    training notes, 7000 or so: 3000 serve other instruments less well."""
     network = EmbeddedNetwork()
     kept = {key: value for key, value in body.state_dict().items() if key in network.state_dict()}
     network.load_state_dict(kept, strict=False)

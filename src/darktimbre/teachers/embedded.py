@@ -17,10 +17,8 @@ from torch.nn import functional as F
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.audio.download import sha256
 from darktimbre.notes.errors import UserError
-from darktimbre.teachers import logmel
-from darktimbre.teachers.frozen import Frozen, fitting
-from darktimbre.teachers.vocabulary import yamnet_labels
-from darktimbre.teachers.yamnet import CACHED, CLASSES, EMBEDDING, SEPARABLE, SameConv, Separable
+from darktimbre.teachers.frozen import fitting
+from darktimbre.teachers.yamnet import CLASSES, EMBEDDING, SEPARABLE, PatchTagger, SameConv, Separable
 
 WHOLE = 6  # layers that are as in YAMNet
 RANKS = {7: 96, 8: 80, 9: 80, 10: 80, 11: 64, 12: 64, 13: 64, 14: 64}
@@ -111,15 +109,10 @@ def save(path: Path, network: EmbeddedNetwork, metadata: dict[str, str]) -> None
         temporary.chmod(0o644)  # safetensors writes for its owner alone
 
 
-class EmbeddedTagger(Frozen[EmbeddedNetwork]):
+class EmbeddedTagger(PatchTagger[EmbeddedNetwork]):
     """The embedded network as a `Tagger`; a sound longer than a patch has the mean of its patches' logits."""
 
     name = "embedded"
-    sample_rate = logmel.RATE
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return yamnet_labels()
 
     @classmethod
     def load(cls, path: Path | None = None, device: str = "cpu") -> "EmbeddedTagger":
@@ -142,9 +135,3 @@ class EmbeddedTagger(Frozen[EmbeddedNetwork]):
     def logits(self, waves: Tensor) -> Tensor:
         """(batch, sample) in [-1, 1] at 16 kHz → (batch, 521)."""
         return self.network.restore(self.network.head(self.embed(waves)))
-
-    @torch.inference_mode()
-    def embed(self, waves: Tensor) -> Tensor:
-        """(batch, sample) → (batch, 64): the mean over patches."""
-        at_once = CACHED if self.device.type == "cpu" else None
-        return logmel.mean_over_patches(self.network.embed, waves.to(self.device, torch.float32), at_once)

@@ -13,15 +13,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def unpickled(path: Path, kind: str, allowed: Sequence[Any] = ()) -> Any:
-    """What a PyTorch checkpoint holds; no pickled code is run.
+    """What a PyTorch checkpoint of some `kind` holds; no pickled code is run.
 
-    Args:
-        path: the file.
-        kind: of checkpoint, for messages.
-        allowed: as `torch.serialization.safe_globals` takes it, beside tensors and plain values.
-
-    Raises:
-        UserError: the file is damaged, or holds something else.
+    `allowed`: as `torch.serialization.safe_globals` takes it, beside tensors and plain values. Raises UserError: the
+    file is damaged, or holds something else.
     """
     try:
         with torch.serialization.safe_globals(list(allowed)):

@@ -76,12 +76,10 @@ def patches(waves: Tensor, *, offset: float = OFFSET, hop: int = PATCH_HOP) -> T
 def mean_over_patches(
     network: Callable[[Tensor], Tensor], waves: Tensor, at_once: int | None = None, **options: float
 ) -> Tensor:
-    """A network's mean answer over the patches of each sound, (batch, dimension).
+    """A network's mean output over the patches of each sound, (batch, dimension).
 
-    Args:
-        network: (patch, 96 frames, 64 bands) → (patch, dimension).
-        waves: as `patches` takes them, with its `options`.
-        at_once: patches of one call; None: all.
+    `network`: (patch, 96 frames, 64 bands) → (patch, dimension), on `at_once` patches a call (None: on all); `waves`
+    and `options` as `patches` takes them.
     """
     parts = patches(waves, **options)  # type: ignore[arg-type]
     flat = parts.flatten(0, 1)

@@ -1,7 +1,7 @@
 """Protocols of frozen networks, sound → embedding and sound → logits; and the one way to load one by its name."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers.weights import locate
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAMES = ("yamnet", "cnn14", "cnn14-16k", "embedded")
-"""The teachers that `load` knows."""
+"""The teachers, for `load`."""
 EMBEDDERS = (*NAMES, "vggish")
-"""All networks that `load_embedder` knows: the teachers, and those without labels."""
+"""The networks for `load_embedder`: the teachers, and those without labels."""
 
 
 @runtime_checkable
@@ -55,17 +55,28 @@ class Tagger(Embedder, Protocol):
 
 def load_embedder(name: str, device: str = "cpu", weights: Path | str | None = None) -> Embedder:
     """The network called `name`, a teacher or not, on `device`; arguments and errors as in `load`."""
-    if name != "vggish":
-        if name not in NAMES:
-            raise UserError(f"There is no embedding called {name!r}; choose one of {', '.join(EMBEDDERS)}.")
-        return load(name, device, weights)
-    path = _given(weights)
+    if name not in EMBEDDERS:
+        raise UserError(f"There is no embedding called {name!r}; choose one of {', '.join(EMBEDDERS)}.")
+    path = Path(weights) if weights is not None else None
+    if path is not None and not path.is_file():
+        raise UserError(f"There is no weights file {path}.")
     _check_device(device)
-    if path is None:
-        path = locate(name)
-    from darktimbre.teachers.vggish import VggishEmbedder
+    if name == "embedded":
+        from darktimbre.teachers.embedded import EmbeddedTagger
 
-    return VggishEmbedder.load(path, device=device)
+        return EmbeddedTagger.load(path, device=device)
+    path = path or locate(name)
+    if name == "vggish":
+        from darktimbre.teachers.vggish import VggishEmbedder
+
+        return VggishEmbedder.load(path, device=device)
+    if name == "yamnet":
+        from darktimbre.teachers.yamnet import YamnetTagger
+
+        return YamnetTagger.load(path, device=device)
+    from darktimbre.teachers.cnn14 import Cnn14Tagger
+
+    return Cnn14Tagger.load(path, name=name, device=device)
 
 
 def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> Tagger:
@@ -87,28 +98,7 @@ def load(name: str, device: str = "cpu", weights: Path | str | None = None) -> T
         )
     if name not in NAMES:
         raise UserError(f"There is no teacher called {name!r}; choose one of {', '.join(NAMES)}.")
-    path = _given(weights)
-    _check_device(device)
-    if name == "embedded":
-        from darktimbre.teachers.embedded import EmbeddedTagger
-
-        return EmbeddedTagger.load(path, device=device)
-    if path is None:
-        path = locate(name)
-    if name == "yamnet":
-        from darktimbre.teachers.yamnet import YamnetTagger
-
-        return YamnetTagger.load(path, device=device)
-    from darktimbre.teachers.cnn14 import Cnn14Tagger
-
-    return Cnn14Tagger.load(path, name=name, device=device)
-
-
-def _given(weights: Path | str | None) -> Path | None:
-    path = Path(weights) if weights is not None else None
-    if path is not None and not path.is_file():
-        raise UserError(f"There is no weights file {path}.")
-    return path
+    return cast(Tagger, load_embedder(name, device, weights))
 
 
 def _check_device(device: str) -> None:

@@ -25,12 +25,7 @@ AT_ONCE = 32  # patches
 
 
 class Vggish(nn.Module):
-    """The network; its `state_dict` has the names and shapes of `vggish-10086976.pth`.
-
-    Args:
-        plan: as `PLAN`.
-        hidden: width of the two hidden linear layers.
-    """
+    """The network; its `state_dict` has the names and shapes of `vggish-10086976.pth`."""
 
     def __init__(self, plan: tuple[int, ...] = PLAN, hidden: int = HIDDEN) -> None:
         super().__init__()

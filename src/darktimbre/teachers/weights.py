@@ -122,7 +122,12 @@ def add(name: str, path: Path) -> Path:
         target = folder / "yamnet.safetensors"
         write(target, read(path)[0], digest)
     else:
-        _read_checkpoint(path, name)
+        from darktimbre.teachers import cnn14, vggish
+
+        if name == "vggish":
+            vggish.read_checkpoint(path)
+        else:
+            cnn14.read_checkpoint(path, name)
         digest = sha256(path)
         target = folder / f"{name}.pth"
         if not (target.exists() and target.samefile(path)):
@@ -138,17 +143,6 @@ def add(name: str, path: Path) -> Path:
     with atomic_file(folder / "weights.json") as temporary:
         temporary.write_text(json.dumps(entries, indent=1), encoding="utf-8")
     return target
-
-
-def _read_checkpoint(path: Path, name: str) -> None:
-    if name == "vggish":
-        from darktimbre.teachers import vggish
-
-        vggish.read_checkpoint(path)
-    else:
-        from darktimbre.teachers import cnn14
-
-        cnn14.read_checkpoint(path, name)
 
 
 def fetch(
@@ -189,13 +183,13 @@ def fetch(
 
 def verify() -> dict[str, str]:
     """Hashes every kept file again: teacher → "ok", or what is wrong."""
-    verdicts = {}
+    states = {}
     for name, entry in _entries().items():
         path = home() / entry["file"]
         if not path.is_file():
-            verdicts[name] = f"{path} is missing"
+            states[name] = f"{path} is missing"
         elif sha256(path) != entry["sha256"]:
-            verdicts[name] = f"{path} has changed since it was added; add it again"
+            states[name] = f"{path} has changed since it was added; add it again"
         else:
-            verdicts[name] = "ok"
-    return verdicts
+            states[name] = "ok"
+    return states

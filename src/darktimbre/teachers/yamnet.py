@@ -4,13 +4,14 @@ A sound longer than a patch has the mean of its patches' logits.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darktimbre.teachers import logmel
-from darktimbre.teachers.frozen import Frozen, fitting
+from darktimbre.teachers.frozen import Frozen, Network, fitting
 from darktimbre.teachers.vocabulary import yamnet_labels
 from darktimbre.teachers.yamnet_files import read
 
@@ -77,20 +78,27 @@ class YamnetBody(nn.Module):
         return logits
 
 
-class YamnetTagger(Frozen[YamnetBody]):
-    """YAMNet as a `Tagger`."""
+class PatchTagger(Frozen[Network]):
+    """What YAMNet and the network distilled from it share as `Tagger`s: front end, labels, a mean over patches."""
 
-    name = "yamnet"
     sample_rate = logmel.RATE
-
-    @property
-    def body(self) -> YamnetBody:
-        """The network behind the front end."""
-        return self.network
 
     @property
     def labels(self) -> tuple[str, ...]:
         return yamnet_labels()
+
+    @torch.inference_mode()
+    def embed(self, waves: Tensor) -> Tensor:
+        """(batch, sample) in [-1, 1] at 16 kHz → (batch, dimension): the mean over patches."""
+        at_once = CACHED if self.device.type == "cpu" else None
+        embed: Any = self.network.embed
+        return logmel.mean_over_patches(embed, waves.to(self.device, torch.float32), at_once)
+
+
+class YamnetTagger(PatchTagger[YamnetBody]):
+    """YAMNet as a `Tagger`."""
+
+    name = "yamnet"
 
     @classmethod
     def load(cls, path: Path, device: str = "cpu") -> "YamnetTagger":
@@ -107,10 +115,4 @@ class YamnetTagger(Frozen[YamnetBody]):
     @torch.inference_mode()
     def logits(self, waves: Tensor) -> Tensor:
         """(batch, sample) in [-1, 1] at 16 kHz → (batch, 521): the mean over patches of the logits."""
-        return self.body.classifier(self.embed(waves))  # the mean commutes with the linear layer
-
-    @torch.inference_mode()
-    def embed(self, waves: Tensor) -> Tensor:
-        """(batch, sample) → (batch, 1024): the mean over patches."""
-        at_once = CACHED if self.device.type == "cpu" else None
-        return logmel.mean_over_patches(self.body.embed, waves.to(self.device, torch.float32), at_once)
+        return self.network.classifier(self.embed(waves))  # the mean commutes with the linear layer

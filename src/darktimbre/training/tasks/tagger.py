@@ -104,7 +104,7 @@ class TaggerTask(SupervisedTask):
             chosen = RowSampler(count, self.recipe.seed).rows(0, min(count, MOST))
             parts = np.array_split(chosen, -(-len(chosen) // BLOCK))
             patches = [logmel.patches(self.dataset.waves(part)).flatten(0, 1) for part in parts]
-            self.network.load_state_dict(compress(teacher.body, torch.cat(patches)[:MOST]).state_dict())
+            self.network.load_state_dict(compress(teacher.network, torch.cat(patches)[:MOST]).state_dict())
         self.network.fit_labels(self.logits)
 
     def losses(self, index: NDArray[np.int64], draws: Tensor) -> dict[str, Tensor]:
