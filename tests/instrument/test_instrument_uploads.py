@@ -58,7 +58,7 @@ def test_hours_of_silence_in_a_few_bytes_cost_no_more_than_a_note() -> None:
     ],
 )
 def test_what_holds_no_sound_is_refused_with_a_reason(content: bytes) -> None:
-    with pytest.raises(UserError, match=r"^This cannot be read \(.+\): give another sound file\.$"):
+    with pytest.raises(UserError, match=r"^This sound cannot be read \(.+\): give another sound file\.$"):
         decoded(content, 8000, 2000, 20.0)
 
 
@@ -81,5 +81,5 @@ def test_broken_files_end_in_a_sentence(shared: Callable[[str], Path]) -> None:
         if said is None:
             assert np.abs(wave).max() <= 1
         else:
-            assert said.startswith("This cannot be read")
+            assert said.startswith("This sound cannot be read")
             assert str(folder) not in said
