@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darktimbre.audio.pictures import log_spectrogram, spectrogram_grid
+from darktimbre.audio.pictures import log_spectrogram, panels, spectrogram_grid
 
 RATE = 8000
 SINE = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
@@ -32,3 +32,20 @@ def test_a_grid_of_sounds_of_any_length(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 waves and 2 titles"):
         spectrogram_grid([SINE], RATE, ["a", "b"], tmp_path / "no.png")
     assert not (tmp_path / "no.png").exists()
+
+
+def test_panels_are_written_whole_or_not_at_all_and_equal_curves_give_equal_bytes(tmp_path: Path) -> None:
+    def draw(path: Path, values: list[float]) -> bytes:
+        with panels(path, ["loss", "accuracy"], heading="run", across="thousand notes seen", size=(3.0, 2.0)) as axes:
+            assert len(axes) == 2
+            for axis in axes:
+                axis.plot([0.0, 1.0, 2.0], values)
+        return path.read_bytes()
+
+    first = draw(tmp_path / "a.png", [3.0, 2.0, 1.0])
+    assert first == draw(tmp_path / "b.png", [3.0, 2.0, 1.0])
+    assert first != draw(tmp_path / "b.png", [3.0, 2.0, 2.0])
+    with pytest.raises(ValueError, match="same first dimension"):
+        draw(tmp_path / "a.png", [1.0])
+    assert (tmp_path / "a.png").read_bytes() == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
