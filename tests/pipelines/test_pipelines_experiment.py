@@ -365,6 +365,7 @@ def test_time_left_follows_the_clock_and_the_pace_of_the_task(tmp_path) -> None:
     )
     now, lines = 0.0, []
     whole = TimeLeft(classifier, [instrument], {}, lines.append, lambda: now)
+    whole.start(SimpleNamespace(notes_seen=0))
     for seen in range(1, 32):
         now = 200.0 * seen  # twice as long as estimated
         whole.step(SimpleNamespace(notes_seen=seen, total=32))

@@ -272,11 +272,11 @@ class TimeLeft(Callback):
 
     def __post_init__(self) -> None:
         self.every = max(1, self.run.total // CLOCK_CHECKS)
-        self._started, self._left, self._next = self.clock(), self.run.left(), self.clock() + FIRST
 
     def start(self, view: Trainer) -> None:
         """The clock starts."""
-        self._started, self._left, self._next = self.clock(), self.run.left(view.notes_seen), self.clock() + FIRST
+        self._started, self._left = self.clock(), self.run.left(view.notes_seen)
+        self._next = self._started + FIRST
 
     def step(self, view: Trainer) -> None:
         """One line, after ten minutes and then every hour."""
