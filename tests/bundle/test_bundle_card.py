@@ -3,11 +3,14 @@
 import ast
 import re
 
+import pytest
+import torch
 import yaml
 from tests.bundle.tiny import DIGEST, NAMES, tiny_bundle
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.card import model_card
+from darktimbre.bundle.model_folder import ModelFolder
 from darktimbre.bundle.where import CARD, starter_folder
 
 
@@ -95,3 +98,13 @@ def test_the_card_of_the_starter_is_the_one_it_would_be_written_with() -> None:
     starter = Bundle.from_pretrained(starter_folder())
     card = model_card(Bundle.template, starter.config, starter.weights, Bundle.tags)
     assert card == (starter_folder() / CARD).read_text(encoding="utf-8")
+
+
+def test_a_kind_without_a_template_has_the_general_card_and_a_missing_template_is_no_failing_disk() -> None:
+    config = {"kind": "toy", "recipe": {"name": "mine", "seed": 1}, "metrics": {"valid": {"accuracy": 0.5}}}
+    card = model_card(ModelFolder.template, config, {"weight": torch.zeros(3, 2)})
+    for line in ("# mine: toy", "A network of 6 parameters, trained with darktimbre.", "| valid / accuracy | 0.5 |"):
+        assert line in card.splitlines()
+    assert "seed: 1" in card
+    with pytest.raises(LookupError, match="no template"):
+        model_card("none", config, {})

@@ -1,1 +1,1 @@
-"""The trained instrument on disk: the one door between making (training) and playing (synthesizer)."""
+"""The trained instrument on disk: training writes it, the synthesizer and all that plays reads it."""

@@ -1,4 +1,4 @@
-"""A trained instrument on disk: the one door between training, which writes it, and the synthesizer, which reads it."""
+"""A trained instrument on disk: training writes it, the synthesizer reads it."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property

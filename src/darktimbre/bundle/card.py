@@ -45,7 +45,11 @@ def model_card(template: str, config: Mapping[str, Any], weights: Weights, tags:
         library_name="darktimbre",
         tags=["darktimbre", *tags],
     )
-    body = _TEMPLATES.get_template(f"{template}.md.jinja").render(
+    try:
+        layout = _TEMPLATES.get_template(f"{template}.md.jinja")
+    except jinja2.TemplateNotFound as error:  # an OSError: whoever saves would take it for a failing disk
+        raise LookupError(f"There is no template {error} in bundle/templates.") from error
+    body = layout.render(
         **config,
         parameters=sum(t.numel() for name, t in weights.items() if not re.search(r"\b(running|num)_", name)),
         dtypes=sorted({str(tensor.dtype).removeprefix("torch.") for tensor in weights.values()}),

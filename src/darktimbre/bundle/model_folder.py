@@ -39,8 +39,8 @@ class ModelFolder(Generic[Sizes, Network]):
 
     kind: ClassVar[str | None]  # of config.json; also what messages call it
     recipe: ClassVar[str]  # `darktimbre train RECIPE` makes one
-    template: ClassVar[str]  # of the card, in `templates/`
-    tags: ClassVar[tuple[str, ...]]  # of the card's front matter
+    template: ClassVar[str] = "model"  # of the card, in `templates/`; this one suits any network
+    tags: ClassVar[tuple[str, ...]] = ()  # of the card's front matter
     built_from: ClassVar[type[BaseModel]]
     built: ClassVar[type[nn.Module]]
 
@@ -168,14 +168,18 @@ class ModelFolder(Generic[Sizes, Network]):
             config = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read as JSON ({error}).") from error
-        wanted = f"{path} is not the configuration of a {cls.kind or 'darktimbre bundle'}"
+        wanted = f"{path} is not the configuration of {_one(cls.kind)}"
         if not isinstance(config, dict) or "format" not in config:
             raise UserError(f"{wanted}: it names no `format`.")
         if config.get("kind") != cls.kind:
-            found = f"a {config['kind']}" if "kind" in config else "an instrument"
-            raise UserError(f"{wanted}, but of {found}: `darktimbre train {cls.recipe}` makes one.")
+            raise UserError(f"{wanted}, but of {_one(config.get('kind'))}: `darktimbre train {cls.recipe}` makes one.")
         if config["format"] != FORMAT:
             raise UserError(
                 f"{path} is of format {config['format']!r}, this darktimbre reads format {FORMAT}: update darktimbre."
             )
         return config
+
+
+def _one(kind: str | None) -> str:
+    """A kind of model with its article."""
+    return f"{'an' if str(kind)[0] in 'aeiou' else 'a'} {kind}" if kind else "an instrument"

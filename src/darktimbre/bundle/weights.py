@@ -62,7 +62,7 @@ def digest(weights: Mapping[str, Tensor], *, also: str = "") -> str:
 
 
 def refuse_misfit(weights: Mapping[str, Tensor], build: Callable[[], nn.Module], file: str) -> None:
-    """Compares names and shapes with a network's, on the meta device: nothing is allocated on a configuration's word.
+    """Compares names and shapes with a network's, on the meta device, which allocates nothing.
 
     Raises:
         UserError: a tensor of the file is missing, left over or of another shape.
