@@ -258,5 +258,5 @@ def test_refusals() -> None:
         net(latent, condition, alpha=0.5)
     with pytest.raises(ValueError, match="stages are 0 to 2"):
         networks(GROWING)[0](latent, condition, stage=3)
-    with pytest.raises(ValueError, match=r"judges pictures of \(32, 4\)"):
+    with pytest.raises(ValueError, match=r"takes pictures of \(32, 4\)"):
         critic(torch.zeros(4, 2, 16, 4, dtype=torch.float64))

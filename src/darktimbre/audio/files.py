@@ -38,7 +38,7 @@ class Sound:
 
 
 def read(source: str | Path | bytes, max_seconds: float | None = None) -> Sound:
-    """Reads a sound file (WAV, AIFF, FLAC, Ogg, MP3, raw MPEG streams and whatever else libsndfile knows).
+    """Reads a sound file (WAV, AIFF, FLAC, Ogg, MP3, raw MPEG streams and whatever else libsndfile reads).
 
     Memory grows with what the file really holds (at most `max_seconds` of it), never with what its header claims.
 

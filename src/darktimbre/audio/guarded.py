@@ -75,14 +75,14 @@ def guarded_map(
     results: dict[int, Outcome[Item, Value]] = {}
     ready = threading.Condition()
     todo: queue.SimpleQueue[tuple[int, list[Any]] | None] = queue.SimpleQueue()
-    greeting = pickle.dumps((task, memory, seconds))
+    setup = pickle.dumps((task, memory, seconds))
 
     def deliver(index: int, outcome: Outcome[Item, Value]) -> None:
         with ready:
             results[index] = outcome
             ready.notify()
 
-    lanes = [_Lane(greeting, seconds, todo, deliver) for _ in range(count)]
+    lanes = [_Lane(setup, seconds, todo, deliver) for _ in range(count)]
     try:
         source = iter(items)
         sent = taken = 0
@@ -121,12 +121,12 @@ class _Lane:
 
     def __init__(
         self,
-        greeting: bytes,
+        setup: bytes,
         seconds: float,
         todo: "queue.SimpleQueue[tuple[int, list[Any]] | None]",
         deliver: Callable[[int, Outcome[Any, Any]], None],
     ) -> None:
-        self._greeting, self._seconds, self._todo, self._deliver = greeting, seconds, todo, deliver
+        self._setup, self._seconds, self._todo, self._deliver = setup, seconds, todo, deliver
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._deadline = float("inf")
@@ -168,7 +168,7 @@ class _Lane:
         except Exception as error:  # reported by `watch`, in the thread of the caller
             self._failure = f"{type(error).__name__}: {error}"
         finally:
-            self._bury()
+            self._end_worker()
 
     def _work(self, index: int, items: list[Any]) -> int:
         """Has the worker go through `items`; returns how many are settled: all, or those up to the one it died of."""
@@ -188,7 +188,7 @@ class _Lane:
                 value, reason = pickle.load(process.stdout)
             except (EOFError, pickle.UnpicklingError, OSError):
                 if not self._stopped:
-                    self._deliver(index + position, Outcome(item, reason=self._bury()))
+                    self._deliver(index + position, Outcome(item, reason=self._end_worker()))
                 return position + 1
             finally:
                 self._expect(float("inf"))
@@ -212,20 +212,20 @@ class _Lane:
             raise RuntimeError("no pipes")
         self._expect(_START_SECONDS)
         try:
-            stdin.write(self._greeting)
+            stdin.write(self._setup)
             stdin.flush()
-            complaint = pickle.load(stdout)
+            failure = pickle.load(stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
-            complaint = None if self._stopped else self._bury()
+            failure = None if self._stopped else self._end_worker()
         self._expect(float("inf"))
-        if complaint:
-            raise RuntimeError(complaint)
+        if failure:
+            raise RuntimeError(failure)
 
     def _expect(self, seconds: float) -> None:
         with self._lock:
             self._deadline = time.monotonic() + seconds
 
-    def _bury(self) -> str:
+    def _end_worker(self) -> str:
         """Ends the worker, if there is one, and says what it died of."""
         with self._lock:
             process, self._process = self._process, None

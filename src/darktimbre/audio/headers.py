@@ -13,7 +13,7 @@ _MAGIC = (
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "ASF"),
 )  # fmt: skip
 FOREIGN = {"MP4": "MP4 (AAC, ALAC)", "ASF": "Windows Media"}
-"""Kinds that are sound but that libsndfile does not read, with the name people know them by."""
+"""Kinds that are sound but that libsndfile does not read, with their usual names."""
 
 _MOST_CHUNKS = 10_000
 _MARGIN = 0.01  # what may be missing at the end before a sound counts as truncated: inaudible, and editors cut it

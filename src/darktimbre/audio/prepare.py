@@ -12,7 +12,7 @@ from darktimbre.audio.shape import Fit, fit_length, resample, to_mono
 
 _FULL_SCALE = 32767 / 32768  # the largest value 16 bits hold
 _SILENT = 0.5 / 32768  # what 16 bits would store as nothing but zeros
-_LISTEN_SECONDS = 0.1  # read beyond the length kept, so that the resampler's filter does not see an end that is none
+_BEYOND_SECONDS = 0.1  # read beyond the length kept, so that the resampler's filter does not see an end that is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def prepare(source: str | Path | bytes, shape: Shape) -> Prepared:
     Raises:
         UnreadableSound: nothing usable is in it (see `files.read`), it is silent, or too short for a single sample.
     """
-    sound = read(source, shape.samples / shape.sample_rate + _LISTEN_SECONDS)
+    sound = read(source, shape.samples / shape.sample_rate + _BEYOND_SECONDS)
     mono = to_mono(sound.samples)
     if not np.isfinite(mono).all():
         raise UnreadableSound("its levels are beyond what can be mixed to mono")

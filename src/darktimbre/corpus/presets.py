@@ -144,7 +144,7 @@ def licence_of(path: Path, table: Table) -> str:
 
 # ----------------------------------------------------------------------------
 # Drum kits share most of their recordings: a bank of thirty kits is not thirty kits' worth of sounds. Whoever holds out
-# a sound must hold out every key of every kit that plays the same recording, and for that has to know which do.
+# a sound must hold out every key of every kit that plays the same recording, and so needs to find which do.
 
 Zone = dict[int, int]
 

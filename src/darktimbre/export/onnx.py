@@ -119,7 +119,7 @@ def _loaded(path: Path, outputs: tuple[str, ...]) -> Callable[[Tensor, Tensor], 
 
 
 def properties(instrument: Synthesizer) -> dict[str, str]:
-    """What a program must know beside the graph; every value but plain words is JSON."""
+    """What a program needs beside the graph; every value but plain words is JSON."""
     attributes = instrument.attributes
     facts: dict[str, Any] = {
         "sample_rate": instrument.sample_rate,  # Hz

@@ -28,7 +28,7 @@ class Exported:
     path: Path  # the instrument's file, or the folder, in the finished export
     samples: int  # sound files or, in one long file, slices
     looped: int  # of these, how many loop
-    shortened: int  # of these, how many were cut to what the hardware takes
+    shortened: int  # of these, how many were cut to what the device takes
     gain: float  # factor from the synthesizer's samples to these
     # settings whose notes sound for as long as the key is held; the others' end by themselves
     held: tuple[str, ...] = ()
@@ -47,10 +47,10 @@ def make_plan(
     bits: int | None = None,
     **settings: Any,
 ) -> tuple[Plan, Profile]:
-    """The plan of an export, with what the hardware wants; `settings` are further fields of the plan.
+    """The plan of an export, with what the device wants; `settings` are further fields of the plan.
 
     Raises:
-        UserError: a value is out of range, or the hardware does not take it.
+        UserError: a value is out of range, or the device does not take it.
     """
     if form not in FORMS:
         raise UserError(f"There is no format {form!r} for samplers; choose one of {', '.join(FORMS)}.")
@@ -68,7 +68,7 @@ def export(
     """Renders and writes a whole export as the folder `out`.
 
     Raises:
-        UserError: `out` holds something else, a setting cannot be played, or the hardware cannot hold it.
+        UserError: `out` holds something else, a setting cannot be played, or the device cannot hold it.
     """
     with export_folder(out) as folder:
         bank = render(instrument, plan, planning.zones(instrument, plan), progress)

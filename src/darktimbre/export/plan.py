@@ -36,8 +36,8 @@ class Plan:
     # `keyswitch`: one sounds at a time, chosen by a key below the playing range; `velocity`: from the first for soft
     # notes to the last for hard ones; `layers`: all sound together
     arrangement: Arrangement = "keyswitch"
-    # the model knows no velocity. Layer k of n has the setting's words at k/n of their way from the instrument's
-    # middle, so that a harder key brings more of the words; loudness follows the sampler's own velocity curve.
+    # the model has no input for velocity: layer k of n has the setting's words at k/n of their way from the
+    # instrument's middle, so that a harder key brings more of them; loudness follows the sampler's own velocity curve
     velocity_layers: int = 1
     variations: int = 1  # sounds of a setting on a key, by seeds that follow each other
     step: int = 1  # every how many pitches a sample is made; the sampler stretches it over those between

@@ -1,4 +1,4 @@
-"""What hardware samplers take: rate, bits, channels, lengths, names, folders; `profiles.toml` has the machines.
+"""What stand-alone samplers take: rate, bits, channels, lengths, names, folders; `profiles.toml` has the machines.
 
 docs/export.md repeats the table with its sources. None of it was tried on the machine itself.
 """

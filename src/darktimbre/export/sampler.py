@@ -1,7 +1,7 @@
 """Samples → an instrument for samplers: an SFZ or DecentSampler file beside its samples, from a template.
 
 SFZ: only opcodes of SFZ 1 (Cakewalk/rgc:audio, 2004) are needed to play it, `sw_default` and `sw_label` excepted, which
-came later and are ignored by samplers that do not know them. DecentSampler: elements and attributes of its Developers
+came later and are ignored by samplers without them. DecentSampler: elements and attributes of its Developers
 Guide (1.11), with a menu of the settings and envelope knobs. docs/export.md says which sampler reads what.
 """
 

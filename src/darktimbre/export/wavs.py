@@ -1,4 +1,4 @@
-"""Samples → folders of WAV files as hardware and Eurorack samplers take them, or one long file with slices."""
+"""Samples → folders of WAV files for stand-alone and Eurorack samplers, or one long file with slices."""
 
 from collections import defaultdict
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Play in a browser: what a page asks for, rendered in the background; the server alone knows HTTP."""
+"""Play in a browser: what a page requests, rendered in the background; only the server handles HTTP."""

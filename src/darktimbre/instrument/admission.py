@@ -22,7 +22,7 @@ from darktimbre.notes.errors import UserError
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
 
 SUBPROTOCOL = "darktimbre.1"
-OPEN = ("/", "/page/", "/favicon.ico")  # what a browser fetches before the page's script knows the token
+OPEN = ("/", "/page/", "/favicon.ico")  # what a browser fetches before the page's script has the token
 
 
 @dataclass(frozen=True)

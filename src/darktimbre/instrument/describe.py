@@ -1,4 +1,4 @@
-"""A synthesizer → what a page has to know to draw it: keys, sliders in their order, examples."""
+"""A synthesizer → what a page needs to draw it: keys, sliders in their order, examples."""
 
 from collections.abc import Sequence
 from pathlib import Path

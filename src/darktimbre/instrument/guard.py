@@ -78,7 +78,7 @@ class Guard:
         except Exception:
             _log.exception(_BUG)
             if not started:
-                await answer(Refusal(500, "Something went wrong here; the terminal tells what."), watched)
+                await answer(Refusal(500, "Something went wrong here; the terminal says what."), watched)
 
     def _hardened(self, scope: Scope, send: Send) -> Send:
         """`send`, with our headers on every answer."""

@@ -107,7 +107,7 @@ class _Keyboard:
     key: str
     patch: Patch
     waiting: list[Source]  # nearest first
-    began: float
+    started_at: float
     cached: int
     rendered: int = 0
 
@@ -235,7 +235,7 @@ class Client(AbstractContextManager["Client"]):
         job = self.job
         assert job is not None
         if not job.waiting:
-            seconds = round(time.monotonic() - job.began, 4)
+            seconds = round(time.monotonic() - job.started_at, 4)
             self.outbox.append(Finished(job.generation, seconds, job.rendered, job.cached))
 
 

@@ -1,4 +1,4 @@
-"""Synthesizer → browser: the page and the HTTP API. The only file that knows a web framework.
+"""Synthesizer → browser: the page and the HTTP API. The only file that imports a web framework.
 
 Who may send how much is decided in `admission`, `guard` and `turns`; messages are defined in `messages`.
 """
@@ -58,7 +58,7 @@ SOUND_FILE = {
     }
 }
 
-_LISTEN_SECONDS = 60.0  # decoding, and the first time loading the teacher
+_DESCRIBE_SECONDS = 60.0  # decoding, and the first time loading the teacher
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +90,7 @@ def documented(*statuses: int, media: str = "", what: str = "") -> dict[int | st
     return answers
 
 
-class _Asked(Request):
+class _BoundedRequest(Request):
     """A request whose body is read within its limits, and as strict JSON."""
 
     async def body(self) -> bytes:
@@ -115,13 +115,13 @@ class _Asked(Request):
 
 
 class _Route(APIRoute):
-    """A route whose bodies are read by `_Asked`."""
+    """A route whose bodies are read by `_BoundedRequest`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
         async def serve(request: Request) -> Response:
-            return await handler(_Asked(request.scope, request.receive))
+            return await handler(_BoundedRequest(request.scope, request.receive))
 
         return serve
 
@@ -186,7 +186,7 @@ class Api:
         return Response(content, media_type="audio/wav")
 
     async def render_batch(self, request: messages.BatchRequest) -> Response:
-        """Up to 128 notes as WAV files in a ZIP archive, with a manifest.json that tells how each was made."""
+        """Up to 128 notes as WAV files in a ZIP archive, with a manifest.json that says how each was made."""
         file = await self._archived("batches", self._limits.batch_seconds, self._sounds.batch, request)
         return _Download(file, self._downloads, "notes.zip")
 
@@ -194,7 +194,7 @@ class Api:
         """Labels of a sound file by the teacher, a value for every attribute, and its pitch."""
         if self._describer is None:
             raise Refusal(409, "There is no teacher here: start `darktimbre play` with a --teacher.")
-        assert isinstance(request, _Asked)
+        assert isinstance(request, _BoundedRequest)
         limits = self._limits
         with self._bodies.place():
             content = await request.collected(limits.upload_bytes, 4 * limits.body_seconds)
@@ -206,7 +206,7 @@ class Api:
                 instrument=self._instrument,
                 seconds=limits.decode_seconds,
             )
-            return await self._gates["listens"].run(work, content, seconds=_LISTEN_SECONDS)
+            return await self._gates["listens"].run(work, content, seconds=_DESCRIBE_SECONDS)
 
     async def all_presets(self) -> messages.PresetsAnswer:
         """All presets of this instrument."""
@@ -348,7 +348,7 @@ def _answer_errors(served: FastAPI) -> None:
         ),
         Busy: lambda error: busy(),
         TimeoutError: lambda error: Refusal(504, "It was not rendered in time: ask for less at once.", retry_after=5),
-        RenderError: lambda error: Refusal(500, "This sound could not be rendered; the terminal tells why."),
+        RenderError: lambda error: Refusal(500, "This sound could not be rendered; the terminal says why."),
     }
 
     def handler(translate: Callable[[Any], Refusal]) -> Callable[[Request, Exception], Awaitable[Response]]:

@@ -1,4 +1,4 @@
-"""How well two tables of numbers go together, column by column: asked attributes against heard ones."""
+"""How well two tables of numbers go together, column by column: target attributes against predicted ones."""
 
 from typing import NamedTuple
 
@@ -78,8 +78,8 @@ class BootstrapCorrelation(NamedTuple):
 
 
 def bootstrap_correlation(
-    asked: ArrayLike,
-    heard: ArrayLike,
+    target: ArrayLike,
+    predicted: ArrayLike,
     groups: ArrayLike | None = None,
     *,
     resamples: int = 200,
@@ -91,7 +91,7 @@ def bootstrap_correlation(
     Notes of one instrument are not independent: what another choice of instruments would have given is the question.
 
     Args:
-        asked, heard: `(note, column)`.
+        target, predicted: `(note, column)`.
         groups: `(note,)`, the instrument of each note; each note alone by default.
         resamples: how many.
         seed: of what is drawn.
@@ -100,8 +100,8 @@ def bootstrap_correlation(
     Raises:
         ValueError: the shapes differ.
     """
-    each = pearson(asked, heard)
-    index, count = group_index(groups, len(np.asarray(asked)))
+    each = pearson(target, predicted)
+    index, count = group_index(groups, len(np.asarray(target)))
     random = np.random.default_rng(seed)
     weights = np.zeros((resamples, count))
     for row in weights:
@@ -109,7 +109,7 @@ def bootstrap_correlation(
     resampled = np.full((resamples, len(each)), np.nan)
     defined = ~np.isnan(each)
     if defined.any():
-        x, y = (np.asarray(side, dtype=np.float64)[:, defined] for side in (asked, heard))
+        x, y = (np.asarray(side, dtype=np.float64)[:, defined] for side in (target, predicted))
         resampled[:, defined] = _weighted_correlation(x, y, index, weights)
     low, high = percentiles(resampled, count, level)
     means = _mean_of_defined(resampled)

@@ -193,7 +193,7 @@ def frechet_infinity(
     to pair these give six halves; every note is in as many halves as any other, so that which fell where hardly
     matters.
 
-    Notes mean notes here: where all are of a few instruments, what more instruments would change is told by the
+    Notes mean notes here: where all are of a few instruments, what more instruments would change is shown by the
     standard error with `groups`, and not extrapolated.
 
     With fewer than three notes a dimension the bias is no line in 1/size any more (of independent dimensions, the

@@ -1,4 +1,4 @@
-"""How clearly sounds are heard as one class each, and how many classes there are: the inception score.
+"""How clearly sounds are classified as one class each, and how many classes there are: the inception score.
 
 Of the pitch classes it is the paper's PIS, of the instrument families its IIS (DarkGAN §4.4.1).
 """
@@ -12,7 +12,7 @@ from darktimbre.measures.interval import group_index, jackknife_error
 def inception_score(probabilities: ArrayLike) -> float:
     """exp E_x KL(p(y|x) ‖ p(y)) with p(y) = E_x p(y|x) (Salimans et al. 2016, §4).
 
-    Between 1 (every sound is heard alike) and the number of classes (each is heard with certainty, all equally often).
+    Between 1 (every sound is classified alike) and the number of classes (each is certain, all equally often).
 
     Args:
         probabilities: `(note, class)`, each row adding up to 1.

@@ -91,7 +91,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
 
 def _no_leaf(bias: Tensor) -> Tensor:
-    """The same, as something computed, of which `_asked` can tell whether it is wanted."""
+    """The same, as something computed, whose gradient `_wanted` can then find to be wanted or not."""
     return bias.clone()
 
 
@@ -111,11 +111,11 @@ class _Convolution(torch.autograd.Function):
         features, weight = ctx.saved_tensors
         how = (ctx.stride, ctx.padding)
         of_features = of_weight = of_bias = None
-        if _asked(ctx, 0):
+        if _wanted(ctx, 0):
             of_features = _Transposed.apply(gradient, weight, None, features.shape[2:], *how)
-        if _asked(ctx, 1):
+        if _wanted(ctx, 1):
             of_weight = _WeightGradient.apply(features, gradient, weight.shape, *how)
-        if _asked(ctx, 2):
+        if _wanted(ctx, 2):
             of_bias = gradient.sum(dim=(0, 2, 3))
         return of_features, of_weight, of_bias, None, None
 
@@ -139,11 +139,11 @@ class _Transposed(torch.autograd.Function):
         result, weight = ctx.saved_tensors
         how = (ctx.stride, ctx.padding)
         of_result = of_weight = of_bias = None
-        if _asked(ctx, 0):
+        if _wanted(ctx, 0):
             of_result = _Convolution.apply(gradient, weight, None, *how)
-        if _asked(ctx, 1):
+        if _wanted(ctx, 1):
             of_weight = _WeightGradient.apply(gradient, result, weight.shape, *how)
-        if _asked(ctx, 2):
+        if _wanted(ctx, 2):
             of_bias = gradient.sum(dim=(0, 2, 3))
         return of_result, of_weight, of_bias, None, None, None
 
@@ -161,17 +161,17 @@ class _WeightGradient(torch.autograd.Function):
         features, result = ctx.saved_tensors
         how = (ctx.stride, ctx.padding)
         of_features = of_result = None
-        if _asked(ctx, 0):
+        if _wanted(ctx, 0):
             of_features = _Transposed.apply(result, gradient, None, features.shape[2:], *how)
-        if _asked(ctx, 1):
+        if _wanted(ctx, 1):
             of_result = _Convolution.apply(features, gradient, None, *how)
         return of_features, of_result, None, None, None
 
 
-def _asked(ctx: FunctionCtx, argument: int) -> bool:
+def _wanted(ctx: FunctionCtx, argument: int) -> bool:
     """Whether this backward pass wants the gradient of an argument.
 
-    Autograd tells a function in Python only whether it *could* be wanted; a penalty's first pass, which asks for the
+    Autograd states only whether it *could* be wanted; the first pass of a penalty, which needs that of the
     picture's alone, would compute those of all weights in vain.
     """
     nodes = ctx.next_functions  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ class DigitClassifierConfig(BaseModel):
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
 
-class Seen(NamedTuple):
+class DigitPredictions(NamedTuple):
     """What a classifier sees in pictures."""
 
     logits: Tensor  # (batch, class), for a softmax
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
 
 class DigitClassifier(nn.Module):
-    """picture `(batch, channel, height, width)` in [−1, 1] → `Seen`.
+    """picture `(batch, channel, height, width)` in [−1, 1] → `DigitPredictions`.
 
     Blocks of [3 × 3 Conv2d → BatchNorm2d → ReLU], all but the first with stride 2; Linear → ReLU, dropout, Linear.
     """
@@ -55,6 +55,6 @@ class DigitClassifier(nn.Module):
         self.embed = nn.Sequential(nn.Flatten(), nn.Linear(sizes[-1] * height * width, config.embedding), nn.ReLU())
         self.name = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(config.embedding, config.classes))
 
-    def forward(self, picture: Tensor) -> Seen:
+    def forward(self, picture: Tensor) -> DigitPredictions:
         embedding = self.embed(self.blocks(picture))
-        return Seen(self.name(embedding), embedding)
+        return DigitPredictions(self.name(embedding), embedding)

@@ -19,7 +19,7 @@ from darktimbre.models.progressive import Generator, GeneratorStage, harmonicall
 
 
 def rectify(features: Tensor, slope: float) -> Tensor:
-    """Leaky ReLU in place, as an operation that exporters know."""
+    """Leaky ReLU in place, as an operation that exporters support."""
     return F.leaky_relu(features, slope, inplace=True)
 
 

@@ -111,8 +111,8 @@ class Generator(nn.Module):
         `alpha` < 1 fades stage `stage` in: alpha · its picture + (1 − alpha) · the up-sampled picture of the one below.
         """
         stage = _checked(self.config, stage, alpha)
-        told = condition if self.whiten is None else self.whiten(condition)
-        vector = torch.cat([told, latent], dim=1)
+        conditioned = condition if self.whiten is None else self.whiten(condition)
+        vector = torch.cat([conditioned, latent], dim=1)
         if self.config.normalise_input:
             vector = pixel_norm(vector)
         features = rectify_and_norm(self.grid(vector), self.config.negative_slope)
@@ -133,7 +133,7 @@ class Generator(nn.Module):
 
 def harmonically_masked(maps: Tensor, comb: Tensor) -> Tensor:
     """`(batch, 2·n, frequency, frame)` maps → the first n plus the second n times the comb: what lies everywhere, and
-    how strong (lobe) and how far off (offset) each partial is. The product with the comb is given, not learnt."""
+    how strong (lobe) and how far off (offset) each partial is. The product with the comb is fixed, not trained."""
     everywhere, partials = maps.chunk(2, dim=1)
     return everywhere + partials * comb
 
@@ -183,12 +183,12 @@ class Discriminator(nn.Module):
         each note alone, and piecewise constant, which halves the penalty's time. The published code does without.
         """
         hidden = self.features(picture, stage=stage, alpha=alpha, per_note=per_note)
-        judged = hidden
+        scored = hidden
         if self.packed is not None:
             together = hidden.unflatten(0, (-1, self.config.pac)).flatten(1)
-            judged = rectify(self.packed(together), self.config.negative_slope)
+            scored = rectify(self.packed(together), self.config.negative_slope)
         return DiscriminatorOutput(
-            score=self.score(judged)[:, 0],
+            score=self.score(scored)[:, 0],
             pitch_logits=None if self.pitch is None else self.pitch(hidden),
             attribute_logits=None if self.attributes is None else self.attributes(hidden),
             posterior=None if self.posterior is None else self.posterior(hidden),
@@ -201,7 +201,7 @@ class Discriminator(nn.Module):
         stage = _checked(self.config, stage, alpha)
         if tuple(picture.shape[2:]) != self.config.picture_size(stage):
             raise ValueError(
-                f"stage {stage} judges pictures of {self.config.picture_size(stage)} (frequency, frame), "
+                f"stage {stage} takes pictures of {self.config.picture_size(stage)} (frequency, frame), "
                 f"not {tuple(picture.shape[2:])}."
             )
         slope = self.config.negative_slope

@@ -205,7 +205,7 @@ class Codec:
         return mel.mel_pair(c.sample_rate, c.n_fft, c.mel_bands, like.dtype, like.device)
 
     def _band_turns(self, like: Tensor) -> Tensor:
-        """`(band, frame)`: what the centred convention takes off; the first frame keeps its phase."""
+        """`(band, frame)`: what the centred convention subtracts; the first frame keeps its phase."""
         c = self.config
         advance = mel.band_turns(c.sample_rate, c.n_fft, c.hop, c.mel_bands, like.dtype, like.device)
         return torch.cat([torch.zeros_like(advance), advance.expand(-1, like.shape[-1] - 1)], dim=-1)

@@ -110,7 +110,7 @@ def _known(name: str, labels: Sequence[str]) -> str:
         return by_key[key]
     near = difflib.get_close_matches(key, by_key, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(by_key[n]) for n in near)}?" if near else ""
-    raise UserError(f"The teacher knows no class {name!r}.{hint}")
+    raise UserError(f"The teacher has no class {name!r}.{hint}")
 
 
 def write_attributes(corpus_path: Path | str, tags: Tags, ranked: Sequence[Ranked]) -> Path:

@@ -110,7 +110,7 @@ class Tags:
         return out
 
     def columns(self, names: ArrayLike) -> NDArray[np.int64]:
-        """Where some labels stand among `labels`. Raises UserError: the teacher does not know one of them."""
+        """Where some labels stand among `labels`. Raises UserError: the teacher lacks one of them."""
         place = {name: index for index, name in enumerate(self.labels)}
         wanted = [str(name) for name in np.atleast_1d(np.asarray(names, dtype=object))]
         if unknown := [name for name in wanted if name not in place]:

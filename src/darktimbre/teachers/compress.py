@@ -1,6 +1,6 @@
 """YAMNet → the embedded network, in closed form: each wide layer becomes the best narrow one for the notes at hand.
 
-Layer after layer, what YAMNet's layer answers is regressed on the narrow network's own input, by a matrix of small rank
+Layer after layer, YAMNet's output is regressed on the narrow network's own input, by a matrix of small rank
 (reduced-rank regression, Izenman 1975; for networks: Zhang et al. 2016), so that what earlier layers lost is made up
 for where it can be. Nothing is trained here; the recipe `tagger` goes on from it.
 """
@@ -90,7 +90,7 @@ def compress(body: YamnetBody, patches: Tensor) -> EmbeddedNetwork:
 
 
 def _before_relu(block: Separable, maps: Tensor) -> Tensor:
-    """What a block answers before its last ReLU."""
+    """The output of a block before its last ReLU."""
     answer: Tensor = block.pointwise(F.relu(block.depthwise(maps)))
     return answer
 

@@ -1,6 +1,6 @@
 """The teacher that ships with the package: YAMNet made small, distilled from it on rendered notes.
 
-It answers with all 521 of YAMNet's logits, so that a corpus can be tagged offline. Its first layers are YAMNet's; the
+It gives all 521 of YAMNet's logits, so that a corpus can be tagged offline. Its first layers are YAMNet's; the
 wide ones behind them, which hold nine tenths of its 3.7 M parameters, are products of two narrow matrices: fitted to
 YAMNet in closed form by `compress`, then trained on by the recipe `tagger`. What that reaches stands in
 `data/embedded.md`.
@@ -70,7 +70,7 @@ class EmbeddedNetwork(nn.Module):
         self.get_buffer("label_spread").copy_(teacher_logits.std(0).clamp(min=1e-3))
 
     def standardise(self, logits: Tensor) -> Tensor:
-        """Teacher logits → what `forward` should answer."""
+        """Teacher logits → what `forward` should give."""
         return (logits - self.get_buffer("label_mean")) / self.get_buffer("label_spread")
 
     def restore(self, standardised: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""AudioSet's 527 classes: names, machine ids, how well Cnn14 knows each, and which 521 of them YAMNet knows."""
+"""AudioSet's 527 classes: names, machine ids, how well Cnn14 recognises each, and which 521 of them YAMNet has."""
 
 import csv
 from dataclasses import dataclass

@@ -137,7 +137,7 @@ def _read_tflite(path: Path) -> Weights:
         if tensor.Type() == tflite.TensorType.FLOAT32:
             return np.frombuffer(raw, "<f4").astype(np.float64).reshape(shape)
         if tensor.Type() != tflite.TensorType.INT8:
-            raise UserError(f"{path} holds weights of a type this reader does not know (number {tensor.Type()}).")
+            raise UserError(f"{path} holds weights of a type this reader does not support (number {tensor.Type()}).")
         quantised = np.frombuffer(raw, "<i1").astype(np.float64).reshape(shape)
         rule = tensor.Quantization()
         scale, zero = rule.ScaleAsNumpy().astype(np.float64), rule.ZeroPointAsNumpy().astype(np.float64)
