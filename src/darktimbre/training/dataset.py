@@ -51,9 +51,8 @@ class NoteDataset:
         """[one-hot pitch | soft labels] of some notes, (batch, size) float32; `label_mask` (batch, label) multiplies
         the latter: 0 for what is dropped."""
         soft = self.soft_labels[index] if label_mask is None else self.soft_labels[index] * label_mask.numpy()
-        return torch.from_numpy(
-            self.attributes.condition(self.pitch_class[index] if len(self.pitch_class) else [], soft)
-        )
+        pitched = len(self.pitch_class) > 0
+        return torch.from_numpy(self.attributes.condition(self.pitch_class[index] if pitched else [], soft))
 
     @property
     def baseline(self) -> list[float]:
@@ -64,19 +63,16 @@ class NoteDataset:
 
     def examples(self, count: int = 64) -> list[list[float]]:
         """Soft labels of some notes, evenly spread over the rows: from which a random sound is drawn."""
-        index = np.linspace(0, len(self.soft_labels) - 1, min(count, len(self.soft_labels))).astype(np.int64)
-        return (
-            [[round(float(value), 4) for value in row] for row in self.soft_labels[index]]
-            if self.soft_labels.shape[1]
-            else []
-        )
+        rows = len(self.soft_labels) if self.soft_labels.shape[1] else 0
+        index = np.linspace(0, rows - 1, min(count, rows)).astype(np.int64)
+        return [[round(float(value), 4) for value in row] for row in self.soft_labels[index]]
 
 
 def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
-    """Pitch classes and attribute names that a recipe asks of a corpus.
+    """Pitch classes and attribute names of a corpus that a recipe conditions on.
 
     Raises:
-        UserError: the corpus has no tags of the teacher, no ranking, or fewer attributes than asked for.
+        UserError: the corpus has no tags of the teacher, no ranking, or fewer attributes than the recipe takes.
     """
     pitches = data.pitch_classes
     if not data.attributes:

@@ -28,13 +28,8 @@ class Precision:
     ) -> Iterator[None]:
         """Around the first step of a run and of each of its phases and stages: compares bfloat16 with float32.
 
-        That is, each convolution and each backward pass of one.
-        What is wrong is replaced by float32's, so that this step is right in any case.
-
-        Args:
-            device: where networks live.
-            mean: averages a tensor over all processes, so that they decide alike.
-            say: prints a sentence.
+        That is, each convolution and each backward pass of one. What is wrong is replaced by float32's, so that this
+        step is right in any case; `mean` averages over all processes, so that they decide alike.
         """
         with self():
             bf16 = torch.is_autocast_enabled(device.type)
@@ -50,17 +45,13 @@ class Precision:
 
 
 class Comparison(TorchDispatchMode):
-    """Within it, each bfloat16 convolution and its backward pass are computed in float32 too, every shape once.
-
-    Attributes:
-        wrong: shapes and settings of those whose results were not near.
-    """
+    """Within it, each bfloat16 convolution and its backward pass are computed in float32 too, every shape once."""
 
     OPERATIONS = (torch.ops.aten.convolution.default, torch.ops.aten.convolution_backward.default)
 
     def __init__(self) -> None:
         super().__init__()
-        self.wrong: list[str] = []
+        self.wrong: list[str] = []  # shapes and settings of those whose results were not near
         self._right: set[str] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

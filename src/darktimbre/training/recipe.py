@@ -295,8 +295,8 @@ def _text(name: str | Path) -> str:
 def _override(config: DictConfig, override: str) -> None:
     """Applies `key.sub=value`, which replaces what is there.
 
-    OmegaConf would put something inside a single value silently, and speaks of a list's end in its own words: both are
-    refused here.
+    OmegaConf would silently replace a single value by what is put inside it, and does not name the ends of a list: both
+    are refused here.
     """
     key, equals, text = (part.strip() for part in override.partition("="))
     if not equals or not key:

@@ -70,7 +70,7 @@ def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Cal
     """Makes a new run's folder, or checks that the one there is the one to resume.
 
     Raises:
-        UserError: a run is there and `resume` is not asked for; or it is another run; or the folder cannot be written.
+        UserError: a run is there and `resume` is false; or it is another run; or the folder cannot be written.
     """
     there = (run / PLAN).is_file()
     if there and not resume:

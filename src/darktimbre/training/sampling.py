@@ -50,16 +50,14 @@ class RowSampler:
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The rows of an epoch (row,)."""
         if epoch not in self._epochs:
-            self._epochs = {
-                e: o for e, o in self._epochs.items() if e == epoch - 1
-            }  # two at most: a batch may span both
-            self._epochs[epoch] = self._drawn(generator_for(self.seed, "order", epoch))
+            kept = {e: order for e, order in self._epochs.items() if e == epoch - 1}  # a batch may span two
+            generator = generator_for(self.seed, "order", epoch)
+            if self.leaves is None or not self.balance:
+                self._epochs = kept | {epoch: generator.permutation(self.count)}
+            else:
+                wanted = weights(self.leaves, self.balance)
+                self._epochs = kept | {epoch: balanced_order(wanted, self.leaves, generator)}
         return self._epochs[epoch]
-
-    def _drawn(self, generator: np.random.Generator) -> NDArray[np.int64]:
-        if self.leaves is None or not self.balance:
-            return generator.permutation(self.count)
-        return balanced_order(weights(self.leaves, self.balance), self.leaves, generator)
 
     def rows(self, notes_seen: int, batch: int) -> NDArray[np.int64]:
         """Indices in [0, count) of the notes number `notes_seen` to `notes_seen + batch − 1` of the run, (batch,)."""

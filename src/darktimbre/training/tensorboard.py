@@ -1,6 +1,7 @@
 """Curves, sounds and spectrograms of a run for TensorBoard; imported and opened when there is something to write."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,30 @@ class TensorBoard:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._writer: Any = None
+
+    @cached_property
+    def writer(self) -> Any:
+        """The events' file, from the first event on."""
+        from torch.utils.tensorboard import SummaryWriter  # takes a second
+
+        return SummaryWriter(str(self.folder))
 
     def curves(self, notes_seen: int, values: Mapping[str, float]) -> None:
         """A point of each curve, over notes seen."""
         for name, value in values.items():
-            self._open().add_scalar(name, value, notes_seen)
+            self.writer.add_scalar(name, value, notes_seen)
 
     def preview(self, notes_seen: int, instrument: Synthesizer) -> None:
         """Fixed notes as the instrument plays them now: sound and spectrogram."""
         for number, wave in enumerate(preview_notes(instrument), start=1):
             sound = np.clip(wave, -1, 1)[None]
-            self._open().add_audio(f"note {number}", sound, notes_seen, sample_rate=instrument.sample_rate)
-            self._open().add_image(f"note {number}", spectrogram(wave), notes_seen, dataformats="HW")
+            self.writer.add_audio(f"note {number}", sound, notes_seen, sample_rate=instrument.sample_rate)
+            self.writer.add_image(f"note {number}", spectrogram(wave), notes_seen, dataformats="HW")
 
     def close(self) -> None:
         """Ends writing."""
-        if self._writer is not None:
-            self._writer.close()
-
-    def _open(self) -> Any:
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter  # takes a second
-
-            self._writer = SummaryWriter(str(self.folder))
-        return self._writer
+        if "writer" in vars(self):
+            self.writer.close()
 
 
 def preview_notes(instrument: Synthesizer) -> NDArray[np.float32]:

@@ -6,8 +6,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Literal
@@ -27,7 +27,6 @@ from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Outcome, Plan, task_of
 from darktimbre.training.tensorboard import TensorBoard
 
-ACCELERATORS = ("cpu", "cuda")
 Reason = Literal["interrupted", "time"]
 AGREE_EVERY = 8  # steps between those at which several processes agree on whether to stop
 
@@ -74,15 +73,9 @@ class Callback:
 def train(
     recipe: Recipe, options: Options, *, say: Callable[[str], None] = print, callbacks: Sequence[Callback] = ()
 ) -> Outcome:
-    """Runs a recipe to its end, or to an interruption from which `resume` goes on exactly.
+    """Runs a recipe to its end, or to an interruption from which `resume` goes on exactly; `say` prints a sentence.
 
     On the CPU the result is a pure function of recipe, corpus, number of threads and number of processes.
-
-    Args:
-        recipe: what to train.
-        options: where and on what.
-        say: prints a sentence.
-        callbacks: watch the run on the first process, e.g. to evaluate it; they change nothing.
 
     Raises:
         UserError: recipe, corpus and run folder do not go together, another process is training in the folder, the disk
@@ -95,20 +88,7 @@ def train(
 
 
 class Trainer:
-    """One run, as it stands; callbacks read these attributes and change none of them.
-
-    Attributes:
-        run: folder of the run.
-        recipe: what is trained, as planned.
-        task: networks in training.
-        schedule: of the recipe.
-        notes_seen: examples seen so far.
-        state: the step just made; before the first one, that one.
-        losses: unweighted losses of the step just made.
-        meter: their means since the last line of the journal.
-        reported: those of that line.
-        reason: why the run ends after this step; None where it goes on.
-    """
+    """One run, as it stands; callbacks read these attributes and change none of them."""
 
     def __init__(
         self,
@@ -129,8 +109,8 @@ class Trainer:
         plan = Plan.load(self.run / run_folder.PLAN)
         self.recipe, self.schedule = plan.recipe, Schedule(plan.recipe)
         check_batches(self.schedule, self.context.world)
-        self.task = task_of(self.recipe)(plan, corpus, self.context)
-        self.meter, self.notes_seen, journal_offset = Meter(), 0, 0
+        self.task = task_of(self.recipe)(plan, corpus, self.context)  # networks in training
+        self.meter, self.notes_seen, journal_offset = Meter(), 0, 0  # mean losses since the last line of the journal
         snapshot = checkpoint.load_latest(self.run)[0] if options.resume else None
         if snapshot is None:
             self.task.initialise()
@@ -139,10 +119,10 @@ class Trainer:
             self.meter.restore(snapshot.meta["meter"])
             self.notes_seen, journal_offset = snapshot.notes_seen, snapshot.meta["journal_offset"]
             self.say(f"Resumed after {self.notes_seen:,} notes.")
-        self.state = self.schedule.before(self.notes_seen)
-        self.losses: dict[str, Tensor] = {}
-        self.reported: dict[str, float] = {}
-        self.reason: Reason | None = None
+        self.state = self.schedule.before(self.notes_seen)  # the step just made; before the first one, that one
+        self.losses: dict[str, Tensor] = {}  # unweighted, of the step just made
+        self.reported: dict[str, float] = {}  # their means in the last line of the journal
+        self.reason: Reason | None = None  # why the run ends after this step
         self.stop = Stop(options.minutes)
         self.progress = ProgressLine(
             self.schedule, self.task.costs(), self.notes_seen, shown=self.first, until=self.stop.until
@@ -165,12 +145,13 @@ class Trainer:
 
     def _loop(self) -> Literal["done"] | Reason:
         """Steps until the schedule's end or a reason to stop; the state at that point is saved."""
-        start = self.notes_seen
+        start, context = self.notes_seen, self.context
         if self.stopping():
             return "interrupted"
         while not self.done:
             self.state = self.schedule.at(self.notes_seen)
-            with self._checked_precision(self.notes_seen == start or self.state.starts_phase):
+            new_shapes = self.notes_seen == start or self.state.starts_phase
+            with context.autocast.checked(context.device, context.mean, self.say) if new_shapes else nullcontext():
                 self.losses = self.task.step(self.state)
             self.meter.add(self.losses)
             self.notes_seen += self.state.batch
@@ -209,7 +190,7 @@ class Trainer:
                 self.reason = self.reason or self.stop.reason  # Ctrl-C may have come meanwhile
 
     # ------------------------------------------------------------------------
-    # What callbacks ask
+    # For callbacks
 
     @property
     def total(self) -> int:
@@ -292,7 +273,7 @@ class Trainer:
                     written.close()
 
     # ------------------------------------------------------------------------
-    # When to stop, and in which precision
+    # When to stop
 
     def _agreed_reason(self) -> Reason | None:
         """Why to stop after this step; several processes ask each other now and then, so that all stop together."""
@@ -300,9 +281,8 @@ class Trainer:
             return self.stop.reason
         if self.state.step % AGREE_EVERY:
             return None
-        reasons = ("interrupted", "time")
-        mine = torch.tensor([float(self.stop.reason == reason) for reason in reasons], device=self.context.device)
-        interrupted, time_is_up = self.context.mean(mine).tolist()
+        mine = [float(self.stop.reason == reason) for reason in ("interrupted", "time")]
+        interrupted, time_is_up = self.context.mean(torch.tensor(mine, device=self.context.device)).tolist()
         return "interrupted" if interrupted else "time" if time_is_up else None
 
     def _refuse_divergence(self) -> None:
@@ -322,12 +302,6 @@ class Trainer:
             f"{state.stage + 1}): {shown}; {last}. A lower optimiser.lr or a higher objectives.penalty.weight may "
             "help; another recipe needs a new run (--init BUNDLE goes on from weights)."
         )
-
-    def _checked_precision(self, new_shapes: bool) -> AbstractContextManager[None]:
-        """Around the first step of a run, a phase or a stage: bfloat16 convolutions are compared with float32."""
-        if not new_shapes:
-            return nullcontext()
-        return self.context.autocast.checked(self.context.device, self.context.mean, self.say)
 
 
 @contextmanager
@@ -359,7 +333,7 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """The first Ctrl-C (or SIGTERM) asks to stop, the second one stops at once."""
+        """The first Ctrl-C (or SIGTERM) stops after the step in hand, the second one at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -403,8 +377,8 @@ def device_of(accelerator: str) -> str:
     """
     if accelerator == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if accelerator not in ACCELERATORS:
-        raise UserError(f"--accelerator is one of {', '.join(('auto', *ACCELERATORS))}, not {accelerator!r}.")
+    if accelerator not in ("cpu", "cuda"):
+        raise UserError(f"--accelerator is one of auto, cpu, cuda, not {accelerator!r}.")
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise UserError("There is no CUDA GPU here: train with --accelerator cpu.")
     return accelerator
@@ -433,7 +407,5 @@ def _context(fabric: Fabric) -> DistributedContext:
         assert isinstance(reduced, Tensor)
         return reduced
 
-    single = DistributedContext(device=fabric.device, autocast=Precision(fabric.autocast))
-    if fabric.world_size == 1:
-        return single
-    return replace(single, rank=fabric.global_rank, world=fabric.world_size, mean=mean)
+    precision = Precision(fabric.autocast)
+    return DistributedContext(fabric.device, fabric.global_rank, fabric.world_size, precision, mean)

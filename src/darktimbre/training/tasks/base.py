@@ -56,8 +56,7 @@ class Plan:
             "notes": len(corpus),
             "provenance": corpus.meta.get("provenance") or {},
         }
-        plan = cls(requested, requested, attributes or Attributes(), {}, facts)
-        return replace(plan, **choices)
+        return replace(cls(requested, requested, attributes or Attributes(), {}, facts), **choices)
 
     def save(self, path: Path) -> None:
         """Writes `run.json`."""
@@ -96,6 +95,7 @@ class Task(ABC):
 
     Recipe: ClassVar[type[recipes.Recipe]]  # its recipe, whose field `task` is a `Literal` of the task's name
     name: ClassVar[str]  # that name
+    noun: ClassVar[str]  # what is trained, in messages; where a class does not say so, its name
     corpus_of: ClassVar[Literal["sounds", "pictures"]] = "sounds"  # what its corpora hold
     accepts: ClassVar[frozenset[str]] = frozenset({"--keep-best", "--weights"})  # which of `FLAGS` it takes
     # what validates it while it trains: a `teacher`, a `classifier`, or None
@@ -105,6 +105,7 @@ class Task(ABC):
     def __init_subclass__(cls) -> None:
         if "Recipe" in vars(cls):
             (cls.name,) = get_args(cls.Recipe.model_fields["task"].annotation)
+            cls.noun = getattr(cls, "noun", cls.name)
             _TASKS[cls.Recipe] = cls
 
     def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
@@ -203,7 +204,7 @@ class Task(ABC):
         return {0: 1.0}
 
     def preview(self, state: StepState) -> Synthesizer | None:
-        """An instrument with the weights of this moment; None where nothing can be played."""
+        """An instrument with the present weights; None where nothing can be played."""
         return None
 
     @abstractmethod
@@ -212,8 +213,8 @@ class Task(ABC):
 
     @classmethod
     def closing(cls, outcome: "Outcome") -> list[str]:
-        """What the user is told at the end of a run."""
-        return [f"The {cls.name} is in {outcome.bundle}."] if outcome.bundle else []
+        """Sentences for the user at the end of a run."""
+        return [f"The {cls.noun} is in {outcome.bundle}."] if outcome.bundle else []
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenera
 from darktimbre.notes.errors import UserError
 from darktimbre.training.dataset import PictureDataset, picture_dataset
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.sampling import RowSampler, normal, uniform
+from darktimbre.training.sampling import RowSampler, normal
 from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.tasks.base import Plan, shrunk_widths
 from darktimbre.training.tasks.gan_networks import AdversarialRecipe, AdversarialTask, Batch
@@ -32,10 +32,7 @@ class Dcgan(DcganSizes):
 
     def config(self, *, classes: int) -> DcganConfig:
         """The networks for this number of classes."""
-        return DcganConfig(
-            **self.model_dump(exclude={"conditional"}),
-            classes=classes if self.conditional else 0,
-        )
+        return DcganConfig(**self.model_dump(exclude={"conditional"}), classes=classes if self.conditional else 0)
 
 
 class DigitGanRecipe(AdversarialRecipe):
@@ -80,13 +77,11 @@ class DigitGanTask(AdversarialTask):
 
     @classmethod
     def make_plan(cls, recipe: DigitGanRecipe, corpus: Corpus) -> Plan:
-        """Refuses what cannot be trained on."""
-        picture_dataset(recipe.data, corpus)
+        picture_dataset(recipe.data, corpus)  # refuses a corpus that cannot be trained on
         return Plan.of(recipe, corpus)
 
     @classmethod
     def dry_run(cls, recipe: DigitGanRecipe, corpus: Corpus | None, accelerator: str) -> list[str]:
-        """What it would be trained on, and its size."""
         lines, classes = [], 10
         if corpus is not None:
             dataset = picture_dataset(recipe.data, corpus)
@@ -104,12 +99,10 @@ class DigitGanTask(AdversarialTask):
 
     @classmethod
     def shrunk(cls, recipe: DigitGanRecipe, **sections: Any) -> Any:
-        """Also with narrow networks."""
         widths = {key: shrunk_widths(getattr(recipe.dcgan, key)) for key in ("widths", "critic_widths")}
         return super().shrunk(recipe, dcgan=recipe.dcgan.model_copy(update=widths), **sections)
 
     def step(self, state: StepState) -> dict[str, Tensor]:
-        """One step; returns its unweighted losses."""
         self.networks.prepare(state)
         with torch.random.fork_rng(devices=self.context.rng_devices):
             torch.manual_seed(self.recipe.seed + 1 + state.step)  # the dropout's numbers: of this step alone
@@ -117,22 +110,10 @@ class DigitGanTask(AdversarialTask):
 
     def batch(self, state: StepState) -> Batch:
         """A step's batch, a function of the pictures seen before it."""
-        seed, seen, device, count = self.recipe.seed, state.notes_seen, self.context.device, state.batch
-        index = self.sampler.rows(seen, count)
-
-        return Batch(
-            real=self.dataset.pictures(index).to(device).contiguous(memory_format=torch.channels_last),
-            condition=self.dataset.condition(index).to(device),
-            pitch_class=torch.zeros(0, dtype=torch.int64),
-            soft_labels=torch.zeros(count, 0),
-            d_latent=self.latent("critic latent", state),
-            g_latent=self.latent("generator latent", state),
-            noise=torch.zeros(count, 0),
-            mix=uniform(seed, "between", seen, (count,)).to(device),
-        )
+        index = self.sampler.rows(state.notes_seen, state.batch)
+        return self.batch_of(state, self.dataset.pictures(index), self.dataset.condition(index))
 
     def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path:
-        """Writes the generator."""
         return self.model(state.notes_seen, losses).save_pretrained(folder)
 
     def model(self, notes_seen: int, losses: dict[str, float]) -> PictureGan:
@@ -141,12 +122,9 @@ class DigitGanTask(AdversarialTask):
         latents = normal(self.recipe.seed, "calibration", 0, (batches * count, self.config.latent))
         index = np.linspace(0, len(self.dataset.rows) - 1, batches * count).astype(np.int64)
         index = np.random.default_rng(0).permutation(index)  # a corpus may be sorted by class
-        condition, device = self.dataset.condition(index), self.context.device
-        generator = recalibrated(
-            deepcopy(self.networks.averaged),
-            list(latents.to(device).split(count)),
-            list(condition.to(device).split(count)),
-        )
+        given = (latents, self.dataset.condition(index))
+        split = [list(tensor.to(self.context.device).split(count)) for tensor in given]
+        generator = recalibrated(deepcopy(self.networks.averaged), *split)
         kept = {"name", "task", "dcgan", "objectives", "optimiser", "schedule", "averaging", "seed"}
         config: dict[str, Any] = {
             "network": self.config.model_dump(mode="json"),

@@ -99,7 +99,7 @@ class GanRecipe(AdversarialRecipe):
         scales = [self.scale(index) for index in range(len(self.schedule))]
         last = len(self.network.growth)
         if max(scales) > last:
-            raise ValueError(f"the schedule speaks of scale {max(scales)}, the network has scales 0 to {last}")
+            raise ValueError(f"the schedule has scale {max(scales)}, the network has scales 0 to {last}")
         if not self.network.grow and min(scales) < last:
             raise ValueError(
                 f"a network that does not grow (grow: false) has only its last scale: write `scale: {last}` in each "
@@ -158,7 +158,6 @@ class GanTask(AdversarialTask):
 
     @classmethod
     def dry_run(cls, recipe: GanRecipe, corpus: Corpus | None, accelerator: str) -> list[str]:
-        """What would be trained on, sizes, memory and time."""
         lines = []
         if corpus is not None:
             attributes = choose_attributes(recipe.data, corpus)
@@ -196,21 +195,13 @@ class GanTask(AdversarialTask):
 
     @classmethod
     def shrunk(cls, recipe: GanRecipe, **sections: Any) -> Any:
-        """Also with narrow networks and a short warm start."""
         batch, notes = smoke_size(recipe)
         network, warm = recipe.network, recipe.warm_start
-        return super().shrunk(
-            recipe,
-            network=network.model_copy(
-                update={
-                    "widths": shrunk_widths(network.widths),
-                    "critic_widths": network.critic_widths and shrunk_widths(network.critic_widths),
-                    "hidden": 32,
-                }
-            ),
-            warm_start=warm and warm.model_copy(update={"notes": notes, "batch": batch, "kl_ramp": 0}),
-            **sections,
-        )
+        critic_widths = network.critic_widths and shrunk_widths(network.critic_widths)
+        narrow = {"widths": shrunk_widths(network.widths), "critic_widths": critic_widths, "hidden": 32}
+        short = {"notes": notes, "batch": batch, "kl_ramp": 0}
+        sections["warm_start"] = warm and warm.model_copy(update=short)
+        return super().shrunk(recipe, network=network.model_copy(update=narrow), **sections)
 
     @classmethod
     def check_flags(cls, recipe: GanRecipe, flags: Collection[str]) -> None:
@@ -233,41 +224,35 @@ class GanTask(AdversarialTask):
         assert isinstance(requested, GanRecipe)
         bundle, _ = init_bundle(requested, self.corpus)
         assert bundle is not None
-        generator, critic, networks = bundle.generator(), bundle.critic(), self.networks
-        for network in (networks.generator, networks.averaged):
-            network.load_state_dict(generator.state_dict())
+        weights, critic = bundle.generator().state_dict(), bundle.critic()
+        self.networks.generator.load_state_dict(weights)
+        self.networks.averaged.load_state_dict(weights)
         if critic is not None:
-            networks.discriminator.load_state_dict(critic.state_dict())
+            self.networks.discriminator.load_state_dict(critic.state_dict())
 
     def step(self, state: StepState) -> dict[str, Tensor]:
-        """One step of the phase that the state is in; returns its unweighted losses."""
         self.networks.prepare(state)
         one_step = warm_start_step if state.phase == "warm" else gan_step
         return one_step(self.networks, self.batch(state), state, self.loudness)
 
     def batch(self, state: StepState) -> Batch:
         """This process's part of a step: the same numbers on every machine, cut into consecutive slices."""
-        seed, seen, device = self.recipe.seed, state.notes_seen, self.context.device
-        part = self.context.rank_slice(state.batch)
-        index = self.sampler.rows(seen, state.batch)[part]
-        mask = self._label_mask(state, part)
-        pitch_class, soft = self.dataset.pitch_class, torch.from_numpy(self.dataset.soft_labels[index])
+        device, part = self.context.device, self.context.rank_slice(state.batch)
+        index = self.sampler.rows(state.notes_seen, state.batch)[part]
+        mask, pitch_class = self._label_mask(state, part), self.dataset.pitch_class
         with torch.no_grad():
             full = self.codec.encode(self._waves(index, state, part).to(device))
             sizes = [self.config.picture_size(scale) for scale in range(state.scale + 1)]
             coarse = sizes[-2] if len(sizes) > 1 else None
             real = at_stage(full, sizes[-1], coarse, state.alpha)
-
-        return Batch(
-            real=real.contiguous(memory_format=torch.channels_last),
-            condition=self.dataset.condition(index, mask).to(device),
-            pitch_class=torch.from_numpy(pitch_class[index]).to(device) if len(pitch_class) else torch.zeros(0).long(),
-            soft_labels=soft.to(device),
+        return self.batch_of(
+            state,
+            real,
+            self.dataset.condition(index, mask),
+            pitch_class=torch.from_numpy(pitch_class[index] if len(pitch_class) else pitch_class).to(device),
+            soft_labels=torch.from_numpy(self.dataset.soft_labels[index]).to(device),
             label_mask=None if mask is None else mask.to(device),
-            d_latent=self.latent("critic latent", state),
-            g_latent=self.latent("generator latent", state),
             noise=self.latent("posterior", state),
-            mix=uniform(seed, "between", seen, (state.batch,))[part].to(device),
         )
 
     def _waves(self, index: NDArray[np.int64], state: StepState, part: slice) -> Tensor:
@@ -280,12 +265,12 @@ class GanTask(AdversarialTask):
 
     def _label_mask(self, state: StepState, part: slice) -> Tensor | None:
         """Which labels of a step's notes the condition keeps, (batch, label); None: all."""
-        data, attributes = self.recipe.data, self.plan.attributes
+        data = self.recipe.data
         dropped = {"drop_class": data.drop_class, "drop_subclass": data.drop_subclass}
-        if attributes.teacher != CLASSES or not any(dropped.values()):
+        if not any(dropped.values()):  # always so, but with the class tree
             return None
         place = {"seed": self.recipe.seed, "notes_seen": state.notes_seen, "batch": state.batch}
-        return label_mask(attributes.names, **dropped, **place)[part]
+        return label_mask(self.plan.attributes.names, **dropped, **place)[part]
 
     @property
     def loudness(self) -> Loudness | None:
@@ -296,7 +281,6 @@ class GanTask(AdversarialTask):
         return lambda level: torch.exp((level - SPAN) * slope)
 
     def costs(self) -> dict[int, float]:
-        """Multiplications of a note of a step, by scale."""
         return {scale: step_macs(self.config, scale) for scale in range(self.config.last + 1)}
 
     # ------------------------------------------------------------------------
@@ -336,11 +320,9 @@ class GanTask(AdversarialTask):
 
     @classmethod
     def closing(cls, outcome: Outcome) -> list[str]:
-        """How to play it."""
-        if outcome.bundle is None:
-            return []
         where = outcome.bundle
-        return [f"The instrument is in {where}: play it with `darktimbre synth random {where} sounds`."]
+        how = f"play it with `darktimbre synth random {where} sounds`"
+        return [f"The instrument is in {where}: {how}."] if where else []
 
 
 class Enlarged(nn.Module):
@@ -362,7 +344,7 @@ class Enlarged(nn.Module):
 
 
 def _without_corpus(data: Data) -> Attributes:
-    """Attributes as many as the recipe asks for, under numbers instead of names."""
+    """As many attributes as the recipe takes, named by numbers."""
     names = data.attributes if isinstance(data.attributes, tuple) else range(data.attributes)
     return Attributes(pitches=data.pitch_classes, names=tuple(str(name) for name in names))
 

@@ -8,7 +8,7 @@ import torch
 from darktimbre.models.config import ProgressiveConfig
 from darktimbre.models.cost import cost
 from darktimbre.models.progressive import Discriminator, Generator
-from darktimbre.training.schedule import Phase, Schedule
+from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.gan_networks import AdversarialRecipe
 
 G_PASSES, D_PASSES, PENALTY_PASSES = 4, 8, 7
@@ -39,33 +39,24 @@ class Estimate:
 
 def estimate(recipe: AdversarialRecipe, config: ProgressiveConfig, device: torch.device) -> Estimate:
     """Counts a run and measures the processor for a second."""
-    schedule = Schedule(recipe)
-    penalty = recipe.objectives.penalty
+    phases, penalty, speed = Schedule(recipe).phases, recipe.objectives.penalty, measured_speed(device)
     every = penalty.every if penalty.kind != "none" else 10**9
-
-    def macs(part: Phase) -> float:
-        if part.kind == "warm":
-            both = cost(config, Generator, part.scale).macs + cost(config, Discriminator, part.scale).macs
-            return float(both * WARM_PASSES)
-        return step_macs(config, part.scale, every)
-
+    macs, held = [], []
+    for part in phases:
+        generator, discriminator = (cost(config, network, part.scale) for network in (Generator, Discriminator))
+        warm = float(WARM_PASSES * (generator.macs + discriminator.macs))
+        macs.append(warm if part.kind == "warm" else step_macs(config, part.scale, every))
+        held.append(part.batch * (4 * discriminator.activations + 3 * generator.activations))
     generator, discriminator = cost(config, Generator), cost(config, Discriminator)
-    states = 4 * generator.parameters + generator.parameters + 4 * discriminator.parameters
-    held = max(
-        part.batch
-        * (
-            cost(config, Discriminator, part.scale).activations * 4
-            + cost(config, Generator, part.scale).activations * 3
-        )
-        for part in schedule.phases
-    )
-    speed = measured_speed(device)
-    each = tuple(macs(part) for part in schedule.phases)
-    seconds = tuple((p.stop - p.first) * m / speed for p, m in zip(schedule.phases, each, strict=True))
+    states = 5 * generator.parameters + 4 * discriminator.parameters  # weights, gradients, two moments; the average
     return Estimate(
-        generator=generator.parameters, discriminator=discriminator.parameters, macs=each,
-        memory=BYTES * (states + held), seconds=seconds, gmacs_per_second=speed / 1e9,
-    )  # fmt: skip
+        generator=generator.parameters,
+        discriminator=discriminator.parameters,
+        macs=tuple(macs),
+        memory=BYTES * (states + max(held)),
+        seconds=tuple((part.stop - part.first) * each / speed for part, each in zip(phases, macs, strict=True)),
+        gmacs_per_second=speed / 1e9,
+    )
 
 
 def measured_speed(device: torch.device, width: int = 64, seconds: float = 0.5) -> float:

@@ -17,7 +17,7 @@ from darktimbre.models.progressive import Discriminator, DiscriminatorOutput, Ge
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe import PhaseKind, Recipe, Section
-from darktimbre.training.sampling import normal
+from darktimbre.training.sampling import normal, uniform
 from darktimbre.training.schedule import StepState
 from darktimbre.training.tasks.base import Task
 
@@ -90,15 +90,15 @@ class Batch:
 
     real: Tensor  # spectrograms of notes (batch, channel, frequency, frame), of the stage's size; or pictures
     condition: Tensor  # (batch, size) of these notes, e.g. [one-hot pitch | soft labels]; the fakes have it too
-    pitch_class: Tensor  # (batch,) int64, or empty without pitch
-    soft_labels: Tensor  # (batch, label), or (batch, 0)
-    # N(0, 1), (batch, latent): for the D step, the G step, the posterior
+    # N(0, 1), (batch, latent): for the D step and the G step
     d_latent: Tensor
     g_latent: Tensor
-    noise: Tensor
     mix: Tensor  # (batch,) in [0, 1), where between real and fake the gradient penalty is taken
+    pitch_class: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))  # (batch,), empty without
+    soft_labels: Tensor = field(default_factory=lambda: torch.zeros(0))  # (batch, label), empty without
     # (batch, label) 0 for labels that are dropped from the condition, on which a fake is not scored; None: all are kept
     label_mask: Tensor | None = None
+    noise: Tensor = field(default_factory=lambda: torch.zeros(0))  # (batch, latent) N(0, 1), for the posterior
 
 
 @dataclass
@@ -135,7 +135,7 @@ class GanNetworks:
         return {"condition": batch.condition} if getattr(self.discriminator.config, "sees_condition", False) else {}
 
     def prepare(self, state: StepState) -> None:
-        """Before a step: what the start of a stage or phase asks for."""
+        """Before a step: where a phase or stage starts, resets the optimisers and keeps the encoder."""
         if state.resets_optimisers:
             for adam in self.adam.values():
                 adam.state.clear()
@@ -196,17 +196,27 @@ class AdversarialTask(Task):
         drawn = normal(self.recipe.seed, purpose, state.notes_seen, (state.batch, self.config.latent))
         return drawn[self.context.rank_slice(state.batch)].to(self.context.device)
 
+    def batch_of(self, state: StepState, real: Tensor, condition: Tensor, **labels: Any) -> Batch:
+        """This process's part of a step, with random numbers that are a function of the examples seen before it."""
+        device, mix = self.context.device, uniform(self.recipe.seed, "between", state.notes_seen, (state.batch,))
+        return Batch(
+            real=real.to(device).contiguous(memory_format=torch.channels_last),
+            condition=condition.to(device),
+            d_latent=self.latent("critic latent", state),
+            g_latent=self.latent("generator latent", state),
+            mix=mix[self.context.rank_slice(state.batch)].to(device),
+            **labels,
+        )
+
     def provenance(self, notes_seen: int) -> dict[str, Any]:
         """What the networks were trained on, for how long, and by which software."""
         software = {"darktimbre": __version__, "torch": torch.__version__.split("+")[0]}
         return {"corpus": self.plan.corpus, "notes_seen": notes_seen, **software}
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that a step reads or writes."""
         return self.networks.tensors()
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Inverse of `tensors`."""
         self.networks.restore(tensors)
 
 

@@ -34,8 +34,8 @@ BLOCK = 128  # notes classified at once
 class NoteClassifierSettings(Section):
     """The section `inception`.
 
-    The network sees levels below the note's own maximum, so that a random gain would change nothing; instead a note is
-    moved a little in time, and along the frequency axis, its pitch class with it.
+    The network's input is levels below the note's own maximum, so that a random gain would change nothing; instead a
+    note is moved a little in time, and along the frequency axis, its pitch class with it.
     """
 
     stem: PositiveInt = 16  # maps of the first convolution
@@ -110,7 +110,7 @@ def choose_classes(data: Data, corpus: Corpus) -> tuple[Attributes, list[str]]:
     telling the user.
 
     Raises:
-        UserError: there is nothing to tell apart, or the tags asked for by name are not there.
+        UserError: there is nothing to tell apart, or the tags do not have an attribute that the recipe names.
     """
     rows = corpus.rows(data.split)
     if not len(rows):
@@ -227,19 +227,15 @@ class NoteClassifierTask(SupervisedTask):
         return losses
 
     def labels(self) -> dict[str, Any]:
-        attributes = self.plan.attributes
-        teacher = {
-            "name": attributes.teacher,
-            "digest": attributes.teacher_digest,
-            "temperature": attributes.temperature,
-        }
-        return {
+        known = self.plan.attributes
+        labels = {
             "samples": self.corpus.samples,
-            "pitches": list(attributes.pitches),
+            "pitches": list(known.pitches),
             "families": list(self.dataset.families),
-            "attributes": list(attributes.names),
-            **({"teacher": teacher} if attributes.names else {}),
+            "attributes": list(known.names),
         }
+        teacher = {"name": known.teacher, "digest": known.teacher_digest, "temperature": known.temperature}
+        return labels | {"teacher": teacher} if known.names else labels
 
     def metrics(self, model: NoteClassifier) -> dict[str, Any]:
         """Of each split: notes, instruments, accuracies over the notes of known class; of each family, if held out."""

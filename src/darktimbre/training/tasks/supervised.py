@@ -18,21 +18,16 @@ from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, re
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.sampling import RowSampler, uniform
 from darktimbre.training.schedule import Schedule, StepState
-from darktimbre.training.tasks.base import Outcome, Plan, Task
+from darktimbre.training.tasks.base import Plan, Task
 
 
 class SupervisedTask(Task):
-    """One network and its optimiser; a subclass names the dataset, the network, the losses and what is saved.
-
-    Attributes:
-        settings: the recipe's section.
-    """
+    """One network and its optimiser; a subclass names the dataset, the network, the losses and what is saved."""
 
     # section of the recipe with the network's settings; prefix of the network's tensors in a checkpoint
     key: ClassVar[str]
-    # what is trained, and on what, in messages
-    noun: ClassVar[str] = "classifier"
-    unit: ClassVar[str] = "notes"
+    noun = "classifier"
+    unit: ClassVar[str] = "notes"  # on what it is trained, in messages
     # which random numbers augment an example (see `sampling.PURPOSES`), and how many of them
     draws: ClassVar[tuple[str, int]]
     heads: ClassVar[tuple[str, ...]] = ()  # fields of the network's configuration that count classes
@@ -71,7 +66,7 @@ class SupervisedTask(Task):
 
     def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
         super().__init__(plan, corpus, context)
-        self.settings = getattr(self.recipe, self.key)
+        self.settings = getattr(self.recipe, self.key)  # that section
         self.dataset = self.build_dataset(plan, corpus)
         self.sampler = RowSampler(len(self.dataset.rows), self.recipe.seed)
         with torch.random.fork_rng(devices=[]):
@@ -86,7 +81,6 @@ class SupervisedTask(Task):
     # A step:  w ← AdamW(w, ∇ Σ weight · loss(network(augmented example), answer))
     # ------------------------------------------------------------------------
     def step(self, state: StepState) -> dict[str, Tensor]:
-        """One step on examples that are changed a little; returns the unweighted losses."""
         recipe, context = self.recipe, self.context
         part = context.rank_slice(state.batch)
         index = self.sampler.rows(state.notes_seen, state.batch)[part]
@@ -106,12 +100,10 @@ class SupervisedTask(Task):
         return losses
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that a step reads or writes."""
         optimiser = optimiser_tensors(f"adam-{self.key}", self.adam, self.network)
         return module_tensors(self.key, self.network) | optimiser
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Inverse of `tensors`."""
         restore_module(self.key, self.network, tensors)
         restore_optimiser(f"adam-{self.key}", self.adam, self.network, tensors)
 
@@ -120,7 +112,6 @@ class SupervisedTask(Task):
 
     @classmethod
     def dry_run(cls, recipe: Any, corpus: Corpus | None, accelerator: str) -> list[str]:
-        """What would be trained on, and the size of the network."""
         lines, dataset = [], None
         if corpus is not None:
             plan = cls.make_plan(recipe, corpus)
@@ -155,11 +146,6 @@ class SupervisedTask(Task):
             "darktimbre": __version__,
             "losses": losses,
         }
-
-    @classmethod
-    def closing(cls, outcome: Outcome) -> list[str]:
-        """Where the network is."""
-        return [f"The {cls.noun} is in {outcome.bundle}."] if outcome.bundle else []
 
 
 def shifted(values: Tensor, by: Tensor, dim: int, fill: float = 0.0) -> Tensor:
