@@ -23,7 +23,7 @@ GANS = [name for name in recipe_names() if load_recipe(name).task == "picture-ga
 
 
 @pytest.fixture(autouse=True)
-def _fewer_judged(monkeypatch):
+def _fewer_scored(monkeypatch):
     monkeypatch.setattr(validation, "SCORED", 500)
     monkeypatch.setattr(validation, "PREVIEWED", 100)
 
@@ -48,7 +48,7 @@ def train(*arguments) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("name", GANS)
-def test_recipe_runs_resumes_and_leaves_what_the_student_looks_at(name, corpus, classifier, tmp_path):
+def test_recipe_runs_resumes_and_leaves_scores_and_pictures(name, corpus, classifier, tmp_path):
     options = ["--smoke", "--corpus", corpus, "--classifier", classifier]
     status, said = train(name, *options, "--run", tmp_path / "whole")
     assert status == 0, said
@@ -93,7 +93,7 @@ def test_classifier_is_trained_once_beside_the_corpus(tmp_path, monkeypatch):
     assert "First a classifier" not in said
 
 
-def test_mistakes_are_told(corpus, classifier, tmp_path):
+def test_mistakes_are_named(corpus, classifier, tmp_path):
     other = make_pictures(tmp_path / "other", classes=2).path
     for arguments, sentence in (
         (["digits-dcgan", "--corpus", other, "--classifier", classifier], "distinguishes 0, 1, 2, the corpus has 0, 1"),
@@ -108,7 +108,7 @@ def test_mistakes_are_told(corpus, classifier, tmp_path):
 
 
 @pytest.mark.parametrize("name", [*GANS, "digits-classifier"])
-def test_dry_run_tells_sizes(name, corpus):
+def test_dry_run_prints_sizes(name, corpus):
     status, said = train(name, "--dry-run", "--corpus", corpus)
     assert status == 0, said
     assert "36 of 60 pictures of bars are trained on" in said

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.recipes.shrunk import shrunk, trained_whole_and_in_parts
+from tests.training.tiny import run
 
 from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
@@ -11,11 +13,7 @@ from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.evaluation.one_shots import ANYTHING, measure_classes
 from darktimbre.notes.note import Note
 from darktimbre.synthesizer.synthesizer import Synthesizer
-from darktimbre.training import checkpoint
-from darktimbre.training.recipe import Recipe, load_recipe, recipe_names
-from darktimbre.training.schedule import Schedule
-from darktimbre.training.tasks.base import task_of
-from darktimbre.training.trainer import Options, train
+from darktimbre.training.recipe import recipe_names
 
 RATE = 16_000
 NAMES = ("drums", "synths", "drums/kick", "drums/snare")
@@ -36,38 +34,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def shrunk(name: str) -> Recipe:
-    recipe = load_recipe(name)
-    recipe = task_of(recipe).shrunk(recipe)
-    update: dict[str, object] = {
-        "schedule": tuple(stage.model_copy(update={"notes": 8}) for stage in recipe.schedule),
-        "checkpoint_every": 8,
-        "preview_every": 0,
-    }
-    if hasattr(recipe, "network"):
-        few = tuple(4 for _ in recipe.network.widths)
-        update["network"] = recipe.network.model_copy(update={"widths": few, "critic_widths": few, "hidden": 8})
-    if getattr(recipe, "warm_start", None):
-        update["warm_start"] = recipe.warm_start.model_copy(update={"notes": 8})
-    return recipe.model_copy(update=update)
-
-
-def trained(name: str, corpus: Path, run: Path) -> Path:
-    outcome = train(shrunk(name), Options(corpus=corpus, run=run, accelerator="cpu"), say=lambda text: None)
+def trained(name: str, corpus: Path, folder: Path) -> Path:
+    outcome = run(shrunk(name), corpus, folder)
     assert outcome.bundle is not None
     return outcome.bundle
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("oneshot-")])
 def test_resumed_equals_uninterrupted(name, corpus, tmp_path):
-    trained(name, corpus, tmp_path / "whole")
-    recipe, parts = shrunk(name), tmp_path / "parts"
-    first = Options(corpus=corpus, run=parts, accelerator="cpu", minutes=0.0)
-    assert train(recipe, first, say=lambda text: None).reason == "time"
-    second = Options(corpus=corpus, run=parts, accelerator="cpu", resume=True)
-    assert train(recipe, second, say=lambda text: None).notes_seen == Schedule(recipe).total
-    states = [checkpoint.listing(tmp_path / run)[-1] / checkpoint.TENSORS for run in ("whole", "parts")]
-    assert states[0].read_bytes() == states[1].read_bytes()
+    trained_whole_and_in_parts(name, corpus, tmp_path)
 
 
 def test_classes_are_sliders_and_the_classifier_scores_them(corpus, tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.recipes.shrunk import shrunk, trained_whole_and_in_parts
 
 from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
@@ -18,17 +19,14 @@ from darktimbre.tagging.tag import tag_corpus
 from darktimbre.teachers import logmel
 from darktimbre.teachers.embedded import EmbeddedTagger
 from darktimbre.teachers.vocabulary import yamnet_labels
-from darktimbre.training import checkpoint
-from darktimbre.training.recipe import Recipe, load_recipe, recipe_names
-from darktimbre.training.schedule import Schedule
+from darktimbre.training.recipe import load_recipe, recipe_names
 from darktimbre.training.tasks.base import task_of
-from darktimbre.training.trainer import Options, train
 
 RATE, NOTES = 16_000, 12
 
 
 class FakeTagger:
-    """All of YAMNet's labels, answered at random but repeatably, by loudness."""
+    """All of YAMNet's labels, predicted at random but repeatably, by loudness."""
 
     digest, sample_rate = "e" * 64, RATE
 
@@ -60,21 +58,10 @@ def corpora(tmp_path_factory: pytest.TempPathFactory):
             ) as writer:
                 for number in range(NOTES):
                     midi, split = 44 + 2 * number, "valid" if number % 4 == 3 else "train"
-                    wave = (
-                        0.1
-                        * (1 + number % 3)
-                        * np.sin(2 * np.pi * 440 * 2 ** ((midi - 69) / 12) * time)
-                        * np.exp(-3 * time)
-                    )
-                    note = Note(
-                        id=f"n{number}",
-                        instrument=f"i{number}",
-                        origin="made",
-                        seconds=seconds,
-                        pitch=midi,
-                        split=split,
-                    )
-                    writer.add(note, wave.astype(np.float32))
+                    tone = np.sin(2 * np.pi * 440 * 2 ** ((midi - 69) / 12) * time) * np.exp(-3 * time)
+                    place = {"instrument": f"i{number}", "seconds": seconds, "pitch": midi, "split": split}
+                    note = Note(id=f"n{number}", origin="made", **place)
+                    writer.add(note, (0.1 * (1 + number % 3) * tone).astype(np.float32))
             opened = Corpus.open(path)
             for teacher in ("yamnet", "cnn14"):
                 tag_corpus(opened, FakeTagger(teacher))
@@ -83,27 +70,6 @@ def corpora(tmp_path_factory: pytest.TempPathFactory):
         return made[seconds]
 
     return corpus
-
-
-def shrunk(name: str) -> Recipe:
-    """A step or two a phase, four maps; sizes, heads, objectives and representation as they are."""
-    recipe = load_recipe(name)
-    recipe = task_of(recipe).shrunk(recipe)
-    steps = 8 if len(recipe.schedule) == 1 else 4
-    update: dict[str, object] = {
-        "schedule": tuple(
-            s.model_copy(update={"notes": steps, "fade": steps if s.fade else 0}) for s in recipe.schedule
-        ),
-        "checkpoint_every": 16,
-        "preview_every": 0,
-    }
-    if hasattr(recipe, "network"):
-        few = tuple(4 for _ in recipe.network.widths)
-        critic = few if recipe.network.critic_widths else None
-        update["network"] = recipe.network.model_copy(update={"widths": few, "critic_widths": critic, "hidden": 8})
-    if getattr(recipe, "warm_start", None):
-        update["warm_start"] = recipe.warm_start.model_copy(update={"notes": 8})
-    return recipe.model_copy(update=update)
 
 
 def notes_alone(name: str) -> bool:
@@ -115,33 +81,23 @@ def notes_alone(name: str) -> bool:
 def test_recipe_runs_resumes_and_ends_in_something_that_works(name, corpora, tmp_path):
     recipe = shrunk(name)
     corpus = corpora(recipe.data.seconds)
-    whole = train(recipe, Options(corpus=corpus, run=tmp_path / "whole", accelerator="cpu"), say=lambda text: None)
-    parts = Options(corpus=corpus, run=tmp_path / "parts", accelerator="cpu", minutes=0.0)
-    assert train(recipe, parts, say=lambda text: None).reason == "time"
-    resumed = Options(corpus=corpus, run=tmp_path / "parts", accelerator="cpu", resume=True)
-    outcome = train(recipe, resumed, say=lambda text: None)
-    assert (outcome.reason, outcome.notes_seen) == ("done", Schedule(recipe).total)
-    states = [checkpoint.listing(tmp_path / run)[-1] / checkpoint.TENSORS for run in ("whole", "parts")]
-    assert states[0].read_bytes() == states[1].read_bytes()
-    assert whole.bundle is not None
+    bundle = trained_whole_and_in_parts(name, corpus, tmp_path)
     if recipe.task == "tagger":
-        tagger = EmbeddedTagger.load(whole.bundle / "embedded.safetensors")
+        tagger = EmbeddedTagger.load(bundle / "embedded.safetensors")
         waves = torch.from_numpy(Corpus.open(corpus).waves([0, 1]))
         assert torch.isfinite(tagger.logits(waves)).all()
-        assert json.loads((whole.bundle / "report.json").read_text())["held_out"]["notes"] == NOTES // 4
+        assert json.loads((bundle / "report.json").read_text())["held_out"]["notes"] == NOTES // 4
         return
     if recipe.task == "inception":
-        classifier = NoteClassifier.from_pretrained(whole.bundle)
+        classifier = NoteClassifier.from_pretrained(bundle)
         predicted = classifier.predict(torch.from_numpy(Corpus.open(corpus).waves([0, 1])))
         assert predicted.pitch.shape == (2, len(classifier.pitches))
         assert predicted.embedding.shape == (2, classifier.dimension)
-        assert all(torch.isfinite(answer).all() for answer in predicted)
+        assert all(torch.isfinite(head).all() for head in predicted)
         assert classifier.config["metrics"]["train"]["notes"] == len(Corpus.open(corpus).rows("train"))
         return
-    instrument = Synthesizer.from_pretrained(whole.bundle)
-    assert len(instrument.attributes.names) == (
-        recipe.data.attributes if isinstance(recipe.data.attributes, int) else 0
-    )
+    instrument = Synthesizer.from_pretrained(bundle)
+    assert len(instrument.attributes.names) == recipe.data.attributes
     sound = instrument.render(pitch=60, seed=1)
     assert sound.shape == (1, round(recipe.data.seconds * RATE))
     assert np.isfinite(sound).all()

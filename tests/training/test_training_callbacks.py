@@ -1,18 +1,15 @@
 """A callback sees a run at its times, may do what it likes, and changes nothing; interrupted, it makes up for it."""
 
-import hashlib
 import os
 import signal
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 import torch
-from tests.training.tiny import tiny_recipe, warm_recipe
+from tests.training.tiny import fingerprint, run, stop_in_step
 
 from darktimbre.training import checkpoint
-from darktimbre.training.tasks import gan
-from darktimbre.training.trainer import Callback, Options, Outcome, Trainer, train, undisturbed
+from darktimbre.training.trainer import Callback, Trainer, undisturbed
 
 
 @dataclass
@@ -40,66 +37,45 @@ class Watcher(Callback):
         self.levels.append(float(abs(instrument.render(seed=3)).mean()))
 
 
-def run(recipe, corpus: Path, folder: Path, watcher: Watcher | None = None, *, resume: bool = False) -> Outcome:
-    options = Options(corpus=corpus, run=folder, resume=resume, accelerator="cpu")
-    return train(recipe, options, say=lambda sentence: None, callbacks=[watcher] if watcher else [])
-
-
-def fingerprint(folder: Path) -> list[str]:
-    """Digests of the last checkpoint, state and all, of the journal and of the bundle's weights."""
-    last = checkpoint.listing(folder)[-1]
-    files = (last / checkpoint.TENSORS, last / checkpoint.META, folder / "journal.jsonl", folder / "bundle/config.json")
-    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-
-
-@pytest.fixture(scope="module", params=["growing", "warm"])
-def finished(request: pytest.FixtureRequest, tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory):
-    """A run without callback: (recipe, folder)."""
-    recipe = tiny_recipe() if request.param == "growing" else warm_recipe()
-    folder = tmp_path_factory.mktemp("runs") / request.param
-    run(recipe, tiny_corpus, folder)
-    return recipe, folder
-
-
-def test_watched_run_equals_unwatched_one_and_its_looks_come_in_all_phases(finished, tiny_corpus, tmp_path):
+def test_watched_run_equals_unwatched_one_and_is_called_in_all_phases(finished, tiny_corpus, tmp_path):
     recipe, whole = finished
     watcher = Watcher(every=16)
-    run(recipe, tiny_corpus, tmp_path / "run", watcher)
+    run(recipe, tiny_corpus, tmp_path / "run", callbacks=[watcher])
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
     assert watcher.starts == [(0, True)]
     assert watcher.steps == [16, 32, 48, 64, 72]
     assert len(set(watcher.levels)) == len(watcher.levels)  # the instrument changes as the run goes on
 
 
-def test_interrupted_run_shows_each_step_once_though_it_was_shown_twice(finished, tiny_corpus, tmp_path, monkeypatch):
-    """A look comes before the checkpoint of its step: resumed there, it is due and was done."""
+def test_interrupted_run_calls_it_at_each_step_once(finished, tiny_corpus, tmp_path, monkeypatch):
+    """It is called before the checkpoint of its step: resumed there, it is due and was done."""
     recipe, whole = finished
     first = Watcher(every=16)
     stop_in_step(monkeypatch, 6)
-    assert run(recipe, tiny_corpus, tmp_path / "run", first).reason == "interrupted"
+    assert run(recipe, tiny_corpus, tmp_path / "run", callbacks=[first]).reason == "interrupted"
     monkeypatch.undo()
     seen = checkpoint.load_latest(tmp_path / "run")[0].notes_seen
     second = Watcher(every=16)
-    run(recipe, tiny_corpus, tmp_path / "run", second, resume=True)
+    run(recipe, tiny_corpus, tmp_path / "run", callbacks=[second], resume=True)
     assert second.starts == [(seen, False)]
     assert first.steps + second.steps == [16, 32, 48, 64, 72]
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
 
 
-def test_look_that_was_due_at_the_interruption_is_due_on_resuming(finished, tiny_corpus, tmp_path, monkeypatch):
+def test_call_that_was_due_at_the_interruption_is_due_on_resuming(finished, tiny_corpus, tmp_path, monkeypatch):
     recipe, _ = finished
     batch = recipe.warm_start.batch if recipe.warm_start else 4
     first = Watcher(every=16)
-    stop_in_step(monkeypatch, 16 // batch)  # Ctrl-C in the very step after which to look: not any more
-    run(recipe, tiny_corpus, tmp_path / "run", first)
+    stop_in_step(monkeypatch, 16 // batch)  # Ctrl-C in the very step after which it is due
+    run(recipe, tiny_corpus, tmp_path / "run", callbacks=[first])
     monkeypatch.undo()
     second = Watcher(every=16)
-    run(recipe, tiny_corpus, tmp_path / "run", second, resume=True)
+    run(recipe, tiny_corpus, tmp_path / "run", callbacks=[second], resume=True)
     assert first.steps == []
     assert second.starts == [(16, True)]
 
 
-def test_interruption_during_a_look_is_told_to_it_and_ends_the_run_at_that_note(finished, tiny_corpus, tmp_path):
+def test_interruption_during_a_call_is_seen_by_it_and_ends_the_run_at_that_note(finished, tiny_corpus, tmp_path):
     recipe, _ = finished
     stopping: list[bool] = []
 
@@ -109,7 +85,7 @@ def test_interruption_during_a_look_is_told_to_it_and_ends_the_run_at_that_note(
             os.kill(os.getpid(), signal.SIGINT)
             stopping.append(view.stopping())
 
-    outcome = run(recipe, tiny_corpus, tmp_path / "run", Interrupted(every=16))
+    outcome = run(recipe, tiny_corpus, tmp_path / "run", callbacks=[Interrupted(every=16)])
     assert (outcome.reason, outcome.notes_seen) == ("interrupted", 16)
     assert stopping == [False, True]
 
@@ -121,14 +97,14 @@ def test_interruption_before_the_first_step_ends_before_it(finished, tiny_corpus
         def start(self, view: Trainer) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
-    outcome = run(recipe, tiny_corpus, tmp_path / "run", Interrupted(every=16))
+    outcome = run(recipe, tiny_corpus, tmp_path / "run", callbacks=[Interrupted(every=16)])
     assert (outcome.reason, outcome.notes_seen) == ("interrupted", 0)
-    run(recipe, tiny_corpus, tmp_path / "run", Watcher(every=16), resume=True)
+    run(recipe, tiny_corpus, tmp_path / "run", callbacks=[Watcher(every=16)], resume=True)
     assert fingerprint(tmp_path / "run") == fingerprint(whole)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("failed"), OSError(28, "No space left on device")])
-def test_failing_look_ends_the_run_with_its_own_error_and_after_a_checkpoint(finished, tiny_corpus, tmp_path, error):
+def test_failing_callback_ends_the_run_with_its_own_error_after_a_checkpoint(finished, tiny_corpus, tmp_path, error):
     """16 notes are before the first checkpoint that is due; what the callback reads is not the run's disk."""
     recipe, whole = finished
 
@@ -137,7 +113,7 @@ def test_failing_look_ends_the_run_with_its_own_error_and_after_a_checkpoint(fin
             raise error
 
     with pytest.raises(type(error), match=str(error.args[-1])):
-        run(recipe, tiny_corpus, tmp_path / "run", Failing(every=16))
+        run(recipe, tiny_corpus, tmp_path / "run", callbacks=[Failing(every=16)])
     kept, _ = checkpoint.load_latest(tmp_path / "run")
     assert kept is not None
     assert kept.notes_seen == 16
@@ -161,18 +137,3 @@ def test_undisturbed_puts_back_random_state_and_threads_even_after_an_error():
         careless()
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
-
-
-def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """As if Ctrl-C came during that step of the session."""
-    made = 0
-    original = gan.GanTask.step
-
-    def step(self, state):
-        nonlocal made
-        made += 1
-        if made == number:
-            os.kill(os.getpid(), signal.SIGINT)
-        return original(self, state)
-
-    monkeypatch.setattr(gan.GanTask, "step", step)

@@ -1,5 +1,6 @@
 """What a run trains on: waves changed at random, and the class tree as hard labels."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +29,8 @@ def one_shots(path: Path, places=PLACES) -> Corpus:
     random = np.random.default_rng(3)
     with CorpusWriter(path, sample_rate=RATE, samples=SAMPLES, name="shots", split="given") as writer:
         for number, (category, subcategory) in enumerate(places):
-            note = Note(
-                id=f"n{number}",
-                instrument=f"i{number}",
-                origin="made",
-                seconds=SAMPLES / RATE,
-                category=category,
-                subcategory=subcategory,
-                split="train",
-            )
+            note = Note(id=f"n{number}", instrument=f"i{number}", origin="made", seconds=SAMPLES / RATE, split="train")
+            note = replace(note, category=category, subcategory=subcategory)
             writer.add(note, 0.1 * random.standard_normal(SAMPLES) * np.exp(-np.arange(SAMPLES) / 40))
     return writer.corpus
 
@@ -63,14 +57,14 @@ def test_labels_are_class_and_subclass_one_hot_each(tmp_path):
     attributes = choose_attributes(data(), corpus)
     assert attributes.names == NAMES  # classes first, both sorted; "kick" of two classes is two
     assert attributes.teacher == "classes"
-    material = note_dataset(data(), corpus, attributes)
-    assert set(np.unique(material.soft_labels)) == {0.0, 1.0}
-    said = [tuple(NAMES[column] for column in np.flatnonzero(row)) for row in material.soft_labels]
+    dataset = note_dataset(data(), corpus, attributes)
+    assert set(np.unique(dataset.soft_labels)) == {0.0, 1.0}
+    said = [tuple(NAMES[column] for column in np.flatnonzero(row)) for row in dataset.soft_labels]
     assert said == [
         ("drums", "drums/kick"), ("drums", "drums/kick"), ("drums", "drums/snare"), ("synths",),
         ("drums", "drums/clap"), ("fx", "fx/kick"),
     ]  # fmt: skip
-    assert material.baseline == [0.0] * len(NAMES)  # who asks for nothing gets anything, not the most frequent class
+    assert dataset.baseline == [0.0] * len(NAMES)  # with nothing set any class is played, not the most frequent one
 
 
 def test_other_classes_have_another_digest(tmp_path):
@@ -86,14 +80,14 @@ def test_without_folders_there_are_no_classes(tmp_path):
         choose_attributes(data(), one_shots(tmp_path / "c", [(None, None)] * 3))
 
 
-def test_class_and_subclass_are_left_unsaid_independently_and_as_often_as_asked():
+def test_class_and_subclass_are_dropped_independently_and_as_often_as_set():
     said = label_mask(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=40, batch=20_000)
     classes, subclasses = said[:, :3], said[:, 3:]
     assert (classes == classes[:, :1]).all()
     assert (subclasses == subclasses[:, :1]).all()
-    unsaid = 1 - torch.stack([classes[:, 0], subclasses[:, 0]], 1)
-    assert unsaid.mean(0).tolist() == pytest.approx([0.3, 0.2], abs=0.015)
-    assert float(unsaid.prod(1).mean()) == pytest.approx(0.06, abs=0.01)
+    dropped = 1 - torch.stack([classes[:, 0], subclasses[:, 0]], 1)
+    assert dropped.mean(0).tolist() == pytest.approx([0.3, 0.2], abs=0.015)
+    assert float(dropped.prod(1).mean()) == pytest.approx(0.06, abs=0.01)
     again = label_mask(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=40, batch=20_000)
     assert torch.equal(said, again)
     other = label_mask(NAMES, drop_class=0.3, drop_subclass=0.2, seed=1, notes_seen=41, batch=20_000)
@@ -109,12 +103,12 @@ def test_dropped_labels_have_no_part_in_the_loss():
     assert torch.equal(logits.grad == 0, mask == 0)
 
 
-def test_the_condition_keeps_the_unsaid_to_itself(tmp_path):
+def test_the_condition_has_no_dropped_labels(tmp_path):
     corpus = one_shots(tmp_path / "c")
-    material = note_dataset(data(), corpus, choose_attributes(data(), corpus))
+    dataset = note_dataset(data(), corpus, choose_attributes(data(), corpus))
     mask = torch.ones(2, len(NAMES))
     mask[1, 3:] = 0
-    condition = material.condition(np.array([0, 2]), mask)
+    condition = dataset.condition(np.array([0, 2]), mask)
     assert [[NAMES[c] for c in row.nonzero()[:, 0]] for row in condition] == [["drums", "drums/kick"], ["drums"]]
 
 
@@ -156,7 +150,7 @@ def test_the_plan_makes_room_for_every_class(tmp_path):
 
 
 # ----------------------------------------------------------------------------
-# Augmentations do what their units say, and nothing where the recipe asks for nothing
+# Augmentations do what their units say, and nothing where the recipe has none
 
 
 WIDE = 16_000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tests.training.digits import WGAN, digit_recipe, make_pictures
-from tests.training.tiny import tiny_recipe
+from tests.training.tiny import run, tiny_recipe
 
 from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.corpus.corpus import Corpus
@@ -19,7 +19,7 @@ from darktimbre.training.recipe import Recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.digit_gan import DigitGanTask
 from darktimbre.training.tasks.gan import GanTask
-from darktimbre.training.trainer import Options, Trainer, train
+from darktimbre.training.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,11 @@ def task_of_run(recipe: Recipe, path) -> DigitGanTask:
     return DigitGanTask(DigitGanTask.make_plan(recipe, opened), opened, DistributedContext())
 
 
-def trained(recipe: Recipe, corpus, run, **options) -> str:
-    outcome = train(recipe, Options(corpus=corpus, run=run, accelerator="cpu", **options), say=lambda sentence: None)
-    return outcome.reason
-
-
 # ----------------------------------------------------------------------------
 # Critic steps
 
 
-def test_generator_learns_in_every_kth_step_alone_and_each_step_has_rows_and_latents_of_its_own(corpus):
+def test_generator_is_trained_in_every_kth_step_alone_and_each_step_has_rows_and_latents_of_its_own(corpus):
     task = task_of_run(digit_recipe(**WGAN), corpus)
     schedule, seen, rows = Schedule(task.plan.recipe), 0, []
     for step in range(12):
@@ -63,21 +58,21 @@ def test_generator_learns_in_every_kth_step_alone_and_each_step_has_rows_and_lat
 @pytest.mark.parametrize("changes", [WGAN, {}], ids=["between two G steps", "with dropout and batch norms"])
 def test_resumed_equals_uninterrupted(corpus, tmp_path, changes, monkeypatch):
     recipe = digit_recipe(**changes)
-    assert trained(recipe, corpus, tmp_path / "whole") == "done"
+    assert run(recipe, corpus, tmp_path / "whole").reason == "done"
     monkeypatch.setattr(  # after 7 of 12 steps: with five critic steps, two after the G step
         Trainer, "_agreed_reason", lambda trainer: "interrupted" if trainer.state.step == 6 else None
     )
-    assert trained(recipe, corpus, tmp_path / "parts") == "interrupted"
+    assert run(recipe, corpus, tmp_path / "parts").reason == "interrupted"
     monkeypatch.undo()
     assert checkpoint.load_latest(tmp_path / "parts")[0].notes_seen == 28
     torch.manual_seed(99)  # whatever the process did meanwhile
-    assert trained(recipe, corpus, tmp_path / "parts", resume=True) == "done"
+    assert run(recipe, corpus, tmp_path / "parts", resume=True).reason == "done"
     for name in (f"checkpoints/{48:012d}/{checkpoint.TENSORS}", "journal.jsonl", "bundle/model.safetensors"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
 
 
-def test_journal_tells_the_generators_loss_though_it_is_rare(corpus, tmp_path):
-    trained(digit_recipe(**WGAN, journal_every=24), corpus, tmp_path / "run")
+def test_journal_has_the_generators_loss_though_it_is_rare(corpus, tmp_path):
+    run(digit_recipe(**WGAN, journal_every=24), corpus, tmp_path / "run")
     lines = read_journal(tmp_path / "run" / "journal.jsonl")
     assert [line["step"] for line in lines] == [6, 12]
     assert all(np.isfinite(line[name]) for line in lines for name in ("critic", "generator", "penalty"))
@@ -133,7 +128,7 @@ def test_mode_seeking_is_one_setting_of_every_gan_recipe(tiny_corpus):
 # Batch norms, packs, the model
 
 
-def test_with_batch_norm_real_and_fake_are_judged_apart_without_it_together(corpus):
+def test_with_batch_norm_real_and_fake_are_scored_apart_without_it_together(corpus):
     for normalisation, passes in (("batch", 2), ("layer", 1)):
         task = task_of_run(digit_recipe(dcgan={**WGAN["dcgan"], "normalisation": normalisation}), corpus)
         sizes: list[int] = []
@@ -158,7 +153,7 @@ def test_packed_penalty_is_the_slope_of_a_pack(corpus):
 
 
 def test_generator_on_disk_draws_what_was_trained_whatever_the_batch(corpus, tmp_path):
-    assert trained(digit_recipe(), corpus, tmp_path / "run") == "done"
+    assert run(digit_recipe(), corpus, tmp_path / "run").reason == "done"
     model = PictureGan.from_pretrained(tmp_path / "run" / "bundle")
     assert model.classes == ("0", "1", "2")
     latents = model.latents(3, 6)
@@ -170,10 +165,8 @@ def test_generator_on_disk_draws_what_was_trained_whatever_the_batch(corpus, tmp
         model.pictures(latents)
     with pytest.raises(UserError, match="it holds one: use"):
         PictureGan.from_pretrained(tmp_path / "run")
-    with pytest.raises(
-        UserError,
-        match="of a picture-classifier, but of a picture-gan: `darktimbre train digits-classifier`",
-    ):
+    other = "of a picture-classifier, but of a picture-gan: `darktimbre train digits-classifier`"
+    with pytest.raises(UserError, match=other):
         PictureClassifier.from_pretrained(tmp_path / "run" / "bundle")
     config = json.loads((tmp_path / "run" / "bundle" / "config.json").read_text())
     config["network"]["latent"] = 5
@@ -196,7 +189,7 @@ def test_what_no_picture_recipe_has_is_refused(changes, sentence):
         digit_recipe(**changes)
 
 
-def test_pictures_of_one_class_teach_nothing(tmp_path):
+def test_pictures_of_one_class_are_refused(tmp_path):
     corpus = make_pictures(tmp_path / "one", pictures=10, classes=1).path
     with pytest.raises(UserError, match="of one class, '0'"):
-        trained(digit_recipe(), corpus, tmp_path / "run")
+        run(digit_recipe(), corpus, tmp_path / "run")

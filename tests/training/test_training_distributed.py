@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.training.tiny import tiny_recipe, warm_recipe
+from tests.training.tiny import run, tiny_recipe, warm_recipe
 
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint
 from darktimbre.training.journal import read_journal
 from darktimbre.training.recipe import dump_recipe
 from darktimbre.training.schedule import Schedule
-from darktimbre.training.trainer import Options, check_batches, train
+from darktimbre.training.trainer import check_batches
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT, SCRIPT = Path(__file__).resolve().parents[2], Path(__file__).with_name("run_recipe.py")
 
 
 def free_port() -> int:
@@ -40,7 +40,6 @@ def one_thread():
 def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
     # Batches of 8: each process has whole groups of four for the minibatch standard deviation.
     if kind == "growing":
-        recipe = tiny_recipe(schedule=[{"notes": 16, "batch": 8}, {"notes": 16, "batch": 8, "fade": 8}])
         recipe = tiny_recipe(
             schedule=[{"notes": 16, "batch": 8}, {"notes": 16, "batch": 8, "fade": 8}],
             objectives={"penalty": {"reduction": "sum"}},
@@ -54,17 +53,10 @@ def test_two_processes_equal_one(tiny_corpus, tmp_path, kind):
             journal_every=16,
         )
     (tmp_path / "recipe.yaml").write_text(dump_recipe(recipe), encoding="utf-8")
-    train(recipe, Options(corpus=tiny_corpus, run=tmp_path / "one", accelerator="cpu"), say=lambda sentence: None)
-    command = [sys.executable, str(Path(__file__).with_name("run_devices.py")), str(tmp_path / "recipe.yaml")]
+    run(recipe, tiny_corpus, tmp_path / "one")
+    command = [sys.executable, SCRIPT, tmp_path / "recipe.yaml", tiny_corpus, tmp_path / "two", "--devices=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(free_port())}
-    done = subprocess.run(
-        [*command, str(tiny_corpus), str(tmp_path / "two")],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = (checkpoint.load_latest(tmp_path / name)[0] for name in ("one", "two"))
     assert one is not None

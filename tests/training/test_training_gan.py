@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.tiny import NAMES, SAMPLES, FakeTagger, make_corpus, tiny_recipe, warm_recipe
+from tests.training.tiny import NAMES, SAMPLES, FakeTagger, make_corpus, run, tiny_recipe, warm_recipe
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
@@ -16,9 +16,9 @@ from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training.dataset import choose_attributes, note_dataset
+from darktimbre.training.tasks import gan
 from darktimbre.training.tasks.base import Plan
 from darktimbre.training.tasks.gan import GanTask
-from darktimbre.training.trainer import Options, train
 
 
 def changed(recipe, **data):
@@ -89,10 +89,8 @@ def test_what_does_not_go_together_is_refused(tiny_corpus, data, sentence):
         GanTask.make_plan(changed(tiny_recipe(), **data), Corpus.open(tiny_corpus))
 
 
-def test_without_a_starter_auto_begins_from_scratch_and_says_so(tiny_corpus, monkeypatch):
-    from darktimbre.training.tasks import gan as room
-
-    monkeypatch.setattr(room, "has_starter", lambda: False)
+def test_without_a_starter_auto_starts_from_scratch_and_says_so(tiny_corpus, monkeypatch):
+    monkeypatch.setattr(gan, "has_starter", lambda: False)
     plan = GanTask.make_plan(tiny_recipe(init="auto"), Corpus.open(tiny_corpus))
     assert plan.init_from is None
     assert "from scratch" in plan.messages[0]
@@ -132,9 +130,7 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, Path]:
     corpus = make_corpus(folder / "corpus")
     for tagger in (OtherTagger(), LackingTagger()):
         tag_corpus(corpus, tagger)
-    outcome = train(
-        warm_recipe(), Options(corpus=corpus.path, run=folder / "run", accelerator="cpu"), say=lambda _: None
-    )
+    outcome = run(warm_recipe(), corpus.path, folder / "run")
     assert outcome.bundle is not None
     return corpus, outcome.bundle
 
@@ -161,8 +157,7 @@ def test_another_teacher_with_all_labels_is_followed_from_here_on(tagged, tmp_pa
     assert plan.attributes == replace(before, teacher="embedded", teacher_digest="f" * 64)
     assert any("labels by yamnet" in sentence and "follow embedded" in sentence for sentence in plan.messages)
     said: list[str] = []
-    options = Options(corpus=corpus.path, run=tmp_path / "run", accelerator="cpu")
-    outcome = train(recipe, options, say=said.append)
+    outcome = run(recipe, corpus.path, tmp_path / "run", said)
     assert outcome.bundle is not None
     assert Bundle.from_pretrained(outcome.bundle).attributes == plan.attributes
     assert any("follow embedded" in sentence for sentence in said)

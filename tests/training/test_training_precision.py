@@ -5,13 +5,12 @@ from functools import partial
 
 import pytest
 import torch
-from tests.training.tiny import tiny_recipe
+from tests.training.tiny import run, tiny_recipe
 from torch import Tensor
 from torch.nn import functional as F
 
 from darktimbre.training import distributed as precision
 from darktimbre.training.distributed import Comparison, Precision, near
-from darktimbre.training.trainer import Options, train
 
 BF16 = partial(torch.autocast, "cpu", torch.bfloat16)
 
@@ -71,7 +70,5 @@ def test_a_run_says_so_and_takes_float32(right, tiny_corpus, tmp_path, monkeypat
     if not right:
         monkeypatch.setattr(precision, "near", lambda narrow, exact: False)
     said: list[str] = []
-    options = Options(corpus=tiny_corpus, run=tmp_path / "run", accelerator="cpu")
-    outcome = train(tiny_recipe(precision="bf16"), options, say=said.append)
-    assert outcome.reason == "done"
+    assert run(tiny_recipe(precision="bf16"), tiny_corpus, tmp_path / "run", said).reason == "done"
     assert any("the run takes float32" in sentence for sentence in said) is not right

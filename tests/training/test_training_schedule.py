@@ -39,7 +39,7 @@ def test_fade_rises_to_one_within_its_notes_and_stays():
     assert {state.alpha for state in walk(schedule) if state.stage == 0} == {1.0}
 
 
-def test_warm_start_comes_first_at_the_scale_of_the_game():
+def test_warm_start_comes_first_at_the_scale_of_adversarial_training():
     states = list(walk(Schedule(warm_recipe())))
     assert [state.phase for state in states] == ["warm"] * 4 + ["adversarial"] * 10
     assert {state.scale for state in states} == {2}
@@ -59,7 +59,7 @@ def test_learning_rate_ramps_up_after_each_reset_and_falls_at_the_end():
     schedule = Schedule(tiny_recipe(optimiser={"ramp_notes": 8, "decay_notes": 16, "decay_to": 0.5}))
     rates = [state.rate for state in walk(schedule)]
     assert rates[:3] == pytest.approx([0.5, 1, 1])
-    assert rates[6] == pytest.approx(0.5)  # the second stage begins
+    assert rates[6] == pytest.approx(0.5)  # the second stage starts
     assert rates[-4:] == pytest.approx([1, 0.875, 0.75, 0.625])
 
 

@@ -1,16 +1,25 @@
 """A corpus, tags and recipes so small that a run takes a second: 8 kHz, 31 ms, three pitches, three attributes."""
 
+import hashlib
+import itertools
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.note import Note
 from darktimbre.tagging.tag import tag_corpus
+from darktimbre.training import checkpoint
 from darktimbre.training.recipe import Recipe, recipe_from
+from darktimbre.training.tasks import gan
+from darktimbre.training.tasks.base import Outcome
+from darktimbre.training.trainer import Options, train
 
 RATE, SAMPLES, NOTES = 8000, 248, 30
 PITCHES = (69, 71)
@@ -44,18 +53,39 @@ def make_corpus(
             hertz = 440 * 2 ** ((midi - 69) / 12)
             partials = sum(np.sin(2 * np.pi * hertz * k * time) * random.uniform(0.2, 1) / k for k in range(1, 5))
             wave = (0.3 * partials * np.exp(-time * random.uniform(1, 60))).astype(np.float32)
-            note = Note(
-                id=f"n{number}",
-                instrument=f"i{number % 5}",
-                origin="made",
-                seconds=samples / rate,
-                pitch=midi,
-                split=splits[number % len(splits)],
-            )
-            writer.add(note, wave)
+            place = {"pitch": midi, "split": splits[number % len(splits)]}
+            about = {"id": f"n{number}", "instrument": f"i{number % 5}", "origin": "made", "seconds": samples / rate}
+            writer.add(Note(**about, **place), wave)
     corpus = Corpus.open(path)
     tag_corpus(corpus, FakeTagger())
     return corpus
+
+
+def run(
+    recipe: Recipe, corpus: Path, folder: Path, said: list[str] | None = None, callbacks: Any = (), **options: Any
+) -> Outcome:
+    """Trains on the CPU; the sentences for the user go into `said`."""
+    chosen = Options(corpus=corpus, run=folder, accelerator="cpu", **options)
+    return train(recipe, chosen, say=([] if said is None else said).append, callbacks=callbacks)
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Digests of the last checkpoint, state and all, of the journal and of the bundle's configuration."""
+    last = checkpoint.listing(folder)[-1]
+    files = (last / checkpoint.TENSORS, last / checkpoint.META, folder / "journal.jsonl", folder / "bundle/config.json")
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """As if Ctrl-C came during that step of the session."""
+    made, original = itertools.count(1), gan.GanTask.step
+
+    def step(self, state):
+        if next(made) == number:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, state)
+
+    monkeypatch.setattr(gan.GanTask, "step", step)
 
 
 def tiny_recipe(**changes: Any) -> Recipe:
