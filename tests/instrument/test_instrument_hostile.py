@@ -41,12 +41,7 @@ def described(wave: Any, rate: int) -> DescriptionAnswer:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("hostile")
-    with running(
-        folder,
-        limits=LIMITS,
-        page=PAGE,
-        describer=described,
-    ) as one:
+    with running(folder, limits=LIMITS, page=PAGE, describer=described) as one:
         yield one
 
 

@@ -4,14 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from darktimbre.measures.accuracy import (
-    accuracy,
-    by_family,
-    confusion_matrix,
-    family_accuracy,
-    pitch_accuracy,
-    recalls,
-)
+from darktimbre.measures.accuracy import accuracy, by_family, confusion_matrix, family_accuracy, pitch_accuracy, recalls
 
 
 def test_against_scikit_learn():
