@@ -1,4 +1,4 @@
-"""What every test may use: real material from the folder beside the checkout, where it is there."""
+"""What every test may use: the command line, the tiny bundle, and real data where it lies beside the checkout."""
 
 import contextlib
 import shutil
@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 from tests.bundle.tiny import tiny_bundle
+from typer.testing import CliRunner
 
+from darktimbre.cli.main import app
 from darktimbre.export import runtime
 from darktimbre.export.player import PlayerReport, export_player
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
+
+Run = Callable[..., str]
+"""`run("synth", "scale", bundle, …, status=2)` → what was printed, in one line; the exit status must be `status`."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -30,6 +35,21 @@ def shared() -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def run() -> Run:
+    def call(*words: object, status: int = 0) -> str:
+        ended = CliRunner().invoke(app, [str(word) for word in words])
+        assert ended.exit_code == status, (ended.output, ended.exception)
+        return " ".join(ended.output.split())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bundle().save_pretrained(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
 def tiny() -> Synthesizer:
     """The tiny instrument."""
     return Synthesizer(tiny_bundle(baseline=[0.1, 0.2, 0.3]))
@@ -42,7 +62,7 @@ def starter() -> Synthesizer:
 
 @pytest.fixture(scope="session")
 def tiny_player(tiny: Synthesizer, tmp_path_factory: pytest.TempPathFactory) -> PlayerReport:
-    """Its folder that plays alone, with its ONNX file in it; not to be changed. Exporting takes seconds, hence once."""
+    """The stand-alone folder of the tiny instrument, with its ONNX file; not to be changed. Made once."""
     pytest.importorskip("onnxscript", reason="needs darktimbre[onnx]")
     pytest.importorskip("onnxruntime", reason="needs darktimbre[onnx]")
     return export_player(tiny, tmp_path_factory.mktemp("player") / "tiny")

@@ -93,33 +93,20 @@ def header(data: int, *, rate: int = 44_100, channels: int = 1, bits: int = 16, 
     )
 
 
-def w64_lie() -> bytes:
-    content = bytearray(encoded("W64"))
-    at = content.index(b"data", 40) + 16
-    content[at : at + 8] = struct.pack("<Q", 2**63 - 1)
-    return bytes(content)
-
-
-def caf_lie() -> bytes:
-    content = bytearray(encoded("CAF"))
-    at = content.index(b"data") + 4
-    content[at : at + 8] = struct.pack(">q", 2**63 - 1)
-    return bytes(content)
-
-
-def flac_lie() -> bytes:
-    content = bytearray(encoded("FLAC"))
-    content[21] |= 0x0F  # 36 bits of STREAMINFO: the number of samples
-    content[22:26] = b"\xff" * 4
+def lie(form: str, mark: bytes, offset: int, claim: bytes) -> bytes:
+    """A file whose header holds `claim` at `offset` after `mark`."""
+    content = bytearray(encoded(form))
+    at = content.index(mark) + offset
+    content[at : at + len(claim)] = claim
     return bytes(content)
 
 
 LIES = {
     "a gigabyte in 4 KB": header(2**30, riff=2**30) + bytes(4000),
     "4 GB in 4 KB": header(2**32 - 16, riff=2**32 - 1) + b"\x10" * 4000,
-    "2^63 bytes in W64": w64_lie(),
-    "2^63 bytes in CAF": caf_lie(),
-    "2^36 frames in FLAC": flac_lie(),
+    "2^63 bytes in W64": lie("W64", b"data", 16, struct.pack("<Q", 2**63 - 1)),
+    "2^63 bytes in CAF": lie("CAF", b"data", 4, struct.pack(">q", 2**63 - 1)),
+    "2^36 frames in FLAC": lie("FLAC", b"fLaC", 21, b"\xff" * 5),  # STREAMINFO's 36 bits
     "no frames": header(0),
     "no channels": header(100, channels=0) + bytes(100),
     "1024 channels": header(2048 * 4, channels=1024) + b"\x10" * (2048 * 4),

@@ -30,9 +30,9 @@ def test_length_rate_and_pitch(rate: int, seconds: float, fit: str) -> None:
     assert prepared.fit == fit
     assert prepared.seconds == pytest.approx(seconds, abs=1e-3)
     assert prepared.f0 == pytest.approx(220, rel=0.002)
-    heard = slice(400, int(16_000 * min(seconds, 1.0)) - 400)
+    inside = slice(400, int(16_000 * min(seconds, 1.0)) - 400)
     expected = tone(16_000, 1.0)
-    assert np.abs(prepared.samples[heard] - expected[heard]).max() < 2e-3
+    assert np.abs(prepared.samples[inside] - expected[inside]).max() < 2e-3
 
 
 def test_sixteen_bits_at_the_right_rate_pass_bit_for_bit() -> None:

@@ -1,12 +1,13 @@
-"""A bundle read is the bundle written; whatever is wrong with one is told in a sentence that names the file."""
+"""A bundle read is the bundle written; whatever is wrong with one ends in a sentence that names the file."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
-from tests.bundle.tiny import tiny_bundle
+from tests.bundle.tiny import edit, tiny_bundle
 
 from darktimbre.bundle import where
 from darktimbre.bundle.bundle import Bundle
@@ -52,7 +53,7 @@ def test_half_stores_float16_and_computes_in_float32(tmp_path: Path) -> None:
         assert torch.allclose(generator.state_dict()[name], tensor, rtol=2**-10, atol=2**-14)
 
 
-def test_the_discriminator_travels_only_when_asked(tmp_path: Path) -> None:
+def test_the_discriminator_travels_only_on_request(tmp_path: Path) -> None:
     path = tiny_bundle(discriminator=True).save_pretrained(tmp_path / "both")
     assert Bundle.from_pretrained(path).critic() is None
     critic = Bundle.from_pretrained(path, discriminator=True).critic()
@@ -90,32 +91,22 @@ def test_a_failed_save_leaves_the_old_bundle(folder: Path) -> None:
     assert [entry.name for entry in folder.parent.iterdir()] == [folder.name]
 
 
-def _edit(folder: Path, **changes: object) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, **changes}))
-
-
-def test_a_later_format_is_refused(folder: Path) -> None:
-    _edit(folder, format=2)
-    with pytest.raises(UserError, match=r"format 2.*reads format 1.*update"):
-        Bundle.from_pretrained(folder)
-
-
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
         (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read as JSON"),
         (lambda folder: (folder / "config.json").write_text("[]"), "names no `format`"),
-        (lambda folder: _edit(folder, codec=None), "lacks codec"),
+        (lambda folder: edit(folder, codec=None), "lacks codec"),
+        (lambda folder: edit(folder, format=2), r"format 2.*reads format 1.*update"),
         (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors is missing"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64), "cannot be read as safetensors"),
         (
-            lambda folder: (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-9]),
+            lambda folder: os.truncate(p := folder / "model.safetensors", p.stat().st_size - 9),
             "cannot be read as safetensors",
         ),
     ],
 )
-def test_damage_is_told_by_file(folder: Path, damage: object, sentence: str) -> None:
+def test_damage_is_named_by_file(folder: Path, damage: object, sentence: str) -> None:
     damage(folder)  # type: ignore[operator]
     with pytest.raises(UserError, match=sentence):
         Bundle.from_pretrained(folder)
@@ -135,17 +126,17 @@ def test_weights_that_do_not_fit_the_network_are_named(folder: Path) -> None:
         Bundle.from_pretrained(folder).generator()
 
 
-def test_a_network_that_claims_terabytes_is_refused_before_anything_is_allocated(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"widths": [10**6, 10**6, 10**6]}, "has the shape"),  # terabytes: refused before anything is allocated
+        ({"attention": True}, r"`network` in config\.json is not one this version can build"),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_refused(folder: Path, change: dict[str, object], sentence: str) -> None:
     network = json.loads((folder / "config.json").read_text())["network"]
-    _edit(folder, network={**network, "widths": [10**6, 10**6, 10**6]})
-    with pytest.raises(UserError, match="has the shape"):
-        Bundle.from_pretrained(folder).generator()
-
-
-def test_an_unknown_network_key_is_told(folder: Path) -> None:
-    network = json.loads((folder / "config.json").read_text())["network"]
-    _edit(folder, network={**network, "attention": True})
-    with pytest.raises(UserError, match=r"`network` in config\.json is not one this version can build"):
+    edit(folder, network={**network, **change})
+    with pytest.raises(UserError, match=sentence):
         Bundle.from_pretrained(folder).generator()
 
 
@@ -160,20 +151,20 @@ def test_starter_names_the_package_data(folder: Path, monkeypatch: pytest.Monkey
 def test_a_hub_id_is_fetched_and_a_path_never(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
-    asked = []
+    fetched = []
 
     def fetch(repo_id: str, *, revision: str | None, allow_patterns: list[str]) -> str:
-        asked.append((repo_id, revision, allow_patterns))
+        fetched.append((repo_id, revision, allow_patterns))
         return str(folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     monkeypatch.chdir(tmp_path)
     assert Bundle.from_pretrained("someone/bells@v2").origin == str(folder)
-    assert asked == [("someone/bells", "v2", ["config.json", "model.safetensors", "README.md"])]
+    assert fetched == [("someone/bells", "v2", ["config.json", "model.safetensors", "README.md"])]
     for path in (tmp_path / "none", "./someone/bells", "made/none", "a/b/c", "none", "/someone"):
         with pytest.raises(UserError, match="no bundle at"):
             Bundle.from_pretrained(path)
-    assert len(asked) == 1
+    assert len(fetched) == 1
 
 
 def test_offline_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

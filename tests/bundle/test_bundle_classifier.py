@@ -1,11 +1,10 @@
-"""A classifier on disk: what is read is what was written, and what is damaged is told in a sentence."""
+"""A classifier on disk: what is read is what was written, and what is damaged ends in a sentence."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
-from tests.bundle.tiny import tiny_bundle
+from tests.bundle.tiny import edit, tiny_bundle
 
 from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.models.inception import InceptionConfig
@@ -43,8 +42,8 @@ def saved(tmp_path) -> Path:
 def test_read_is_what_was_written(saved):
     before, after = tiny_classifier(), NoteClassifier.from_pretrained(saved)
     waves = 0.1 * torch.randn(4, 2000, generator=torch.Generator().manual_seed(1))
-    for wanted, heard in zip(before.predict(waves), after.predict(waves), strict=True):
-        assert torch.equal(wanted, heard)
+    for wanted, found in zip(before.predict(waves), after.predict(waves), strict=True):
+        assert torch.equal(wanted, found)
     assert before.digest == after.digest
     assert (after.pitches, after.families) == ((60, 61, 62), ("brass", "reed"))
     assert (after.sample_rate, after.samples, after.dimension) == (8000, 2000, 8)
@@ -77,7 +76,7 @@ def test_card_tells_every_split_and_what_was_confused(tmp_path):
         "provenance": {"corpus": {"name": "Bank", "notes": 1234, "digest": "c0ffee", "licence": "MIT"}},
         "teacher": {"name": "yamnet", "digest": "d1", "temperature": 1.5},
     }
-    folder = NoteClassifier({**made.config, **facts}, made.weights).save_pretrained(tmp_path / "told")
+    folder = NoteClassifier({**made.config, **facts}, made.weights).save_pretrained(tmp_path / "card")
     card = (folder / "README.md").read_text()
     for part in (
         "3 pitches (C4 to D4); 2 instrument families (brass, reed); 1 attributes as predicted by yamnet",
@@ -102,11 +101,6 @@ def test_what_is_not_finite_is_not_written(saved):
     with pytest.raises(UserError, match=r"neck.0.weight is not finite: nothing was written"):
         broken.save_pretrained(saved)
     assert NoteClassifier.from_pretrained(saved).digest == tiny_classifier().digest
-
-
-def edit(folder: Path, **changes: object) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changes))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +128,7 @@ def test_damage_ends_in_a_sentence(saved, damage, sentence):
         NoteClassifier.from_pretrained(saved)
 
 
-def test_what_is_no_classifier_is_told(tmp_path, saved):
+def test_what_is_no_classifier_is_reported(tmp_path, saved):
     with pytest.raises(UserError, match=r"There is no classifier in .*darktimbre train inception"):
         NoteClassifier.from_pretrained(tmp_path / "nowhere")
     instrument = tiny_bundle().save_pretrained(tmp_path / "instrument")

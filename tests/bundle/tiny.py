@@ -1,5 +1,7 @@
 """A whole instrument, small enough for tests: 8 kHz, a quarter of a second, three pitches, random weights."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,6 +56,12 @@ def tiny_bundle(
         **config,
     }
     return Bundle(whole, generator.state_dict(), critic.state_dict() if discriminator else None)
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    """Changes entries of a bundle's or a classifier's configuration on disk."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
 
 
 def drum_bundle() -> Bundle:

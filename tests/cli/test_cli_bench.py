@@ -6,7 +6,7 @@ from pathlib import Path
 import mido
 import pytest
 from tests.bundle.tiny import tiny_bundle
-from tests.cli.conftest import Run
+from tests.conftest import Run
 
 from darktimbre.cli.bench import cells_of
 from darktimbre.synthesizer.timing import Spent

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Run
+from tests.conftest import Run
 
 from darktimbre.bundle import where
 from darktimbre.cli import doctor

@@ -3,16 +3,14 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from tests.bundle.tiny import drum_bundle
-from typer.testing import CliRunner
+from tests.conftest import Run
 
 from darktimbre.bundle.classifier import NoteClassifier
-from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.models.inception import InceptionConfig
@@ -43,16 +41,12 @@ def classifier_of(corpus: Path, folder: Path, digest: str = "") -> Path:
     return Path(replace(made, config={**made.config, "provenance": trained_on}).save_pretrained(folder))
 
 
-def evaluate(*words: object) -> Any:
-    return CliRunner().invoke(app, ["evaluate", *map(str, words)])
-
-
-def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -> None:
+def test_a_table_its_figures_pictures_and_sounds(corpus: Path, run: Run, tmp_path: Path) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
     common = ("--corpus", corpus, "--out", tmp_path / "out", "--set", "notes=5")
-    ended = evaluate(f"mine={bundle}", *common, "--classifier", classifier_of(corpus, tmp_path / "classifier"))
-    assert ended.exit_code == 0, ended.output
-    assert "was trained on another corpus" not in ended.output
+    classifier = classifier_of(corpus, tmp_path / "classifier")
+    printed = run("evaluate", f"mine={bundle}", *common, "--classifier", classifier)
+    assert "was trained on another corpus" not in printed
     found = json.loads((tmp_path / "out" / "classes.json").read_text(), parse_constant=pytest.fail)["mine"]
     rows = {row["name"]: row for row in found["rows"]}
     assert list(rows) == ["drums", "drums/kick", "drums/snare"]
@@ -69,12 +63,11 @@ def test_a_table_its_figures_pictures_and_sounds(corpus: Path, tmp_path: Path) -
     assert (tmp_path / "out" / "mine" / "spectrograms.png").is_file()
 
 
-def test_a_classifier_of_another_corpus_is_warned_of(corpus: Path, tmp_path: Path) -> None:
+def test_a_classifier_of_another_corpus_is_warned_of(corpus: Path, run: Run, tmp_path: Path) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
     other = classifier_of(corpus, tmp_path / "classifier", digest="ab" * 32)
-    ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", "--quick", "--classifier", other)
-    assert ended.exit_code == 0, ended.output
-    assert "was trained on another corpus" in " ".join(ended.output.split())
+    common = ("--corpus", corpus, "--out", tmp_path / "out")
+    assert "was trained on another corpus" in run("evaluate", bundle, *common, "--quick", "--classifier", other)
 
 
 @pytest.mark.parametrize(
@@ -84,12 +77,11 @@ def test_a_classifier_of_another_corpus_is_warned_of(corpus: Path, tmp_path: Pat
         (["--set", "latents=3"], "One-shots have no count 'latents'"),
     ],
 )
-def test_what_is_missing_is_said(corpus: Path, tmp_path: Path, words: list[str], sentence: str) -> None:
+def test_what_is_missing_is_said(corpus: Path, run: Run, tmp_path: Path, words: list[str], sentence: str) -> None:
     bundle = drum_bundle().save_pretrained(tmp_path / "drums")
     given = ["--classifier", classifier_of(corpus, tmp_path / "classifier")] if words else []
-    ended = evaluate(bundle, "--corpus", corpus, "--out", tmp_path / "out", *words, *given)
-    assert ended.exit_code == 2
-    assert sentence in " ".join(ended.output.split())
+    common = ("--corpus", corpus, "--out", tmp_path / "out")
+    assert sentence in run("evaluate", bundle, *common, *words, *given, status=2)
     assert not (tmp_path / "out").exists()
 
 

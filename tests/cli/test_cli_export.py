@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Run
+from tests.conftest import Run
 
 from darktimbre.cli.export import patches_of
 from darktimbre.synthesizer.patch import Patch

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from tests.bundle.tiny import DIGEST, NAMES
-from tests.cli.conftest import Run
+from tests.conftest import Run
 from websockets.sync.client import connect
 
 from darktimbre import teachers
@@ -40,17 +40,8 @@ def _heeds_all_signals() -> None:
 @contextmanager
 def _playing(bundle: Path, home: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """The process, the address it plays at, and its token."""
-    command = [
-        sys.executable,
-        "-m",
-        "darktimbre.cli.main",
-        "play",
-        str(bundle),
-        "--no-open",
-        "--runtime",
-        "torch",
-        *more,
-    ]
+    options = ["--no-open", "--runtime", "torch", *more]
+    command = [sys.executable, "-m", "darktimbre.cli.main", "play", str(bundle), *options]
     environment = {**os.environ, "DARKTIMBRE_HOME": str(home), "PYTHONFAULTHANDLER": "1"}
     process = subprocess.Popen(
         command,

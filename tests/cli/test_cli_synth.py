@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 from tests.bundle.tiny import DIGEST, NAMES, tiny_bundle
-from tests.cli.conftest import Run
+from tests.conftest import Run
 from typer.testing import CliRunner
 
 from darktimbre import teachers
@@ -71,9 +71,8 @@ def test_a_sweep_changes_one_attribute(bundle: Path, synth: Run, tmp_path: Path)
     synth("sweep", bundle, tmp_path, "--attribute", "singing BOWL", "--steps", 3, "--set", "Drum=0.2")
     entries = _manifest(tmp_path)
     assert list(entries) == [f"sweep_singing-bowl_{value}_60_C4.wav" for value in ("0.00", "0.50", "1.00")]
-    assert [entry["attributes"] for entry in entries.values()] == [
-        {"Drum": 0.2, "Singing bowl": v} for v in (0, 0.5, 1)
-    ]
+    levels = [entry["attributes"] for entry in entries.values()]
+    assert levels == [{"Drum": 0.2, "Singing bowl": value} for value in (0, 0.5, 1)]
 
 
 def test_a_sweep_beyond_the_range_warns_in_one_line(bundle: Path, tmp_path: Path) -> None:
@@ -84,21 +83,9 @@ def test_a_sweep_beyond_the_range_warns_in_one_line(bundle: Path, tmp_path: Path
 
 @pytest.mark.parametrize("way", ["--spherical", "--linear"])
 def test_an_interpolation_starts_and_ends_with_its_notes(bundle: Path, synth: Run, tmp_path: Path, way: str) -> None:
-    ends = [
-        "--from-seed",
-        2,
-        "--to-seed",
-        7,
-        "--from",
-        "Drum=1",
-        "--to",
-        "Trumpet=1",
-        "--from-pitch",
-        59,
-        "--to-pitch",
-        61,
-    ]
-    synth("interpolate", bundle, tmp_path, *ends, "--steps", 5, way)
+    first = ("--from-seed", 2, "--from", "Drum=1", "--from-pitch", 59)
+    last = ("--to-seed", 7, "--to", "Trumpet=1", "--to-pitch", 61)
+    synth("interpolate", bundle, tmp_path, *first, *last, "--steps", 5, way)
     entries = _manifest(tmp_path)
     assert [entry["pitch"] for entry in entries.values()] == [59, 59.5, 60, 60.5, 61]
     assert [entry["attributes"]["Drum"] for entry in entries.values()] == [1, 0.75, 0.5, 0.25, 0]
@@ -227,10 +214,8 @@ def test_the_manifest_keeps_earlier_files_that_are_still_there(bundle: Path, syn
 
 
 def test_file_names_are_plain() -> None:
-    assert (
-        file_stem("sweep", "Bass (instrument role), deep/low", 0.5, "C#4")
-        == "sweep_bass-instrument-role-deep-low_0.50_C#4"
-    )
+    stem = file_stem("sweep", "Bass (instrument role), deep/low", 0.5, "C#4")
+    assert stem == "sweep_bass-instrument-role-deep-low_0.50_C#4"
     assert file_stem("like", "Ünder..") == "like_ünder.."
 
 

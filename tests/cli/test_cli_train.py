@@ -1,10 +1,10 @@
 """`darktimbre train` on the command line: what it prints, where it writes, with which status it ends."""
 
+from functools import partial
+
 import pytest
 from tests.training.tiny import make_corpus, tiny_recipe, warm_recipe
-from typer.testing import CliRunner
 
-from darktimbre.cli.main import app
 from darktimbre.training.recipe import dump_recipe, recipe_names
 
 
@@ -20,45 +20,35 @@ def recipe(tmp_path):
     return path
 
 
-def call(*arguments) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["train", *map(str, arguments)])
-    return result.exit_code, " ".join(result.output.split())
+@pytest.fixture
+def train(run):
+    return partial(run, "train", status=0)
 
 
-def test_dry_run_prints_recipe_sizes_memory_and_time_and_writes_nothing(recipe, corpus, tmp_path, monkeypatch):
+def test_dry_run_prints_recipe_sizes_memory_and_time_and_writes_nothing(train, recipe, corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    status, said = call(recipe, "--corpus", corpus, "--dry-run", "--set", "optimiser.lr=5e-4", "--accelerator", "cpu")
-    assert status == 0
-    for part in (
-        "lr: 0.0005",
-        "30 of 30 notes",
-        "generator:",
-        "memory: about",
-        "stage 3: 24 notes of 16 × 32",
-        "72 notes in 18 steps",
-    ):
+    said = train(recipe, "--corpus", corpus, "--dry-run", "--set", "optimiser.lr=5e-4", "--accelerator", "cpu")
+    sizes = ("generator:", "memory: about", "stage 3: 24 notes of 16 × 32", "72 notes in 18 steps")
+    for part in ("lr: 0.0005", "30 of 30 notes", *sizes):
         assert part in said, part
     assert not (tmp_path / "runs").exists()
 
 
-def test_help_names_every_recipe():
-    status, said = call("--help")
-    assert status == 0
+def test_help_names_every_recipe(train):
+    said = train("--help")
     assert all(name in said.replace("- ", "-") for name in recipe_names())
 
 
-def test_dry_run_of_the_paper_needs_no_corpus():
-    status, said = call("darkgan", "--dry-run", "--accelerator", "cpu")
-    assert status == 0
+def test_dry_run_of_the_paper_needs_no_corpus(train):
+    said = train("darkgan", "--dry-run", "--accelerator", "cpu")
     assert "8,715,788 parameters" in said
     assert "24,840,000 notes in 1,228,000 steps" in said
 
 
-def test_smoke_goes_through_every_phase(corpus, tmp_path):
+def test_smoke_goes_through_every_phase(train, corpus, tmp_path):
     path = tmp_path / "warm.yaml"
     path.write_text(dump_recipe(warm_recipe()), encoding="utf-8")
-    status, said = call(path, "--corpus", corpus, "--run", tmp_path / "run", "--smoke", "--accelerator", "cpu")
-    assert status == 0, said
+    said = train(path, "--corpus", corpus, "--run", tmp_path / "run", "--smoke", "--accelerator", "cpu")
     assert "The instrument is in" in said
     assert (tmp_path / "run" / "bundle" / "config.json").is_file()
     journal = (tmp_path / "run" / "journal.jsonl").read_text()
@@ -84,20 +74,18 @@ def test_smoke_goes_through_every_phase(corpus, tmp_path):
         (["darkgan-small", "--dry-run", "--set", "data.pitches=null"], "set network.pitch_comb to false"),
     ],
 )
-def test_mistakes_end_in_a_sentence_and_status_2(arguments, sentence):
-    status, said = call(*arguments)
-    assert status == 2
+def test_mistakes_end_in_a_sentence_and_status_2(train, arguments, sentence):
+    said = train(*arguments, status=2)
     assert sentence in said
     assert "Traceback" not in said
 
 
-def test_resuming_where_no_run_is_says_that_a_new_one_begins(recipe, corpus, tmp_path):
-    status, said = call(recipe, "--corpus", corpus, "--run", tmp_path / "new", "--resume", "--accelerator", "cpu")
-    assert status == 0, said
+def test_resuming_where_no_run_is_says_that_a_new_one_begins(train, recipe, corpus, tmp_path):
+    said = train(recipe, "--corpus", corpus, "--run", tmp_path / "new", "--resume", "--accelerator", "cpu")
     assert "There is no run in" in said
 
 
-def test_interruption_ends_with_130_and_says_how_to_go_on(recipe, corpus, tmp_path, monkeypatch):
+def test_interruption_ends_with_130_and_says_how_to_go_on(train, recipe, corpus, tmp_path, monkeypatch):
     import os
     import signal
 
@@ -112,9 +100,7 @@ def test_interruption_ends_with_130_and_says_how_to_go_on(recipe, corpus, tmp_pa
 
     with monkeypatch.context() as patched:
         patched.setattr(gan.GanTask, "step", step)
-        status, said = call(recipe, "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu")
-    assert status == 130
+        said = train(recipe, "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu", status=130)
     assert "Stopped after 16 notes; the same command with --resume" in said
-    status, said = call(recipe, "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu", "--resume")
-    assert status == 0, said
+    said = train(recipe, "--corpus", corpus, "--run", tmp_path / "run", "--accelerator", "cpu", "--resume")
     assert "Resumed after 16 notes" in said

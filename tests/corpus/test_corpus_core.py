@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -176,41 +177,24 @@ def test_mistakes_of_an_importer_are_refused(tmp_path: Path) -> None:
     assert len(writer.corpus) == 1
 
 
-def damage_missing(path: Path) -> None:
-    (path / "audio" / "00001.npy").unlink()
-
-
-def damage_short(path: Path) -> None:
-    file = path / "audio" / "00001.npy"
-    file.write_bytes(file.read_bytes()[:-10])
-
-
-def damage_table(path: Path) -> None:
-    (path / "notes.parquet").write_bytes(b"PAR1 not at all")
-
-
-def damage_description(path: Path) -> None:
-    (path / "corpus.json").write_text("{")
-
-
-def damage_count(path: Path) -> None:
-    meta = json.loads((path / "corpus.json").read_text())
-    (path / "corpus.json").write_text(json.dumps({**meta, "notes": 7}))
-
-
 @pytest.mark.parametrize(
-    ("damage", "named"),
+    ("file", "damage", "named"),
     [
-        (damage_missing, "00001.npy is damaged: 0 of"),
-        (damage_short, "00001.npy is damaged"),
-        (damage_table, "notes.parquet is damaged"),
-        (damage_description, "corpus.json cannot be read"),
-        (damage_count, "counts 7 notes"),
+        ("audio/00001.npy", None, "00001.npy is damaged: 0 of"),
+        ("audio/00001.npy", lambda content: content[:-10], "00001.npy is damaged"),
+        ("notes.parquet", lambda content: b"PAR1 not at all", "notes.parquet is damaged"),
+        ("corpus.json", lambda content: b"{", "corpus.json cannot be read"),
+        ("corpus.json", lambda content: json.dumps({**json.loads(content), "notes": 7}).encode(), "counts 7 notes"),
     ],
 )
-def test_damage_is_named_on_opening(tmp_path: Path, damage: object, named: str) -> None:
-    write(tmp_path / "c", sounds(1030))
-    damage(tmp_path / "c")
+def test_damage_is_named_on_opening(
+    tmp_path: Path, file: str, damage: Callable[[bytes], bytes] | None, named: str
+) -> None:
+    path = write(tmp_path / "c", sounds(1030)).path / file
+    content = path.read_bytes()
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(damage(content))
     with pytest.raises(UserError, match=named):
         Corpus.open(tmp_path / "c")
 

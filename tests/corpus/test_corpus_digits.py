@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.digits import import_digits, read_idx
 from darktimbre.corpus.mnist import DIGESTS, _is_right, fetch_mnist
@@ -165,7 +163,7 @@ def test_a_file_that_is_there_and_right_is_not_fetched_again(shared, tmp_path, m
     assert fetch_mnist(tmp_path) == tmp_path
 
 
-def test_sounds_and_pictures_refuse_each_other(tmp_path):
+def test_sounds_and_pictures_refuse_each_other(run, tmp_path):
     write_four(tmp_path / "idx")
     import_digits(tmp_path / "pictures", folder=tmp_path / "idx")
     with CorpusWriter(tmp_path / "sounds", sample_rate=8000, samples=100) as writer:
@@ -183,25 +181,17 @@ def test_sounds_and_pictures_refuse_each_other(tmp_path):
         ["train", "digits-dcgan", "--corpus", tmp_path / "sounds", "--run", tmp_path / "r"],
     )
     for call in calls:
-        result = CliRunner().invoke(app, list(map(str, call)))
-        said = " ".join(result.output.split())
-        assert result.exit_code == 2, said
+        said = run(*call, status=2)
         assert "holds pictures, not sounds" in said or "holds sounds, not pictures" in said
     assert not (tmp_path / "r").exists()
 
 
-def test_info_prints_and_draws_digits(tmp_path):
+def test_info_prints_and_draws_digits(run, tmp_path):
     write_four(tmp_path / "idx")
-    status = CliRunner().invoke(app, ["import", "digits", str(tmp_path / "c"), "--from", str(tmp_path / "idx")])
-    assert status.exit_code == 0, status.output
-    assert "50 pictures of 1 × 28 × 28" in " ".join(status.output.split())
-    told = CliRunner().invoke(app, ["info", str(tmp_path / "c"), "--plot", str(tmp_path / "c.png"), "--verify"])
-    assert told.exit_code == 0, told.output
-    assert "1 × 28 × 28" in told.output
+    assert "50 pictures of 1 × 28 × 28" in run("import", "digits", tmp_path / "c", "--from", tmp_path / "idx")
+    assert "1 × 28 × 28" in run("info", tmp_path / "c", "--plot", tmp_path / "c.png", "--verify")
     assert (tmp_path / "c.png").stat().st_size > 10_000
-    again = CliRunner().invoke(app, ["import", "digits", str(tmp_path / "c")])
-    assert again.exit_code == 2
-    assert "--force" in again.output
+    assert "--force" in run("import", "digits", tmp_path / "c", status=2)
 
 
 def test_a_wrong_shape_in_corpus_json_is_refused(tmp_path):

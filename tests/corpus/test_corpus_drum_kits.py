@@ -1,23 +1,15 @@
 """Drum kits as one-shots: every drum has a class, keys that share a recording go together, twins are kept once."""
 
 import struct
-from pathlib import Path
 
 import pytest
-from tests.corpus.test_corpus_soundfont import write_soundfont
 
-from darktimbre.corpus import fluid
 from darktimbre.corpus.general_midi import DRUM_CLASSES, DRUMS, drum
 from darktimbre.corpus.presets import read_tables, recordings
 from darktimbre.corpus.soundfont import installed_soundfonts, render_kits
 from darktimbre.notes.errors import UserError
 
 FLUID = next((font for font in installed_soundfonts() if font.name == "FluidR3_GM.sf2"), None)
-
-
-@pytest.fixture(scope="module")
-def sines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_soundfont(tmp_path_factory.mktemp("fonts") / "sines.sf2")
 
 
 def test_every_drum_of_general_midi_has_a_class():
@@ -65,11 +57,8 @@ def test_contradicting_tables_are_reported(sines, tmp_path):
         read_tables(none)
 
 
+@pytest.mark.usefixtures("playable")
 def test_a_sound_is_kept_once_and_all_of_a_recording_lie_in_one_split(sines, tmp_path):
-    try:
-        fluid.load_library()
-    except UserError:
-        pytest.skip("libfluidsynth is not installed on this machine")
     cousin = tmp_path / "cousin.sf2"
     cousin.write_bytes(sines.read_bytes())
     corpus = render_kits(tmp_path / "c", [sines, cousin], velocities=[100], seconds=0.1, workers=1)

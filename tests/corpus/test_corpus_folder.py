@@ -2,19 +2,31 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from typer.testing import CliRunner
+from tests.conftest import Run
 
-from darktimbre.cli.import_ import app
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.folder import import_folder
+from darktimbre.corpus.ingest import Summary
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
 
 RATE = 16_000
+
+
+@pytest.fixture
+def src(tmp_path: Path) -> Path:
+    (tmp_path / "src").mkdir()
+    return tmp_path / "src"
+
+
+def imported(src: Path, **settings: Any) -> Summary:
+    """The corpus `out` beside the folder."""
+    return import_folder(src, src.with_name("out"), workers=1, **settings)
 
 
 def put(path: Path, seconds: float = 0.3, hz: float = 220.0, rate: int = RATE) -> Path:
@@ -24,12 +36,11 @@ def put(path: Path, seconds: float = 0.3, hz: float = 220.0, rate: int = RATE) -
     return path
 
 
-def test_class_pitch_and_instrument_come_from_where_a_sound_lies(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_class_pitch_and_instrument_come_from_where_a_sound_lies(src: Path) -> None:
     for name in ("drums/kicks/808 kick 4", "drums/kicks/808 kick 5", "keys/Rhodes C3", "keys/Rhodes E3 v2", "keys/C4"):
         put(src / f"{name}.wav")
     put(src / "loose.flac")
-    corpus = import_folder(src, tmp_path / "out", workers=1).corpus
+    corpus = imported(src).corpus
     notes = {corpus.note(row).id: corpus.note(row) for row in range(len(corpus))}
     kick = notes["drums/kicks/808 kick 4"]
     assert (kick.category, kick.subcategory, kick.pitch) == ("drums", "kicks", None)
@@ -44,12 +55,11 @@ def test_class_pitch_and_instrument_come_from_where_a_sound_lies(tmp_path: Path)
     assert (notes["loose"].category, notes["loose"].instrument) == (None, "loose")
 
 
-def test_rates_lengths_and_levels_arrive_as_one_shape(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_rates_lengths_and_levels_arrive_as_one_shape(src: Path) -> None:
     put(src / "a_short.wav", 0.25, rate=44_100)
     put(src / "b_long.wav", 3.0, rate=48_000)
     put(src / "c_exact.wav", 0.5)
-    summary = import_folder(src, tmp_path / "out", seconds=0.5, workers=1)
+    summary = imported(src, seconds=0.5)
     assert (summary.accepted, summary.padded, summary.cut, len(summary.rejected)) == (3, 1, 1, 0)
     waves = summary.corpus.waves(np.arange(3))
     assert waves.shape == (3, 8000)
@@ -61,20 +71,18 @@ def test_rates_lengths_and_levels_arrive_as_one_shape(tmp_path: Path) -> None:
     assert np.abs(waves[2] - expected).max() < 1e-4
 
 
-def test_ids_stay_unique_when_stems_collide(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_ids_stay_unique_when_stems_collide(src: Path) -> None:
     for name in ("a.wav", "a.flac", "a.wav.wav", "b/a.wav"):
         put(src / name)
-    corpus = import_folder(src, tmp_path / "out", workers=1).corpus
+    corpus = imported(src).corpus
     assert len(set(corpus.column("id"))) == len(corpus) == 4
 
 
-def test_copies_under_other_names_lie_in_one_split(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_copies_under_other_names_lie_in_one_split(src: Path) -> None:
     for number in range(12):
         put(src / f"drums/kicks/kick {number}.wav", hz=100 + 10 * number)
         put(src / f"drums/snares/other name {number}.wav", hz=100 + 10 * number)
-    summary = import_folder(src, tmp_path / "out", workers=1)
+    summary = imported(src)
     corpus = summary.corpus
     splits = {corpus.note(row).id: corpus.note(row).split for row in range(len(corpus))}
     pairs = [(splits[f"drums/kicks/kick {n}"], splits[f"drums/snares/other name {n}"]) for n in range(12)]
@@ -83,8 +91,7 @@ def test_copies_under_other_names_lie_in_one_split(tmp_path: Path) -> None:
     assert any(remark.startswith("12 sounds are copies of others") for remark in summary.remarks)
 
 
-def test_metadata_outranks_names(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_metadata_outranks_names(src: Path) -> None:
     for name in ("x C3.wav", "y.wav", "sub/z.wav", "bad.wav", "plain.wav"):
         put(src / name)
     (src / "metadata.csv").write_text(
@@ -96,7 +103,7 @@ def test_metadata_outranks_names(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     (src / "sub" / "metadata.csv").write_text("file_name,pitch\nz.wav,61.0\n")
-    summary = import_folder(src, tmp_path / "out", workers=1)
+    summary = imported(src)
     notes = {note.id: note for note in map(summary.corpus.note, range(summary.accepted))}
     assert notes.keys() == {"x C3", "y", "sub/z", "plain"}
     piano = notes["x C3"]
@@ -114,12 +121,11 @@ def test_metadata_outranks_names(tmp_path: Path) -> None:
     assert any("mood" in remark for remark in summary.remarks)
 
 
-def test_a_split_may_be_given(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_a_split_may_be_given(src: Path) -> None:
     for name in ("a.wav", "b.wav", "c.wav"):
         put(src / name)
     (src / "metadata.csv").write_text("file_name,split\na.wav,train\nb.wav,validation\n")
-    summary = import_folder(src, tmp_path / "out", split="given", workers=1)
+    summary = imported(src, split="given")
     assert dict(zip(summary.corpus.column("id"), summary.corpus.column("split"), strict=True)) == {
         "a": "train",
         "b": "valid",
@@ -127,17 +133,16 @@ def test_a_split_may_be_given(tmp_path: Path) -> None:
     assert [file for file, _ in summary.rejected] == ["c.wav"]
 
 
-def test_pitch_is_estimated_only_where_requested_and_not_in_the_name(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_pitch_is_estimated_only_where_requested_and_not_in_the_name(src: Path) -> None:
     put(src / "tone.wav", 0.8, midi_to_hz(57))
     put(src / "wrong C5.wav", 0.8, midi_to_hz(57))
     random = np.random.default_rng(0).standard_normal(RATE)
     soundfile.write(src / "noise.wav", 0.1 * random, RATE)
-    for asked, expected in (
+    for wanted, expected in (
         (False, {"tone": -1, "wrong C5": 72, "noise": -1}),
         (True, {"tone": 57, "wrong C5": 72, "noise": -1}),
     ):
-        corpus = import_folder(src, tmp_path / "out", estimate_pitch=asked, overwrite=True, workers=1).corpus
+        corpus = imported(src, estimate_pitch=wanted, overwrite=True).corpus
         assert dict(zip(corpus.column("id"), corpus.column("pitch"), strict=True)) == expected
 
 
@@ -150,15 +155,14 @@ def test_a_corpus_written_into_its_own_source_does_not_eat_itself(tmp_path: Path
     assert not again.ignored
 
 
-def test_more_workers_write_the_same_corpus(tmp_path: Path) -> None:
+def test_more_workers_write_the_same_corpus(src: Path, tmp_path: Path) -> None:
     for number in range(40):
-        put(tmp_path / "src" / f"{number}.wav", 0.05 + 0.01 * number, 100 + 10 * number, rate=22_050)
-    one, two = (import_folder(tmp_path / "src", tmp_path / f"out{n}", workers=n).corpus for n in (1, 2))
+        put(src / f"{number}.wav", 0.05 + 0.01 * number, 100 + 10 * number, rate=22_050)
+    one, two = (import_folder(src, tmp_path / f"out{n}", workers=n).corpus for n in (1, 2))
     assert one.digest == two.digest
 
 
-def test_links_lead_neither_in_circles_nor_twice_to_one_sound(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_links_lead_neither_in_circles_nor_twice_to_one_sound(src: Path, tmp_path: Path) -> None:
     put(src / "real" / "a.wav")
     put(tmp_path / "elsewhere" / "b.wav")
     (src / "again").symlink_to(src / "real")
@@ -167,7 +171,7 @@ def test_links_lead_neither_in_circles_nor_twice_to_one_sound(tmp_path: Path) ->
     (src / "copy.wav").symlink_to(src / "real" / "a.wav")
     (src / "dangling.wav").symlink_to(src / "nowhere.wav")
     (src / "self.wav").symlink_to(src / "self.wav")
-    summary = import_folder(src, tmp_path / "out", workers=1)
+    summary = imported(src)
     assert sorted(summary.corpus.column("id")) == ["outside/b", "real/a"]
     reasons = dict(summary.rejected)
     assert reasons.keys() == {"real/up", "dangling.wav", "self.wav"}
@@ -177,8 +181,7 @@ def test_links_lead_neither_in_circles_nor_twice_to_one_sound(tmp_path: Path) ->
     assert summary.ignored == {"link to a file already read": 1, "link to a folder already read": 1}
 
 
-def test_what_is_not_sound_is_counted_by_kind_and_sound_without_a_name_is_found(tmp_path: Path) -> None:
-    src = tmp_path / "src"
+def test_what_is_not_sound_is_counted_by_kind_and_sound_without_a_name_is_found(src: Path) -> None:
     put(src / "a.wav").with_name("tape").write_bytes((src / "a.wav").read_bytes())
     (src / "read me.txt").write_text("hello")
     (src / "cover.JPG").write_bytes(b"\xff\xd8")
@@ -187,27 +190,27 @@ def test_what_is_not_sound_is_counted_by_kind_and_sound_without_a_name_is_found(
     (src / "unknown.xyz").write_bytes(b"nothing known")
     (src / "song.wav").write_text("<html>404</html>")
     os.mkfifo(src / "pipe.wav")
-    summary = import_folder(src, tmp_path / "out", workers=1)
+    summary = imported(src)
     assert sorted(summary.corpus.column("id")) == ["a", "tape"]
     assert summary.ignored == {".jpg": 1, ".txt": 1, ".xyz": 1, "hidden": 2}
     assert dict(summary.rejected) == {"song.wav": "not a sound file", "pipe.wav": "not a regular file"}
 
 
-def test_names_that_are_no_text_are_taken_all_the_same(tmp_path: Path) -> None:
-    folder = os.fsencode(put(tmp_path / "src" / "a.wav").parent)
+def test_names_that_are_no_text_are_taken_all_the_same(src: Path) -> None:
+    folder = os.fsencode(put(src / "a.wav").parent)
     strange = os.path.join(folder, b"t\xffm C3.wav")
     try:
         os.rename(os.path.join(folder, b"a.wav"), strange)
     except OSError:
         pytest.skip("this file system takes only names that are text")
-    note = import_folder(tmp_path / "src", tmp_path / "out", workers=1).corpus.note(0)
+    note = imported(src).corpus.note(0)
     assert (note.id, note.pitch) == (r"t\xffm C3", 48)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_an_interrupted_import_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+def test_an_interrupted_import_leaves_nothing(src: Path, tmp_path: Path, error: type[BaseException]) -> None:
     for number in range(30):
-        put(tmp_path / "src" / f"{number}.wav")
+        put(src / f"{number}.wav")
 
     def stop(done: int, total: int) -> None:
         assert total == 30
@@ -215,15 +218,14 @@ def test_an_interrupted_import_leaves_nothing(tmp_path: Path, error: type[BaseEx
             raise error
 
     with pytest.raises(error):
-        import_folder(tmp_path / "src", tmp_path / "out", progress=stop, workers=1)
+        imported(src, progress=stop)
     assert [entry.name for entry in tmp_path.iterdir()] == ["src"]
 
 
-def test_nothing_usable_makes_no_corpus(tmp_path: Path) -> None:
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "a.wav").write_bytes(b"")
+def test_nothing_usable_makes_no_corpus(src: Path, tmp_path: Path) -> None:
+    (src / "a.wav").write_bytes(b"")
     with pytest.raises(UserError, match=r"a\.wav: empty"):
-        import_folder(tmp_path / "src", tmp_path / "out", workers=1)
+        imported(src)
     assert not (tmp_path / "out").exists()
 
 
@@ -231,22 +233,20 @@ def test_nothing_usable_makes_no_corpus(tmp_path: Path) -> None:
     ("table", "message"),
     [(b"name,pitch\na.wav,60\n", "file_name"), (b"\xff\xfe\x00bin", "cannot be read as a table"), (b"", "file_name")],
 )
-def test_a_table_that_cannot_be_understood_is_reported(tmp_path: Path, table: bytes, message: str) -> None:
-    put(tmp_path / "src" / "a.wav")
-    (tmp_path / "src" / "metadata.csv").write_bytes(table)
+def test_a_table_that_cannot_be_understood_is_reported(src: Path, tmp_path: Path, table: bytes, message: str) -> None:
+    put(src / "a.wav")
+    (src / "metadata.csv").write_bytes(table)
     with pytest.raises(UserError, match=message):
-        import_folder(tmp_path / "src", tmp_path / "out")
+        import_folder(src, tmp_path / "out")
 
 
-def test_the_command_reports_and_fails_only_above_the_limit(tmp_path: Path) -> None:
+def test_the_command_reports_and_fails_only_above_the_limit(src: Path, run: Run, tmp_path: Path) -> None:
     for number in range(9):
-        put(tmp_path / "src" / f"{number}.wav")
-    (tmp_path / "src" / "broken.wav").write_bytes(b"RIFF")
-    command = ["folder", str(tmp_path / "src"), str(tmp_path / "out"), "--workers", "1"]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 1
-    assert "broken.wav" in result.output
-    assert "10.0 %" in result.output
+        put(src / f"{number}.wav")
+    (src / "broken.wav").write_bytes(b"RIFF")
+    command = ("import", "folder", src, tmp_path / "out", "--workers", 1)
+    printed = run(*command, status=1)
+    assert "broken.wav" in printed
+    assert "10.0 %" in printed
     assert len(Corpus.open(tmp_path / "out")) == 9  # written all the same
-    result = CliRunner().invoke(app, [*command, "--max-bad", "10", "--force"])
-    assert result.exit_code == 0
+    run(*command, "--max-bad", 10, "--force")

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from typer.testing import CliRunner
+from tests.conftest import Run
 
-from darktimbre.cli.import_ import app
 from darktimbre.corpus.nsynth import import_nsynth
 from darktimbre.notes.errors import UserError
 
@@ -144,13 +143,8 @@ def test_what_is_not_nsynth_is_reported_in_a_sentence(mini: Path, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
-def test_real_notes_through_the_command(shared: Callable[[str], Path], tmp_path: Path) -> None:
-    src = shared("sounds/nsynth-mini")
-    command = ["nsynth", str(src), str(tmp_path / "out"), "--paper", "--workers", "1"]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
-    assert "33 notes of 1 s" in result.output
-    result = CliRunner().invoke(
-        app, ["nsynth", str(src), str(tmp_path / "b"), "--pitches", "C4-C4", "--family", "organ", "--workers", "1"]
-    )
-    assert "6 notes of 4 s" in result.output
+def test_real_notes_through_the_command(shared: Callable[[str], Path], run: Run, tmp_path: Path) -> None:
+    command = ("import", "nsynth", shared("sounds/nsynth-mini"))
+    assert "33 notes of 1 s" in run(*command, tmp_path / "out", "--paper", "--workers", 1)
+    some = run(*command, tmp_path / "b", "--pitches", "C4-C4", "--family", "organ", "--workers", 1)
+    assert "6 notes of 4 s" in some

@@ -6,96 +6,30 @@ A SoundFont made here, of sines, is the reference; so the tests need the library
 import shutil
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from darktimbre.corpus import fluid
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.fluid import FluidSynth, Take
+from darktimbre.corpus.fluid import FluidSynth, Played, Take
 from darktimbre.corpus.general_midi import DRUMS, PROGRAMS
 from darktimbre.corpus.presets import Preset, list_presets, read_table
 from darktimbre.corpus.soundfont import render_soundfont
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import FAMILIES, SOURCES
 
-SAMPLE_RATE = 44_100
-KEYS, PAN, DELAY, ATTENUATION, INSTRUMENT, LOOP, SAMPLE, ROOT = 43, 17, 33, 48, 41, 54, 53, 58
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-
-
-def _list(kind: bytes, *chunks: bytes) -> bytes:
-    return _chunk(b"LIST", kind + b"".join(chunks))
-
-
-def write_soundfont(path: Path) -> Path:
-    """Presets: 0:0 a sine far left and, later, far right; 0:1 a sine above 8 kHz; 128:0 one on keys 50 to 60."""
-    period = 100  # samples, so A4's 441 Hz is 4 cents above 440
-    low = np.round(12000 * np.sin(2 * np.pi * np.arange(period * 20) / period)).astype("<i2")
-    high = np.round(12000 * np.sin(2 * np.pi * np.arange(2205) / 4.41)).astype("<i2")  # 500 periods of 10 kHz
-    gap = np.zeros(46, dtype="<i2")
-    starts = [0, len(low) + 46]
-    audio = np.concatenate([low, gap, high, gap]).tobytes()
-    headers = b"".join(
-        struct.pack("<20sIIIIIBbHH", name, at, at + len(wave), at, at + len(wave), SAMPLE_RATE, 69, 0, 0, 1)
-        for name, at, wave in ((b"low", starts[0], low), (b"high", starts[1], high))
-    ) + struct.pack("<20sIIIIIBbHH", b"EOS", 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    zones = [  # of three instruments: generators in the order the standard wants
-        [[(PAN, -500), (LOOP, 1), (SAMPLE, 0)], [(PAN, 500), (DELAY, -3600), (LOOP, 1), (SAMPLE, 0)]],
-        [[(LOOP, 1), (SAMPLE, 1)]],
-        [[(KEYS, 50 | 60 << 8), (LOOP, 1), (SAMPLE, 0)]],
-    ]
-    bags, generators, instruments, first = b"", b"", b"", 0
-    for index, instrument in enumerate(zones):
-        instruments += struct.pack("<20sH", b"inst%d" % index, len(bags) // 4)
-        for zone in instrument:
-            bags += struct.pack("<HH", first, 0)
-            for number, value in zone:
-                generators += struct.pack("<HH", number, value & 0xFFFF)
-            first += len(zone)
-    instruments += struct.pack("<20sH", b"EOI", len(bags) // 4)
-    bags += struct.pack("<HH", first, 0)
-    generators += struct.pack("<HH", 0, 0)
-    presets = [(b"Wide Sine", 0, 0), (b"Too High", 1, 0), (b"Kit", 0, 128)]
-    heads = b"".join(struct.pack("<20sHHHIII", n, p, b, i, 0, 0, 0) for i, (n, p, b) in enumerate(presets))
-    heads += struct.pack("<20sHHHIII", b"EOP", 0, 0, len(presets), 0, 0, 0)
-    preset_bags = b"".join(struct.pack("<HH", i, 0) for i in range(len(presets) + 1))
-    preset_generators = b"".join(struct.pack("<HH", INSTRUMENT, i) for i in range(len(presets))) + struct.pack(
-        "<HH", 0, 0
-    )
-    none = struct.pack("<HHhHH", 0, 0, 0, 0, 0)
-    body = b"sfbk" + _list(
-        b"INFO", _chunk(b"ifil", struct.pack("<HH", 2, 4)), _chunk(b"isng", b"EMU8000\0"), _chunk(b"INAM", b"Sines\0"),
-        _chunk(b"ICOP", b"made by a test\0\0"),
-    ) + _list(b"sdta", _chunk(b"smpl", audio)) + _list(
-        b"pdta", _chunk(b"phdr", heads), _chunk(b"pbag", preset_bags), _chunk(b"pmod", none),
-        _chunk(b"pgen", preset_generators), _chunk(b"inst", instruments), _chunk(b"ibag", bags),
-        _chunk(b"imod", none), _chunk(b"igen", generators), _chunk(b"shdr", headers),
-    )  # fmt: skip
-    path.write_bytes(_chunk(b"RIFF", body))
-    return path
-
-
-@pytest.fixture(scope="module")
-def sines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_soundfont(tmp_path_factory.mktemp("fonts") / "sines.sf2")
-
-
-@pytest.fixture
-def playable() -> None:
-    try:
-        fluid.load_library()
-    except UserError:
-        pytest.skip("libfluidsynth is not installed on this machine")
-
 
 def take(seconds: float = 0.5, hold: float | None = None, gain: float = 0.8, rate: int = 16_000) -> Take:
     samples = round(seconds * rate)
     return Take(rate, samples, samples if hold is None else round(hold * rate), rate // 100, gain)
+
+
+def played(font: Path, bank: int, program: int, keys: list[tuple[int, int]], how: Take) -> Played:
+    """The notes of `keys` (key, velocity), from a synthesizer that played nothing before."""
+    with closing(FluidSynth(str(font), how)) as synth:
+        return synth.play(bank, program, keys)
 
 
 def hertz(wave: np.ndarray, rate: int) -> float:
@@ -113,7 +47,7 @@ def test_the_preset_table_is_read_without_the_library(sines: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "reason"),
     [
         (lambda raw: b"", "does not begin"),
         (lambda raw: raw[: len(raw) // 2], "claims"),
@@ -123,10 +57,10 @@ def test_the_preset_table_is_read_without_the_library(sines: Path) -> None:
     ],
 )
 def test_broken_soundfonts_are_reported(
-    sines: Path, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str
+    sines: Path, tmp_path: Path, spoil: Callable[[bytes], bytes], reason: str
 ) -> None:
     (tmp_path / "bad.sf2").write_bytes(spoil(sines.read_bytes()))
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=reason):
         list_presets(tmp_path / "bad.sf2")
 
 
@@ -156,46 +90,33 @@ class TestPlaying:
 
     @pytest.mark.parametrize("rate", [16_000, 22_050, 44_100])
     def test_the_pitch_is_the_keys(self, sines: Path, rate: int) -> None:
-        player = FluidSynth(str(sines), take(rate=rate))
-        played = player.play(0, 0, [(57, 100), (69, 100), (74, 100)])
-        player.close()
-        assert played.audio.shape == (3, rate // 2)
-        for wave, key in zip(played.audio, (57, 69, 74), strict=True):
+        audio = played(sines, 0, 0, [(57, 100), (69, 100), (74, 100)], take(rate=rate)).audio
+        assert audio.shape == (3, rate // 2)
+        for wave, key in zip(audio, (57, 69, 74), strict=True):
             expected = 441.0 * 2 ** ((key - 69) / 12)
             steady = wave[len(wave) * 3 // 10 : -len(wave) // 20] / 32768  # both layers sound, and it does not fade yet
             assert 1200 * abs(np.log2(hertz(steady, rate) / expected)) < 0.5  # cents
 
     def test_a_note_does_not_depend_on_those_before_it(self, sines: Path) -> None:
         keys = [(45, 30), (60, 127), (62, 64), (69, 90)]
-        fresh = []
-        for key in keys:
-            player = FluidSynth(str(sines), take(0.2))
-            fresh.append(player.play(0, 0, [key]).audio[0])
-            player.close()
-        player = FluidSynth(str(sines), take(0.2))
-        for order in ([3, 1, 0, 2], [2, 2, 3, 0], [1, 0]):
-            player.play(128, 0, [(55, 127)])
-            played = player.play(0, 0, [keys[index] for index in order])
-            np.testing.assert_array_equal(played.audio, np.stack([fresh[index] for index in order]))
-        player.close()
+        fresh = [played(sines, 0, 0, [key], take(0.2)).audio[0] for key in keys]
+        with closing(FluidSynth(str(sines), take(0.2))) as synth:
+            for order in ([3, 1, 0, 2], [2, 2, 3, 0], [1, 0]):
+                synth.play(128, 0, [(55, 127)])
+                audio = synth.play(0, 0, [keys[index] for index in order]).audio
+                np.testing.assert_array_equal(audio, np.stack([fresh[index] for index in order]))
 
     def test_what_the_rate_cannot_hold_does_not_fold_down(self, sines: Path) -> None:
-        player = FluidSynth(str(sines), take())
-        played = player.play(0, 1, [(69, 127)])  # 10 kHz, which at 16 kHz would be heard at 6 kHz
-        player.close()
-        assert np.abs(played.audio[0, 800:]).max() < 32768 * 10 ** (-60 / 20)
+        audio = played(sines, 0, 1, [(69, 127)], take()).audio  # 10 kHz, which at 16 kHz would fold down to 6 kHz
+        assert np.abs(audio[0, 800:]).max() < 32768 * 10 ** (-60 / 20)
 
     def test_it_is_dry_and_the_key_is_let_go(self, sines: Path) -> None:
-        player = FluidSynth(str(sines), take(0.5, hold=0.2))
-        wave = player.play(0, 0, [(60, 127)]).audio[0] / 32768
-        player.close()
+        wave = played(sines, 0, 0, [(60, 127)], take(0.5, hold=0.2)).audio[0] / 32768
         assert np.abs(wave[1600:3200]).max() > 0.02
         assert np.abs(wave[4000:]).max() < 1e-3  # 50 ms after the key: no reverb, no echo
 
     def test_mono_is_the_mean_of_both_sides_and_the_end_fades(self, sines: Path) -> None:
-        player = FluidSynth(str(sines), take(0.5))
-        wave = player.play(0, 0, [(66, 100)]).audio[0] / 32768
-        player.close()
+        wave = played(sines, 0, 0, [(66, 100)], take(0.5)).audio[0] / 32768
         early, late = np.abs(wave[800:1600]).max(), np.abs(wave[4000:7000]).max()
         # The right side comes in after 124 ms, which is 45.98 periods of this key: the sides add up.
         assert late / early == pytest.approx(2.0, rel=0.02)
@@ -203,34 +124,31 @@ class TestPlaying:
         assert np.abs(wave[-480:-320]).max() > 0.9 * late  # and only the last 10 ms fade
 
     def test_velocity_keeps_its_weight(self, sines: Path) -> None:
-        player = FluidSynth(str(sines), take())
-        peaks = np.abs(player.play(128, 0, [(55, 50), (55, 100), (55, 127)]).audio.astype(int)).max(axis=1)
-        player.close()
+        audio = played(sines, 128, 0, [(55, 50), (55, 100), (55, 127)], take()).audio
+        peaks = np.abs(audio.astype(int)).max(axis=1)
         db = 20 * np.log10(peaks / peaks[2])
         # SoundFont 2.04 §8.4.1: velocity's concave curve is 40·log₁₀(127 / velocity) dB below full.
         np.testing.assert_allclose(db, [-16.2, -4.2, 0.0], atol=0.5)
 
     def test_too_loud_is_turned_down_not_clipped(self, sines: Path) -> None:
-        player = FluidSynth(str(sines), take(gain=10.0))
-        played = player.play(0, 0, [(69, 127)])
-        player.close()
-        assert played.turned_down.tolist() == [True]
-        wave = played.audio[0] / 32768
+        loud = played(sines, 0, 0, [(69, 127)], take(gain=10.0))
+        assert loud.turned_down.tolist() == [True]
+        wave = loud.audio[0] / 32768
         assert np.abs(wave).max() == pytest.approx(1.0, abs=1e-3)
         assert (np.abs(wave) > 0.999).mean() < 0.05  # a clipped sine stays at the top
 
     def test_the_corpus_is_the_same_with_any_number_of_workers(self, sines: Path, tmp_path: Path) -> None:
-        told: list[tuple[int, int]] = []
+        progress: list[tuple[int, int]] = []
         made = [
             render_soundfont(
                 tmp_path / f"c{run}", [sines], pitches=[50, 55, 61], velocities=[60, 127], seconds=0.1, workers=workers,
-                progress=lambda done, total: told.append((done, total)),
+                progress=lambda done, total: progress.append((done, total)),
             )
             for run, workers in enumerate((1, 2, 1))
         ]  # fmt: skip
         assert len({corpus.digest for corpus in made}) == 1
         np.testing.assert_array_equal(made[0].int16(made[0].rows()), made[1].int16(made[1].rows()))
-        assert told == [(6, 18), (12, 18), (18, 18)] * 3
+        assert progress == [(6, 18), (12, 18), (18, 18)] * 3
 
     def test_what_the_corpus_says(self, sines: Path, tmp_path: Path) -> None:
         corpus = render_soundfont(tmp_path / "c", [sines], pitches=[50, 61], velocities=[100], seconds=0.2, workers=1)
@@ -298,8 +216,9 @@ def test_without_the_library_the_remedy_is_reported(
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.usefixtures("playable")
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reason"),
     [
         ({"pitches": [128]}, "no MIDI pitch 128"),
         ({"velocities": [0]}, "no MIDI velocity 0"),
@@ -310,10 +229,8 @@ def test_without_the_library_the_remedy_is_reported(
         ({"limit": 0}, "leaves nothing"),
     ],
 )
-def test_arguments_out_of_range_are_reported(sines: Path, tmp_path: Path, wrong: dict[str, object], told: str) -> None:
-    try:
-        fluid.load_library()
-    except UserError:
-        pytest.skip("libfluidsynth is not installed on this machine")
-    with pytest.raises(UserError, match=told):
+def test_arguments_out_of_range_are_reported(
+    sines: Path, tmp_path: Path, wrong: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(UserError, match=reason):
         render_soundfont(tmp_path / "c", [sines], **wrong)

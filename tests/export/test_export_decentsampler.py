@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from tests.export.conftest import exported
+
 from darktimbre.export.loops import Loop
-from darktimbre.export.packing import export, export_zip, make_plan
+from darktimbre.export.packing import export_zip, make_plan
 from darktimbre.export.plan import Plan, zones
 from darktimbre.export.sampler import document
 from darktimbre.export.samples import render
@@ -22,10 +24,9 @@ GROUP_ATTRIBUTES = {"name", "tags", "enabled", "ampVelTrack", "attack", "decay",
 
 
 def preset(instrument: Synthesizer, out: Path, *patches: Patch, **settings: Any) -> ElementTree.Element:
-    plan, machine = make_plan(instrument, "decentsampler", patches, **settings)
-    told = export(instrument, "decentsampler", plan, out, machine)
-    assert told.path.suffix == ".dspreset"
-    return ElementTree.parse(told.path).getroot()
+    report, _ = exported("decentsampler", instrument, out, *patches, **settings)
+    assert report.path.suffix == ".dspreset"
+    return ElementTree.parse(report.path).getroot()
 
 
 def test_every_sample_is_there_by_its_exact_name_and_place(tiny: Synthesizer, tmp_path: Path) -> None:
@@ -86,10 +87,10 @@ def test_loops_are_written_as_found(tiny: Synthesizer) -> None:
     looping = replace(bank, loops={bank.ids[1]: Loop(start=500, end=1999, match=1.0, drift=0.0)})
     placed = {name: ("samples/x.wav", sample) for name, sample in looping}
     text = document("decentsampler", looping, placed, (), "0" * 64)
-    told = [one.attrib for one in ElementTree.fromstring(text.encode()).iter("sample")]
-    assert [one["loopEnabled"] for one in told] == ["false", "true", "false"]
-    assert (told[1]["loopStart"], told[1]["loopEnd"]) == ("500", "1999")
-    assert "loopEnd" not in told[0]
+    samples = [one.attrib for one in ElementTree.fromstring(text.encode()).iter("sample")]
+    assert [one["loopEnabled"] for one in samples] == ["false", "true", "false"]
+    assert (samples[1]["loopStart"], samples[1]["loopEnd"]) == ("500", "1999")
+    assert "loopEnd" not in samples[0]
 
 
 def test_the_library_is_a_zip_that_decentsampler_knows_by_its_extension(tiny: Synthesizer, tmp_path: Path) -> None:

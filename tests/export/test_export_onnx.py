@@ -113,13 +113,13 @@ def test_the_file_stands_alone(tiny: Synthesizer, report: NetworkReport) -> None
     onnx.checker.check_model(model, full_check=True)
     assert not any(one.external_data for one in model.graph.initializer)
     assert [one.name for one in model.graph.input] == ["latent", "condition"]
-    told = {one.key: one.value for one in model.metadata_props}
-    assert told["darktimbre.digest"] == tiny.bundle.digest
-    assert json.loads(told["darktimbre.attributes"]) == list(NAMES)
-    assert json.loads(told["darktimbre.pitches"]) == list(PITCHES)
-    assert json.loads(told["darktimbre.baseline"]) == [0.1, 0.2, 0.3]
-    assert json.loads(told["darktimbre.sample_rate"]) == 8000
-    assert codec_from_config(json.loads(told["darktimbre.codec"])).shape == tiny.codec.shape
+    properties = {one.key: one.value for one in model.metadata_props}
+    assert properties["darktimbre.digest"] == tiny.bundle.digest
+    assert json.loads(properties["darktimbre.attributes"]) == list(NAMES)
+    assert json.loads(properties["darktimbre.pitches"]) == list(PITCHES)
+    assert json.loads(properties["darktimbre.baseline"]) == [0.1, 0.2, 0.3]
+    assert json.loads(properties["darktimbre.sample_rate"]) == 8000
+    assert codec_from_config(json.loads(properties["darktimbre.codec"])).shape == tiny.codec.shape
 
 
 def test_nothing_of_this_machine_is_in_the_file(report: NetworkReport) -> None:

@@ -33,14 +33,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def play(folder: Path, *words: object, told: str = "") -> subprocess.CompletedProcess[bytes]:
+def play(folder: Path, *words: object, lines: str = "") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-c", ALONE, folder / "play.py", *words]
-    return subprocess.run([str(word) for word in command], input=told.encode(), capture_output=True, timeout=120)
-
-
-@pytest.fixture(scope="module")
-def pitched(tiny: Synthesizer, tiny_player: PlayerReport) -> tuple[Synthesizer, PlayerReport]:
-    return tiny, tiny_player
+    return subprocess.run([str(word) for word in command], input=lines.encode(), capture_output=True, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +55,18 @@ def turned_down(sound: np.ndarray) -> np.ndarray:
 
 
 def test_the_same_words_pitch_and_seed_give_the_same_notes(
-    pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path
+    tiny: Synthesizer, tiny_player: PlayerReport, tmp_path: Path
 ) -> None:
-    instrument, report = pitched
     done = play(
-        report.path, "trumpet=0.8", "Drum", "--pitch", 61, "--seed", 5, "--count", 3, "--out", tmp_path / "new"
+        tiny_player.path, "trumpet=0.8", "Drum", "--pitch", 61, "--seed", 5, "--count", 3, "--out", tmp_path / "new"
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    expected = instrument.render(pitch=[61] * 3, attributes={"Trumpet": 0.8, "Drum": 1.0}, seed=5)
+    expected = tiny.render(pitch=[61] * 3, attributes={"Trumpet": 0.8, "Drum": 1.0}, seed=5)
     files = sorted((tmp_path / "new").iterdir())
     assert [file.name for file in files] == [f"trumpet-drum-{place}.wav" for place in range(3)]
     for file, sound in zip(files, expected, strict=True):
         rate, found = read(file)
-        assert rate == instrument.sample_rate
+        assert rate == tiny.sample_rate
         assert np.abs(found - turned_down(sound)).max() < 1e-3 + 1 / 32767
 
 
@@ -90,29 +84,28 @@ def test_words_mean_what_they_mean_in_darktimbre(drums: tuple[Synthesizer, Path]
     instrument, folder = drums
     program = loaded(folder / "play.py")
     alone = program.Instrument(folder / "instrument.onnx")
-    asked = program.words_of(words)
-    assert np.array_equal(alone.condition(asked, None), instrument.controls.soft(asked)[0])
+    levels = program.words_of(words)
+    assert np.array_equal(alone.condition(levels, None), instrument.controls.soft(levels)[0])
 
 
 @pytest.mark.parametrize("pitch", [None, 59, 59.25, 61])
-def test_pitches_mean_what_they_mean_in_darktimbre(pitched: tuple[Synthesizer, PlayerReport], pitch: float) -> None:
-    instrument, report = pitched
-    alone = loaded(report.path / "play.py").Instrument(report.path / "instrument.onnx")
-    np.testing.assert_allclose(alone.pitch_part(pitch), instrument.controls.pitch_part(pitch)[0], atol=1e-6)
+def test_pitches_mean_what_they_mean_in_darktimbre(tiny: Synthesizer, tiny_player: PlayerReport, pitch: float) -> None:
+    alone = loaded(tiny_player.path / "play.py").Instrument(tiny_player.path / "instrument.onnx")
+    np.testing.assert_allclose(alone.pitch_part(pitch), tiny.controls.pitch_part(pitch)[0], atol=1e-6)
 
 
 def test_a_subclass_asks_for_its_class_too(drums: tuple[Synthesizer, Path], tmp_path: Path) -> None:
     instrument, folder = drums
     assert play(folder, "drums/kick", "--out", tmp_path).returncode == 0
     _, found = read(tmp_path / "drums-kick-0.wav")
-    asked = ({"drums": 1, "drums/kick": 1}, {"drums": 1})
-    both, alone = (turned_down(instrument.render(attributes=words)[0]) for words in asked)
+    levels = ({"drums": 1, "drums/kick": 1}, {"drums": 1})
+    both, alone = (turned_down(instrument.render(attributes=words)[0]) for words in levels)
     assert np.abs(found - both).max() < 1e-3 * np.abs(both).max() + 1 / 32767
     assert np.abs(found - alone).max() > 0.01 * np.abs(both).max()
 
 
-def test_latents_are_the_synthesizers_to_the_bit(pitched: tuple[Synthesizer, PlayerReport]) -> None:
-    program = loaded(pitched[1].path / "play.py")
+def test_latents_are_the_synthesizers_to_the_bit(tiny_player: PlayerReport) -> None:
+    program = loaded(tiny_player.path / "play.py")
     found = np.stack([program.latent(9, place, 64) for place in range(4)])
     assert np.array_equal(found, latents(9, 4, 64))
 
@@ -128,7 +121,7 @@ def loaded(path: Path) -> ModuleType:
 
 def test_lines_become_sounds_and_invalid_lines_errors(drums: tuple[Synthesizer, Path]) -> None:
     instrument, folder = drums
-    done = play(folder, "--pipe", told="drums/kick\ndrums/kik\ndrums; drums/snare=0.5\n")
+    done = play(folder, "--pipe", lines="drums/kick\ndrums/kik\ndrums; drums/snare=0.5\n")
     assert done.returncode == 0
     assert len(done.stdout) == 2 * 2 * instrument.samples  # 16 bits each
     assert b"has no 'drums/kik'; it has drums/kick" in done.stderr
@@ -151,22 +144,20 @@ def test_lines_become_sounds_and_invalid_lines_errors(drums: tuple[Synthesizer, 
     ],
 )
 def test_a_wish_that_cannot_be_met_is_one_sentence(
-    pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path, words: list[str], sentence: str
+    tiny_player: PlayerReport, tmp_path: Path, words: list[str], sentence: str
 ) -> None:
-    done = play(pitched[1].path, *words, "--out", tmp_path / "none")
+    done = play(tiny_player.path, *words, "--out", tmp_path / "none")
     assert done.returncode == 1
     assert sentence in done.stderr.decode()
     assert done.stderr.count(b"\n") == 1
     assert not list(tmp_path.rglob("*.wav"))
 
 
-def test_a_file_in_the_way_and_a_folder_half_copied_are_reported(
-    pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path
-) -> None:
+def test_a_file_in_the_way_and_a_folder_half_copied_are_reported(tiny_player: PlayerReport, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    done = play(pitched[1].path, "Drum", "--out", tmp_path / "taken")
+    done = play(tiny_player.path, "Drum", "--out", tmp_path / "taken")
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
-    shutil.copy(pitched[1].path / "play.py", tmp_path)
+    shutil.copy(tiny_player.path / "play.py", tmp_path)
     done = play(tmp_path)
     assert done.returncode == 1
     assert b"instrument.onnx is missing beside play.py" in done.stderr
@@ -200,28 +191,27 @@ def test_without_words_there_is_still_a_sound_and_a_figure(tmp_path: Path) -> No
     assert b"takes no words" in play(folder, "Drum").stderr
 
 
-def test_it_lists_what_it_plays_and_measures_itself(pitched: tuple[Synthesizer, PlayerReport]) -> None:
-    folder = pitched[1].path
+def test_it_lists_what_it_plays_and_measures_itself(tiny_player: PlayerReport) -> None:
+    folder = tiny_player.path
     listed = play(folder).stdout.decode()
     assert all(name in listed for name in NAMES)
     core = min(os.sched_getaffinity(0))
-    told = json.loads(play(folder, "--bench", "--core", core).stdout)
-    assert told["file_bytes"] == (folder / "instrument.onnx").stat().st_size
-    assert 0 < told["note_ms"] <= told["worst_note_ms"]
-    assert told["real_time_factor"] == pytest.approx(told["note_ms"] / 250, rel=0.01)  # a note is a quarter second
-    assert told["interpreter_mb"] < told["resident_mb"] <= told["peak_mb"]
+    figures = json.loads(play(folder, "--bench", "--core", core).stdout)
+    assert figures["file_bytes"] == (folder / "instrument.onnx").stat().st_size
+    assert 0 < figures["note_ms"] <= figures["worst_note_ms"]
+    assert figures["real_time_factor"] == pytest.approx(figures["note_ms"] / 250, rel=0.01)  # of a quarter second
+    assert figures["interpreter_mb"] < figures["resident_mb"] <= figures["peak_mb"]
 
 
 def test_the_folder_is_an_export_that_can_be_replaced(
-    pitched: tuple[Synthesizer, PlayerReport], tmp_path: Path
+    tiny: Synthesizer, tiny_player: PlayerReport, tmp_path: Path
 ) -> None:
-    instrument, report = pitched
-    smaller = export_player(instrument, shutil.copytree(report.path, tmp_path / "tiny"), precision="int8")
-    assert smaller.bytes < report.bytes
+    smaller = export_player(tiny, shutil.copytree(tiny_player.path, tmp_path / "tiny"), precision="int8")
+    assert smaller.bytes < tiny_player.bytes
     assert smaller.network.path.is_file()
-    told = json.loads((smaller.path / "manifest.json").read_text())
-    assert (told["precision"], told["format"]) == ("int8", "player")
-    assert instrument.bundle.digest[:12] in (smaller.path / "README.md").read_text()
+    figures = json.loads((smaller.path / "manifest.json").read_text())
+    assert (figures["precision"], figures["format"]) == ("int8", "player")
+    assert tiny.bundle.digest[:12] in (smaller.path / "README.md").read_text()
 
 
 def test_without_painted_phases_it_is_refused_with_what_to_do(tmp_path: Path) -> None:

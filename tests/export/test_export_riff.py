@@ -30,10 +30,10 @@ def chunks_of(data: bytes) -> dict[str, bytes]:
 
 def sampler_of(chunk: bytes) -> dict[str, Any]:
     words = struct.unpack(f"<{len(chunk) // 4}I", chunk)
-    told: dict[str, Any] = {"period": words[2], "unity": words[3] + words[4] / 2**32, "loops": []}
+    found: dict[str, Any] = {"period": words[2], "unity": words[3] + words[4] / 2**32, "loops": []}
     for index in range(words[7]):
-        told["loops"].append(words[9 + 6 * index : 15 + 6 * index])
-    return told
+        found["loops"].append(words[9 + 6 * index : 15 + 6 * index])
+    return found
 
 
 def info_of(chunk: bytes) -> dict[str, str]:
@@ -72,10 +72,10 @@ def test_what_exceeds_full_scale_is_clipped_not_wrapped() -> None:
 def test_root_loop_and_ranges() -> None:
     tags = riff.Tags(root=60.25, loop=(100, 199), keys=(58, 61), velocities=(1, 64))
     found = chunks_of(riff.wav(tone(), RATE, 16, tags))
-    told = sampler_of(found["smpl"])
-    assert told["unity"] == pytest.approx(60.25, abs=1e-9)
-    assert told["period"] == round(1e9 / RATE)
-    (loop,) = told["loops"]
+    found = sampler_of(found["smpl"])
+    assert found["unity"] == pytest.approx(60.25, abs=1e-9)
+    assert found["period"] == round(1e9 / RATE)
+    (loop,) = found["loops"]
     assert loop[1:] == (0, 100, 199, 0, 0)  # forward, both ends played, no fraction, for ever
     assert struct.unpack("<BbbBBBB", found["inst"]) == (60, 25, 0, 58, 61, 1, 64)
 

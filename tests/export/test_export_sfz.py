@@ -1,13 +1,15 @@
-"""The SFZ instrument, played by real players and compared with the synthesizer's own notes."""
+"""The SFZ instrument, played by real samplers and compared with the synthesizer's own notes."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from tests.export.players import RATE, aligned, fluid_note, polyphone, sfizz
+from tests.export.conftest import exported
+from tests.export.players import RATE, Sfizz, aligned, fluid_note, polyphone, sfizz
 
 from darktimbre.audio.pitch import yin
 from darktimbre.audio.shape import resample
@@ -28,10 +30,24 @@ TRUMPET = Patch(name="Brass", attributes={"Trumpet": 0.8}, seed=1)
 PIANO = Patch(attributes={"Piano": 0.7}, seed=2)
 
 
-def made(instrument: Synthesizer, out: Path, *patches: Patch, **settings: Any) -> tuple[Exported, dict[str, Any]]:
-    plan, machine = make_plan(instrument, "sfz", patches, **settings)
-    told = export(instrument, "sfz", plan, out, machine)
-    return told, json.loads((out / "manifest.json").read_text())
+made = partial(exported, "sfz")
+
+
+class Play(NamedTuple):
+    """sfizz with an export on disk."""
+
+    report: Exported
+    sampler: Sfizz
+    key: int
+    own: list[np.ndarray]
+
+
+def played(instrument: Synthesizer, room: Path, *patches: Patch, shown: Sequence[Patch] = (), **settings: Any) -> Play:
+    """An export of `patches`, and at its first sample's key the notes the synthesizer itself makes of `shown`."""
+    report, manifest = made(instrument, room / "out", *patches, loops=False, **settings)
+    key = manifest["files"][0]["root_key"]
+    own = [render_key(instrument, patch, key, RATE) * manifest["gain"] for patch in shown or patches]
+    return Play(report, sfizz(report.path, room), key, own)
 
 
 def pitch_of(wave: np.ndarray) -> float:
@@ -42,11 +58,11 @@ def pitch_of(wave: np.ndarray) -> float:
 
 
 def test_sfizz_plays_the_synthesizers_own_notes(starter: Synthesizer, tmp_path: Path) -> None:
-    told, manifest = made(starter, tmp_path / "out", TRUMPET, loops=False)
-    player = sfizz(told.path, tmp_path)
-    for key in (36, 44, 45, 57, 60, 69, 75, 87):  # 36, 75 and 87 are re-pitched by the player, as by render_key
+    report, manifest = made(starter, tmp_path / "out", TRUMPET, loops=False)
+    sampler = sfizz(report.path, tmp_path)
+    for key in (36, 44, 45, 57, 60, 69, 75, 87):  # 36, 75 and 87 are re-pitched by the sampler, as by render_key
         own = render_key(starter, TRUMPET, key, RATE) * manifest["gain"]
-        played = player.note(key, held=2.0, seconds=2.0)
+        played = sampler.note(key, held=2.0, seconds=2.0)
         correlation, level = aligned(played, own)
         assert correlation > 0.999, key
         assert abs(level) < 0.1, key
@@ -55,8 +71,8 @@ def test_sfizz_plays_the_synthesizers_own_notes(starter: Synthesizer, tmp_path: 
 
 
 def test_debians_polyphone_and_fluidsynth_play_the_synthesizers_own_notes(starter: Synthesizer, tmp_path: Path) -> None:
-    told, manifest = made(starter, tmp_path / "out", TRUMPET, step=4, loops=False)
-    font = polyphone(told.path, tmp_path)
+    report, manifest = made(starter, tmp_path / "out", TRUMPET, step=4, loops=False)
+    font = polyphone(report.path, tmp_path)
     levels = []
     for entry in manifest["files"][::2]:
         key = entry["root_key"]
@@ -70,60 +86,50 @@ def test_debians_polyphone_and_fluidsynth_play_the_synthesizers_own_notes(starte
 
 
 def test_a_stretched_sample_is_in_tune(starter: Synthesizer, tmp_path: Path) -> None:
-    told, manifest = made(starter, tmp_path / "out", TRUMPET, step=6)
-    assert told.samples == 5
+    report, manifest = made(starter, tmp_path / "out", TRUMPET, step=6)
+    assert report.samples == 5
     roots = {entry["root_key"] for entry in manifest["files"]}
-    player = sfizz(told.path, tmp_path)
+    sampler = sfizz(report.path, tmp_path)
     for key in (48, 55, 59, 66):
         assert key not in roots
-        assert pitch_of(player.note(key)) == pytest.approx(midi_to_hz(key), rel=0.02)
+        assert pitch_of(sampler.note(key)) == pytest.approx(midi_to_hz(key), rel=0.02)
 
 
 # ---------------------------------------------------------------- several settings
 
 
 def test_key_switches_choose_the_setting(starter: Synthesizer, tmp_path: Path) -> None:
-    told, manifest = made(starter, tmp_path / "out", TRUMPET, PIANO, step=13, loops=False)
-    player = sfizz(told.path, tmp_path)
-    key = manifest["files"][0]["root_key"]
-    own = [render_key(starter, patch, key, RATE) * manifest["gain"] for patch in (TRUMPET, PIANO)]
-    assert aligned(player.note(key), own[0])[0] > 0.999  # the first is there before any switch is struck
+    report, sampler, key, own = played(starter, tmp_path, TRUMPET, PIANO, step=13)
+    assert aligned(sampler.note(key), own[0])[0] > 0.999  # the first is there before any switch is struck
     for setting in (1, 0, 1):
-        player.tap(told.switches[setting])
-        played = player.note(key)
-        assert aligned(played, own[setting])[0] > 0.999
-        assert aligned(played, own[1 - setting])[0] < 0.9
-    for switch in told.switches:
-        assert np.abs(player.note(switch)).max() == 0  # a switch makes no sound
+        sampler.tap(report.switches[setting])
+        note = sampler.note(key)
+        assert aligned(note, own[setting])[0] > 0.999
+        assert aligned(note, own[1 - setting])[0] < 0.9
+    for switch in report.switches:
+        assert np.abs(sampler.note(switch)).max() == 0  # a switch makes no sound
 
 
 def test_velocity_chooses_the_layer_and_the_loudness(starter: Synthesizer, tmp_path: Path) -> None:
-    told, manifest = made(starter, tmp_path / "out", TRUMPET, step=24, velocity_layers=3, loops=False)
-    player = sfizz(told.path, tmp_path)
-    key = manifest["files"][0]["root_key"]
     layers = [planning.share(starter, TRUMPET, layer, 3) for layer in range(3)]
-    own = [render_key(starter, patch, key, RATE) * manifest["gain"] for patch in layers]
+    _, sampler, key, own = played(starter, tmp_path, TRUMPET, shown=layers, step=24, velocity_layers=3)
     for velocity, layer in ((20, 0), (42, 0), (43, 1), (85, 1), (86, 2), (127, 2)):
-        heard = [aligned(player.note(key, velocity), wave) for wave in own]
-        assert max(range(3), key=lambda i: heard[i][0]) == layer
-        assert heard[layer][0] > 0.999
+        found = [aligned(sampler.note(key, velocity), wave) for wave in own]
+        assert max(range(3), key=lambda i: found[i][0]) == layer
+        assert found[layer][0] > 0.999
         # The same curve in every layer, so that loudness goes on smoothly across their borders.
-        assert heard[layer][1] == pytest.approx(40 * np.log10(velocity / 127), abs=0.1)
+        assert found[layer][1] == pytest.approx(40 * np.log10(velocity / 127), abs=0.1)
 
 
 def test_settings_by_velocity(starter: Synthesizer, tmp_path: Path) -> None:
-    told, manifest = made(starter, tmp_path / "out", TRUMPET, PIANO, step=24, arrangement="velocity", loops=False)
-    player = sfizz(told.path, tmp_path)
-    key = manifest["files"][0]["root_key"]
-    for velocity, patch in ((60, TRUMPET), (70, PIANO)):
-        assert aligned(player.note(key, velocity), render_key(starter, patch, key, RATE))[0] > 0.999
+    _, sampler, key, own = played(starter, tmp_path, TRUMPET, PIANO, step=24, arrangement="velocity")
+    for velocity, wave in zip((60, 70), own, strict=True):
+        assert aligned(sampler.note(key, velocity), wave)[0] > 0.999
 
 
 def test_layers_sound_together_as_their_mean(starter: Synthesizer, tmp_path: Path) -> None:
-    told, manifest = made(starter, tmp_path / "out", TRUMPET, PIANO, step=24, arrangement="layers", loops=False)
-    key = manifest["files"][0]["root_key"]
-    own = [render_key(starter, patch, key, RATE) * manifest["gain"] for patch in (TRUMPET, PIANO)]
-    correlation, level = aligned(sfizz(told.path, tmp_path).note(key), np.mean(own, axis=0))
+    _, sampler, key, own = played(starter, tmp_path, TRUMPET, PIANO, step=24, arrangement="layers")
+    correlation, level = aligned(sampler.note(key), np.mean(own, axis=0))
     assert correlation > 0.999
     assert abs(level) < 0.1
 
@@ -147,10 +153,10 @@ def test_a_looped_note_holds_its_level_and_pitch_for_as_long_as_the_key(starter:
     bank = steady_bank(render(starter, plan, planning.zones(starter, plan)), starter.sample_rate)
     with export_folder(tmp_path / "out") as folder:
         write_instrument(starter, "sfz", bank, (), folder)
-    player = sfizz(tmp_path / "out" / "steady.sfz", tmp_path)
+    sampler = sfizz(tmp_path / "out" / "steady.sfz", tmp_path)
     for zone in bank.zones:
         for key in (zone.root, zone.root + 3):
-            wave = player.note(key, held=5.0, seconds=6.0)
+            wave = sampler.note(key, held=5.0, seconds=6.0)
             blocks = wave[: 5 * RATE].reshape(50, -1)[2:]  # of 0.1 s
             level = 10 * np.log10((blocks**2).mean(axis=1))
             assert np.ptp(level) < 0.5
@@ -162,10 +168,8 @@ def test_a_looped_note_holds_its_level_and_pitch_for_as_long_as_the_key(starter:
 
 def test_release_comes_from_the_setting(starter: Synthesizer, tmp_path: Path) -> None:
     short = TRUMPET.model_copy(update={"envelope": Envelope(attack=0.2, release=0.02)})
-    told, manifest = made(starter, tmp_path / "out", short, step=24, loops=False)
-    player, key = sfizz(told.path, tmp_path), manifest["files"][0]["root_key"]
-    wave = player.note(key, held=0.5, seconds=1.0)
-    own = render_key(starter, short, key, RATE) * manifest["gain"]
+    _, sampler, key, (own,) = played(starter, tmp_path, short, step=24)
+    wave = sampler.note(key, held=0.5, seconds=1.0)
     assert np.abs(wave[round(0.56 * RATE) :]).max() < 0.01 * np.abs(wave).max()
 
     def level(of: np.ndarray, start: float) -> float:
@@ -180,9 +184,9 @@ def test_release_comes_from_the_setting(starter: Synthesizer, tmp_path: Path) ->
 
 def test_the_text_names_its_samples_and_hides_no_directive_in_names(tiny: Synthesizer, tmp_path: Path) -> None:
     wild = Patch(name="#include <a> sample=b.wav $x/..\\ Ö")
-    told, manifest = made(tiny, tmp_path / "out", wild, Patch(seed=5), title="../#evil")
-    text = told.path.read_text("ascii")
-    assert told.path.parent == tmp_path / "out"
+    report, manifest = made(tiny, tmp_path / "out", wild, Patch(seed=5), title="../#evil")
+    text = report.path.read_text("ascii")
+    assert report.path.parent == tmp_path / "out"
     bodies = [line.split("//")[0] for line in text.splitlines()]
     assert not any("#" in body or "$" in body for body in bodies)
     samples = [word.removeprefix("sample=") for body in bodies for word in body.split() if word.startswith("sample=")]
@@ -191,11 +195,11 @@ def test_the_text_names_its_samples_and_hides_no_directive_in_names(tiny: Synthe
 
 
 def test_equal_sounds_are_stored_once(tiny: Synthesizer, tmp_path: Path) -> None:
-    told, _ = made(tiny, tmp_path / "out", Patch(seed=4), velocity_layers=3)  # no words: the layers are alike
-    assert told.samples == 3
-    assert told.equal_layers == ("Setting 1",)
+    report, _ = made(tiny, tmp_path / "out", Patch(seed=4), velocity_layers=3)  # no words: the layers are alike
+    assert report.samples == 3
+    assert report.equal_layers == ("Setting 1",)
     assert len(list((tmp_path / "out" / "samples").iterdir())) == 3
-    assert told.path.read_text().count("<region>") == 9
+    assert report.path.read_text().count("<region>") == 9
 
 
 def test_one_gain_for_all_and_the_loudest_at_minus_one_decibel(tiny: Synthesizer, tmp_path: Path) -> None:
@@ -206,9 +210,7 @@ def test_one_gain_for_all_and_the_loudest_at_minus_one_decibel(tiny: Synthesizer
     peaks = []
     for entry in manifest["files"]:
         read, rate = soundfile.read(tmp_path / "out" / entry["file"], dtype="float32")
-        patch = patches[
-            manifest["settings"].index(next(s for s in manifest["settings"] if s["name"] == entry["setting"]))
-        ]
+        patch = patches[[setting["name"] for setting in manifest["settings"]].index(entry["setting"])]
         own = render_key(tiny, patch, entry["root_key"], rate)
         np.testing.assert_allclose(read, own * np.float32(manifest["gain"]), atol=1e-6)
         peaks.append(np.abs(read).max())

@@ -1,18 +1,18 @@
 """WAV folders for hardware: formats, names and limits of each machine are kept."""
 
-import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from tests.bundle.tiny import drum_bundle
+from tests.export.conftest import exported
 from tests.export.test_export_riff import chunks_of, info_of, sampler_of
 
 from darktimbre.export import profiles
-from darktimbre.export.packing import export, make_plan
+from darktimbre.export.packing import make_plan
 from darktimbre.export.plan import suggested
 from darktimbre.export.profiles import PROFILES
 from darktimbre.notes.errors import UserError
@@ -23,19 +23,16 @@ BOWL = Patch(attributes={"Singing bowl": 0.8}, seed=2)
 SUBTYPES = {16: "PCM_16", 24: "PCM_24", 32: "FLOAT"}
 
 
-def made(instrument: Synthesizer, out: Path, *patches: Patch, **settings: Any) -> tuple[Any, dict[str, Any]]:
-    plan, machine = make_plan(instrument, "wavs", patches, **settings)
-    told = export(instrument, "wavs", plan, out, machine)
-    return told, json.loads((out / "manifest.json").read_text())
+made = partial(exported, "wavs")
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_files_are_what_the_machine_takes(name: str, tiny: Synthesizer, tmp_path: Path) -> None:
     machine = PROFILES[name]
-    told, manifest = made(tiny, tmp_path / "out", BOWL, Patch(), hardware=name, velocity_layers=2)
+    report, manifest = made(tiny, tmp_path / "out", BOWL, Patch(), hardware=name, velocity_layers=2)
     files = sorted((tmp_path / "out").rglob("*.wav"))
     assert {path.relative_to(tmp_path / "out").as_posix() for path in files} == set(manifest["contents"])
-    assert told.samples == len(manifest["files"]) == 3 * 2 + 3  # the second setting's layers are alike
+    assert report.samples == len(manifest["files"]) == 3 * 2 + 3  # the second setting's layers are alike
     for path in files:
         sound = soundfile.info(path)
         assert sound.samplerate == machine.rate
@@ -78,17 +75,19 @@ def test_a_reel_holds_every_note_as_a_slice(tiny: Synthesizer, tmp_path: Path) -
 
 def test_one_shots_are_takes_of_every_subclass(tmp_path: Path) -> None:
     instrument = Synthesizer(drum_bundle())
-    told, manifest = made(instrument, tmp_path / "out", *suggested(instrument, seed=4), variations=3, normalise="none")
+    report, manifest = made(
+        instrument, tmp_path / "out", *suggested(instrument, seed=4), variations=3, normalise="none"
+    )
     names = [entry["file"] for entry in manifest["files"]]
     stems = ((1, "drums-kick"), (2, "drums-snare"))
     assert names == [f"{n}_{what}/{n}_{what}_{take:02d}.wav" for n, what in stems for take in (1, 2, 3)]
-    assert told.samples == 6
+    assert report.samples == 6
     assert [entry["seed"] for entry in manifest["files"]] == [4, 5, 6] * 2
     for entry in manifest["files"]:
-        assert entry["attributes"]["drums"] == 1.0  # the class of the subclass is asked for too
-    heard, _ = soundfile.read(tmp_path / "out" / names[1])
+        assert entry["attributes"]["drums"] == 1.0  # the class of the subclass is set too
+    read, _ = soundfile.read(tmp_path / "out" / names[1])
     own = instrument.render(attributes={"drums": 1.0, "drums/kick": 1.0}, seed=[5])[0]
-    spectra = [np.abs(np.fft.rfft(wave))[:900] for wave in (heard, own)]
+    spectra = [np.abs(np.fft.rfft(wave))[:900] for wave in (read, own)]
     assert np.corrcoef(*spectra)[0, 1] > 0.999
     _, radio = made(instrument, tmp_path / "radio", *suggested(instrument), variations=2, hardware="radio-music")
     assert [entry["file"] for entry in radio["files"]] == [f"bank{n}/00{take}.wav" for n in (0, 1) for take in (1, 2)]
@@ -104,8 +103,8 @@ def test_variations_of_a_pitched_instrument_are_named_apart(tiny: Synthesizer, t
 def test_limits_are_kept(tiny: Synthesizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = replace(PROFILES["digitakt"], seconds=0.1, stem=8)
     monkeypatch.setitem(profiles.PROFILES, "digitakt", small)
-    told, manifest = made(tiny, tmp_path / "out", BOWL, hardware="digitakt")
-    assert told.shortened == told.samples == 3
+    report, manifest = made(tiny, tmp_path / "out", BOWL, hardware="digitakt")
+    assert report.shortened == report.samples == 3
     stems = [Path(entry["file"]).stem for entry in manifest["files"]]
     assert len(set(stems)) == 3
     assert max(map(len, stems)) <= 8
@@ -131,13 +130,13 @@ def test_limits_are_kept(tiny: Synthesizer, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("asked", "sentence"),
+    ("wanted", "sentence"),
     [
         ({"hardware": "octatrack", "rate": 48_000}, "plays files of 44100 Hz, not 48000"),
         ({"hardware": "digitakt", "bits": 24}, "plays files of 16 bits, not 24"),
         ({"hardware": "fairlight"}, "no profile 'fairlight'; choose one of generic"),
     ],
 )
-def test_what_the_machine_does_not_play_is_refused(asked: dict, sentence: str, tiny: Synthesizer) -> None:
+def test_what_the_machine_does_not_play_is_refused(wanted: dict, sentence: str, tiny: Synthesizer) -> None:
     with pytest.raises(UserError, match=sentence):
-        make_plan(tiny, "wavs", [BOWL], **asked)
+        make_plan(tiny, "wavs", [BOWL], **wanted)

@@ -60,14 +60,14 @@ class Running:
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, bare: bool = False
     ) -> Answer:
         """One request by http.client; with token and JSON's media type, unless `bare`."""
-        told = {} if bare else dict(self.bearer)
+        sent = {} if bare else dict(self.bearer)
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         if body is not None and not bare:
-            told["Content-Type"] = "application/json"
+            sent["Content-Type"] = "application/json"
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request(method, path, body, {**told, **(headers or {})})
+            connection.request(method, path, body, {**sent, **(headers or {})})
             answer = connection.getresponse()
             return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
         finally:

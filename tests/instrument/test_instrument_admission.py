@@ -1,4 +1,4 @@
-"""The rules of who may ask and how much, by themselves: every refusal that `admission` and `turns` know."""
+"""The rules of who may send requests and how many, by themselves: every refusal that `admission` and `turns` know."""
 
 import asyncio
 import threading
@@ -13,11 +13,8 @@ from darktimbre.instrument.turns import Gate, Pace, Places, collect
 from darktimbre.notes.errors import UserError
 
 ADMISSION = Admission.at(8321, token="secret")
-HOST, TOKEN, JSON = (
-    (b"host", b"127.0.0.1:8321"),
-    (b"authorization", b"Bearer secret"),
-    (b"content-type", b"application/json"),
-)
+HOST, TOKEN = (b"host", b"127.0.0.1:8321"), (b"authorization", b"Bearer secret")
+JSON = (b"content-type", b"application/json")
 LIVE = (b"sec-websocket-protocol", b"darktimbre.1, token.secret")
 
 
@@ -87,18 +84,8 @@ def test_the_token_is_this_launchs(given: bytes, status: int) -> None:
 
 def test_the_token_is_given_once_and_no_path_but_the_pages_goes_without() -> None:
     assert _status("GET", "/api/status", HOST, TOKEN, TOKEN) == 401
-    for path in (
-        "/api/status",
-        "/openapi.json",
-        "/docs",
-        "/redoc",
-        "/pages",
-        "/api",
-        "//",
-        "/x/page/main.js",
-        "/Page/a",
-    ):
-        assert _status("GET", path, HOST) == 401, path
+    for path in ("api/status", "openapi.json", "docs", "redoc", "pages", "api", "/", "x/page/main.js", "Page/a"):
+        assert _status("GET", f"/{path}", HOST) == 401, path
     for path in ("/", "/page/main.js", "/favicon.ico"):
         assert _status("GET", path, HOST) == 200
         assert _status("POST", path, HOST, TOKEN, JSON) == 405
@@ -239,7 +226,7 @@ def test_a_pace_bounds_the_rate_in_the_long_run(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(time, "monotonic", lambda: now)
     pace = Pace(10.0, burst=5.0)
     assert [pace.wait() for _ in range(5)] == [0.0] * 5
-    for _ in range(100):  # a sender that waits as told, and sends at once again
+    for _ in range(100):  # a sender that waits as required, and sends at once again
         now += pace.wait()
     assert now == pytest.approx((100 - 1) / 10, abs=0.11)
 
@@ -286,10 +273,8 @@ def test_a_sentence_never_grows_with_what_was_sent() -> None:
     with pytest.raises(UserError) as refused:
         live_message('{"type":"near","pitch":1,"%s":2}' % ("x" * 60_000))
     assert len(str(refused.value)) <= LONGEST + 2
-    assert (
-        first_error([{"loc": ("body",), "type": "missing", "msg": "Field required"}])
-        == "The request has no body: send JSON."
-    )
+    missing = [{"loc": ("body",), "type": "missing", "msg": "Field required"}]
+    assert first_error(missing) == "The request has no body: send JSON."
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ def _at_rest(served: Running, caplog: pytest.LogCaptureFixture) -> Iterator[None
     assert served.ask("POST", "/api/render", {"pitch": 60}).status == 200
 
 
-def _idle(told: dict[str, Any]) -> bool:
-    waiting = told["renderer"]["waiting_live"], told["renderer"]["waiting_http"], told["renderer"]["clients"]
-    return not any(waiting) and not told["clients"] and not any(told["requests"].values())
+def _idle(statistics: dict[str, Any]) -> bool:
+    waiting = [statistics["renderer"][name] for name in ("waiting_live", "waiting_http", "clients")]
+    return not any([*waiting, statistics["clients"], *statistics["requests"].values()])
 
 
 def _request(served: Running, method: str, path: str, *headers: str, host: str = "", token: bool = True) -> bytes:
@@ -94,7 +94,7 @@ def test_two_hosts_or_none_are_refused(served: Running) -> None:
     assert _status(served.raw(b"GET / HTTP/1.0\r\n\r\n")) == 403
 
 
-def test_another_page_can_neither_ask_nor_ask_whether_it_may(served: Running) -> None:
+def test_requests_and_preflights_of_another_page_are_refused(served: Running) -> None:
     for origin in ("http://evil.example", "null", f"https://{served.host}", f"http://{served.host}.evil.example"):
         answer = served.ask("GET", "/api/status", headers={"Origin": origin})
         assert answer.status == 403
@@ -115,25 +115,29 @@ def test_without_the_token_nothing_is_revealed(served: Running) -> None:
             assert "link" in answer.error
 
 
-def _shake(served: Running, path: str = "/api/live", origin: str | None = None, *offered: str, host: str = "") -> int:
+def _upgrade(served: Running, path: str, *protocols: str, origin: str = "", host: str = "") -> bytes:
+    """A request for a WebSocket."""
     lines = ["Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
     lines += [f"Origin: {origin}"] if origin else []
-    lines += [f"Sec-WebSocket-Protocol: {', '.join(offered)}"] if offered else []
-    head = _request(served, "GET", path, *lines, host=host).replace(b"Connection: close", b"Connection: Upgrade")
-    return _status(served.raw(head, wait=0.3))
+    lines += [f"Sec-WebSocket-Protocol: {', '.join(protocols)}"] if protocols else []
+    return _request(served, "GET", path, *lines, host=host).replace(b"Connection: close", b"Connection: Upgrade")
+
+
+def _protocols(served: Running) -> tuple[str, str]:
+    return "darktimbre.1", f"token.{served.token}"
 
 
 def test_a_live_connection_is_refused_before_it_is_accepted(served: Running) -> None:
-    good = ("darktimbre.1", f"token.{served.token}")
-    assert _shake(served, "/api/live", None, *good) == 101
-    assert _shake(served, "/api/live", f"http://{served.host}", *good) == 101
-    assert _shake(served, "/api/live", "http://evil.example", *good) == 403
-    assert _shake(served, "/api/live", "null", *good) == 403
-    assert _shake(served, "/api/live", None, *good, host="evil.example") == 403
-    assert _shake(served, "/api/live", None, "darktimbre.1") == 401
-    assert _shake(served, "/api/live", None, "darktimbre.1", "token.wrong") == 401
-    assert _shake(served, "/api/live", None) == 401
-    assert _shake(served, "/api/other", None, *good) in (403, 404)
+    def status(*protocols: str, path: str = "/api/live", **more: str) -> int:
+        return _status(served.raw(_upgrade(served, path, *protocols, **more), wait=0.3))
+
+    own = _protocols(served)
+    assert status(*own) == status(*own, origin=f"http://{served.host}") == 101
+    for more in ({"origin": "http://evil.example"}, {"origin": "null"}, {"host": "evil.example"}):
+        assert status(*own, **more) == 403
+    for protocols in (("darktimbre.1",), ("darktimbre.1", "token.wrong"), ()):
+        assert status(*protocols) == 401
+    assert status(*own, path="/api/other") in (403, 404)
 
 
 # --- paths ---
@@ -308,16 +312,22 @@ def test_broken_sounds_end_in_one_sentence(served: Running, shared: Callable[[st
 # --- live ---
 
 
-def _upgrade(served: Running) -> bytes:
-    return _request(
-        served, "GET", "/api/live", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Sec-WebSocket-Protocol: darktimbre.1, token.{served.token}",
-    ).replace(b"Connection: close", b"Connection: Upgrade")  # fmt: skip
-
-
 def _connect(served: Running) -> Any:
-    protocols = ["darktimbre.1", f"token.{served.token}"]
-    return websockets.connect(f"ws://{served.host}/api/live", subprotocols=protocols, max_size=None)
+    return websockets.connect(f"ws://{served.host}/api/live", subprotocols=_protocols(served), max_size=None)
+
+
+@contextlib.contextmanager
+def _slow(served: Running, seconds: float) -> Iterator[socket.socket]:
+    """A live connection that reads nothing; when it ends, the server has let go of it and holds little memory."""
+    before = _memory()
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(seconds)
+        connection.connect(("127.0.0.1", served.port))
+        connection.sendall(_upgrade(served, "/api/live", *_protocols(served)))
+        yield connection
+    assert until(lambda: served.statistics()["clients"] == 0)
+    assert _memory() - before < 64 << 20
 
 
 @pytest.mark.parametrize(
@@ -353,7 +363,7 @@ def test_who_does_not_speak_the_protocol_is_shown_out(served: Running, message: 
 )
 def test_malformed_frames_end_the_connection(served: Running, frame: bytes) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=5) as connection:
-        connection.sendall(_upgrade(served))
+        connection.sendall(_upgrade(served, "/api/live", *_protocols(served)))
         assert _status(connection.recv(1 << 16)) == 101
         connection.sendall(frame)
         with contextlib.suppress(ConnectionError):
@@ -376,23 +386,16 @@ def test_so_many_pages_and_no_more(served: Running) -> None:
 
 def test_a_page_that_reads_nothing_is_cut_and_holds_little(served: Running) -> None:
     """It asks for a keyboard after another at 192 kHz, 3 × 192 kB each, and takes nothing of it."""
-    before = _memory()
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(10)
-        connection.connect(("127.0.0.1", served.port))
-        connection.sendall(_upgrade(served))
+    with _slow(served, 10) as connection:
         began, generation = time.monotonic(), 0
         with contextlib.suppress(OSError):  # once it is cut
             while time.monotonic() - began < 8:
                 generation += 1
-                told = {"type": "patch", "generation": generation, "patch": {"seed": generation % 7}, "rate": 192000}
-                text = json.dumps(told).encode()
+                message = {"type": "patch", "generation": generation, "patch": {"seed": generation % 7}, "rate": 192000}
+                text = json.dumps(message).encode()
                 connection.sendall(b"\x81\xfe" + struct.pack(">H", len(text)) + b"\x00" * 4 + text)
                 time.sleep(0.01)
         assert 1.0 < time.monotonic() - began < 6
-    assert until(lambda: served.statistics()["clients"] == 0)
-    assert _memory() - before < 64 << 20
 
 
 @pytest.mark.parametrize("frame", [b"\x00\x80", b"\x89\xfd"], ids=["fragments", "pings"])
@@ -400,21 +403,13 @@ def test_frames_without_end_are_cut(served: Running, frame: bytes) -> None:
     """Empty fragments of one message, or pings whose answers nobody reads: both would fill the memory."""
     payload = b"x" * (frame[1] & 0x7F)
     one = frame + b"\x00" * 4 + payload
-    before = _memory()
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(5)
-        connection.connect(("127.0.0.1", served.port))
-        connection.sendall(_upgrade(served))
-        with contextlib.suppress(ConnectionError):
-            if not payload:
-                connection.sendall(b"\x01\x80" + b"\x00" * 4)
-            end = time.monotonic() + 10
-            while time.monotonic() < end:
-                connection.sendall(one * 1000)
-            pytest.fail("it was read without end")
-    assert until(lambda: served.statistics()["clients"] == 0)
-    assert _memory() - before < 64 << 20
+    with _slow(served, 5) as connection, contextlib.suppress(ConnectionError):
+        if not payload:
+            connection.sendall(b"\x01\x80" + b"\x00" * 4)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            connection.sendall(one * 1000)
+        pytest.fail("it was read without end")
 
 
 def test_a_flood_of_messages_is_slowed_down_not_stored(tmp_path: Path) -> None:
@@ -424,8 +419,8 @@ def test_a_flood_of_messages_is_slowed_down_not_stored(tmp_path: Path) -> None:
             for generation in range(1, 151):
                 await connection.send(json.dumps({"type": "patch", "generation": generation, "patch": {"seed": 1}}))
             while True:
-                told = await asyncio.wait_for(connection.recv(), 10)
-                if isinstance(told, str) and json.loads(told) | {"seconds": 0} == {
+                message = await asyncio.wait_for(connection.recv(), 10)
+                if isinstance(message, str) and json.loads(message) | {"seconds": 0} == {
                     "type": "finished", "generation": 150, "seconds": 0, "rendered": 0, "cached": 3,
                 }:  # fmt: skip
                     return time.monotonic() - began
@@ -439,8 +434,8 @@ def test_a_flood_of_messages_is_slowed_down_not_stored(tmp_path: Path) -> None:
 
 def _memory() -> int:
     """Resident bytes of this process."""
-    with open("/proc/self/statm") as told:
-        return int(told.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_fifty_clients_at_once_are_all_answered(tmp_path: Path) -> None:
@@ -463,8 +458,8 @@ def test_fifty_clients_at_once_are_all_answered(tmp_path: Path) -> None:
             try:
                 async with _connect(one) as connection:
                     for generation in (1, 2):
-                        told = {"type": "patch", "generation": generation, "patch": {"seed": 2000 + number}}
-                        await connection.send(json.dumps(told))
+                        message = {"type": "patch", "generation": generation, "patch": {"seed": 2000 + number}}
+                        await connection.send(json.dumps(message))
                         while '"finished"' not in str(await asyncio.wait_for(connection.recv(), 20)):
                             pass
                 return 200
@@ -485,8 +480,8 @@ def test_fifty_clients_at_once_are_all_answered(tmp_path: Path) -> None:
         assert answers.count(200) >= 20
         assert took < 20
         assert until(lambda: _idle(one.statistics()))
-        told = one.statistics()["renderer"]
-        assert (told["failed"], told["dropped_clients"]) == (0, 0)
+        renderer = one.statistics()["renderer"]
+        assert (renderer["failed"], renderer["dropped_clients"]) == (0, 0)
         assert until(lambda: threading.active_count() <= threads + 8)  # the loop's own pool stays
         assert _memory() - memory < 128 << 20
         assert render(one, 0) == 200

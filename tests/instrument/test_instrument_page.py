@@ -48,7 +48,7 @@ def _run(*tests: Path, chromium: bool) -> str:
     )
     said = done.stdout + done.stderr
     print(said)
-    # TAP of Node indents the tests of a file; a failure is told with its whole report.
+    # TAP of Node indents the tests of a file; a failure comes with its whole report.
     failed = re.findall(r"^\s*not ok \d+ - (.*)$", said, re.MULTILINE)
     if done.returncode or failed:
         pytest.fail(f"{len(failed)} failed: {'; '.join(failed)}\n{said[-20_000:]}", pytrace=False)

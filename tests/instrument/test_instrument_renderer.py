@@ -35,7 +35,7 @@ LONG = 20.0  # s; only a test that fails waits so long
 
 
 class Gated:
-    """Stands in for an instrument: renders one call for each `allow`, and keeps a list of what it was asked for.
+    """Stands in for an instrument: renders one call for each `allow`, and keeps a list of what was rendered.
 
     The soft label of a patch is its number; a note holds 100 × that number + its pitch.
     """
@@ -47,13 +47,13 @@ class Gated:
         self.device = SimpleNamespace(type=device)
         self.attributes = Attributes(pitches=PITCHES, names=("Drum",))
         self.controls = Controls(self.attributes, 8, np.zeros(1, np.float32))
-        self.asked: list[list[tuple[float, int]]] = []
+        self.calls: list[list[tuple[float, int]]] = []
         self.fault: Callable[[float, int], Exception | None] = lambda number, pitch: None
         self._allowed, self._begun = threading.Semaphore(0), threading.Semaphore(0)
 
     def waves(self, condition: np.ndarray, latent: np.ndarray) -> np.ndarray:
         notes = [(round(100 * float(row[-1])), PITCHES[int(np.argmax(row[:-1]))]) for row in condition]
-        self.asked.append(notes)
+        self.calls.append(notes)
         self._begun.release()
         assert self._allowed.acquire(timeout=LONG)
         for note in notes:
@@ -71,11 +71,11 @@ class Gated:
 
     @property
     def notes(self) -> list[tuple[float, int]]:
-        return [note for call in self.asked for note in call]
+        return [note for call in self.calls for note in call]
 
 
 class Events:
-    """Keeps a player's events; `until` waits for one of a kind."""
+    """Keeps a client's events; `until` waits for one of a kind."""
 
     def __init__(self) -> None:
         self.all: list[Event] = []
@@ -125,6 +125,12 @@ def callers() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+def client_of(renderer: Renderer) -> tuple[Client, Events]:
+    """A client, and its events as they come."""
+    events = Events()
+    return renderer.client(events), events
+
+
 def ask(callers: ThreadPoolExecutor, renderer: Renderer, number: int, pitch: float, timeout: float = LONG) -> Future:
     """One HTTP caller, who is waiting when this returns."""
     patch = numbered(number)
@@ -136,8 +142,7 @@ def ask(callers: ThreadPoolExecutor, renderer: Renderer, number: int, pitch: flo
 
 
 def test_notes_come_nearest_first_and_are_the_rendered_ones(instrument: Gated, renderer: Renderer) -> None:
-    events = Events()
-    client = renderer.client(events)
+    client, events = client_of(renderer)
     begun = client.play(numbered(3), near=57)
     order = nearest_first(map(float, PITCHES), 57)
     assert begun == Started(1, tuple(order), 0)
@@ -155,8 +160,7 @@ def test_notes_come_nearest_first_and_are_the_rendered_ones(instrument: Gated, r
 
 
 def test_where_one_plays_changes_the_order_of_what_is_left(instrument: Gated, renderer: Renderer) -> None:
-    events = Events()
-    client = renderer.client(events)
+    client, events = client_of(renderer)
     client.play(numbered(1), near=50)
     instrument.wait_begun()
     client.near(59)
@@ -167,8 +171,7 @@ def test_where_one_plays_changes_the_order_of_what_is_left(instrument: Gated, re
 
 
 def test_a_new_patch_cancels_what_has_not_begun(instrument: Gated, renderer: Renderer) -> None:
-    events = Events()
-    client = renderer.client(events)
+    client, events = client_of(renderer)
     client.play(numbered(1), near=50)
     instrument.wait_begun()
     client.play(numbered(2))
@@ -182,8 +185,7 @@ def test_a_new_patch_cancels_what_has_not_begun(instrument: Gated, renderer: Ren
 
 
 def test_a_note_that_comes_late_never_covers_a_newer_one(instrument: Gated, renderer: Renderer) -> None:
-    events = Events()
-    client = renderer.client(events)
+    client, events = client_of(renderer)
     client.play(numbered(1), near=50)
     instrument.allow(len(PITCHES))
     events.until(Finished, 1)
@@ -325,20 +327,19 @@ def test_a_connection_that_breaks_is_dropped_alone(instrument: Gated, renderer: 
     renderer.client(events).play(numbered(2))
     instrument.allow(1000)
     events.until(Finished)
-    told = renderer.statistics()
-    assert (told["clients"], told["dropped_clients"]) == (1, 1)
+    statistics = renderer.statistics()
+    assert (statistics["clients"], statistics["dropped_clients"]) == (1, 1)
     assert [number for number, _ in instrument.notes].count(1) == 1
 
 
 def test_a_thousand_quick_moves_render_one_keyboard(instrument: Gated, renderer: Renderer) -> None:
-    events = Events()
-    client = renderer.client(events)
+    client, events = client_of(renderer)
     client.play(numbered(0), generation=0)
     instrument.wait_begun()
     for move in range(1, 1001):
         client.play(Patch(attributes={"Drum": move / 1000}), generation=move)
-        told = renderer.statistics()
-        assert told["waiting_live"] == len(PITCHES)
+        statistics = renderer.statistics()
+        assert statistics["waiting_live"] == len(PITCHES)
         assert len(client.outbox) == 0
     instrument.allow(1000)
     events.until(Finished, 1000)
@@ -352,8 +353,7 @@ def test_the_cache_is_bounded_and_forgets_the_longest_unused(callers: ThreadPool
     instrument.allow(10_000)
     limit = 3 * len(PITCHES) * SAMPLES * 4  # three keyboards
     with Renderer(instrument, cache_bytes=limit) as renderer:  # type: ignore[arg-type]
-        events = Events()
-        client = renderer.client(events)
+        client, events = client_of(renderer)
         for generation, number in enumerate((1, 2, 3, 1, 4)):
             client.play(numbered(number), generation=generation)
             events.until(Finished, generation)
@@ -444,8 +444,8 @@ def test_closed_clients_are_forgotten(instrument: Gated, renderer: Renderer) -> 
     events.until(Finished)
     gc.collect()
     assert [one() for one in gone] == [None] * len(gone)
-    told = renderer.statistics()
-    assert (told["clients"], told["waiting_live"], told["waiting_http"]) == (1, 0, 0)
+    statistics = renderer.statistics()
+    assert (statistics["clients"], statistics["waiting_live"], statistics["waiting_http"]) == (1, 0, 0)
 
 
 def test_an_accelerator_takes_whole_blocks() -> None:
@@ -455,7 +455,7 @@ def test_an_accelerator_takes_whole_blocks() -> None:
         events = Events()
         renderer.client(events).play(numbered(1), near=55)
         events.until(Finished)
-        assert len(instrument.asked) == 1
+        assert len(instrument.calls) == 1
         assert [pitch for _, pitch in instrument.notes] == nearest_first(PITCHES, 55) == events.pitches()
         assert renderer.statistics()["cached_bytes"] == len(PITCHES) * SAMPLES * 4
         note = renderer.note(numbered(1).key(Gated.bundle.digest), numbered(1), 50.0, LONG)

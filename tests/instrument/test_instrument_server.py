@@ -35,10 +35,10 @@ def _listen(wave: np.ndarray, rate: int) -> DescriptionAnswer:
 
 
 def _export(folder: Path) -> Any:
-    def export(asked: ExportRequest) -> Path:
+    def export(request: ExportRequest) -> Path:
         path = folder / "made.zip"
         with zipfile.ZipFile(path, "w") as packed:
-            packed.writestr("asked.json", asked.model_dump_json())
+            packed.writestr("request.json", request.model_dump_json())
         return path
 
     return export
@@ -60,23 +60,23 @@ def _wav(content: bytes) -> tuple[np.ndarray, int, str]:
 
 
 def test_the_instrument_is_described_as_it_is(served: Running) -> None:
-    told, own = served.ask("GET", "/api/instrument").json, served.instrument
-    assert (told["digest"], told["sample_rate"], told["seconds"]) == (own.bundle.digest, 8000, 0.25)
-    assert (told["pitches"], told["latent_size"], told["between"]) == ([59, 60, 61], 8, True)
-    assert [(key["midi"], key["source"], key["semitones"]) for key in told["keys"]] == [
+    answer, own = served.ask("GET", "/api/instrument").json, served.instrument
+    assert (answer["digest"], answer["sample_rate"], answer["seconds"]) == (own.bundle.digest, 8000, 0.25)
+    assert (answer["pitches"], answer["latent_size"], answer["between"]) == ([59, 60, 61], 8, True)
+    assert [(key["midi"], key["source"], key["semitones"]) for key in answer["keys"]] == [
         (key.midi, key.source, key.semitones) for key in keyboard(own)
     ]
-    assert {one["name"] for one in told["attributes"]} == set(own.attributes.names)
-    assert (told["teacher"], told["exports"], told["runtime"]) == ("fake", ["sfz"], "torch")
+    assert {one["name"] for one in answer["attributes"]} == set(own.attributes.names)
+    assert (answer["teacher"], answer["exports"], answer["runtime"]) == ("fake", ["sfz"], "torch")
 
 
 @pytest.mark.parametrize(("pitch", "rate", "velocity"), [(60, None, 127), (59, 16000, 64), (72, 11025, 1)])
 def test_a_rendered_note_is_the_keys_note(served: Running, pitch: int, rate: int | None, velocity: int) -> None:
-    asked = {"patch": PATCH, "pitch": pitch, "velocity": velocity, "rate": rate}
-    answer = served.ask("POST", "/api/render", asked)
+    request = {"patch": PATCH, "pitch": pitch, "velocity": velocity, "rate": rate}
+    answer = served.ask("POST", "/api/render", request)
     assert (answer.status, answer.headers["content-type"]) == (200, "audio/wav")
-    wave, told, subtype = _wav(answer.body)
-    assert (told, subtype) == (rate or 8000, "FLOAT")
+    wave, answer, subtype = _wav(answer.body)
+    assert (answer, subtype) == (rate or 8000, "FLOAT")
     expected = render_key(served.instrument, Patch.from_json(PATCH), pitch, rate) * (velocity / 127) ** 2
     np.testing.assert_allclose(wave, expected, atol=1e-7)
 
@@ -129,8 +129,8 @@ def test_presets_are_kept_replaced_and_forgotten(served: Running) -> None:
 
 def test_an_export_is_what_the_exporter_made(served: Running) -> None:
     answer = served.ask("POST", "/api/export", {"format": "sfz", "patches": [PATCH, {}], "arrangement": "velocity"})
-    asked = json.loads(zipfile.ZipFile(io.BytesIO(answer.body)).read("asked.json"))
-    assert (asked["arrangement"], len(asked["patches"])) == ("velocity", 2)
+    request = json.loads(zipfile.ZipFile(io.BytesIO(answer.body)).read("request.json"))
+    assert (request["arrangement"], len(request["patches"])) == ("velocity", 2)
     assert answer.headers["content-length"] == str(len(answer.body))
     assert answer.headers["content-disposition"] == 'attachment; filename="sfz.zip"'
     assert "exports sfz, not wavs" in served.ask("POST", "/api/export", {"format": "wavs"}).error
@@ -138,8 +138,8 @@ def test_an_export_is_what_the_exporter_made(served: Running) -> None:
 
 def test_without_tagger_and_exporter_both_say_so(tmp_path: Path) -> None:
     with running(tmp_path, pitched=False) as one:
-        told = one.ask("GET", "/api/instrument").json
-        assert (told["teacher"], told["exports"], told["pitches"]) == (None, [], [])
+        answer = one.ask("GET", "/api/instrument").json
+        assert (answer["teacher"], answer["exports"], answer["pitches"]) == (None, [], [])
         assert one.ask("PUT", "/api/listen", b"RIFF", headers=one.bearer, bare=True).status == 409
         assert one.ask("POST", "/api/export", {}).status == 422
         wave, _, _ = _wav(one.ask("POST", "/api/render", {"pitch": 60}).body)
@@ -183,12 +183,12 @@ async def _keyboard(connection: Any, message: dict[str, Any]) -> tuple[dict[str,
     await connection.send(json.dumps(message))
     begun = json.loads(await connection.recv())
     notes = {}
-    while isinstance(told := await connection.recv(), bytes):
-        generation, source, rate, count = struct.unpack_from("<IfII", told)
+    while isinstance(answer := await connection.recv(), bytes):
+        generation, source, rate, count = struct.unpack_from("<IfII", answer)
         assert (generation, rate) == (message["generation"], message.get("rate", 48000))
-        notes[source] = np.frombuffer(told, "<f4", offset=16)
+        notes[source] = np.frombuffer(answer, "<f4", offset=16)
         assert len(notes[source]) == count
-    return begun, notes, json.loads(told)
+    return begun, notes, json.loads(answer)
 
 
 def _connect(served: Running, **more: Any) -> Any:
@@ -222,9 +222,9 @@ def test_a_patch_that_cannot_be_played_fails_by_its_generation(served: Running) 
         async with _connect(served) as connection:
             for patch, reason in (({"attributes": {"Drumm": 1}}, "'Drum'"), ({"seed": -1}, "seed"), (3, "patch")):
                 await connection.send(json.dumps({"type": "patch", "generation": 9, "patch": patch}))
-                told = json.loads(await connection.recv())
-                assert (told["type"], told["generation"]) == ("failed", 9)
-                assert reason in told["reason"]
+                answer = json.loads(await connection.recv())
+                assert (answer["type"], answer["generation"]) == ("failed", 9)
+                assert reason in answer["reason"]
 
     asyncio.run(play())
 
@@ -233,23 +233,23 @@ def test_while_a_slider_moves_the_notes_follow_it(served: Running) -> None:
     """Faster moves than notes are rendered: what was in hand when the next came is played all the same."""
 
     async def drag() -> list[int]:
-        heard = []
+        received = []
         async with _connect(served) as connection:
             for generation in range(1, 41):
                 patch = {"seed": 500, "attributes": {"Drum": generation / 40}}
                 await connection.send(json.dumps({"type": "patch", "generation": generation, "patch": patch}))
                 await asyncio.sleep(0.002)
             while True:
-                told = await asyncio.wait_for(connection.recv(), 10)
-                if isinstance(told, bytes):
-                    heard.append(struct.unpack_from("<I", told)[0])
-                elif json.loads(told)["type"] == "finished" and json.loads(told)["generation"] == 40:
-                    return heard
+                answer = await asyncio.wait_for(connection.recv(), 10)
+                if isinstance(answer, bytes):
+                    received.append(struct.unpack_from("<I", answer)[0])
+                elif json.loads(answer)["type"] == "finished" and json.loads(answer)["generation"] == 40:
+                    return received
 
-    heard = asyncio.run(drag())
-    assert heard == sorted(heard)
-    assert set(heard[-3:]) == {40}
-    assert len(set(heard)) >= 5
+    received = asyncio.run(drag())
+    assert received == sorted(received)
+    assert set(received[-3:]) == {40}
+    assert len(set(received)) >= 5
 
 
 def test_an_unpitched_note_has_no_source(tmp_path: Path) -> None:

@@ -186,16 +186,9 @@ def test_other_rates_are_resampled():
         np.testing.assert_array_equal(answer[:, 2], rate)
 
 
-def test_yamnet_end_to_end(shared, corpus):
+def test_yamnet_end_to_end(shared, run, corpus):
     """The real thing on a corpus of another rate, through the command line."""
-    from typer.testing import CliRunner
-
-    from darktimbre.cli.main import app
-
-    weights = str(shared("teachers/yamnet.tflite"))
-    done = CliRunner().invoke(app, ["tag", str(corpus.path), "--teacher", "yamnet", "--weights", weights])
-    assert done.exit_code == 0, done.output
-    assert f"has tagged {NOTES} notes: {NOTES} now" in " ".join(done.output.split())
+    printed = run("tag", corpus.path, "--teacher", "yamnet", "--weights", shared("teachers/yamnet.tflite"))
+    assert f"has tagged {NOTES} notes: {NOTES} now" in printed
     assert Tags.open(corpus.path, "yamnet").logits().shape == (NOTES, 521)
-    chosen = CliRunner().invoke(app, ["attributes", str(corpus.path), "--teacher", "yamnet", "--top", "12", "--json"])
-    assert len(json.loads(chosen.output)) == 12
+    assert len(json.loads(run("attributes", corpus.path, "--teacher", "yamnet", "--top", 12, "--json"))) == 12

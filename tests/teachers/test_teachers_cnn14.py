@@ -1,7 +1,5 @@
 """Cnn14: a generated checkpoint of the official layout, loaded strictly; network and front end against plain numpy."""
 
-from pathlib import Path
-
 import librosa
 import numpy as np
 import pytest
@@ -222,17 +220,12 @@ def test_other_checkpoints_are_refused(weights, tmp_path, change, sentence):
         teachers.load("cnn14", weights=tmp_path / "Cnn14.pth")
 
 
-def test_pickled_code_is_not_run(tmp_path):
-    """A checkpoint can hold code; ours is read with weights only."""
-
-    class Trap:
-        def __reduce__(self) -> tuple[object, tuple[Path]]:
-            return Path.touch, (tmp_path / "sprung",)
-
-    torch.save({"model": {}, "trap": Trap()}, tmp_path / "trap.pth")
+@pytest.mark.parametrize(("load", "name"), [(teachers.load, "cnn14"), (teachers.load_embedder, "vggish")])
+def test_pickled_code_is_not_run(trap, load, name):
+    """A checkpoint can hold code; only weights are read."""
     with pytest.raises(UserError, match=r"trap\.pth"):
-        teachers.load("cnn14", weights=tmp_path / "trap.pth")
-    assert not (tmp_path / "sprung").exists()
+        load(name, weights=trap)
+    assert not trap.with_name("sprung").exists()
 
 
 @pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
@@ -254,8 +247,9 @@ def test_a_device_that_is_not_there_is_reported(device):
         teachers.load("embedded", device=device)
 
 
+@pytest.mark.parametrize(("load", "name"), [(teachers.load, "cnn14"), (teachers.load_embedder, "vggish")])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"not a checkpoint at all"])
-def test_damaged_checkpoints_end_in_a_sentence(tmp_path, content):
+def test_damaged_checkpoints_end_in_a_sentence(tmp_path, load, name, content):
     (tmp_path / "bad.pth").write_bytes(content)
-    with pytest.raises(UserError, match=r"bad\.pth"):
-        teachers.load("cnn14", weights=tmp_path / "bad.pth")
+    with pytest.raises(UserError, match=r"bad\.pth can't be read"):
+        load(name, weights=tmp_path / "bad.pth")

@@ -5,7 +5,6 @@ import io
 import json
 import urllib.request
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +14,6 @@ from darktimbre import teachers
 from darktimbre.cli.weights import app
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers import vocabulary, weights
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch) -> Path:
-    """Every test has a cache of its own."""
-    monkeypatch.setenv("DARKTIMBRE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home" / "weights"
 
 
 class Online:
@@ -115,7 +107,7 @@ def test_add_refuses_what_does_not_load(tmp_path, home):
 
 
 def test_fetch_compares_the_digest_before_anything_else(online, home):
-    online(b"not what was asked for")
+    online(b"not what was requested")
     with pytest.raises(UserError, match="has SHA-256"):
         weights.fetch("yamnet", sha256_wanted="0" * 64)
     for name, source in weights.SOURCES.items():
@@ -172,13 +164,13 @@ def test_every_source_is_https_and_has_a_licence():
 
 
 def test_command_line(shared, home):
-    run = CliRunner().invoke
-    listed = "".join(run(app, ["list"], env={"COLUMNS": "80"}).output.split())
+    invoke = CliRunner().invoke
+    listed = "".join(invoke(app, ["list"], env={"COLUMNS": "80"}).output.split())
     assert "inthepackage" in listed
     assert all(source.address in listed for source in weights.SOURCES.values())
-    assert "No weights are kept" in run(app, ["verify"]).output
-    added = run(app, ["add", "yamnet", str(shared("teachers/yamnet.tflite"))])
+    assert "No weights are kept" in invoke(app, ["verify"]).output
+    added = invoke(app, ["add", "yamnet", str(shared("teachers/yamnet.tflite"))])
     assert added.exit_code == 0
-    assert run(app, ["verify"]).output.strip() == "yamnet: ok"
+    assert invoke(app, ["verify"]).output.strip() == "yamnet: ok"
     (home / "yamnet.safetensors").write_bytes(b"changed")
-    assert run(app, ["verify"]).exit_code == 1
+    assert invoke(app, ["verify"]).exit_code == 1
