@@ -14,7 +14,7 @@ from darktimbre.notes.errors import UserError
 
 
 def behave(how: str) -> str:
-    """A decoder that does what its file tells it."""
+    """A decoder that does what its file says."""
     if how.startswith("exit"):
         os._exit(7)
     if how == "segfault":

@@ -11,7 +11,6 @@ from darktimbre.audio.shape import fade_out, fit_length, resample, to_mono
 def test_mono_is_the_mean_of_the_channels() -> None:
     stereo = np.array([[1.0, 0.5], [0.0, -0.5]], dtype=np.float32)
     assert to_mono(stereo).tolist() == [0.5, 0.0]
-    assert to_mono(stereo[:1]) is not None
     assert to_mono(stereo[:1]).tolist() == [1.0, 0.5]
 
 

@@ -18,33 +18,33 @@ export function controlTests(stage) {
     const [{ name }] = instrument.attributes;
     const before = await rendered(stage(), 60);
     await slider(page, name).focus();
-    const told = await latency(page, () => page.keyboard.press("End"));
+    const measured = await latency(page, () => page.keyboard.press("End"));
     assert.equal((await patchOf(page)).attributes[name], 1);
-    assert.equal(told.count, instrument.pitches.length, "every pitch came once");
-    assert.ok(told.stale > 0, "keys that still have the old sound are shown so");
+    assert.equal(measured.count, instrument.pitches.length, "every pitch came once");
+    assert.ok(measured.stale > 0, "keys that still have the old sound are shown so");
     assert.ok(
-      told.lines.some((line) => /Rendering \d+ of \d+/.test(line)),
-      told.lines.join(" | "),
+      measured.lines.some((line) => /Rendering \d+ of \d+/.test(line)),
+      measured.lines.join(" | "),
     );
     const line = await page.locator("#rendering").innerText();
     const [first, all] = timesIn(line);
     say(
-      `slider by keyboard: first new note after ${told.first.toFixed(0)} ms, all ${told.count} after ${told.all.toFixed(0)} ms; the page says: ${line}`,
+      `slider by keyboard: first new note after ${measured.first.toFixed(0)} ms, all ${measured.count} after ${measured.all.toFixed(0)} ms; the page says: ${line}`,
     );
     assert.ok(
-      Math.abs(first - told.first) < 60 + 0.1 * told.first && Math.abs(all - told.all) < 60 + 0.1 * told.all,
-      `${line} against ${told.first}, ${told.all}`,
+      Math.abs(first - measured.first) < 60 + 0.1 * measured.first && Math.abs(all - measured.all) < 60 + 0.1 * measured.all,
+      `${line} against ${measured.first}, ${measured.all}`,
     );
     const after = await rendered(stage(), 60);
     assert.ok(align(after, before).correlation < 0.999, "another sound");
     await begun(page);
-    const heard = await captured(page, async () => {
+    const recorded = await captured(page, async () => {
       await page.keyboard.down("KeyM"); // B3; a slider has no use for letters
       await toTheEnd(page, 1);
       await page.keyboard.up("KeyM");
     });
     const [{ midi }] = await begun(page);
-    assert.ok(align(heard, await rendered(stage(), midi)).correlation > 0.999, "the new sound is what is heard");
+    assert.ok(align(recorded, await rendered(stage(), midi)).correlation > 0.999, "the new sound is what is played");
   });
 
   test("a slider drawn with the mouse is one step to undo", async () => {
@@ -54,14 +54,14 @@ export function controlTests(stage) {
     await slider(page, name).scrollIntoViewIfNeeded();
     const box = await slider(page, name).boundingBox();
     assert.ok(box);
-    const told = await latency(page, async () => {
+    const measured = await latency(page, async () => {
       await page.mouse.move(box.x + 0.2 * box.width, box.y + box.height / 2);
       await page.mouse.down();
       await page.mouse.move(box.x + 0.6 * box.width, box.y + box.height / 2, { steps: 12 });
       await page.mouse.up();
     });
     say(
-      `slider by mouse, from its release: first new note after ${told.first.toFixed(0)} ms, all ${told.count} after ${told.all.toFixed(0)} ms`,
+      `slider by mouse, from its release: first new note after ${measured.first.toFixed(0)} ms, all ${measured.count} after ${measured.all.toFixed(0)} ms`,
     );
     const after = await patchOf(page);
     assert.ok(
@@ -78,23 +78,23 @@ export function controlTests(stage) {
     assert.deepEqual(await patchOf(page), before);
   });
 
-  test("each change is heard, where that is wished", async () => {
+  test("each change is played, where that is wished", async () => {
     const { page, instrument } = stage();
     await page.getByRole("checkbox", { name: "Hear each change" }).check();
     await begun(page);
     await slider(page, instrument.attributes[1].name).focus();
-    const heard = await captured(page, async () => {
+    const recorded = await captured(page, async () => {
       await page.keyboard.press("PageUp");
       await page.keyboard.press("Tab"); // the slider is left: its change is made
       await toTheEnd(page, 1);
     });
     const [{ midi, velocity }] = await begun(page);
-    const found = align(heard, await rendered(stage(), midi, velocity), { to: Math.round(0.6 * stage().rate) });
+    const found = align(recorded, await rendered(stage(), midi, velocity), { to: Math.round(0.6 * stage().rate) });
     assert.ok(found.correlation > 0.999, `${found.correlation}: the new sound, not the old one`);
     await page.getByRole("checkbox", { name: "Hear each change" }).uncheck();
   });
 
-  test("A and B are two sounds, and switching is heard", async () => {
+  test("A and B are two sounds, and switching is audible", async () => {
     const { page, instrument } = stage();
     const a = await patchOf(page);
     await page

@@ -56,9 +56,9 @@ export function keepingTests(stage) {
     );
     await page.locator("#listen-file").setInputFiles({ name: "a note.wav", mimeType: "audio/wav", buffer });
     await says(page, /set from a note/);
-    const heard = await page.locator("#said").innerText();
+    const summary = await page.locator("#said").innerText();
     const patch = await patchOf(page);
-    say(`listened: ${heard.split("\n")[0]}`);
+    say(`listened: ${summary.split("\n")[0]}`);
     assert.ok(Object.keys(patch.attributes).length > 0);
     assert.ok(
       Object.keys(patch.attributes).every((name) =>

@@ -107,13 +107,13 @@ export async function visit(browser, server, { url = server.url, before, ...opti
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   /** @type {string[]} */ const troubles = [];
-  /** @type {string[]} */ const asked = [];
+  /** @type {string[]} */ const requested = [];
   page.on("console", (message) => {
     if (message.type() === "error") troubles.push(`console: ${message.text()} (${message.location().url})`);
   });
   page.on("pageerror", (error) => troubles.push(`uncaught: ${error.stack ?? error}`));
-  page.on("request", (request) => asked.push(request.url()));
-  page.on("websocket", (socket) => asked.push(socket.url()));
+  page.on("request", (request) => requested.push(request.url()));
+  page.on("websocket", (socket) => requested.push(socket.url()));
   await page.addInitScript(() => {
     // The browser tells violations of the Content-Security-Policy to the console too; here with the directive's name.
     document.addEventListener("securitypolicyviolation", (event) =>
@@ -122,7 +122,7 @@ export async function visit(browser, server, { url = server.url, before, ...opti
   });
   await before?.(page);
   await page.goto(url);
-  return { context, page, troubles, asked };
+  return { context, page, troubles, requested };
 }
 
 /**

@@ -14,7 +14,7 @@ import { decodeWav } from "./signal.mjs";
  * What the tests share: one page, its server, and `say` for figures to print at the end. `again` waits for a page just
  * loaded; `patch` is what `rendered` asks for instead of what is set.
  * @typedef {{page: Page, browser: Browser, server: Server, home: string, rate: number, instrument: Instrument, troubles: string[],
- *   asked: string[], patch?: unknown, again: () => Promise<void>, say: (line: string) => void}} Stage
+ *   requested: string[], patch?: unknown, again: () => Promise<void>, say: (line: string) => void}} Stage
  */
 
 /** Waits until the page has the notes of the patch that is set, all of them. @param {Page} page */
@@ -93,7 +93,7 @@ export const pressed = (page) =>
     .locator(".key.pressed")
     .evaluateAll((keys) => keys.map((key) => Number(/** @type {HTMLElement} */ (key).dataset.midi)));
 
-/** @param {Page} page @returns {Promise<{midi: number, velocity: number}[]>} the notes begun since it was asked last */
+/** @param {Page} page @returns {Promise<{midi: number, velocity: number}[]>} the notes begun since the last call */
 export const begun = (page) => page.evaluate(() => /** @type {any} */ (window).notesBegun.splice(0));
 
 /** Plays on until every note that sounds has reached its end by itself. @param {Page} page @param {number} count */

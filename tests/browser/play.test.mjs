@@ -55,9 +55,9 @@ before(async () => {
   };
   await again();
   const rate = await seen.page.evaluate(() => /** @type {any} */ (window).darktimbre.engine.rate);
-  const told = await fetch(`${server.origin}/api/instrument`, { headers: { Authorization: `Bearer ${server.token}` } });
-  assert.equal(told.status, 200);
-  const instrument = await told.json();
+  const response = await fetch(`${server.origin}/api/instrument`, { headers: { Authorization: `Bearer ${server.token}` } });
+  assert.equal(response.status, 200);
+  const instrument = await response.json();
   stage = {
     ...seen,
     again,
@@ -84,11 +84,11 @@ describe("keeping", () => keepingTests(() => stage));
 describe("access", () => accessTests(() => stage));
 describe("reconnect", () => reconnectTests(() => stage));
 
-test("nothing went wrong on the way, and nothing was asked of anyone else", () => {
+test("nothing went wrong on the way, and nothing was requested from elsewhere", () => {
   assert.deepEqual(stage.troubles, []);
-  const elsewhere = stage.asked.filter(
+  const elsewhere = stage.requested.filter(
     (/** @type {string} */ url) => !/^(blob|data):/.test(url) && new URL(url).host !== new URL(server.origin).host,
   );
   assert.deepEqual(elsewhere, []);
-  assert.ok(stage.asked.length > 5);
+  assert.ok(stage.requested.length > 5);
 });

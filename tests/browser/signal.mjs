@@ -72,33 +72,33 @@ function crossCorrelation(a, b) {
 }
 
 /**
- * Finds `wanted` in `heard`: the lag by cross-correlation, the gain by least squares, and what is left over.
- * @param {Float32Array} heard @param {Float32Array} wanted
+ * Finds `wanted` in `recorded`: the lag by cross-correlation, the gain by least squares, and what is left over.
+ * @param {Float32Array} recorded @param {Float32Array} wanted
  * @param {{from?: number, to?: number}} part samples of `wanted` that are compared (the edges belong to the envelope)
  * @returns {{lag: number, gain: number, correlation: number, residual: number}} residual in dB below the note
  */
-export function align(heard, wanted, { from = 0, to = wanted.length } = {}) {
+export function align(recorded, wanted, { from = 0, to = wanted.length } = {}) {
   const piece = wanted.subarray(from, to);
-  const scores = crossCorrelation(heard, piece);
-  // Per unit of energy heard, since a note that dies away matches its own loud start a few periods too early.
+  const scores = crossCorrelation(recorded, piece);
+  // Per unit of recorded energy, since a note that dies away matches its own loud start a few periods too early.
   let energy = 0;
-  for (let n = 0; n < Math.min(piece.length, heard.length); n++) energy += heard[n] ** 2;
+  for (let n = 0; n < Math.min(piece.length, recorded.length); n++) energy += recorded[n] ** 2;
   let lag = 0;
   let best = -Infinity;
-  for (let n = 0; n + piece.length <= heard.length; n++) {
+  for (let n = 0; n + piece.length <= recorded.length; n++) {
     const score = energy > 1e-9 ? scores[n] / Math.sqrt(energy) : -Infinity;
     if (score > best) [lag, best] = [n, score];
-    energy += (heard[n + piece.length] ?? 0) ** 2 - heard[n] ** 2;
+    energy += (recorded[n + piece.length] ?? 0) ** 2 - recorded[n] ** 2;
   }
   let [cross, own, other] = [0, 0, 0];
   for (let n = 0; n < piece.length; n++) {
-    cross += heard[lag + n] * piece[n];
+    cross += recorded[lag + n] * piece[n];
     own += piece[n] * piece[n];
-    other += heard[lag + n] * heard[lag + n];
+    other += recorded[lag + n] * recorded[lag + n];
   }
   const gain = cross / own;
   let left = 0;
-  for (let n = 0; n < piece.length; n++) left += (heard[lag + n] - gain * piece[n]) ** 2;
+  for (let n = 0; n < piece.length; n++) left += (recorded[lag + n] - gain * piece[n]) ** 2;
   return {
     lag: lag - from,
     gain,
@@ -123,26 +123,26 @@ export function mixed(length, notes, gains, lags) {
 
 /**
  * When each of several notes of known gain began: each is sought in what the others leave over, until none moves.
- * @param {Float32Array} heard @param {Float32Array[]} notes @param {number[]} gains
- * @returns {{lags: number[], residual: number}} residual in dB below what was heard
+ * @param {Float32Array} recorded @param {Float32Array[]} notes @param {number[]} gains
+ * @returns {{lags: number[], residual: number}} residual in dB below what was recorded
  */
-export function unmixed(heard, notes, gains) {
-  const lags = notes.map((note) => align(heard, note).lag);
+export function unmixed(recorded, notes, gains) {
+  const lags = notes.map((note) => align(recorded, note).lag);
   const without = (/** @type {number} */ left) => {
     const others = mixed(
-      heard.length,
+      recorded.length,
       notes,
       gains.map((gain, index) => (index === left ? 0 : gain)),
       lags,
     );
-    return heard.map((x, n) => x - others[n]);
+    return recorded.map((x, n) => x - others[n]);
   };
   for (let round = 0; round < 8; round++) {
     const before = lags.join();
     notes.forEach((note, index) => (lags[index] = align(without(index), note).lag));
     if (lags.join() === before) break;
   }
-  return { lags, residual: decibel(rms(without(-1)) / rms(heard)) };
+  return { lags, residual: decibel(rms(without(-1)) / rms(recorded)) };
 }
 
 /**

@@ -21,7 +21,7 @@ export function soundTests(stage) {
     const midi = 60;
     const at = await keyAt(page, midi);
     await begun(page);
-    const heard = await captured(page, async () => {
+    const recorded = await captured(page, async () => {
       await page.mouse.move(at.x, at.y);
       await page.mouse.down();
       await toTheEnd(page, 1);
@@ -31,21 +31,21 @@ export function soundTests(stage) {
     const [{ midi: played, velocity }] = await begun(page);
     assert.equal(played, midi);
     const note = await rendered(stage(), midi);
-    const found = align(heard, note);
+    const found = align(recorded, note);
     const off = decibel(found.gain / gainOf(velocity));
-    const tuned = pitch(heard.subarray(found.lag + Math.round(0.1 * rate)), rate);
+    const tuned = pitch(recorded.subarray(found.lag + Math.round(0.1 * rate)), rate);
     say(
-      `mouse, key ${midi}, velocity ${velocity}: correlation ${found.correlation.toFixed(7)}, gain off by ${off.toFixed(4)} dB, residual ${found.residual.toFixed(1)} dB, rms ${decibel(rms(heard)).toFixed(1)} dBFS, pitch ${tuned.toFixed(3)}`,
+      `mouse, key ${midi}, velocity ${velocity}: correlation ${found.correlation.toFixed(7)}, gain off by ${off.toFixed(4)} dB, residual ${found.residual.toFixed(1)} dB, rms ${decibel(rms(recorded)).toFixed(1)} dBFS, pitch ${tuned.toFixed(3)}`,
     );
-    assert.ok(decibel(rms(heard)) > -60, "not silent");
+    assert.ok(decibel(rms(recorded)) > -60, "not silent");
     assert.ok(found.correlation > 0.999, `correlation ${found.correlation}`);
     assert.ok(Math.abs(off) < 0.1, `gain ${off} dB off`);
     assert.ok(found.residual < -60, `residual ${found.residual} dB`);
     assert.ok(Math.abs(tuned - midi) < 0.3, `pitch ${tuned}`);
     const whole = found.gain * Math.max(largestStep(note), Math.abs(note[0]));
-    assert.ok(largestStep(heard) <= 1.02 * whole + 1e-4, `step ${largestStep(heard)} against the note's own ${whole}`);
+    assert.ok(largestStep(recorded) <= 1.02 * whole + 1e-4, `step ${largestStep(recorded)} against the note's own ${whole}`);
     assert.ok(
-      heard.subarray(0, Math.max(0, found.lag)).every((x) => x === 0),
+      recorded.subarray(0, Math.max(0, found.lag)).every((x) => x === 0),
       "silent before it is played",
     );
   });
@@ -62,7 +62,7 @@ export function soundTests(stage) {
     await page.waitForTimeout(200);
     await begun(page);
     const codes = ["KeyZ", "KeyC", "KeyB"]; // a major triad on the lower row
-    const heard = await captured(page, async () => {
+    const recorded = await captured(page, async () => {
       for (const code of codes) await page.keyboard.down(code);
       await toTheEnd(page, 3);
       for (const code of codes) await page.keyboard.up(code);
@@ -74,9 +74,9 @@ export function soundTests(stage) {
     );
     const notes = await Promise.all(played.map(async ({ midi }) => rendered(stage(), midi)));
     const gains = played.map(({ velocity }) => gainOf(velocity) * volume ** 2);
-    const { lags, residual } = unmixed(heard, notes, gains);
-    const sum = mixed(heard.length, notes, gains, lags);
-    const found = align(heard, sum);
+    const { lags, residual } = unmixed(recorded, notes, gains);
+    const sum = mixed(recorded.length, notes, gains, lags);
+    const found = align(recorded, sum);
     say(
       `chord ${played.map(({ midi }) => midi)}: correlation with the sum ${found.correlation.toFixed(7)}, gain off by ${decibel(found.gain).toFixed(4)} dB, residual ${residual.toFixed(1)} dB`,
     );
@@ -90,16 +90,16 @@ export function soundTests(stage) {
     await allReady(page);
     await page.getByRole("button", { name: /midi/i }).first().click();
     await page.waitForFunction(() => /** @type {any} */ (window).midiAsked.length > 0);
-    const asked = await page.evaluate(() => /** @type {any} */ (window).midiAsked);
+    const requested = await page.evaluate(() => /** @type {any} */ (window).midiAsked);
     assert.ok(
-      asked.every((/** @type {any} */ one) => !one.sysex),
+      requested.every((/** @type {any} */ one) => !one.sysex),
       "no sysex",
     );
     const [midi, velocity] = [64, 80];
     const send = (/** @type {number[]} */ ...bytes) =>
       page.evaluate((message) => /** @type {any} */ (window).midiSend(message), bytes);
     await begun(page);
-    const heard = await captured(page, async () => {
+    const recorded = await captured(page, async () => {
       await send(0x90, midi, velocity);
       await page.waitForFunction(() => /** @type {any} */ (window).notesBegun.length > 0);
       assert.deepEqual(await pressed(page), [midi]);
@@ -108,15 +108,15 @@ export function soundTests(stage) {
       assert.deepEqual(await pressed(page), []);
     });
     const note = await rendered(stage(), midi, velocity);
-    const found = align(heard, note, { to: Math.round(0.25 * rate) });
+    const found = align(recorded, note, { to: Math.round(0.25 * rate) });
     say(
       `MIDI, key ${midi}, velocity ${velocity}: correlation ${found.correlation.toFixed(7)}, gain off by ${decibel(found.gain).toFixed(4)} dB, residual ${found.residual.toFixed(1)} dB`,
     );
     assert.ok(found.correlation > 0.999 && Math.abs(decibel(found.gain)) < 0.1);
     const own = Math.max(largestStep(note), Math.abs(note[0]));
-    assert.ok(largestStep(heard) <= 1.02 * own + 1e-4, `a click: step ${largestStep(heard)} against ${own}`);
-    const last = heard.findLastIndex((x) => x !== 0);
-    assert.ok(last - found.lag < (0.3 + 0.2 + 1) * rate && last < heard.length - 1, "silent when released");
+    assert.ok(largestStep(recorded) <= 1.02 * own + 1e-4, `a click: step ${largestStep(recorded)} against ${own}`);
+    const last = recorded.findLastIndex((x) => x !== 0);
+    assert.ok(last - found.lag < (0.3 + 0.2 + 1) * rate && last < recorded.length - 1, "silent when released");
   });
 
   test("the pedal holds a note that is let go", async () => {
@@ -126,7 +126,7 @@ export function soundTests(stage) {
       page.evaluate((message) => /** @type {any} */ (window).midiSend(message), bytes);
     const midi = 57;
     await begun(page);
-    const heard = await captured(page, async () => {
+    const recorded = await captured(page, async () => {
       await send(0xb0, 64, 127);
       await send(0x90, midi, 100);
       await page.waitForFunction(() => /** @type {any} */ (window).notesBegun.length > 0);
@@ -135,9 +135,9 @@ export function soundTests(stage) {
       await send(0xb0, 64, 0);
     });
     const note = await rendered(stage(), midi, 100);
-    const found = align(heard, note);
+    const found = align(recorded, note);
     assert.ok(found.correlation > 0.999 && found.residual < -60, `${found.correlation}, ${found.residual} dB`);
-    assert.ok(rms(heard.subarray(found.lag + Math.round(0.5 * rate))) > 0);
+    assert.ok(rms(recorded.subarray(found.lag + Math.round(0.5 * rate))) > 0);
   });
 
   test("a key outside the trained range is marked, and sounds at its own pitch", async () => {
@@ -151,7 +151,7 @@ export function soundTests(stage) {
       assert.match((await drawn.getAttribute("class")) ?? "", /repitched/);
       assert.match((await drawn.getAttribute("aria-description")) ?? "", /re-pitched/);
       const at = await keyAt(page, midi);
-      const heard = await captured(page, async () => {
+      const recorded = await captured(page, async () => {
         await begun(page);
         await page.mouse.move(at.x, at.y);
         await page.mouse.down();
@@ -159,8 +159,8 @@ export function soundTests(stage) {
         await page.mouse.up();
       });
       const note = await rendered(stage(), midi);
-      const found = align(heard, note, { to: Math.min(note.length, Math.round(0.9 * rate)) });
-      const tuned = pitch(heard.subarray(found.lag + Math.round(0.08 * rate)), rate);
+      const found = align(recorded, note, { to: Math.min(note.length, Math.round(0.9 * rate)) });
+      const tuned = pitch(recorded.subarray(found.lag + Math.round(0.08 * rate)), rate);
       const source = await rendered(stage(), key.source);
       const own = pitch(source.subarray(Math.round(0.1 * rate)), rate) - key.source; // the network's own mistuning
       say(

@@ -62,7 +62,7 @@ def test_provenance_of_the_corpus_is_told_item_by_item() -> None:
     assert "{" not in text
 
 
-def test_the_code_in_it_is_python_and_asks_for_what_the_instrument_has() -> None:
+def test_the_code_in_it_is_python_and_names_what_the_instrument_has() -> None:
     code = re.search(r"```python\n(.*?)```", card_of(), re.S)[1]  # type: ignore[index]
     ast.parse(code)
     assert "pitch=60" in code

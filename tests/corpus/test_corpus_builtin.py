@@ -12,7 +12,7 @@ from darktimbre.notes.note import FAMILIES
 from darktimbre.notes.pitch import midi_to_hz
 
 RATE = 16_000
-# Bells and bars have partials that are no multiples of the struck tone, so a period finder may hear another pitch.
+# Bells and bars have partials that are no multiples of the struck tone, so a period finder may find another pitch.
 INHARMONIC = {"fm bell", "glockenspiel", "singing bowl", "marimba", "toy piano"}
 
 
@@ -20,8 +20,8 @@ def test_the_pitched_instruments_are_in_tune() -> None:
     pitched = [one for one in ORCHESTRA if one.family and one.name not in INHARMONIC]
     keys = [(one, pitch) for one in pitched for pitch in (44, 57, 69)]
     waves = np.stack([play(one, pitch, 100, RATE, RATE) for one, pitch in keys])
-    heard, _ = yin(waves, RATE, 60.0, 1000.0)
-    cents = 1200 * np.log2(heard / np.array([midi_to_hz(pitch) for _, pitch in keys]))
+    found, _ = yin(waves, RATE, 60.0, 1000.0)
+    cents = 1200 * np.log2(found / np.array([midi_to_hz(pitch) for _, pitch in keys]))
     off = {
         f"{one.name} {pitch}": round(float(c), 1)
         for (one, pitch), c in zip(keys, cents, strict=True)
@@ -60,15 +60,15 @@ def test_no_two_instruments_sound_alike() -> None:
 
 
 def test_the_corpus_is_the_same_on_every_run_and_says_what_is_in_it(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     made = [
-        render_builtin(tmp_path / name, limit=56, seconds=0.1, progress=lambda done, total: told.append((done, total)))
+        render_builtin(tmp_path / name, limit=56, seconds=0.1, progress=lambda done, total: steps.append((done, total)))
         for name in "ab"
     ]
     corpus = made[0]
     assert made[1].digest == corpus.digest
     assert len(corpus) == 56
-    assert told == [(done, 56) for done in range(1, 57)] * 2
+    assert steps == [(done, 56) for done in range(1, 57)] * 2
     assert set(corpus.column("family").tolist()) - {""} == set(FAMILIES)
     drums = corpus.column("category") == "drums"
     assert (corpus.column("pitch")[drums] == -1).all()

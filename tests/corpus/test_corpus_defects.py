@@ -48,7 +48,7 @@ def test_every_defect_meets_its_verdict(shared: Callable[[str], Path], tmp_path:
     assert accepted | refused.keys() == files
     assert accepted.isdisjoint(refused)
     assert summary.ignored == {".csv": 1}
-    print(f"{len(accepted)} accepted, {len(refused)} quarantined")
+    print(f"{len(accepted)} accepted, {len(refused)} rejected")
     for file in sorted(files):
         reason = expected_refusal(index[Path(file).name])
         assert (file in refused) == (reason is not None), f"{file}: {reason} expected, got {refused.get(file)}"
@@ -76,5 +76,5 @@ def test_one_shots_are_all_taken_by_class(shared: Callable[[str], Path], tmp_pat
     assert not summary.rejected
     assert set(corpus.column("category")) == {"drums", "synths"}
     assert {"kicks", "snares", "hi hats", "perc"} <= set(corpus.column("subcategory"))
-    assert (corpus.column("pitch") == -1).all()  # their names tell note letters at most, and no octave
+    assert (corpus.column("pitch") == -1).all()  # their names hold note letters at most, and no octave
     assert (corpus.column("rms_db") > -90).all()

@@ -71,9 +71,9 @@ def test_a_spectrogram_shows_a_sine_where_it_is() -> None:
 
 
 def test_the_picture_is_drawn_and_full(orchestra: Corpus, tmp_path: Path) -> None:
-    status, told, _ = run("info", orchestra.path, "--plot", tmp_path / "p.png")
+    status, printed, _ = run("info", orchestra.path, "--plot", tmp_path / "p.png")
     assert status == 0
-    assert "84 of 28 instruments" in told
+    assert "84 of 28 instruments" in printed
     picture = matplotlib.image.imread(tmp_path / "p.png")[..., :3]
     assert picture.shape[1] == 1430
     lower = picture[picture.shape[0] // 2 :]
@@ -82,14 +82,14 @@ def test_the_picture_is_drawn_and_full(orchestra: Corpus, tmp_path: Path) -> Non
 
 
 def test_info_speaks_json(orchestra: Corpus) -> None:
-    status, told, _ = run("info", orchestra.path, "--json", "--verify")
+    status, printed, _ = run("info", orchestra.path, "--json", "--verify")
     assert status == 0
-    assert json.loads(told)["digest"] == orchestra.digest
+    assert json.loads(printed)["digest"] == orchestra.digest
 
 
 def test_info_on_nothing_ends_in_one_sentence(tmp_path: Path) -> None:
-    status, told, complaint = run("info", tmp_path / "nothing")
-    assert (status, told) == (2, "")
+    status, printed, complaint = run("info", tmp_path / "nothing")
+    assert (status, printed) == (2, "")
     assert "There is no corpus in" in complaint
     assert "Traceback" not in complaint
     (tmp_path / "x.sf2").write_bytes(b"RIFF")
@@ -100,10 +100,10 @@ def test_info_on_nothing_ends_in_one_sentence(tmp_path: Path) -> None:
 
 def test_render_builtin_makes_a_corpus_and_guards_it(tmp_path: Path) -> None:
     command = ("render", tmp_path / "c", "--builtin", "--limit", 28, "--seconds", 0.1, "--pitches", "C4-E4,70")
-    status, told, _ = run(*command)
+    status, printed, _ = run(*command)
     assert status == 0
-    assert "28 of 28 instruments" in told
-    assert "notes/s" in told
+    assert "28 of 28 instruments" in printed
+    assert "notes/s" in printed
     assert set(Corpus.open(tmp_path / "c").column("pitch").tolist()) == {-1, 60, 61, 62, 63, 64, 70}
     status, _, complaint = run(*command)
     assert status == 2

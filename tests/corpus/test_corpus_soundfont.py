@@ -138,17 +138,17 @@ class TestPlaying:
         assert (np.abs(wave) > 0.999).mean() < 0.05  # a clipped sine stays at the top
 
     def test_the_corpus_is_the_same_with_any_number_of_workers(self, sines: Path, tmp_path: Path) -> None:
-        progress: list[tuple[int, int]] = []
+        steps: list[tuple[int, int]] = []
         made = [
             render_soundfont(
                 tmp_path / f"c{run}", [sines], pitches=[50, 55, 61], velocities=[60, 127], seconds=0.1, workers=workers,
-                progress=lambda done, total: progress.append((done, total)),
+                progress=lambda done, total: steps.append((done, total)),
             )
             for run, workers in enumerate((1, 2, 1))
         ]  # fmt: skip
         assert len({corpus.digest for corpus in made}) == 1
         np.testing.assert_array_equal(made[0].int16(made[0].rows()), made[1].int16(made[1].rows()))
-        assert progress == [(6, 18), (12, 18), (18, 18)] * 3
+        assert steps == [(6, 18), (12, 18), (18, 18)] * 3
 
     def test_what_the_corpus_says(self, sines: Path, tmp_path: Path) -> None:
         corpus = render_soundfont(tmp_path / "c", [sines], pitches=[50, 61], velocities=[100], seconds=0.2, workers=1)

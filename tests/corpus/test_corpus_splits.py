@@ -13,7 +13,7 @@ from darktimbre.notes.note import Note
 
 
 def test_known_keys_keep_their_split_for_ever() -> None:
-    # A shipped instrument was trained on these parts; a change here would let it be judged on what it has heard.
+    # A shipped instrument was trained on these parts; a change here would evaluate it on its training data.
     known = {
         "gm:000:000": "valid",
         "gm:000:001": "train",

@@ -96,7 +96,7 @@ def test_the_crossfade_leaves_all_but_the_loops_end_and_no_step_behind_it() -> N
     assert changed.max() <= loop.end + fade
     assert baked[loop.end + 1] == pytest.approx(wave[loop.start], abs=1e-6)  # the jump back goes on as it is
     largest = np.abs(np.diff(wave, 2)).max()
-    assert np.abs(np.diff(baked, 2)).max() < 1.2 * largest  # who does not loop hears no step either
+    assert np.abs(np.diff(baked, 2)).max() < 1.2 * largest  # without looping there is no step either
 
 
 def test_level_does_not_change_what_is_found() -> None:

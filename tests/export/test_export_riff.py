@@ -99,7 +99,7 @@ def test_slices_are_cue_points() -> None:
     assert [point[0] for point in points] == [1, 2, 3]
     assert [point[5] for point in points] == [0, 1000, 2500]
     assert {point[2] for point in points} == {b"data"}
-    assert struct.unpack("<I", found["fact"])[0] == len(tone())  # a float file tells its length
+    assert struct.unpack("<I", found["fact"])[0] == len(tone())  # a float file holds its length
 
 
 def test_dither_makes_the_error_independent_of_the_sound() -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from tests.export.conftest import exported
-from tests.export.players import RATE, Sfizz, aligned, fluid_note, polyphone, sfizz
+from tests.export.samplers import RATE, Sfizz, aligned, fluid_note, polyphone, sfizz
 
 from darktimbre.audio.pitch import yin
 from darktimbre.audio.shape import resample

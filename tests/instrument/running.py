@@ -56,7 +56,7 @@ class Running:
     def bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
-    def ask(
+    def request(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, bare: bool = False
     ) -> Answer:
         """One request by http.client; with token and JSON's media type, unless `bare`."""
@@ -86,7 +86,7 @@ class Running:
             return got
 
     def statistics(self) -> dict[str, Any]:
-        return dict(self.ask("GET", "/api/status").json)
+        return dict(self.request("GET", "/api/status").json)
 
 
 @contextmanager

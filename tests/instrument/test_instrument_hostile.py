@@ -51,7 +51,7 @@ def _at_rest(served: Running, caplog: pytest.LogCaptureFixture) -> Iterator[None
     yield
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
     assert until(lambda: _idle(served.statistics())), served.statistics()
-    assert served.ask("POST", "/api/render", {"pitch": 60}).status == 200
+    assert served.request("POST", "/api/render", {"pitch": 60}).status == 200
 
 
 def _idle(statistics: dict[str, Any]) -> bool:
@@ -96,20 +96,20 @@ def test_two_hosts_or_none_are_refused(served: Running) -> None:
 
 def test_requests_and_preflights_of_another_page_are_refused(served: Running) -> None:
     for origin in ("http://evil.example", "null", f"https://{served.host}", f"http://{served.host}.evil.example"):
-        answer = served.ask("GET", "/api/status", headers={"Origin": origin})
+        answer = served.request("GET", "/api/status", headers={"Origin": origin})
         assert answer.status == 403
-        preflight = served.ask(
+        preflight = served.request(
             "OPTIONS", "/api/render", headers={"Origin": origin, "Access-Control-Request-Method": "POST"}, bare=True
         )
         assert preflight.status == 403
         assert not any(name.startswith("access-control") for name in {**answer.headers, **preflight.headers})
-    assert served.ask("GET", "/api/status", headers={"Origin": f"http://{served.host}"}).status == 200
+    assert served.request("GET", "/api/status", headers={"Origin": f"http://{served.host}"}).status == 200
 
 
 def test_without_the_token_nothing_is_revealed(served: Running) -> None:
     for method, path in (("GET", "/api/instrument"), ("GET", "/openapi.json"), ("POST", "/api/render"), ("GET", "/x")):
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"token={served.token}"}):
-            answer = served.ask(method, f"{path}?token={served.token}", headers=headers, bare=True)
+            answer = served.request(method, f"{path}?token={served.token}", headers=headers, bare=True)
             assert answer.status == 401
             assert answer.headers["www-authenticate"] == "Bearer"
             assert "link" in answer.error
@@ -180,10 +180,10 @@ def test_links_and_hidden_files_are_not_part_of_a_page(tmp_path: Path) -> None:
     "name", ["%2e%2e%2fx", "..%2f..%2fetc%2fpasswd", "%00", "a%0ab", "a%5cb", "x" * 81, "%2fetc%2fx"]
 )
 def test_no_presets_name_is_a_path(served: Running, name: str) -> None:
-    answer = served.ask("PUT", f"/api/presets/{name}", {"seed": 1})
+    answer = served.request("PUT", f"/api/presets/{name}", {"seed": 1})
     assert answer.status in (404, 422)
     _tells_nothing(answer.body)
-    assert served.ask("GET", "/api/presets").json == {"presets": {}, "skipped": 0}
+    assert served.request("GET", "/api/presets").json == {"presets": {}, "skipped": 0}
 
 
 # --- bodies ---
@@ -191,9 +191,9 @@ def test_no_presets_name_is_a_path(served: Running, name: str) -> None:
 
 def test_oversized_bodies_are_counted_not_believed(served: Running) -> None:
     large = b'{"pitch": 60, "x": "' + b"x" * (16 << 10) + b'"}'
-    assert served.ask("POST", "/api/render", large).status == 413
+    assert served.request("POST", "/api/render", large).status == 413
     sound = b"\x00" * (128 << 10)
-    assert served.ask("PUT", "/api/listen", sound, headers=served.bearer, bare=True).status == 413
+    assert served.request("PUT", "/api/listen", sound, headers=served.bearer, bare=True).status == 413
     for path, kind, size in (
         ("/api/render", "application/json", 16 << 10),
         ("/api/listen", "application/octet-stream", 128 << 10),
@@ -283,30 +283,30 @@ def test_what_is_not_http_is_answered_400_or_dropped(served: Running, content: b
     ],
 )  # fmt: skip
 def test_malformed_requests_end_in_one_sentence(served: Running, body: bytes, status: int) -> None:
-    answer = served.ask("POST", "/api/render", body)
+    answer = served.request("POST", "/api/render", body)
     assert answer.status == status, answer.body
     assert answer.error.endswith((".", "?", "…"))
     _tells_nothing(answer.body)
     if status == 422 and body not in (b"",):
-        assert served.ask("POST", "/api/render/batch", b'{"notes":[' + body + b"]}").status == 422
+        assert served.request("POST", "/api/render/batch", b'{"notes":[' + body + b"]}").status == 422
 
 
 def test_batches_and_exports_are_bounded(served: Running) -> None:
-    assert served.ask("POST", "/api/render/batch", {"notes": [{}] * 129}).status == 422
-    assert served.ask("POST", "/api/render/batch", {"notes": []}).status == 422
+    assert served.request("POST", "/api/render/batch", {"notes": [{}] * 129}).status == 422
+    assert served.request("POST", "/api/render/batch", {"notes": []}).status == 422
     low = [{"pitch": 41}] * 128
-    assert served.ask("POST", "/api/render/batch", {"notes": low, "rate": 192000}).status == 413
-    assert served.ask("POST", "/api/export", {"patches": [{}] * 13}).status == 422
+    assert served.request("POST", "/api/render/batch", {"notes": low, "rate": 192000}).status == 413
+    assert served.request("POST", "/api/export", {"patches": [{}] * 13}).status == 422
 
 
 def test_broken_sounds_end_in_one_sentence(served: Running, shared: Callable[[str], Path]) -> None:
     folder = shared("sounds/defects/hound/testsamples/fuzz")
     for path in sorted(folder.iterdir())[:3]:
-        answer = served.ask("PUT", "/api/listen", path.read_bytes(), headers=served.bearer, bare=True)
+        answer = served.request("PUT", "/api/listen", path.read_bytes(), headers=served.bearer, bare=True)
         assert answer.status == 422
         assert "give another sound file" in answer.error
         _tells_nothing(answer.body)
-    assert served.ask("PUT", "/api/listen", b"", headers=served.bearer, bare=True).status == 422
+    assert served.request("PUT", "/api/listen", b"", headers=served.bearer, bare=True).status == 422
 
 
 # --- live ---
@@ -385,7 +385,7 @@ def test_so_many_pages_and_no_more(served: Running) -> None:
 
 
 def test_a_page_that_reads_nothing_is_cut_and_holds_little(served: Running) -> None:
-    """It asks for a keyboard after another at 192 kHz, 3 × 192 kB each, and takes nothing of it."""
+    """It requests one keyboard after another at 192 kHz, 3 × 192 kB each, and takes nothing of it."""
     with _slow(served, 10) as connection:
         began, generation = time.monotonic(), 0
         with contextlib.suppress(OSError):  # once it is cut
@@ -440,10 +440,10 @@ def _memory() -> int:
 
 def test_fifty_clients_at_once_are_all_answered(tmp_path: Path) -> None:
     def render(one: Running, number: int) -> int:
-        return one.ask("POST", "/api/render", {"pitch": 59 + number % 3, "patch": {"seed": number}}).status
+        return one.request("POST", "/api/render", {"pitch": 59 + number % 3, "patch": {"seed": number}}).status
 
     def gone(one: Running, number: int) -> int:
-        """Asks and leaves without waiting."""
+        """Sends a request and leaves without waiting."""
         body = json.dumps({"patch": {"seed": 1000 + number}}).encode()
         head = _request(one, "POST", "/api/render", "Content-Type: application/json", f"Content-Length: {len(body)}")
         with socket.create_connection(("127.0.0.1", one.port), timeout=5) as connection:
@@ -451,7 +451,7 @@ def test_fifty_clients_at_once_are_all_answered(tmp_path: Path) -> None:
         return 0
 
     def upload(one: Running, number: int) -> int:
-        return one.ask("PUT", "/api/listen", b"x" * 1000, headers=one.bearer, bare=True).status
+        return one.request("PUT", "/api/listen", b"x" * 1000, headers=one.bearer, bare=True).status
 
     def live(one: Running, number: int) -> int:
         async def play() -> int:

@@ -131,11 +131,11 @@ def client_of(renderer: Renderer) -> tuple[Client, Events]:
     return renderer.client(events), events
 
 
-def ask(callers: ThreadPoolExecutor, renderer: Renderer, number: int, pitch: float, timeout: float = LONG) -> Future:
+def submitted(callers: ThreadPoolExecutor, renderer: Renderer, number: int, pitch: float) -> Future:
     """One HTTP caller, who is waiting when this returns."""
     patch = numbered(number)
     before = renderer.statistics()["http_callers"]
-    future = callers.submit(renderer.note, patch.key(Gated.bundle.digest), patch, pitch, timeout)
+    future = callers.submit(renderer.note, patch.key(Gated.bundle.digest), patch, pitch, LONG)
     while not future.done() and renderer.statistics()["http_callers"] == before:
         pass
     return future
@@ -237,7 +237,7 @@ def test_scripts_have_every_second_turn(instrument: Gated, renderer: Renderer, c
     for number in range(1, 6):
         renderer.client(Events()).play(numbered(number))
     instrument.wait_begun()
-    futures = [ask(callers, renderer, 20, pitch) for pitch in PITCHES[:5]]
+    futures = [submitted(callers, renderer, 20, pitch) for pitch in PITCHES[:5]]
     instrument.allow(11)
     for pitch, future in zip(PITCHES, futures, strict=False):
         assert future.result(LONG)[0] == 2000 + pitch
@@ -245,12 +245,12 @@ def test_scripts_have_every_second_turn(instrument: Gated, renderer: Renderer, c
     assert [number == 20 for number, _ in instrument.notes[1:11]] == [True, False] * 5
 
 
-def test_what_many_ask_for_is_rendered_once(instrument: Gated, renderer: Renderer, callers: ThreadPoolExecutor) -> None:
+def test_what_many_request_is_rendered_once(instrument: Gated, renderer: Renderer, callers: ThreadPoolExecutor) -> None:
     logs = [Events() for _ in range(5)]
     for events in logs:
         renderer.client(events).play(numbered(1), near=50)
-    instrument.wait_begun()  # the first note is being rendered; some ask for that one, some for the next
-    futures = [ask(callers, renderer, 1, pitch) for pitch in (50, 51) for _ in range(10)]
+    instrument.wait_begun()  # the first note is being rendered; some request that one, some the next
+    futures = [submitted(callers, renderer, 1, pitch) for pitch in (50, 51) for _ in range(10)]
     instrument.allow(len(PITCHES))
     for events in logs:
         assert isinstance(finished := events.until(Finished), Finished)
@@ -263,11 +263,11 @@ def test_what_many_ask_for_is_rendered_once(instrument: Gated, renderer: Rendere
 def test_the_queue_for_scripts_is_bounded_and_given_up_places_are_free_again(callers: ThreadPoolExecutor) -> None:
     instrument = Gated()
     with Renderer(instrument, queue=3) as renderer:  # type: ignore[arg-type]
-        waiting = [ask(callers, renderer, 1, pitch) for pitch in PITCHES[:3]]
+        waiting = [submitted(callers, renderer, 1, pitch) for pitch in PITCHES[:3]]
         instrument.wait_begun()
         with pytest.raises(Busy, match="try again"):
-            ask(callers, renderer, 1, PITCHES[3]).result(LONG)
-        again = ask(callers, renderer, 1, PITCHES[2])  # the same note needs no place of its own
+            submitted(callers, renderer, 1, PITCHES[3]).result(LONG)
+        again = submitted(callers, renderer, 1, PITCHES[2])  # the same note needs no place of its own
         instrument.allow()
         assert waiting[0].result(LONG)[0] == 150
         patch = numbered(1)
@@ -288,7 +288,7 @@ def test_an_error_reaches_its_client_and_no_other(
     clients = {number: renderer.client(events) for number, events in logs.items()}
     for number, client in clients.items():
         client.play(numbered(number))
-    futures = [ask(callers, renderer, number, PITCHES[0]) for number in (1, 1, 2, 3)]
+    futures = [submitted(callers, renderer, number, PITCHES[0]) for number in (1, 1, 2, 3)]
     instrument.allow(1000)
     logs[3].until(Finished)
     assert logs[1].until(Failed) == Failed(1, "This sound could not be rendered (RuntimeError: out of memory).")
@@ -409,7 +409,7 @@ def test_closing_ends_with_the_note_at_hand(callers: ThreadPoolExecutor) -> None
     client = renderer.client(Events())
     client.play(numbered(1))
     instrument.wait_begun()
-    waiting = ask(callers, renderer, 2, PITCHES[0])
+    waiting = submitted(callers, renderer, 2, PITCHES[0])
     closing = callers.submit(renderer.close)
     with pytest.raises(Busy, match="closed"):
         waiting.result(LONG)

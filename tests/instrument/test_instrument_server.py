@@ -1,4 +1,4 @@
-"""The page's server gives what the synthesizer plays, by HTTP and live, and its OpenAPI document tells the truth."""
+"""The page's server gives what the synthesizer plays, by HTTP and live, and its OpenAPI document is true."""
 
 import asyncio
 import io
@@ -29,7 +29,7 @@ from darktimbre.synthesizer.patch import Patch
 PATCH = {"attributes": {"drum": 0.8}, "seed": 5, "pad": [0.2, -0.4]}
 
 
-def _listen(wave: np.ndarray, rate: int) -> DescriptionAnswer:
+def _described(wave: np.ndarray, rate: int) -> DescriptionAnswer:
     assert (wave.shape, wave.dtype, rate) == ((2000,), np.float32, 8000)
     return DescriptionAnswer(attributes={"Drum": float(np.abs(wave).max())}, pitch=60.25, teacher="fake")
 
@@ -47,7 +47,7 @@ def _export(folder: Path) -> Any:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("served")
-    with running(folder, describer=_listen, teacher="fake", exporter=_export(folder), exports=("sfz",)) as one:
+    with running(folder, describer=_described, teacher="fake", exporter=_export(folder), exports=("sfz",)) as one:
         yield one
 
 
@@ -60,7 +60,7 @@ def _wav(content: bytes) -> tuple[np.ndarray, int, str]:
 
 
 def test_the_instrument_is_described_as_it_is(served: Running) -> None:
-    answer, own = served.ask("GET", "/api/instrument").json, served.instrument
+    answer, own = served.request("GET", "/api/instrument").json, served.instrument
     assert (answer["digest"], answer["sample_rate"], answer["seconds"]) == (own.bundle.digest, 8000, 0.25)
     assert (answer["pitches"], answer["latent_size"], answer["between"]) == ([59, 60, 61], 8, True)
     assert [(key["midi"], key["source"], key["semitones"]) for key in answer["keys"]] == [
@@ -73,7 +73,7 @@ def test_the_instrument_is_described_as_it_is(served: Running) -> None:
 @pytest.mark.parametrize(("pitch", "rate", "velocity"), [(60, None, 127), (59, 16000, 64), (72, 11025, 1)])
 def test_a_rendered_note_is_the_keys_note(served: Running, pitch: int, rate: int | None, velocity: int) -> None:
     request = {"patch": PATCH, "pitch": pitch, "velocity": velocity, "rate": rate}
-    answer = served.ask("POST", "/api/render", request)
+    answer = served.request("POST", "/api/render", request)
     assert (answer.status, answer.headers["content-type"]) == (200, "audio/wav")
     wave, answer, subtype = _wav(answer.body)
     assert (answer, subtype) == (rate or 8000, "FLOAT")
@@ -82,7 +82,7 @@ def test_a_rendered_note_is_the_keys_note(served: Running, pitch: int, rate: int
 
 
 def test_sixteen_bits_are_the_same_note_rounded(served: Running) -> None:
-    wave, _, subtype = _wav(served.ask("POST", "/api/render", {"patch": PATCH, "bits": 16}).body)
+    wave, _, subtype = _wav(served.request("POST", "/api/render", {"patch": PATCH, "bits": 16}).body)
     assert subtype == "PCM_16"
     expected = render_key(served.instrument, Patch.from_json(PATCH), 60)
     np.testing.assert_allclose(wave, np.clip(expected, -1, 1), atol=1 / 32768)
@@ -90,7 +90,7 @@ def test_sixteen_bits_are_the_same_note_rounded(served: Running) -> None:
 
 def test_a_batch_holds_each_note_and_how_it_was_made(served: Running) -> None:
     notes = [{"pitch": 60, "patch": PATCH}, {"pitch": 48, "velocity": 90}, {"pitch": 61}]
-    answer = served.ask("POST", "/api/render/batch", {"notes": notes, "rate": 12000})
+    answer = served.request("POST", "/api/render/batch", {"notes": notes, "rate": 12000})
     assert answer.headers["content-type"] == "application/zip"
     packed = zipfile.ZipFile(io.BytesIO(answer.body))
     manifest = json.loads(packed.read("manifest.json"))
@@ -109,40 +109,40 @@ def test_a_sound_is_tagged_at_the_instruments_rate_and_length(served: Running) -
     file = io.BytesIO()
     soundfile.write(file, 0.5 * np.sin(np.arange(44100) * 2 * np.pi * 440 / 44100), 44100, format="FLAC")
     for headers in ({}, {"Content-Type": "application/octet-stream"}, {"Content-Type": "audio/flac"}):
-        answer = served.ask("PUT", "/api/listen", file.getvalue(), headers={**served.bearer, **headers}, bare=True)
+        answer = served.request("PUT", "/api/listen", file.getvalue(), headers={**served.bearer, **headers}, bare=True)
         assert answer.json == {"attributes": {"Drum": pytest.approx(0.5, abs=0.01)}, "pitch": 60.25, "teacher": "fake"}
 
 
 def test_presets_are_kept_replaced_and_forgotten(served: Running) -> None:
-    assert served.ask("PUT", "/api/presets/Dark%20bells%20%E2%99%AB", PATCH).status == 204
-    assert served.ask("PUT", "/api/presets/b", {"seed": 2}).status == 204
-    assert served.ask("PUT", "/api/presets/b", {"seed": 3}).status == 204
-    stored = served.ask("GET", "/api/presets").json
+    assert served.request("PUT", "/api/presets/Dark%20bells%20%E2%99%AB", PATCH).status == 204
+    assert served.request("PUT", "/api/presets/b", {"seed": 2}).status == 204
+    assert served.request("PUT", "/api/presets/b", {"seed": 3}).status == 204
+    stored = served.request("GET", "/api/presets").json
     assert list(stored["presets"]) == ["Dark bells ♫", "b"]
     assert Patch.from_json(stored["presets"]["Dark bells ♫"]) == Patch.from_json(PATCH)
     assert stored["presets"]["b"]["seed"] == 3
-    gone = served.ask("DELETE", "/api/presets/b")
+    gone = served.request("DELETE", "/api/presets/b")
     assert (gone.status, gone.body, gone.headers.get("content-type")) == (204, b"", None)
-    assert served.ask("DELETE", "/api/presets/b").status == 404
-    assert list(served.ask("GET", "/api/presets").json["presets"]) == ["Dark bells ♫"]
+    assert served.request("DELETE", "/api/presets/b").status == 404
+    assert list(served.request("GET", "/api/presets").json["presets"]) == ["Dark bells ♫"]
 
 
 def test_an_export_is_what_the_exporter_made(served: Running) -> None:
-    answer = served.ask("POST", "/api/export", {"format": "sfz", "patches": [PATCH, {}], "arrangement": "velocity"})
+    answer = served.request("POST", "/api/export", {"format": "sfz", "patches": [PATCH, {}], "arrangement": "velocity"})
     request = json.loads(zipfile.ZipFile(io.BytesIO(answer.body)).read("request.json"))
     assert (request["arrangement"], len(request["patches"])) == ("velocity", 2)
     assert answer.headers["content-length"] == str(len(answer.body))
     assert answer.headers["content-disposition"] == 'attachment; filename="sfz.zip"'
-    assert "exports sfz, not wavs" in served.ask("POST", "/api/export", {"format": "wavs"}).error
+    assert "exports sfz, not wavs" in served.request("POST", "/api/export", {"format": "wavs"}).error
 
 
 def test_without_tagger_and_exporter_both_say_so(tmp_path: Path) -> None:
     with running(tmp_path, pitched=False) as one:
-        answer = one.ask("GET", "/api/instrument").json
+        answer = one.request("GET", "/api/instrument").json
         assert (answer["teacher"], answer["exports"], answer["pitches"]) == (None, [], [])
-        assert one.ask("PUT", "/api/listen", b"RIFF", headers=one.bearer, bare=True).status == 409
-        assert one.ask("POST", "/api/export", {}).status == 422
-        wave, _, _ = _wav(one.ask("POST", "/api/render", {"pitch": 60}).body)
+        assert one.request("PUT", "/api/listen", b"RIFF", headers=one.bearer, bare=True).status == 409
+        assert one.request("POST", "/api/export", {}).status == 422
+        wave, _, _ = _wav(one.request("POST", "/api/render", {"pitch": 60}).body)
         np.testing.assert_allclose(wave, one.instrument.render(seed=[0])[0], atol=1e-7)
 
 
@@ -155,9 +155,9 @@ def test_the_page_is_there_without_a_token_and_says_how_to_treat_it(tmp_path: Pa
     (tmp_path / "index.html").write_text("<!doctype html>")
     (tmp_path / "main.js").write_text("export {}")
     with running(tmp_path, page=page_files(tmp_path)) as one:
-        page = one.ask("GET", "/", bare=True)
+        page = one.request("GET", "/", bare=True)
         assert (page.status, page.body) == (200, b"<!doctype html>")
-        script = one.ask("GET", "/page/main.js", bare=True)
+        script = one.request("GET", "/page/main.js", bare=True)
         assert script.headers["content-type"].startswith("text/javascript")
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -170,7 +170,7 @@ def test_the_page_is_there_without_a_token_and_says_how_to_treat_it(tmp_path: Pa
         )
         assert page.headers["permissions-policy"].startswith("midi=(self), ")
         assert "server" not in page.headers
-        api = one.ask("GET", "/api/status")
+        api = one.request("GET", "/api/status")
         assert api.headers["cache-control"] == "no-store"
         assert not any(name.startswith("access-control") for name in api.headers)
 
@@ -267,7 +267,7 @@ def test_an_unpitched_note_has_no_source(tmp_path: Path) -> None:
 
 
 def test_the_document_lists_every_route_with_token_models_and_errors(served: Running) -> None:
-    document = served.ask("GET", "/openapi.json").json
+    document = served.request("GET", "/openapi.json").json
     assert {(method, path) for path, methods in document["paths"].items() for method in methods} == {
         ("get", "/api/instrument"), ("post", "/api/render"), ("post", "/api/render/batch"), ("put", "/api/listen"),
         ("get", "/api/presets"), ("put", "/api/presets/{name}"), ("delete", "/api/presets/{name}"),
@@ -284,7 +284,7 @@ def test_the_document_lists_every_route_with_token_models_and_errors(served: Run
 
 
 def test_every_example_of_the_document_is_accepted(served: Running) -> None:
-    document = served.ask("GET", "/openapi.json").json
+    document = served.request("GET", "/openapi.json").json
     tried = 0
     for path, methods in document["paths"].items():
         for method, route in methods.items():
@@ -295,11 +295,11 @@ def test_every_example_of_the_document_is_accepted(served: Running) -> None:
             if "$ref" in schema:
                 schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
             for example in schema["examples"]:
-                answer = served.ask(method.upper(), path.replace("{name}", "example"), example)
+                answer = served.request(method.upper(), path.replace("{name}", "example"), example)
                 assert answer.status in (200, 204), (path, example, answer.body)
                 tried += 1
     assert tried == 4
-    served.ask("DELETE", "/api/presets/example")
+    served.request("DELETE", "/api/presets/example")
 
 
 # --- docs/http.md ---

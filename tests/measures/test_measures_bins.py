@@ -46,7 +46,7 @@ def test_what_chance_gives_is_what_shuffling_gives() -> None:
         shares.append(differs(*counts).mean())
     error = np.std(shares) / np.sqrt(len(shares))
     assert expected_share(real, fake) == pytest.approx(np.mean(shares), abs=4 * error)
-    assert expected_share([1] * 20, [1] * 20) == 0  # two notes a cell never tell anything: z is at most √2
+    assert expected_share([1] * 20, [1] * 20) == 0  # two notes a cell never differ: z is at most √2
     assert expected_share([10**3] * 4, [10**3] * 4) == pytest.approx(0.05, abs=0.003)  # with many, the level
 
 

@@ -159,11 +159,11 @@ def test_no_bias_is_left_with_few_notes_on_both_sides(
     left = values.mean() - truth
     assert abs(left) < 0.06 * bias + 3 * values.std(ddof=1) / 24**0.5  # the extrapolation's own limit, and chance
     assert abs(left) < 0.15 * bias
-    told = np.mean([one.standard_error for one in found])
-    assert values.std(ddof=1) / 2 < told < 2 * values.std(ddof=1)  # reference drawn anew too, which is not counted
+    stated = np.mean([one.standard_error for one in found])
+    assert values.std(ddof=1) / 2 < stated < 2 * values.std(ddof=1)  # reference drawn anew too, which is not counted
 
 
-def test_what_600_notes_of_128_dimensions_tell_of_one_distribution() -> None:
+def test_what_600_notes_of_128_dimensions_say_of_one_distribution() -> None:
     x, y = np.random.default_rng(20).normal(size=(2, 600, 128))
     found = frechet_infinity(x, y)
     assert found.distance > 12
@@ -175,8 +175,8 @@ def test_standard_error_is_the_spread_of_repeated_draws() -> None:
     reference = known(deviations)
     draws = [0.5 + 1.3 * deviations * random.normal(size=(300, 12)) for _ in range(80)]
     spread = np.std([frechet_distance(reference, Moments().add(draw)) for draw in draws])
-    told = [frechet_standard_error(reference, draw) for draw in draws]
-    assert np.mean(told) == pytest.approx(spread, rel=0.25)  # three standard errors of a deviation from 80
+    stated = [frechet_standard_error(reference, draw) for draw in draws]
+    assert np.mean(stated) == pytest.approx(spread, rel=0.25)  # three standard errors of a deviation from 80
 
 
 def test_a_constant_shift_has_the_error_of_a_mean() -> None:
@@ -190,15 +190,15 @@ def test_notes_of_one_instrument_are_not_counted_as_independent(shift: float) ->
     # 40 instruments of 20 notes: most of what a note is, its instrument is
     random, deviations = np.random.default_rng(12), np.arange(1.0, 9) ** -0.5
     reference, groups = known(deviations), np.repeat(np.arange(40), 20)
-    found, told, naive = [], [], []
+    found, stated, naive = [], [], []
     for _ in range(60):
         level = 0.9 * random.normal(size=(40, 8))[groups] + 0.19**0.5 * random.normal(size=(800, 8))
         fake = deviations * (shift + 1.2 * level)
         found.append(frechet_distance(reference, Moments().add(fake)))
-        told.append(frechet_standard_error(reference, fake, groups))
+        stated.append(frechet_standard_error(reference, fake, groups))
         naive.append(frechet_standard_error(reference, fake))
     spread = np.std(found)
-    assert spread / 1.5 < np.mean(told) < 1.5 * spread
+    assert spread / 1.5 < np.mean(stated) < 1.5 * spread
     assert np.mean(naive) < spread / 2.5
 
 
@@ -209,7 +209,7 @@ def test_groups_of_one_note_are_no_groups_and_one_group_has_no_error() -> None:
     assert frechet_standard_error(reference, fake, np.arange(50)[::-1]) == pytest.approx(alone, rel=1e-12)
     assert np.isnan(frechet_standard_error(reference, fake, np.zeros(50)))
     twice, instruments = np.concatenate([fake, fake]), np.tile(np.arange(50), 2)
-    # a note told twice is no further note; n - 1 of the covariance differs
+    # a note given twice is no further note; n - 1 of the covariance differs
     assert frechet_standard_error(reference, twice, instruments) == pytest.approx(alone, rel=0.02)
 
 

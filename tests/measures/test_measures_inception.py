@@ -59,17 +59,17 @@ def test_error_is_that_of_leaving_out_one_instrument_after_another() -> None:
 
 
 def test_error_is_the_spread_of_repeated_draws_of_instruments() -> None:
-    # an instrument is heard as one family, whatever its note
+    # an instrument is predicted as one family, whatever its note
     random, groups = np.random.default_rng(5), np.repeat(np.arange(40), 20)
     share = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
-    found, told, naive = [], [], []
+    found, stated, naive = [], [], []
     for _ in range(150):
         family = random.choice(5, 40, p=share)[groups]
         each = 0.9 * np.eye(5)[family] + 0.1 * random.dirichlet(np.ones(5), 800)
         found.append(inception_score(each))
-        told.append(inception_score_error(each, groups))
+        stated.append(inception_score_error(each, groups))
         naive.append(inception_score_error(each))
-    assert np.std(found) / 1.5 < np.mean(told) < 1.5 * np.std(found)
+    assert np.std(found) / 1.5 < np.mean(stated) < 1.5 * np.std(found)
     assert np.mean(naive) < np.std(found) / 3
 
 

@@ -154,14 +154,14 @@ def test_error_is_that_of_leaving_out_one_instrument_after_another() -> None:
 def test_error_is_the_spread_of_repeated_draws() -> None:
     random, groups = np.random.default_rng(11), np.repeat(np.arange(40), 10)
     x = random.normal(size=(500, 4))
-    found, told, naive = [], [], []
+    found, stated, naive = [], [], []
     for seed in range(80):
         y = 0.5 + 0.9 * random.normal(size=(40, 4))[groups] + 0.19**0.5 * random.normal(size=(400, 4))
         one = kernel_distance(x, y, subsets=1, groups=groups, seed=seed)
         found.append(one.value)
-        told.append(one.standard_error)
+        stated.append(one.standard_error)
         naive.append(kernel_distance(x, y, subsets=1, seed=seed).standard_error)
-    assert np.std(found) / 1.5 < np.mean(told) < 1.5 * np.std(found)
+    assert np.std(found) / 1.5 < np.mean(stated) < 1.5 * np.std(found)
     assert np.mean(naive) < np.std(found) / 2
     # notes that are independent, by tenths and by more groups than are deleted one by one
     found, tenths, hundredths = [], [], []

@@ -97,37 +97,23 @@ def test_radii_computed_before_are_used() -> None:
         fidelity_and_diversity(x, y, real_radii=radii(y[:20]))
 
 
-def test_errors_are_the_spread_of_repeated_draws_of_instruments() -> None:
-    # A fake instrument is among the real notes, or far away with all its notes.
+@pytest.mark.parametrize(("moved", "names"), [("fake", ("precision", "density")), ("real", ("recall", "coverage"))])
+def test_errors_are_the_spread_of_repeated_draws_of_instruments(moved: str, names: tuple[str, str]) -> None:
+    # An instrument is among the notes of the other side, or far away with all its notes.
     random, groups = np.random.default_rng(8), np.repeat(np.arange(30), 8)
-    real = random.normal(size=(300, 2))
-    found, told, naive = [], [], []
+    still = random.normal(size=(300, 2))
+    found, stated, naive = [], [], []
     for _ in range(40):
-        fake = random.normal(size=(240, 2)) + 20 * (random.uniform(size=30) < 0.4)[groups][:, None]
-        near = fidelity_and_diversity(real, fake, fake_groups=groups)
-        found.append((near.precision, near.density))
-        told.append((near.errors.precision, near.errors.density))
-        alone = fidelity_and_diversity(real, fake)
-        assert alone[:4] == near[:4]
-        naive.append((alone.errors.precision, alone.errors.density))
+        drawn = random.normal(size=(240, 2)) + 20 * (random.uniform(size=30) < 0.4)[groups][:, None]
+        pair = (still, drawn) if moved == "fake" else (drawn, still)
+        grouped, alone = fidelity_and_diversity(*pair, **{f"{moved}_groups": groups}), fidelity_and_diversity(*pair)
+        assert alone[:4] == grouped[:4]
+        for rows, values in ((found, grouped), (stated, grouped.errors), (naive, alone.errors)):
+            rows.append([getattr(values, name) for name in names])
     spread = np.std(found, axis=0)
-    assert (np.mean(told, axis=0) < 1.5 * spread).all()
-    assert (np.mean(told, axis=0) > spread / 1.5).all()
+    assert (np.mean(stated, axis=0) < 1.5 * spread).all()
+    assert (np.mean(stated, axis=0) > spread / 1.5).all()
     assert (np.mean(naive, axis=0) < spread / 2).all()
-
-
-def test_errors_of_recall_and_coverage_are_of_the_real_instruments() -> None:
-    random, groups = np.random.default_rng(9), np.repeat(np.arange(30), 8)
-    fake = random.normal(size=(240, 2))
-    found, told = [], []
-    for _ in range(40):
-        real = random.normal(size=(240, 2)) + 20 * (random.uniform(size=30) < 0.4)[groups][:, None]
-        near = fidelity_and_diversity(real, fake, real_groups=groups)
-        found.append((near.recall, near.coverage))
-        told.append((near.errors.recall, near.errors.coverage))
-    spread = np.std(found, axis=0)
-    assert (np.mean(told, axis=0) < 1.5 * spread).all()
-    assert (np.mean(told, axis=0) > spread / 1.5).all()
 
 
 def test_repeated_real_notes_have_balls_without_content() -> None:

@@ -1,4 +1,4 @@
-"""Our convolutions are torch's, to third order, and compute no gradient that nobody asked for."""
+"""Our convolutions are torch's, to third order, and compute no gradient that is not needed."""
 
 import pytest
 import torch
@@ -13,11 +13,6 @@ STRIDES = [(1, 1), (2, 1), (2, 2)]
 
 def random(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-
-
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
-    torch.manual_seed(0)
 
 
 @pytest.mark.parametrize("stride", STRIDES)

@@ -55,7 +55,7 @@ def test_bank_keeps_power_where_bins_are_narrow():
     inside = (hertz > 300) & (hertz < 55 * 2 ** (166 / 24))
     assert np.abs(bank[inside].sum(1) - 1).max() < 1e-5
     assert not bank[0].any()
-    assert (bank.max(0) > 0.4).all()  # no band is deaf
+    assert (bank.max(0) > 0.4).all()  # every band responds
 
 
 def test_picture_against_plain_numpy():
@@ -86,26 +86,26 @@ def test_loudness_is_no_matter_and_silence_is_nothing():
 
 def test_each_note_is_classified_for_itself():
     """One note alone is classified as among others; the heads are linear maps of the embedding."""
-    heard = network(SMALL)
+    net = network(SMALL)
     waves = torch.randn(5, 3000, generator=torch.Generator().manual_seed(1))
-    together = heard(waves)
+    together = net(waves)
     for index in range(5):
-        for whole, alone in zip(together, heard(waves[index : index + 1]), strict=True):
+        for whole, alone in zip(together, net(waves[index : index + 1]), strict=True):
             torch.testing.assert_close(whole[index : index + 1], alone, atol=1e-5, rtol=1e-5)
     assert [tuple(part.shape) for part in together] == [(5, 4), (5, 3), (5, 12), (5, 2)]
-    torch.testing.assert_close(heard.answer(2 * together.embedding).pitch + heard.pitch.bias * 1, 2 * together.pitch)
+    torch.testing.assert_close(net.answer(2 * together.embedding).pitch + net.pitch.bias * 1, 2 * together.pitch)
 
 
 @pytest.mark.parametrize("samples", [1, 248, 4000, 20_000])
 def test_any_length_is_accepted(samples):
-    heard = network(SMALL)(0.1 * torch.randn(2, samples, generator=torch.Generator().manual_seed(2)))
-    assert heard.embedding.shape == (2, 12)
-    assert all(bool(torch.isfinite(part).all()) for part in heard)
+    predicted = network(SMALL)(0.1 * torch.randn(2, samples, generator=torch.Generator().manual_seed(2)))
+    assert predicted.embedding.shape == (2, 12)
+    assert all(bool(torch.isfinite(part).all()) for part in predicted)
 
 
-def test_what_has_no_classes_has_no_answers():
-    heard = network(SMALL.model_copy(update={"families": 0, "attributes": 0}))(torch.zeros(2, 500))
-    assert (heard.family.shape, heard.attributes.shape) == ((2, 0), (2, 0))
+def test_what_has_no_classes_has_no_predictions():
+    predicted = network(SMALL.model_copy(update={"families": 0, "attributes": 0}))(torch.zeros(2, 500))
+    assert (predicted.family.shape, predicted.attributes.shape) == ((2, 0), (2, 0))
 
 
 def test_a_block_holds_four_ways_side_by_side():

@@ -13,11 +13,6 @@ from darktimbre.models import layers
 FACTORS = [(1, 1), (2, 1), (1, 2), (2, 2)]
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
-    torch.manual_seed(0)
-
-
 def random(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 

@@ -43,10 +43,10 @@ def plain_unpack(x: Tensor, bands: int) -> Tensor:
 
 
 def plain_generator(net: Generator, latent: Tensor, condition: Tensor, stage: int, alpha: float) -> Tensor:
-    config, told = net.config, condition
+    config, given = net.config, condition
     if config.whiten:
-        told = torch.cat([condition[:, :3], (condition[:, 3:] ** 0.5 - net.whiten.mean) / net.whiten.deviation], 1)
-    vector = torch.cat([told, latent], 1)
+        given = torch.cat([condition[:, :3], (condition[:, 3:] ** 0.5 - net.whiten.mean) / net.whiten.deviation], 1)
+    vector = torch.cat([given, latent], 1)
     if config.normalise_input:
         vector = plain_norm(vector)
     grid = (vector @ (net.grid.weight * net.grid.scale).T).view(-1, *net.grid.shape) + net.grid.bias.view(1, -1, 1, 1)
@@ -201,7 +201,7 @@ def test_fade_in_is_continuous_at_both_ends() -> None:
     torch.testing.assert_close(faded, F.interpolate(below, size=(16, 4), mode="nearest"))
     torch.testing.assert_close(
         critic(faded, stage=2, alpha=0.0).score, critic(below, stage=1).score
-    )  # so that growing changes nothing at the moment it begins
+    )  # so that growing changes nothing at its start
 
 
 @CONFIGS

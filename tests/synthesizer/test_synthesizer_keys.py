@@ -99,11 +99,11 @@ def test_each_key_has_the_pitch_it_is_named_by(rate: int | None) -> None:
     instrument = Sines(between=True)
     for midi in (45, 53, 59, 60, 63, 65, 66, 72, 83):
         wave = render_key(instrument, Patch(), midi, rate)
-        heard = rate or instrument.sample_rate
-        frequency, _ = yin(wave[None, heard // 10 : heard // 10 + heard // 4], heard, fmin=60.0)
+        played_at = rate or instrument.sample_rate
+        frequency, _ = yin(wave[None, played_at // 10 : played_at // 10 + played_at // 4], played_at, fmin=60.0)
         assert abs(1200 * np.log2(frequency[0] / midi_to_hz(midi))) < 10
         seconds = instrument.samples / instrument.sample_rate / key_for(instrument, midi).speed
-        assert len(wave) / heard == pytest.approx(seconds, abs=2 / heard)
+        assert len(wave) / played_at == pytest.approx(seconds, abs=2 / played_at)
 
 
 def test_a_key_of_the_trained_range_is_the_rendered_note_to_the_bit() -> None:

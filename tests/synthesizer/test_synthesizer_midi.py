@@ -38,7 +38,7 @@ def _file(path: Path, *tracks: list[mido.Message], kind: int = 1) -> Path:
 
 
 class Sines:
-    """Stands in for a trained instrument: one second of a sine at the pitch asked for."""
+    """Stands in for a trained instrument: one second of a sine at the requested pitch."""
 
     sample_rate, samples, seconds = 16000, 16000, 1.0
     attributes = Attributes(pitches=(60, 62, 64))
@@ -47,7 +47,7 @@ class Sines:
         between = False
 
     def render(self, *, pitch: list[int], attributes: object, seed: list[int]) -> np.ndarray:
-        self.asked = pitch
+        self.rendered = pitch
         at = np.arange(self.samples) / self.sample_rate
         return np.stack([0.5 * np.sin(2 * np.pi * midi_to_hz(one) * at) for one in pitch]).astype(np.float32)
 
@@ -60,16 +60,8 @@ def test_tempo_changes_move_what_comes_after_them(tmp_path: Path) -> None:
 
 
 def test_the_pedal_holds_what_was_let_go_until_it_is_lifted_or_struck_again(tmp_path: Path) -> None:
-    track = [
-        _pedal(True, 0),
-        _on(60, 0),
-        _off(60, 1),
-        _on(62, 0),
-        _off(62, 1),
-        _on(60, 0),
-        _pedal(False, 2),
-        _off(60, 1),
-    ]
+    track = [_pedal(True, 0), _on(60, 0), _off(60, 1), _on(62, 0), _off(62, 1), _on(60, 0)]
+    track += [_pedal(False, 2), _off(60, 1)]
     events = read_score(_file(tmp_path / "a.mid", track)).events
     assert events == (Event(0.0, 1.0, 60, 100), Event(0.5, 2.0, 62, 100), Event(1.0, 2.5, 60, 100))
 
@@ -91,14 +83,8 @@ def test_everything_skipped_is_counted(tmp_path: Path) -> None:
     ]
     score = read_score(_file(tmp_path / "a.mid", track))
     assert score.events == (Event(0.5, 1.0, 60, 100),)
-    assert score.skipped == {
-        "program changes": 1,
-        "pitch bends": 1,
-        "controller changes": 1,
-        "drum notes": 1,
-        "system messages": 1,
-        "missing note-offs": 1,
-    }
+    messages = ("program changes", "pitch bends", "controller changes", "system messages")
+    assert score.skipped == dict.fromkeys((*messages, "drum notes", "missing note-offs"), 1)
 
 
 def test_files_that_cannot_be_played_are_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -134,7 +120,7 @@ def test_each_pitch_is_rendered_once_and_others_are_made_of_the_nearest() -> Non
     pitches = (60, 60, 48, 52, 72, 67)
     score = Score(tuple(Event(2.0 * i, 2.0 * i + 0.2, pitch, 100) for i, pitch in enumerate(pitches)), {})
     played = play(sines, score)  # type: ignore[arg-type]
-    assert sines.asked == [60, 64]
+    assert sines.rendered == [60, 64]
     assert played.repitched == 4
     for index, pitch in enumerate(pitches):
         start = 2 * index * sines.sample_rate

@@ -36,7 +36,7 @@ def test_a_patch_comes_back_from_its_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "sentence"),
     [
         ([], "no patch that can be played"),
         (None, "no patch"),
@@ -65,8 +65,8 @@ def test_a_patch_comes_back_from_its_json(tmp_path: Path) -> None:
         ({"envelope": {"hold": 1}}, r"envelope\.hold: "),
     ],
 )
-def test_what_is_no_patch_is_refused_in_one_sentence(data: object, told: str) -> None:
-    with pytest.raises(UserError, match=told) as refused:
+def test_what_is_no_patch_is_refused_in_one_sentence(data: object, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence) as refused:
         Patch.from_json(data)
     assert str(refused.value).count("\n") == 0
 
@@ -88,7 +88,7 @@ def test_files_that_are_no_patches_are_refused_by_name(tmp_path: Path) -> None:
         Patch.read(tmp_path)
 
 
-def test_the_key_tells_sounds_apart_and_nothing_else() -> None:
+def test_the_key_separates_sounds_and_nothing_else() -> None:
     patch = Patch(attributes={"Drum": 0.1, "Trumpet": 0.5}, seed=3, pad=(0.0, 0.5))
     same = [
         patch.model_copy(update={"name": "other", "bundle": DIGEST, "envelope": Envelope(release=3.0)}),

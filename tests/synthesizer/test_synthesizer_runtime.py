@@ -22,9 +22,9 @@ def exported(tiny_player: PlayerReport) -> Path:
 def test_notes_by_onnxruntime_are_the_instruments_own(tiny: Synthesizer, exported: Path) -> None:
     by_onnx = Synthesizer(tiny.bundle, network=OnnxNetwork(exported, digest=tiny.bundle.digest))
     assert (tiny.runtime, by_onnx.runtime) == ("torch", "onnx")
-    asked = {"pitch": [59, 60, 61], "attributes": {"drum": 0.7}, "seed": [4, 5, 6]}
-    expected = tiny.render(**asked)
-    assert np.abs(by_onnx.render(**asked) - expected).max() < 1e-3 * np.abs(expected).max()
+    request = {"pitch": [59, 60, 61], "attributes": {"drum": 0.7}, "seed": [4, 5, 6]}
+    expected = tiny.render(**request)
+    assert np.abs(by_onnx.render(**request) - expected).max() < 1e-3 * np.abs(expected).max()
 
 
 def test_equal_requests_give_equal_bits_whatever_else_is_requested_and_whoever_loads(

@@ -44,24 +44,24 @@ def test_one_note_is_rendered_at_a_time_after_a_warm_up_and_the_instrument_stays
 ) -> None:
     synthesizer = Synthesizer(tiny_bundle())
     before, kept = synthesizer.render(seed=3), dict(vars(synthesizer))
-    asked: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     original = Synthesizer.render
 
     def render(self, *arguments, **settings):
-        asked.append((settings["seed"], settings["batch_size"]))
+        calls.append((settings["seed"], settings["batch_size"]))
         return original(self, *arguments, **settings)
 
     monkeypatch.setattr(Synthesizer, "render", render)
     measure(synthesizer, 4)
     monkeypatch.undo()
-    assert asked == [(seed, 1) for seed in range(timing.WARM_UP + 4)]
+    assert calls == [(seed, 1) for seed in range(timing.WARM_UP + 4)]
     assert vars(synthesizer) == kept
     assert "decode" not in vars(synthesizer.codec)
     assert np.array_equal(synthesizer.render(seed=3), before)
 
 
 def test_the_whole_is_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that ticks once a look and one note that takes long, the slow note is not what is reported."""
+    """With a clock that ticks once a reading and one note that takes long, the slow note is not what is reported."""
     synthesizer, ticks = Synthesizer(tiny_bundle()), iter(range(10_000))
     waits = {timing.WARM_UP + 1: 1000.0}
     late = 0.0

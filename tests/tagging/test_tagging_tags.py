@@ -171,7 +171,7 @@ def test_answers_that_are_no_numbers_are_named(corpus):
 def test_other_rates_are_resampled():
     """A tone keeps its frequency and level in a teacher of another rate."""
 
-    class Listener(FakeTagger):
+    class Frequency(FakeTagger):
         def logits(self, waves: Tensor) -> Tensor:
             spectrum = torch.fft.rfft(waves).abs()
             hertz = spectrum.argmax(1) * self.sample_rate / waves.shape[1]
@@ -180,7 +180,7 @@ def test_other_rates_are_resampled():
     time = np.arange(16_000) / 16_000
     tones = np.stack([0.5 * np.sin(2 * np.pi * hz * time) for hz in (440.0, 1000.0)]).astype(np.float32)
     for rate in (16_000, 32_000, 8_000, 44_100):
-        answer = logits_of(tones, 16_000, Listener(sample_rate=rate))
+        answer = logits_of(tones, 16_000, Frequency(sample_rate=rate))
         np.testing.assert_allclose(answer[:, 0], [440.0, 1000.0], atol=1.0)
         np.testing.assert_allclose(answer[:, 1], 0.5, atol=0.06)
         np.testing.assert_array_equal(answer[:, 2], rate)

@@ -44,7 +44,9 @@ def notes(shared) -> NDArray[np.float32]:
     return np.stack(waves).astype(np.float32)
 
 
-def _listen(tflite: Path, notes: NDArray[np.float32], *, delegate: bool) -> tuple[NDArray[np.float32], torch.Tensor]:
+def _interpreted(
+    tflite: Path, notes: NDArray[np.float32], *, delegate: bool
+) -> tuple[NDArray[np.float32], torch.Tensor]:
     """LiteRT's scores (note, 521), and the log-mel patches (note, 96, 64) that it computed on the way."""
     litert = pytest.importorskip("ai_edge_litert.interpreter", reason="the oracle is in the dev extras")
     kinds = litert.OpResolverType
@@ -75,7 +77,7 @@ def _correlation(body: YamnetBody, patches: torch.Tensor, scores: NDArray[np.flo
 
 def test_body_agrees_with_the_interpreter_on_tones(tflite, tagger, notes):
     """Fed the interpreter's own log-mel, the float port gives its scores on NSynth's notes."""
-    scores, patches = _listen(tflite, notes[:TONES], delegate=True)
+    scores, patches = _interpreted(tflite, notes[:TONES], delegate=True)
     correlation = _correlation(tagger.network, patches, scores)
     print(f"\nYAMNet in float against LiteRT: {correlation:.5f} over all scores of {TONES} NSynth notes")
     assert correlation >= 0.999
@@ -86,7 +88,7 @@ def test_body_agrees_with_the_interpreter_on_everything(tflite, tagger, notes):
 
     It rounds every layer's input to 8 bits, coarsely so for the peaky maps of drums; a float port can't follow there.
     """
-    scores, patches = _listen(tflite, notes, delegate=False)
+    scores, patches = _interpreted(tflite, notes, delegate=False)
     plain = _correlation(tagger.network, patches, scores)
     assert len(scores) >= 40
 

@@ -68,7 +68,7 @@ test("figures say what is not nothing, and can be typed back", () => {
   ]);
 });
 
-test("how well it is followed is told with the figure, and not made up where there is none", () => {
+test("how well it is followed is shown with the figure, and not made up where there is none", () => {
   assert.match(replies(0.84), /closely.*0\.84/);
   assert.match(replies(-0.05), /Hardly.*−0\.05/);
   assert.match(replies(null), /not measured/);

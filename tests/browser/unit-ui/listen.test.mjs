@@ -1,4 +1,4 @@
-// Listening: what was heard sets the sliders, and the pitch is named as a musician would.
+// Listening: what was recorded sets the sliders, and the pitch is named as a musician would.
 import assert from "node:assert/strict";
 import test from "node:test";
 
@@ -6,7 +6,7 @@ import { likeHeard, pitchName } from "../../../src/darktimbre/instrument/page/li
 import { changed, plainPatch } from "../../../src/darktimbre/instrument/page/patch.js";
 import { fileName } from "../../../src/darktimbre/instrument/page/presets.js";
 
-test("what was heard takes the place of all that was set; what is at the baseline is not set", () => {
+test("what was recorded takes the place of all that was set; what is at the baseline is not set", () => {
   const attributes = ["Bell", "Drum", "Flute"].map((name) => ({ name, baseline: 0.1, response: null }));
   const before = changed(plainPatch(), { attributes: { Flute: 1 }, seed: 3 });
   const after = likeHeard(before, { Bell: 0.91234, Drum: 0.1001, Unknown: 1 }, attributes, "like a bell");

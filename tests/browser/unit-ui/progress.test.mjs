@@ -1,4 +1,4 @@
-// From a change to its notes: times from the change on, states of keys, and notes of older changes told apart.
+// From a change to its notes: times from the change on, states of keys, and notes of older changes kept apart.
 import assert from "node:assert/strict";
 import test from "node:test";
 

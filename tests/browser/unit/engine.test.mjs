@@ -42,14 +42,14 @@ test("a key sounds its own note at once, unchanged, at the square of its velocit
   assert.equal(velocityGain(127), 1);
 });
 
-test("a re-pitched key plays its source faster, and tells the rate it is heard at", () => {
+test("a re-pitched key plays its source faster, and reports the rate it is played at", () => {
   const { context, engine } = playing();
-  const heard = [];
-  engine.onnote = (note) => heard.push(note);
+  const recorded = [];
+  engine.onnote = (note) => recorded.push(note);
   engine.noteOn(keyOf(72, 60, 12), 100);
   assert.equal(context.sources[0].playbackRate.initial, 2);
-  assert.deepEqual([heard[0].midi, heard[0].rate, heard[0].velocity], [72, 96000, 100]);
-  assert.equal(heard[0].samples, LONG);
+  assert.deepEqual([recorded[0].midi, recorded[0].rate, recorded[0].velocity], [72, 96000, 100]);
+  assert.equal(recorded[0].samples, LONG);
 });
 
 test("a held key whose note is missing sounds when it comes; one let go before does not", () => {
@@ -65,7 +65,7 @@ test("a held key whose note is missing sounds when it comes; one let go before d
   assert.ok(context.sources[0].ends < Infinity);
 });
 
-test("an instrument without pitch has one note, whether its source is told as null or NaN", () => {
+test("an instrument without pitch has one note, whether its source is given as null or NaN", () => {
   const { context, engine } = playing();
   engine.setNote(NaN, LONG, 1);
   engine.noteOn({ midi: 48, source: null, semitones: -12 }, 127);
@@ -234,13 +234,13 @@ test("recording resolves with what the worklet posted, as one channel while both
 test("a recording stops by itself at its limit, and is still there to be fetched", async () => {
   const { context, engine } = playing({ sampleRate: 8000 });
   await engine.start();
-  let told = 0;
-  engine.onrecording = (seconds) => (told = seconds);
+  let reported = 0;
+  engine.onrecording = (seconds) => (reported = seconds);
   await engine.startRecording();
   const { port } = context.worklet;
   const minute = [new Float32Array(8000 * 60)];
   for (let i = 0; i < 31; i++) port.onmessage({ data: { chunk: minute } });
-  assert.equal(told, LONGEST);
+  assert.equal(reported, LONGEST);
   assert.equal(port.posted[1], "stop");
   port.onmessage({ data: { stopped: true } });
   const fetched = engine.stopRecording();

@@ -68,7 +68,7 @@ test("the columns of a drawing reach every sample and each other", () => {
   assert.ok(few.low.every(Number.isFinite) && few.high.every(Number.isFinite));
 });
 
-test("axes get round steps, no more than asked for", () => {
+test("axes get round steps, no more than requested", () => {
   assert.deepEqual([0.4, 1, 1.3, 4, 17, 60].map((seconds) => tickStep(seconds)), [0.1, 0.2, 0.5, 1, 5, 10]);
   assert.equal(decibels(1), 0);
 });

@@ -108,7 +108,7 @@ function browser() {
   return { access, plug, requestMIDIAccess: async (options) => (assert.deepEqual(options, { sysex: false }), access) };
 }
 
-function hearing() {
+function recorder() {
   const events = [];
   const say = (name) => (...args) => events.push([name, ...args]);
   return { events, onPress: say("on"), onRelease: say("off"), onSustain: say("pedal"), onBend: say("bend"), onStatus: say("status") };
@@ -116,38 +116,38 @@ function hearing() {
 
 test("a device plugged in later plays; pulled out, its keys are let go", async () => {
   const midi = browser();
-  const heard = hearing();
-  const connection = connectMidi(heard, /** @type {any} */ (midi));
+  const recorded = recorder();
+  const connection = connectMidi(recorded, /** @type {any} */ (midi));
   await Promise.resolve();
-  assert.match(heard.events.pop()[1], /no device/);
+  assert.match(recorded.events.pop()[1], /no device/);
   midi.plug("a");
-  assert.deepEqual(heard.events.pop(), ["status", "MIDI from Keys a.", true]);
+  assert.deepEqual(recorded.events.pop(), ["status", "MIDI from Keys a.", true]);
   const input = midi.access.inputs.get("a");
   input.onmidimessage({ data: [0x90, 60, 99] });
-  assert.deepEqual(heard.events.splice(0), [["on", 60, 99]]);
+  assert.deepEqual(recorded.events.splice(0), [["on", 60, 99]]);
   input.state = "disconnected";
   midi.access.onstatechange();
-  assert.deepEqual(heard.events.splice(0, 3), [["off", 60], ["pedal", false], ["bend", 0]]);
+  assert.deepEqual(recorded.events.splice(0, 3), [["off", 60], ["pedal", false], ["bend", 0]]);
   input.state = "connected";
   midi.access.onstatechange();
   input.onmidimessage({ data: [0x91, 72, 1] });
-  heard.events.length = 0;
+  recorded.events.length = 0;
   connection.stop();
-  assert.deepEqual(heard.events.slice(0, 3), [["off", 72], ["pedal", false], ["bend", 0]]);
+  assert.deepEqual(recorded.events.slice(0, 3), [["off", 72], ["pedal", false], ["bend", 0]]);
   assert.equal(input.onmidimessage, null);
 });
 
 test("a refused permission and a browser without MIDI are sentences, not errors", async () => {
-  const heard = hearing();
+  const recorded = recorder();
   const refused = Object.assign(new Error("no"), { name: "NotAllowedError" });
-  connectMidi(heard, /** @type {any} */ ({ requestMIDIAccess: () => Promise.reject(refused) }));
+  connectMidi(recorded, /** @type {any} */ ({ requestMIDIAccess: () => Promise.reject(refused) }));
   await new Promise(setImmediate);
-  assert.match(heard.events[0][1], /site settings/);
-  connectMidi(heard, {}).stop();
-  assert.match(heard.events[1][1], /no MIDI here/);
+  assert.match(recorded.events[0][1], /site settings/);
+  connectMidi(recorded, {}).stop();
+  assert.match(recorded.events[1][1], /no MIDI here/);
 });
 
-test("the peak stands for a moment, then sinks by 20 dB a second", () => {
+test("the peak is held, then sinks by 20 dB a second", () => {
   const hold = new PeakHold();
   assert.equal(hold.next(-6, 0), -6);
   assert.equal(hold.next(-40, 1.4), -6);

@@ -1,4 +1,4 @@
-"""Real players for what is exported: sfizz (its Python bindings), and Polyphone's SFZ reader with FluidSynth."""
+"""Real samplers for what is exported: sfizz (its Python bindings), and Polyphone's SFZ reader with FluidSynth."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ class Sfizz:
         from pysfizz.synth import Synth
 
         # sfizz holds the first 8192 samples of a file in memory and reads on in the background, which a test that runs
-        # faster than real time outruns: a copy of the text tells it to hold all.
+        # faster than real time outruns: a copy of the text makes it hold all.
         held = path.with_name(f".held-{path.name}")
         held.write_text(f"<control> hint_ram_based=1\n{path.read_text('ascii')}", encoding="ascii")
         self._player = Synth(sample_rate=RATE, block_size=BLOCK)
@@ -49,10 +49,10 @@ class Sfizz:
 
 
 def sfizz(path: Path, room: Path) -> Sfizz:
-    """The player with its gain known."""
-    player, bare = Sfizz(path), Sfizz(calibration(room))
-    player.gain = float(np.sqrt((bare.note(CALIBRATION_KEY, held=0.5, seconds=0.4)[4410:13230] ** 2).mean())) / 0.5
-    return player
+    """The sampler with its gain known."""
+    sampler, bare = Sfizz(path), Sfizz(calibration(room))
+    sampler.gain = float(np.sqrt((bare.note(CALIBRATION_KEY, held=0.5, seconds=0.4)[4410:13230] ** 2).mean())) / 0.5
+    return sampler
 
 
 def calibration(room: Path) -> Path:
@@ -109,6 +109,6 @@ def aligned(played: NDArray[np.floating], own: NDArray[np.floating], most: int =
     fine = np.fft.irfft(theirs * np.conj(ours), 16 * count) * 16
     delay = int(np.argmax(fine[: 16 * most])) / 16.0
     turned = np.fft.irfft(ours * np.exp(-2j * np.pi * np.fft.rfftfreq(count) * delay), count)[: len(own) + most]
-    heard = np.pad(played, (0, max(0, len(turned) - len(played))))[: len(turned)]
-    correlation = float(heard @ turned / np.linalg.norm(heard) / np.linalg.norm(turned))
-    return correlation, float(20 * np.log10(np.linalg.norm(heard) / np.linalg.norm(turned)))
+    found = np.pad(played, (0, max(0, len(turned) - len(played))))[: len(turned)]
+    correlation = float(found @ turned / np.linalg.norm(found) / np.linalg.norm(turned))
+    return correlation, float(20 * np.log10(np.linalg.norm(found) / np.linalg.norm(turned)))
