@@ -72,10 +72,10 @@ def test_what_exceeds_full_scale_is_clipped_not_wrapped() -> None:
 def test_root_loop_and_ranges() -> None:
     tags = riff.Tags(root=60.25, loop=(100, 199), keys=(58, 61), velocities=(1, 64))
     found = chunks_of(riff.wav(tone(), RATE, 16, tags))
-    found = sampler_of(found["smpl"])
-    assert found["unity"] == pytest.approx(60.25, abs=1e-9)
-    assert found["period"] == round(1e9 / RATE)
-    (loop,) = found["loops"]
+    sampler = sampler_of(found["smpl"])
+    assert sampler["unity"] == pytest.approx(60.25, abs=1e-9)
+    assert sampler["period"] == round(1e9 / RATE)
+    (loop,) = sampler["loops"]
     assert loop[1:] == (0, 100, 199, 0, 0)  # forward, both ends played, no fraction, for ever
     assert struct.unpack("<BbbBBBB", found["inst"]) == (60, 25, 0, 58, 61, 1, 64)
 
