@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from tests.conftest import Run
 from typer.testing import CliRunner
 
 from darktimbre.cli.main import app
@@ -24,11 +25,6 @@ RATE = 16_000
 @pytest.fixture(scope="module")
 def orchestra(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return render_builtin(tmp_path_factory.mktemp("corpora") / "orchestra", limit=84, seconds=0.2)
-
-
-def run(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    return result.exit_code, result.stdout, result.stderr
 
 
 def test_the_facts_add_up(orchestra: Corpus) -> None:
@@ -70,10 +66,8 @@ def test_a_spectrogram_shows_a_sine_where_it_is() -> None:
         assert level.min() >= -75
 
 
-def test_the_picture_is_drawn_and_full(orchestra: Corpus, tmp_path: Path) -> None:
-    status, printed, _ = run("info", orchestra.path, "--plot", tmp_path / "p.png")
-    assert status == 0
-    assert "84 of 28 instruments" in printed
+def test_the_picture_is_drawn_and_full(orchestra: Corpus, run: Run, tmp_path: Path) -> None:
+    assert "84 of 28 instruments" in run("info", orchestra.path, "--plot", tmp_path / "p.png")
     picture = matplotlib.image.imread(tmp_path / "p.png")[..., :3]
     assert picture.shape[1] == 1430
     lower = picture[picture.shape[0] // 2 :]
@@ -81,37 +75,28 @@ def test_the_picture_is_drawn_and_full(orchestra: Corpus, tmp_path: Path) -> Non
     assert [file.name for file in tmp_path.iterdir()] == ["p.png"]
 
 
-def test_info_speaks_json(orchestra: Corpus) -> None:
-    status, printed, _ = run("info", orchestra.path, "--json", "--verify")
-    assert status == 0
-    assert json.loads(printed)["digest"] == orchestra.digest
+def test_info_speaks_json(orchestra: Corpus, run: Run) -> None:
+    assert json.loads(run("info", orchestra.path, "--json", "--verify"))["digest"] == orchestra.digest
 
 
-def test_info_on_nothing_ends_in_one_sentence(tmp_path: Path) -> None:
-    status, printed, complaint = run("info", tmp_path / "nothing")
-    assert (status, printed) == (2, "")
-    assert "There is no corpus in" in complaint
-    assert "Traceback" not in complaint
+def test_info_on_nothing_ends_in_one_sentence(run: Run, tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["info", str(tmp_path / "nothing")])
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert "There is no corpus in" in ended.stderr
+    assert "Traceback" not in ended.stderr
     (tmp_path / "x.sf2").write_bytes(b"RIFF")
-    status, _, complaint = run("info", tmp_path / "x.sf2")
-    assert status == 2
-    assert "not a SoundFont" in complaint
+    assert "not a SoundFont" in run("info", tmp_path / "x.sf2", status=2)
 
 
-def test_render_builtin_makes_a_corpus_and_guards_it(tmp_path: Path) -> None:
+def test_render_builtin_makes_a_corpus_and_guards_it(run: Run, tmp_path: Path) -> None:
     command = ("render", tmp_path / "c", "--builtin", "--limit", 28, "--seconds", 0.1, "--pitches", "C4-E4,70")
-    status, printed, _ = run(*command)
-    assert status == 0
+    printed = run(*command)
     assert "28 of 28 instruments" in printed
     assert "notes/s" in printed
     assert set(Corpus.open(tmp_path / "c").column("pitch").tolist()) == {-1, 60, 61, 62, 63, 64, 70}
-    status, _, complaint = run(*command)
-    assert status == 2
-    assert "--force" in complaint
-    assert run(*command, "--force")[0] == 0
-    status, _, complaint = run("render", tmp_path / "d", "--builtin", "--banks", "8")
-    assert status == 2
-    assert "leave out --soundfont, --banks" in complaint
+    assert "--force" in run(*command, status=2)
+    run(*command, "--force")
+    assert "leave out --soundfont, --banks" in run("render", tmp_path / "d", "--builtin", "--banks", "8", status=2)
 
 
 def test_numbers_are_read_as_people_write_them() -> None:

@@ -73,11 +73,8 @@ def test_percentiles_leave_out_what_is_not_defined_and_widen_for_few_groups() ->
 
 
 def test_shapes_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"values \(note,\)"):
-        bootstrap_mean([])
-    with pytest.raises(ValueError, match="one group a note"):
-        bootstrap_mean([1.0, 2.0], [1])
-    with pytest.raises(ValueError, match=r"values \(note,\)"):
-        mean_error([])
-    with pytest.raises(ValueError, match="one group a note"):
-        mean_error([1.0, 2.0], [1])
+    for measure in (bootstrap_mean, mean_error):
+        with pytest.raises(ValueError, match=r"values \(note,\)"):
+            measure([])
+        with pytest.raises(ValueError, match="one group a note"):
+            measure([1.0, 2.0], [1])

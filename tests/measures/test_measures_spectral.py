@@ -24,13 +24,10 @@ def test_snr_of_small_integers_is_not_wrapped() -> None:
     assert snr(loud, -loud) == pytest.approx(10 * np.log10(1 / 4))
 
 
-def test_log_spectral_distance_of_a_louder_copy_is_the_gain_in_decibels() -> None:
-    magnitude = np.random.default_rng(0).uniform(0.5, 2.0, (3, 20, 7))
-    assert log_spectral_distance(magnitude, 10 * magnitude, floor=1e-12) == pytest.approx(np.full(3, 20.0))
-
-
-def test_log_spectral_distance_is_symmetric_and_deaf_below_the_floor() -> None:
+def test_log_spectral_distance_is_the_gain_in_decibels_symmetric_and_zero_below_the_floor() -> None:
     random = np.random.default_rng(1)
+    magnitude = random.uniform(0.5, 2.0, (3, 20, 7))
+    assert log_spectral_distance(magnitude, 10 * magnitude, floor=1e-12) == pytest.approx(np.full(3, 20.0))
     first, second = random.uniform(0, 1, (2, 20, 7))
     assert log_spectral_distance(first, second) == pytest.approx(log_spectral_distance(second, first))
     assert log_spectral_distance(first * 1e-7, second * 1e-7) < 1e-3

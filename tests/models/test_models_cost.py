@@ -49,20 +49,17 @@ def test_counter_against_a_run(network: type, stage: int) -> None:
     for layer in net.modules():
         if isinstance(layer, EqualisedConv | EqualisedLinear | VectorToGrid):
             layer.register_forward_hook(lambda layer, x, y: seen.__setitem__(layer, (x[0].shape, y.shape)))
+    macs = 0
     if network is Generator:
         net(torch.randn(1, 4), torch.randn(1, 5), stage=stage)
         # `first` of every stage is computed by a fused function, not by its own forward.
-        fused = 0
         for block, (frequency, frame) in zip(net.stages, config.sizes[: stage + 1], strict=False):
-            fused += block.first.weight.numel() * frequency * frame
+            macs += block.first.weight.numel() * frequency * frame
     else:
         net(torch.randn(1, 2, *config.picture_size(stage)), stage=stage)
-        fused = 0
-    macs = fused
-    for layer, (given, made) in seen.items():
-        spread = made[2] * made[3] if isinstance(layer, EqualisedConv) else 1
-        if isinstance(layer, EqualisedConv):
-            spread = given[2] * given[3]  # the published critic convolves everywhere, then drops
+    for layer, (given, _) in seen.items():
+        # The published critic convolves everywhere, then drops.
+        spread = given[2] * given[3] if isinstance(layer, EqualisedConv) else 1
         macs += layer.weight.numel() * spread
     assert cost(config, network, stage).macs == macs
     assert sum(cost(config, network, stage).macs_by_stage) == macs

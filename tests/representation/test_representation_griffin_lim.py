@@ -24,8 +24,7 @@ def magnitude() -> torch.Tensor:
 
 
 def convergence(magnitude: torch.Tensor, waves: torch.Tensor) -> np.ndarray:
-    frames = magnitude.shape[1]
-    made = stft.forward(waves, **SIZE, frames=frames).abs()
+    made = stft.forward(waves, **SIZE, frames=magnitude.shape[1]).abs()
     return spectral_convergence(magnitude.transpose(1, 2).numpy(), made.transpose(1, 2).numpy())
 
 
@@ -44,12 +43,9 @@ def test_momentum_helps(magnitude: torch.Tensor) -> None:
 
 
 def test_no_worse_than_librosa(magnitude: torch.Tensor) -> None:
-    theirs = np.stack(
-        [
-            librosa.griffinlim(note.T.numpy(), n_iter=60, hop_length=128, n_fft=512, length=4000, random_state=seed)
-            for seed, note in enumerate(magnitude)
-        ]
-    )
+    how = {"n_iter": 60, "hop_length": 128, "n_fft": 512, "length": 4000}
+    notes = enumerate(magnitude.transpose(1, 2).numpy())
+    theirs = np.stack([librosa.griffinlim(note, random_state=seed, **how) for seed, note in notes])
     ours = griffin_lim(magnitude, **SIZE, samples=4000, iterations=60)
     assert convergence(magnitude, ours).mean() < 1.3 * convergence(magnitude, torch.from_numpy(theirs)).mean()
 
