@@ -43,7 +43,7 @@ REASONS = {
 }
 
 
-def test_every_misfortune_costs_exactly_its_own_item() -> None:
+def test_every_failure_costs_its_own_item_alone() -> None:
     items = []
     for number, how in enumerate(["exit", "segfault", "hang", "memory", "refuse", "bug", "print"]):
         items += [f"good{number}", how, f"fine{number}"]
@@ -55,7 +55,7 @@ def test_every_misfortune_costs_exactly_its_own_item() -> None:
         assert outcome.value == (None if expected else outcome.item.upper())
 
 
-def test_a_run_of_deadly_items_loses_none() -> None:
+def test_a_run_of_crashing_items_loses_none() -> None:
     items = ["exit1", "exit2", "exit3", "good"]
     outcomes = list(guarded_map(behave, items, workers=1))
     assert [outcome.reason is None for outcome in outcomes] == [False, False, False, True]

@@ -57,7 +57,7 @@ def test_what_is_too_loud_is_lowered_and_not_clipped() -> None:
         (np.ones(2), 192_000, "shorter than one sample"),
     ],
 )
-def test_what_could_teach_nothing_is_refused(samples: np.ndarray, rate: int, reason: str) -> None:
+def test_what_cannot_be_trained_on_is_refused(samples: np.ndarray, rate: int, reason: str) -> None:
     with pytest.raises(UnreadableSound, match=reason):
         prepare(sound(samples, rate), SHAPE)
 

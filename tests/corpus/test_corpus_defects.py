@@ -35,7 +35,7 @@ def expected_refusal(row: dict[str, str]) -> str | None:
     return "silent" if float(row["peak"]) == 0 else None
 
 
-def test_every_defect_meets_its_verdict(shared: Callable[[str], Path], tmp_path: Path) -> None:
+def test_every_defect_ends_as_its_index_says(shared: Callable[[str], Path], tmp_path: Path) -> None:
     src = shared("sounds/defects")
     with (src / "INDEX.csv").open(newline="") as handle:
         index = {Path(row["path"]).name: row for row in csv.DictReader(handle)}  # all names differ

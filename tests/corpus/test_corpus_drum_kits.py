@@ -38,7 +38,7 @@ def test_keys_of_one_recording_have_one_name(sines):
     assert recordings([sines]) == {("sines", 0, key): "low" for key in range(50, 61)}
 
 
-def test_a_name_does_not_depend_on_the_file_so_cousins_go_together(sines, tmp_path):
+def test_a_name_does_not_depend_on_the_file_so_fonts_that_share_it_go_together(sines, tmp_path):
     cousin = tmp_path / "cousin.sf2"
     cousin.write_bytes(sines.read_bytes())
     assert set(recordings([sines, cousin]).values()) == {"low"}

@@ -146,7 +146,7 @@ def test_pitch_is_estimated_only_where_requested_and_not_in_the_name(src: Path) 
         assert dict(zip(corpus.column("id"), corpus.column("pitch"), strict=True)) == expected
 
 
-def test_a_corpus_written_into_its_own_source_does_not_eat_itself(tmp_path: Path) -> None:
+def test_a_corpus_written_into_its_own_source_is_not_imported_again(tmp_path: Path) -> None:
     put(tmp_path / "a.wav")
     first = import_folder(tmp_path, tmp_path / "out", workers=1)
     again = import_folder(tmp_path, tmp_path / "out", overwrite=True, workers=1)

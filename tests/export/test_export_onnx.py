@@ -84,7 +84,7 @@ def session(report: NetworkReport) -> Any:
 
 
 @pytest.mark.parametrize("batch", [1, 5])
-def test_onnxruntime_paints_and_sounds_as_the_synthesizer(tiny: Synthesizer, session: Any, batch: int) -> None:
+def test_onnxruntime_gives_the_synthesizers_pictures_and_waves(tiny: Synthesizer, session: Any, batch: int) -> None:
     """Random latents and conditions, also far from training; errors relative to the greatest value."""
     draw = np.random.default_rng(batch)
     latent = draw.standard_normal((batch, tiny.latent_size)).astype(np.float32)

@@ -143,7 +143,7 @@ def test_lines_become_sounds_and_invalid_lines_errors(drums: tuple[Synthesizer, 
         (["Drum", "--bench"], "Words are for sounds in files"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_one_sentence(
+def test_a_request_that_cannot_be_met_is_one_sentence(
     tiny_player: PlayerReport, tmp_path: Path, words: list[str], sentence: str
 ) -> None:
     done = play(tiny_player.path, *words, "--out", tmp_path / "none")

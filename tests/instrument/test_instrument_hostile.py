@@ -1,4 +1,4 @@
-"""What enemies try on a real port: nothing leaks, nothing hangs, nothing grows, and who behaves goes on playing."""
+"""Hostile requests on a real port: nothing leaks, nothing hangs, nothing grows, and other clients go on."""
 
 import asyncio
 import contextlib
@@ -337,7 +337,7 @@ def _slow(served: Running, seconds: float) -> Iterator[socket.socket]:
         ("[" * 60_000, 1008), ('{"type":"near","pitch":NaN}', 1008), ('{"type":"' + "é" * 200 + '"}', 1008),
     ],
 )  # fmt: skip
-def test_who_does_not_speak_the_protocol_is_shown_out(served: Running, message: str | bytes, code: int) -> None:
+def test_a_client_that_breaks_the_protocol_is_disconnected(served: Running, message: str | bytes, code: int) -> None:
     async def speak() -> int:
         async with _connect(served) as connection:
             with contextlib.suppress(websockets.ConnectionClosed):

@@ -159,7 +159,7 @@ def test_notes_come_nearest_first_and_are_the_rendered_ones(instrument: Gated, r
     assert finished.seconds > 0
 
 
-def test_where_one_plays_changes_the_order_of_what_is_left(instrument: Gated, renderer: Renderer) -> None:
+def test_the_key_last_played_changes_the_order_of_what_is_left(instrument: Gated, renderer: Renderer) -> None:
     client, events = client_of(renderer)
     client.play(numbered(1), near=50)
     instrument.wait_begun()
@@ -303,7 +303,7 @@ def test_an_error_reaches_its_client_and_no_other(
     logs[1].until(Finished, 2)
 
 
-def test_sounds_that_are_no_numbers_never_reach_a_loudspeaker(instrument: Gated, renderer: Renderer) -> None:
+def test_waves_that_are_not_finite_are_never_played(instrument: Gated, renderer: Renderer) -> None:
     plain = instrument.waves
     instrument.waves = lambda condition, latent: plain(condition, latent) * np.float32(np.nan)  # type: ignore[method-assign]
     events = Events()

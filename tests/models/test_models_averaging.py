@@ -30,7 +30,7 @@ def test_batch_size_does_not_matter(batch: int) -> None:
     assert trained.weight.abs().max() == 0
 
 
-def test_buffers_are_copied_and_strangers_refused() -> None:
+def test_buffers_are_copied_and_unknown_parameters_refused() -> None:
     averaged, trained = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
     trained(torch.randn(8, 3))
     average_into(averaged, trained, notes=1, half_life=10)

@@ -1,4 +1,4 @@
-"""The codec: round trips of real and made notes, scaling, batches, half precision, hostile pictures, gradients."""
+"""The codec: round trips of real and made notes, scaling, batches, half precision, hostile spectrograms, gradients."""
 
 import json
 from pathlib import Path
@@ -61,9 +61,9 @@ ROUND_TRIPS = [
 @pytest.mark.parametrize(("settings", "least_snr", "greatest_distance"), ROUND_TRIPS)
 def test_round_trip_of_real_notes(settings, least_snr, greatest_distance, real_notes, capsys) -> None:
     codec = codec_of(**settings).fit([real_notes])
-    pictures = codec.encode(real_notes)
-    assert pictures.shape[1:] == codec.shape
-    back = codec.decode(pictures)
+    spectrograms = codec.encode(real_notes)
+    assert spectrograms.shape[1:] == codec.shape
+    back = codec.decode(spectrograms)
 
     def magnitude(waves: torch.Tensor) -> np.ndarray:
         return stft.forward(waves, n_fft=2048, hop=512).abs().transpose(1, 2).numpy()
@@ -78,12 +78,12 @@ def test_round_trip_of_real_notes(settings, least_snr, greatest_distance, real_n
         assert ratio >= least_snr
 
 
-def test_the_default_picture_is_two_by_1024_by_32() -> None:
+def test_the_default_spectrogram_is_two_by_1024_by_32() -> None:
     assert Codec().shape == (2, 1024, 32)
     assert codec_of("if", samples=64000, frames=128).shape == (2, 1024, 128)
 
 
-def test_a_picture_padded_in_time_comes_back_as_well() -> None:
+def test_a_spectrogram_padded_in_time_comes_back_as_well() -> None:
     waves = made_notes(6400)
     plain, padded = (codec_of("if", samples=6400, frames=frames) for frames in (None, 16))
     assert (plain.shape[2], padded.shape[2]) == (13, 16)
@@ -91,15 +91,16 @@ def test_a_picture_padded_in_time_comes_back_as_well() -> None:
     assert snr(waves.numpy(), padded.decode(padded.encode(waves)).numpy()).min() > 30
 
 
-def amplification(codec: Codec, pictures: torch.Tensor, step: float = 1e-9) -> float:
+def amplification(codec: Codec, spectrograms: torch.Tensor, step: float = 1e-9) -> float:
     """The greatest change of a decoded sample, per relative change of magnitudes, of eight random changes (float64)."""
-    generator, pictures = torch.Generator().manual_seed(0), pictures.double()
-    level = 2 * SPAN / (codec.high - codec.low)  # of a picture, per relative change of a magnitude
-    changes = torch.rand(8, *pictures[:, 0].shape, generator=generator, dtype=torch.float64) * 2 - 1
+    generator, spectrograms = torch.Generator().manual_seed(0), spectrograms.double()
+    level = 2 * SPAN / (codec.high - codec.low)  # of a spectrogram, per relative change of a magnitude
+    changes = torch.rand(8, *spectrograms[:, 0].shape, generator=generator, dtype=torch.float64) * 2 - 1
     moved = [
-        codec.decode(torch.cat([pictures[:, :1] + step * level * one[:, None], pictures[:, 1:]], 1)) for one in changes
+        codec.decode(torch.cat([spectrograms[:, :1] + step * level * one[:, None], spectrograms[:, 1:]], 1))
+        for one in changes
     ]
-    return float((torch.stack(moved) - codec.decode(pictures)).abs().max()) / step
+    return float((torch.stack(moved) - codec.decode(spectrograms)).abs().max()) / step
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -114,12 +115,12 @@ def test_the_batch_changes_nothing(kind: str, dtype: torch.dtype) -> None:
     """
     waves, u = made_notes(3000).to(dtype), torch.finfo(dtype).eps / 2
     codec = codec_of(kind, **TINY).fit([waves])
-    pictures = codec.encode(waves)
+    spectrograms = codec.encode(waves)
     alone = torch.cat([codec.encode(wave[None]) for wave in waves])
-    torch.testing.assert_close(alone, pictures, atol=2 * 9 * 28 * u, rtol=0)
-    together = codec.decode(pictures)
-    alone = torch.cat([codec.decode(picture[None]) for picture in pictures])
-    torch.testing.assert_close(alone, together, atol=2 * (1 + amplification(codec, pictures)) * 63 * u, rtol=0)
+    torch.testing.assert_close(alone, spectrograms, atol=2 * 9 * 28 * u, rtol=0)
+    together = codec.decode(spectrograms)
+    alone = torch.cat([codec.decode(spectrogram[None]) for spectrogram in spectrograms])
+    torch.testing.assert_close(alone, together, atol=2 * (1 + amplification(codec, spectrograms)) * 63 * u, rtol=0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,7 +167,7 @@ def test_an_impossible_description_is_refused_by_name(settings, message: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_a_network_paints_the_sound_is_finite_and_bounded(kind: str) -> None:
+def test_whatever_a_network_generates_the_sound_is_finite_and_bounded(kind: str) -> None:
     codec = codec_of(kind, **TINY).fit([made_notes(3000)])
     wild = torch.randn(6, *codec.shape, generator=torch.Generator().manual_seed(1)) * 3
     wild[1] = torch.nan
@@ -186,31 +187,31 @@ def test_headroom_lets_a_louder_note_than_any_in_training_through() -> None:
     quiet = 0.2 * made_notes()
     codec = Codec(CodecConfig(centred=True)).fit([quiet])
     louder = 2.5 * quiet  # 8 dB
-    pictures = codec.encode(louder)
-    assert SPAN < pictures[:, 0].max() <= 1
-    assert snr(louder.numpy(), codec.decode(pictures).numpy()).min() > 40
+    spectrograms = codec.encode(louder)
+    assert SPAN < spectrograms[:, 0].max() <= 1
+    assert snr(louder.numpy(), codec.decode(spectrograms).numpy()).min() > 40
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_pictures_are_decoded_in_float32(dtype: torch.dtype) -> None:
+def test_half_precision_spectrograms_are_decoded_in_float32(dtype: torch.dtype) -> None:
     waves = made_notes()
     codec = Codec(CodecConfig(centred=True)).fit([waves])
-    pictures = codec.encode(waves).to(dtype)
-    sound = codec.decode(pictures)
+    spectrograms = codec.encode(waves).to(dtype)
+    sound = codec.decode(spectrograms)
     assert sound.dtype == torch.float32
-    assert torch.equal(sound, codec.decode(pictures.float()))
+    assert torch.equal(sound, codec.decode(spectrograms.float()))
     assert np.median(snr(waves.numpy(), sound.numpy())) > (20 if dtype == torch.float16 else 5)
 
 
 def test_autocast_is_kept_out() -> None:
     waves = made_notes(3000)
     codec = codec_of("mel-if", **TINY).fit([waves])
-    pictures = codec.encode(waves)
+    spectrograms = codec.encode(waves)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(codec.encode(waves), pictures)
-        inside = codec.decode(pictures)
+        assert torch.equal(codec.encode(waves), spectrograms)
+        inside = codec.decode(spectrograms)
     assert inside.dtype == torch.float32
-    assert torch.equal(inside, codec.decode(pictures))
+    assert torch.equal(inside, codec.decode(spectrograms))
 
 
 def test_float64_stays_float64() -> None:
@@ -222,17 +223,17 @@ def test_float64_stays_float64() -> None:
 @pytest.mark.parametrize("kind", ["if", "mel-if"])
 def test_decoding_is_differentiable(kind: str) -> None:
     codec = codec_of(kind, **TINY)
-    pictures = (codec.encode(made_notes(3000)) * 0.9).requires_grad_()
-    codec.decode(pictures).square().sum().backward()
-    assert pictures.grad is not None
-    assert pictures.grad.isfinite().all()
-    assert (pictures.grad.abs().amax(dim=(2, 3)) > 0).all()
+    spectrograms = (codec.encode(made_notes(3000)) * 0.9).requires_grad_()
+    codec.decode(spectrograms).square().sum().backward()
+    assert spectrograms.grad is not None
+    assert spectrograms.grad.isfinite().all()
+    assert (spectrograms.grad.abs().amax(dim=(2, 3)) > 0).all()
 
 
 def test_decodings_gradient_is_right() -> None:
     codec = codec_of("if", samples=40, n_fft=16, hop=4, centred=True)
-    pictures = (torch.rand(1, *codec.shape, dtype=torch.float64) - 0.5).requires_grad_()
-    assert torch.autograd.gradcheck(codec.decode, pictures)
+    spectrograms = (torch.rand(1, *codec.shape, dtype=torch.float64) - 0.5).requires_grad_()
+    assert torch.autograd.gradcheck(codec.decode, spectrograms)
 
 
 def test_encoding_silence_has_a_finite_gradient() -> None:
@@ -249,7 +250,7 @@ def test_wrong_shapes_are_named() -> None:
         Codec().decode(torch.zeros(2, 2, 1025, 32))
 
 
-def test_an_empty_batch_has_empty_pictures() -> None:
+def test_an_empty_batch_has_empty_spectrograms() -> None:
     assert Codec().encode(torch.zeros(0, 16000)).shape == (0, 2, 1024, 32)
     assert Codec().decode(torch.zeros(0, 2, 1024, 32)).shape == (0, 16000)
 
@@ -259,9 +260,9 @@ def test_an_empty_batch_has_empty_pictures() -> None:
 def test_a_cuda_device_gives_the_same(kind: str) -> None:
     waves = made_notes(3000)
     codec = codec_of(kind, **TINY).fit([waves])
-    pictures = codec.encode(waves.cuda())
-    assert pictures.is_cuda
-    torch.testing.assert_close(pictures.cpu()[:, 0], codec.encode(waves)[:, 0], atol=1e-3, rtol=0)
+    spectrograms = codec.encode(waves.cuda())
+    assert spectrograms.is_cuda
+    torch.testing.assert_close(spectrograms.cpu()[:, 0], codec.encode(waves)[:, 0], atol=1e-3, rtol=0)
     decoded = codec.decode(codec.encode(waves).cuda()).cpu()
     torch.testing.assert_close(decoded, codec.decode(codec.encode(waves)), atol=1e-2, rtol=0)
 
@@ -276,14 +277,14 @@ def test_a_handed_inverter_gets_magnitudes_and_frequencies_and_makes_the_sound(k
 
     config = codec_of(kind, **TINY).config
     codec = Codec(config, inverter=inverter)
-    pictures = codec.encode(0.1 * torch.randn(2, 3000, generator=torch.Generator().manual_seed(1)))
-    assert torch.equal(codec.decode(pictures), torch.full((2, 3000), 0.25))
+    spectrograms = codec.encode(0.1 * torch.randn(2, 3000, generator=torch.Generator().manual_seed(1)))
+    assert torch.equal(codec.decode(spectrograms), torch.full((2, 3000), 0.25))
     (magnitude, frequency), (bins, frames) = handed[0], (codec.bins, codec.shape[2])
     assert magnitude.shape == (2, bins, frames)
     assert (magnitude >= 0).all()
     if codec.phase:
         assert frequency is not None
-        torch.testing.assert_close(frequency, pictures[:, 1])
+        torch.testing.assert_close(frequency, spectrograms[:, 1])
     else:
         assert frequency is None
     assert codec.fit([torch.rand(2, 3000)]).inverter is inverter

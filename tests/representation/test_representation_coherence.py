@@ -1,4 +1,4 @@
-"""Decoding painted pictures: bins of one partial that turn together keep its level; real pictures hardly change."""
+"""Decoding generated spectrograms: bins of one partial that turn together keep its level; real ones hardly change."""
 
 import math
 
@@ -31,19 +31,19 @@ def test_a_steady_tone_survives(reach: int) -> None:
     assert middle_level(kept) == pytest.approx(middle_level(waves), abs=0.2)
 
 
-def test_a_partial_painted_out_of_tune_across_its_bins_keeps_more_of_its_level() -> None:
+def test_a_partial_generated_out_of_tune_across_its_bins_keeps_more_of_its_level() -> None:
     waves = tone(220.3, 450.0, 913.7, 1500.0)
-    picture = codec(0).encode(waves)
-    picture[:, 1] += 0.15 * torch.randn(picture[:, 1].shape, generator=torch.Generator().manual_seed(0))
-    loss = [middle_level(waves) - middle_level(codec(reach).decode(picture)) for reach in (0, 1)]
+    spectrogram = codec(0).encode(waves)
+    spectrogram[:, 1] += 0.15 * torch.randn(spectrogram[:, 1].shape, generator=torch.Generator().manual_seed(0))
+    loss = [middle_level(waves) - middle_level(codec(reach).decode(spectrogram)) for reach in (0, 1)]
     print(f"level lost: {loss[0]:.2f} dB plain, {loss[1]:.2f} dB coherent")
     assert loss[0] > 0.8
     assert loss[1] < 0.6 * loss[0]
 
 
 def test_each_note_of_a_batch_is_decoded_alone() -> None:
-    pictures = torch.rand(5, *codec(1).shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    torch.testing.assert_close(codec(1).decode(pictures)[3:4], codec(1).decode(pictures[3:4]))
+    spectrograms = torch.rand(5, *codec(1).shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    torch.testing.assert_close(codec(1).decode(spectrograms)[3:4], codec(1).decode(spectrograms[3:4]))
 
 
 def test_coherence_needs_the_centred_convention() -> None:

@@ -175,18 +175,18 @@ def by_heap(magnitude: np.ndarray, points: np.ndarray, taken: Steps, *, settle_l
     return phase[points], operations
 
 
-def random_picture(seed: int, shape: tuple[int, int] = (14, 40)) -> np.ndarray:
+def random_spectrogram(seed: int, shape: tuple[int, int] = (14, 40)) -> np.ndarray:
     return np.exp(2 * np.random.default_rng(seed).standard_normal(shape))
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_tree_is_prims(seed: int) -> None:
-    """Every phase equals that of a plain heap that settles late, islands and all, in rugged random pictures."""
-    picture = random_picture(seed)
-    points = np.flatnonzero(picture > 0.5)
-    taken = steps(picture, n_fft=80, hop=20)
-    expected, _ = by_heap(picture, points, taken, settle_late=True)
-    np.testing.assert_allclose(by_tree(picture, points, taken), expected, atol=1e-9)
+    """Every phase equals that of a plain heap that settles late, islands and all, in rugged random spectrograms."""
+    spectrogram = random_spectrogram(seed)
+    points = np.flatnonzero(spectrogram > 0.5)
+    taken = steps(spectrogram, n_fft=80, hop=20)
+    expected, _ = by_heap(spectrogram, points, taken, settle_late=True)
+    np.testing.assert_allclose(by_tree(spectrogram, points, taken), expected, atol=1e-9)
 
 
 def test_around_one_peak_the_tree_is_the_papers_heap() -> None:
@@ -202,12 +202,12 @@ def test_around_one_peak_the_tree_is_the_papers_heap() -> None:
 
 def test_where_the_papers_heap_differs_it_took_the_weaker_neighbour() -> None:
     """From 10 over 1 the heap settles 4 and 2, then 8 from 4; 2 stays with 1 though the stronger 8 is beside it."""
-    picture = np.array([[10.0, 1.0, 4.0], [0.1, 2.0, 8.0]])
-    points = np.flatnonzero(picture > 0.5)  # 10, 1, 4, 2, 8
+    spectrogram = np.array([[10.0, 1.0, 4.0], [0.1, 2.0, 8.0]])
+    points = np.flatnonzero(spectrogram > 0.5)  # 10, 1, 4, 2, 8
     taken = Steps(np.full((2, 3), 0.25), np.ones((2, 3)))
-    early, _ = by_heap(picture, points, taken, settle_late=False)
-    late, _ = by_heap(picture, points, taken, settle_late=True)
-    phase = by_tree(picture, points, taken)
+    early, _ = by_heap(spectrogram, points, taken, settle_late=False)
+    late, _ = by_heap(spectrogram, points, taken, settle_late=True)
+    phase = by_tree(spectrogram, points, taken)
     np.testing.assert_allclose(phase, late)
     assert phase[3] == phase[4] - 1  # 2 follows from 8
     assert early[3] == early[1] + 0.25  # from 1
@@ -263,7 +263,7 @@ PASSES = {"phase-gradient": phase_gradient, "single-pass": single_pass}
 
 
 @pytest.mark.parametrize("name", PASSES)
-def test_the_magnitudes_are_kept_and_notes_do_not_see_each_other(name: str, magnitude: torch.Tensor) -> None:
+def test_the_magnitudes_are_kept_and_notes_do_not_depend_on_each_other(name: str, magnitude: torch.Tensor) -> None:
     for given, tolerance in ((magnitude, 1e-12), (magnitude.float(), 1e-5)):
         together = PASSES[name](given, **SIZE)
         assert together.abs().dtype == given.dtype
@@ -313,20 +313,22 @@ TINY = {"samples": 3000, "n_fft": 512, "hop": 128, "mel_bands": 48}
 
 @pytest.mark.parametrize("kind", ["logmag", "mel-logmag"])
 @pytest.mark.parametrize("inversion", ["phase-gradient", "single-pass"])
-def test_the_codec_decodes_batches_and_whatever_is_painted(kind: str, inversion: str) -> None:
+def test_the_codec_decodes_batches_and_whatever_is_generated(kind: str, inversion: str) -> None:
     codec = Codec(CodecConfig(kind=kind, inversion=inversion, refinements=2, **TINY))
     waves = torch.stack([note(220), note(330), note(523.3)])[:, :3000].float() * 0.3
     codec = codec.fit([waves])
-    pictures = codec.encode(waves)
-    together = codec.decode(pictures)
-    torch.testing.assert_close(torch.cat([codec.decode(one[None]) for one in pictures]), together, atol=1e-5, rtol=0)
+    spectrograms = codec.encode(waves)
+    together = codec.decode(spectrograms)
+    torch.testing.assert_close(
+        torch.cat([codec.decode(one[None]) for one in spectrograms]), together, atol=1e-5, rtol=0
+    )
     wild = torch.randn(4, *codec.shape, generator=torch.Generator().manual_seed(1)) * 3
     wild[1], wild[2], wild[3] = torch.nan, torch.inf, -torch.inf
     assert codec.decode(wild).isfinite().all()
     assert codec.decode(wild)[[1, 3]].abs().max() < 1e-3
     again = codec_from_config(codec.to_config())
     assert again.config == codec.config
-    assert torch.equal(again.decode(pictures), together)
+    assert torch.equal(again.decode(spectrograms), together)
 
 
 def test_refinements_come_nearer() -> None:
@@ -367,6 +369,6 @@ def test_a_cuda_device_gives_the_same(name: str, magnitude: torch.Tensor) -> Non
 
 
 def test_below_the_tolerance_phases_are_left_open() -> None:
-    picture = random_picture(3)
-    phase = integrated(picture, n_fft=80, hop=20, tolerance=0.05, places=hann_places)
-    assert np.array_equal(np.isnan(phase), picture <= 0.05 * picture.max())
+    spectrogram = random_spectrogram(3)
+    phase = integrated(spectrogram, n_fft=80, hop=20, tolerance=0.05, places=hann_places)
+    assert np.array_equal(np.isnan(phase), spectrogram <= 0.05 * spectrogram.max())

@@ -31,10 +31,10 @@ def test_as_torch(samples: int, n_fft: int, hop: int) -> None:
     expected = torch.stft(waves, pad_mode="constant", return_complex=True, **kind)
     spectra = stft.forward(waves, n_fft=n_fft, hop=hop)
     torch.testing.assert_close(spectra.transpose(1, 2), expected, atol=1e-10, rtol=0)
-    painted = spectra * torch.randn(spectra.shape, dtype=torch.complex128)  # belongs to no sound
-    expected = torch.istft(painted.transpose(1, 2), length=samples, **kind)
+    generated = spectra * torch.randn(spectra.shape, dtype=torch.complex128)  # belongs to no sound
+    expected = torch.istft(generated.transpose(1, 2), length=samples, **kind)
     covered = samples - samples % hop  # torch and we agree wherever torch's sum of squares is the whole one
-    ours = stft.inverse(painted, n_fft=n_fft, hop=hop, samples=samples)
+    ours = stft.inverse(generated, n_fft=n_fft, hop=hop, samples=samples)
     torch.testing.assert_close(ours[:, :covered], expected[:, :covered], atol=1e-9, rtol=1e-7)
 
 
@@ -43,9 +43,9 @@ def test_as_librosa() -> None:
     expected = librosa.stft(wave, n_fft=2048, hop_length=512)
     spectra = stft.forward(torch.from_numpy(wave)[None], n_fft=2048, hop=512)
     np.testing.assert_allclose(spectra[0].T.numpy(), expected, atol=1e-10)
-    painted = expected * np.exp(1j * np.random.default_rng(3).uniform(0, 6, expected.shape))
-    ours = stft.inverse(torch.from_numpy(painted.T.copy())[None], n_fft=2048, hop=512, samples=16000)
-    np.testing.assert_allclose(ours[0], librosa.istft(painted, n_fft=2048, hop_length=512, length=16000), atol=1e-10)
+    generated = expected * np.exp(1j * np.random.default_rng(3).uniform(0, 6, expected.shape))
+    ours = stft.inverse(torch.from_numpy(generated.T.copy())[None], n_fft=2048, hop=512, samples=16000)
+    np.testing.assert_allclose(ours[0], librosa.istft(generated, n_fft=2048, hop_length=512, length=16000), atol=1e-10)
 
 
 def test_frames_beyond_the_sound_hold_silence_and_leave_the_inverse_exact() -> None:

@@ -97,7 +97,7 @@ def test_latents_given_are_latents_drawn(instrument: Synthesizer) -> None:
     )
 
 
-def test_whole_conditions_are_the_same_road(instrument: Synthesizer) -> None:
+def test_whole_conditions_give_the_same_notes(instrument: Synthesizer) -> None:
     condition, latent = instrument.controls.fill([59, 61], {"Drum": 0.2}, 6, None)
     np.testing.assert_array_equal(instrument.waves(condition, latent), instrument.render([59, 61], {"Drum": 0.2}, 6))
     with pytest.raises(UserError, match=r"Conditions must be \(note, 6\)"):
