@@ -72,13 +72,7 @@ def test_from_a_corpus_to_a_note(tmp_path: Path) -> None:
 def test_an_instrument_is_evaluated_by_the_models_handed_in(tmp_path: Path) -> None:
     counts = {name: int(count) for name, count in (one.split("=") for one in FEW)}
     corpus = band_tones(tmp_path / "tones")
-    results = evaluate(
-        {"mine": Synthesizer(tiny_bundle())},
-        corpus,
-        out=tmp_path / "out",
-        tagger=BandTagger(),
-        counts=counts,
-        card=False,
-    )
+    mine, out = Synthesizer(tiny_bundle()), tmp_path / "out"
+    results = evaluate({"mine": mine}, corpus, out=out, tagger=BandTagger(), counts=counts, card=False)
     assert [system.name for system in results.systems][-1] == "mine"
-    assert (tmp_path / "out" / "report.html").is_file()
+    assert (out / "report.html").is_file()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from darktimbre.corpus import mnist
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.digits import import_digits, read_idx
 from darktimbre.corpus.mnist import DIGESTS, _is_right, fetch_mnist
@@ -143,8 +144,6 @@ def test_what_is_missing_or_does_not_fit_is_reported(tmp_path):
 
 
 def test_a_fetched_file_with_other_contents_is_thrown_away(tmp_path, monkeypatch):
-    from darktimbre.corpus import mnist
-
     monkeypatch.setattr(mnist, "_download", lambda name, target: target.write_bytes(gzip.compress(GOOD)))
     with pytest.raises(UserError, match="is not MNIST's file"):
         fetch_mnist(tmp_path / "idx")
@@ -152,8 +151,6 @@ def test_a_fetched_file_with_other_contents_is_thrown_away(tmp_path, monkeypatch
 
 
 def test_a_file_that_is_there_and_right_is_not_fetched_again(shared, tmp_path, monkeypatch):
-    from darktimbre.corpus import mnist
-
     def refuse(name, target):
         raise AssertionError(name)
 
