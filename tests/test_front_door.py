@@ -1,5 +1,6 @@
 """`from darktimbre import …`: light, without side effects, and enough to train and play an instrument."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,13 @@ def test_an_instrument_is_evaluated_by_the_models_handed_in(tmp_path: Path) -> N
     results = evaluate({"mine": mine}, corpus, out=out, tagger=BandTagger(), counts=counts, card=False)
     assert [system.name for system in results.systems][-1] == "mine"
     assert (out / "report.html").is_file()
+
+
+def test_rooms_import_nothing_from_the_front_door_but_rooms_and_the_version() -> None:
+    """The import law ignores the front door, which names rooms for types alone: no room may go around it this way."""
+    source = Path(darktimbre.__file__).parent
+    rooms = {path.name for path in source.iterdir() if path.is_dir()}
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "darktimbre":
+                assert {name.name for name in node.names} <= rooms | {"__version__"}, path

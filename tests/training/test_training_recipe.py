@@ -3,10 +3,12 @@
 import json
 
 import pytest
+import yaml
 
 from darktimbre.notes.errors import UserError
 from darktimbre.training.recipe import difference, dump_recipe, load_recipe, recipe_names, stored_recipe
 from darktimbre.training.schedule import Schedule
+from darktimbre.training.tasks.digit_gan import DigitGanTask
 from darktimbre.training.tasks.gan import GanTask
 
 
@@ -115,7 +117,10 @@ def test_sections_of_other_tasks_are_dropped_from_a_stored_recipe_and_refused_in
     with pytest.raises(ValueError, match="lern_rate"):
         stored_recipe(stored | {"lern_rate": 1})
     path = tmp_path / "mine.yaml"
-    for key, value in foreign.items():
+    idle = {"network": None, "dcgan": DigitGanTask.Recipe.model_fields["dcgan"].default.model_dump(mode="json")}
+    path.write_text(yaml.safe_dump(tagger.model_dump(mode="json") | idle), encoding="utf-8")
+    assert load_recipe(path) == tagger  # as earlier versions dumped it
+    for key, value in list(foreign.items())[1:]:
         path.write_text(f"{dump_recipe(tagger)}{key}: {json.dumps(value)}", encoding="utf-8")
         with pytest.raises(UserError, match=f"mine.yaml: there is no key '{key}' for the task tagger"):
             load_recipe(path)

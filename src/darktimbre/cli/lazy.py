@@ -31,7 +31,7 @@ class LazyFinder(MetaPathFinder, Loader):
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """None, which leaves it to the usual finders, for what is not to be lazy."""
-        if name in self.loaded or not name.startswith("darktimbre.") or name.startswith("darktimbre.cli"):
+        if name in self.loaded or not name.startswith("darktimbre.") or name.startswith("darktimbre.cli."):
             return None
         spec = PathFinder.find_spec(name, path)
         return None if spec is None or spec.submodule_search_locations is not None else ModuleSpec(name, self)

@@ -216,6 +216,18 @@ def stored_recipe(data: Mapping[str, Any]) -> Recipe:
     return recipe_from({key: value for key, value in data.items() if key not in foreign})
 
 
+def _without_idle_sections(data: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a recipe without other tasks' sections that say nothing: earlier versions dumped all, at defaults."""
+    fields = {key: field for kind in recipe_classes().values() for key, field in kind.model_fields.items()}
+
+    def idle(key: str) -> bool:
+        default = fields[key].default
+        return data[key] in (None, default.model_dump(mode="json") if isinstance(default, BaseModel) else default)
+
+    foreign = _foreign_keys(class_for(data)) & data.keys()
+    return {key: value for key, value in data.items() if key not in foreign or not idle(key)}
+
+
 def _foreign_keys(kind: type[Recipe]) -> set[str]:
     """Keys that other tasks' recipes have."""
     return {key for other in recipe_classes().values() for key in other.model_fields} - kind.model_fields.keys()
@@ -256,7 +268,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         _override(config, override)
     changed: dict[str, Any] = OmegaConf.to_container(config)  # type: ignore[assignment]
     try:
-        return recipe_from(changed)
+        return recipe_from(_without_idle_sections(changed))
     except ValidationError as error:
         raise UserError(f"Recipe {name}: {_explain(error, changed)}") from None
     except ValueError as error:

@@ -111,6 +111,7 @@ class Trainer:
         check_batches(self.schedule, self.context.world)
         self.task = task_of(self.recipe)(plan, corpus, self.context)  # networks in training
         self.meter, self.notes_seen, journal_offset = Meter(), 0, 0  # mean losses since the last line of the journal
+        self.reported: dict[str, float] = {}  # those of the last line of the journal
         snapshot = checkpoint.load_latest(self.run)[0] if options.resume else None
         if snapshot is None:
             self.task.initialise()
@@ -118,10 +119,10 @@ class Trainer:
             self.task.restore(snapshot.tensors)
             self.meter.restore(snapshot.meta["meter"])
             self.notes_seen, journal_offset = snapshot.notes_seen, snapshot.meta["journal_offset"]
+            self.reported = snapshot.meta["losses"]
             self.say(f"Resumed after {self.notes_seen:,} notes.")
         self.state = self.schedule.before(self.notes_seen)  # the step just made; before the first one, that one
         self.losses: dict[str, Tensor] = {}  # unweighted, of the step just made
-        self.reported: dict[str, float] = {}  # their means in the last line of the journal
         self.reason: Reason | None = None  # why the run ends after this step
         self.stop = Stop(options.minutes)
         self.progress = ProgressLine(
@@ -249,12 +250,9 @@ class Trainer:
 
     def _save_bundle(self) -> Path | None:
         """What was trained, where it can be used yet."""
-        losses = self.reported
-        if not losses and (kept := checkpoint.load_latest(self.run)[0]) is not None:
-            losses = kept.meta["losses"]  # a finished run that was resumed
         with checkpoint.saving(self.run):
             state = self.schedule.at(self.notes_seen)
-            path = self.task.save(self.run / run_folder.BUNDLE, state, losses, half=self.options.half)
+            path = self.task.save(self.run / run_folder.BUNDLE, state, self.reported, half=self.options.half)
         if path is None:
             coming = self.schedule.next_event(self.notes_seen)
             self.say(f"No bundle yet: the network has not grown to its full size ({coming}).")

@@ -143,7 +143,7 @@ class GanTask(AdversarialTask):
             codec = fit_codec(recipe.data, note_dataset(recipe.data, corpus, attributes))
             plan = Plan.of(recipe, corpus, attributes, codec=codec.to_config(), messages=messages)
         else:
-            # Trained weights are worth remembering: the average leaves them slowly from the first step on.
+            # Trained weights are not to be forgotten: the average leaves them slowly from the first step on.
             update: dict[str, Any] = {"averaging": recipe.averaging.model_copy(update={"ramp": None})}
             if bundle.discriminator is not None:
                 update["warm_start"] = None
@@ -217,13 +217,20 @@ class GanTask(AdversarialTask):
     # While it runs
 
     def initialise(self) -> None:
-        """Weights of the bundle that the plan names."""
+        """Weights of the bundle that the plan names.
+
+        Raises:
+            UserError: another bundle is there by now.
+        """
         requested = self.plan.requested
         if self.plan.init_from is None:
             return
         assert isinstance(requested, GanRecipe)
         bundle, _ = init_bundle(requested, self.corpus)
-        assert bundle is not None
+        if bundle is None or not self.plan.init_from.endswith(bundle.digest[:16]):
+            raise UserError(
+                f"The run was to start from {self.plan.init_from}…, which is not there any more: start a new run."
+            )
         weights, critic = bundle.generator().state_dict(), bundle.critic()
         self.networks.generator.load_state_dict(weights)
         self.networks.averaged.load_state_dict(weights)
