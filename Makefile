@@ -84,17 +84,17 @@ lint: dev ## ruff, mypy, and the import law
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: dev ## let ruff mend what it can
+format: dev ## fix what ruff can fix, and format
 	@$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 bench: dev ## speed beside plain versions, as a table
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-pictures: setup ## draw the README's picture anew from the starter and the corpus of the quickstart
+pictures: setup ## redraw the README's picture from the starter and the corpus of the quickstart
 	@$(BIN)/python docs/pictures.py $(ARGS)
 
-shots: setup browser ## take the pictures of the page anew, in docs/
+shots: setup browser ## retake the screenshots of the page, in docs/
 	@node docs/screenshots.mjs $(ARGS)
 
 latency: setup browser ## from a slider to its sound, measured in Chromium (ARGS="BUNDLE …")

@@ -25,7 +25,7 @@ from darktimbre.pipelines.validation_record import Record
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.training import checkpoint
-from darktimbre.training.recipe import dump_recipe, load_recipe
+from darktimbre.training.recipe import dump_recipe
 from darktimbre.training.tasks.gan import GanTask
 from darktimbre.training.trainer import Options
 
@@ -288,12 +288,6 @@ def test_another_metric_is_refused_on_resuming(watched, corpus, tmp_path):
     result = train(recipe, corpus, run, "--resume", "--evaluate-every", 24, "--keep-best", "pitch-accuracy")
     assert result.exit_code == 2
     assert "was chosen by attribute correlation: resume with --keep-best attribute-correlation" in words(result)
-
-
-def test_tasks_without_sound_are_trained_without_validation(capsys):
-    options = Options(corpus=Path("nowhere"), run=Path("run"))
-    assert pipeline.validation_for(load_recipe("tagger"), options, console, every=10) is None
-    assert "tagger makes no sound" in capsys.readouterr().out
 
 
 def test_correlation_is_that_of_soft_labels_at_the_instruments_temperature(watched, corpus):

@@ -99,7 +99,7 @@ def test_mistakes_are_named(corpus, classifier, tmp_path):
         (["digits-dcgan", "--corpus", other, "--classifier", classifier], "distinguishes 0, 1, 2, the corpus has 0, 1"),
         (["digits-dcgan", "--corpus", corpus, "--classifier", tmp_path], "There is no picture-classifier in"),
         (["digits-classifier", "--corpus", corpus, "--classifier", classifier], "--classifier scores the digits"),
-        (["digits-dcgan", "--corpus", corpus, "--keep-best", "logit-correlation"], "--keep-best is for sounds"),
+        (["digits-dcgan", "--corpus", corpus, "--keep-best", "logit-correlation"], "--keep-best is for instruments"),
     ):
         status, said = train(*arguments, "--run", tmp_path / "run")
         assert status == 2, said
@@ -113,3 +113,4 @@ def test_dry_run_prints_sizes(name, corpus):
     assert status == 0, said
     assert "36 of 60 pictures of bars are trained on" in said
     assert "parameters" in said
+    assert "about" in said

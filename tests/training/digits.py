@@ -30,7 +30,6 @@ def make_pictures(path: Path, pictures: int = 60, classes: int = 3) -> Corpus:
 SHORT: dict[str, Any] = {
     "name": "tiny-digits",
     "schedule": [{"notes": 48, "batch": 4}],
-    "averaging": {"half_life": 20},
     "precision": "fp32",
     "checkpoint_every": 20,
     "preview_every": 0,
@@ -43,6 +42,7 @@ def digit_recipe(**changes: Any) -> Recipe:
     """A conditional DCGAN of a few maps, batches of 4; `changes` replace whole sections."""
     recipe: dict[str, Any] = {
         "task": "picture-gan",
+        "averaging": {"half_life": 20},
         "dcgan": {"latent": 4, "conditional": True, "widths": [6, 4, 4], "critic_widths": [4, 4]},
         "objectives": {"adversarial": "logistic", "penalty": {"kind": "none"}, "drift": 0.0},
         "optimiser": {"lr": 0.01, "betas": [0.5, 0.9]},

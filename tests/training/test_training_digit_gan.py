@@ -180,8 +180,8 @@ def test_generator_on_disk_draws_what_was_trained_whatever_the_batch(corpus, tmp
     [
         ({"schedule": [{"notes": 8, "batch": 1}]}, "at least 2"),
         ({"dcgan": {"pac": 3}}, "multiple of dcgan.pac, 3"),
-        ({"init": "starter"}, "has no warm_start, no init"),
-        ({"schedule": [{"notes": 8, "batch": 4, "fade": 4}]}, "fades in"),
+        ({"init": "starter"}, "does not use init"),
+        ({"schedule": [{"notes": 8, "batch": 4, "fade": 4}]}, "does not use fade"),
     ],
 )
 def test_what_no_picture_recipe_has_is_refused(changes, sentence):

@@ -53,7 +53,7 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the resolved recipe and what it would cost; train nothing.")
 ]
 Devices = Annotated[str, typer.Option(help="Processes (GPUs) on this machine; auto: all GPUs.", **MACHINE)]
-Smoke = Annotated[bool, typer.Option("--smoke", help="A few dozen steps of a shrunken network through every phase.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="A few steps of a shrunken network in every phase.")]
 Minutes = Annotated[float | None, typer.Option(min=0, help="Stop after this long, with a checkpoint and a bundle.")]
 
 
@@ -83,7 +83,7 @@ def train(
     overrides = [*(set_ or []), *([f"init={init}"] if init else []), *(["init=scratch"] if from_scratch else [])]
     chosen = recipes.load_recipe(recipe, overrides)
     task = base.task_of(chosen)
-    given = {"--half": half, "--init": init, "--keep-best": keep_best, "--weights": weights, "--classifier": classifier}
+    given = {"--half": half, "--keep-best": keep_best, "--weights": weights, "--classifier": classifier}
     task.check_flags(chosen, [flag for flag, value in {**given, "--evaluate-every": evaluate_every}.items() if value])
     if smoke:
         chosen = task.shrunk(chosen)

@@ -119,7 +119,7 @@ def beside_real(
     return spectrogram_grid(
         [*corpus.waves(chosen), *generated],
         synthesizer.sample_rate,
-        [f"real: {sound}{pitch}" for sound, pitch in named] + [f"made{pitch}" for _, pitch in named],
+        [f"real: {sound}{pitch}" for sound, pitch in named] + [f"generated{pitch}" for _, pitch in named],
         path,
         columns=len(chosen),
         heading="held-out notes above, generated from their pitch and attributes below",

@@ -90,8 +90,8 @@ class VectorToGrid(nn.Module):
 class _Rectifier(torch.autograd.Function):
     """Leaky ReLU whose derivative says that it is piecewise constant.
 
-    torch's own, differentiated twice, hands zeros back to the forward pass, and the gradient penalty then drags them
-    through every convolution below; here nothing is handed back, and that whole traversal is left out.
+    torch's own, differentiated twice, returns zeros to the forward pass, and the gradient penalty then propagates them
+    through every convolution below; here nothing is returned, and that whole traversal is left out.
     """
 
     @staticmethod

@@ -21,29 +21,18 @@ def gradient_penalty(
     """
     alphas = alphas.to(real.dtype).view(-1, *[1] * (real.dim() - 1))
     between = torch.lerp(fake.detach(), real.detach(), alphas).requires_grad_()
-    penalty = (_slopes(score, between) - target).square()
+    slopes = (_squared_slopes(score, between) + 1e-12).sqrt()  # so that a flat critic has a gradient too
+    penalty = (slopes - target).square()
     return penalty.sum() if reduction == "sum" else penalty.mean()
 
 
 def r1_penalty(score: Score, *, real: Tensor) -> Tensor:
     """R1: E[‖∇ D(real)‖₂²], a scalar to differentiate further; its weight in the loss is γ/2."""
-    pictures = real.detach().requires_grad_()
-    return squared_slope(scores=score(pictures), pictures=pictures)
+    return _squared_slopes(score, real.detach().requires_grad_()).mean()
 
 
-def squared_slope(*, scores: Tensor, pictures: Tensor) -> Tensor:
-    """E[‖∂ scores / ∂ pictures‖₂²] of scores `(batch,)` already computed from `pictures`, which must require grad.
-
-    R1 where the scores of real notes are at hand anyway: the adversarial loss and the penalty then share one forward
-    and, summed, one backward pass.
-    """
-    (gradient,) = torch.autograd.grad(scores.sum(), pictures, create_graph=True)
-    gradient = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
-    return gradient.square().flatten(1).sum(dim=1).mean()
-
-
-def _slopes(score: Score, pictures: Tensor) -> Tensor:
-    """‖∇ D(x)‖₂ per note, `(batch,)`, in at least float32; √(· + 1e-12) so that a flat critic has a gradient too."""
+def _squared_slopes(score: Score, pictures: Tensor) -> Tensor:
+    """‖∇ D(x)‖₂² per note, `(batch,)`, in at least float32."""
     (gradient,) = torch.autograd.grad(score(pictures).sum(), pictures, create_graph=True)
     gradient = gradient.to(torch.promote_types(gradient.dtype, torch.float32))
-    return (gradient.square().flatten(1).sum(dim=1) + 1e-12).sqrt()
+    return gradient.square().flatten(1).sum(dim=1)

@@ -1,4 +1,4 @@
-"""The non-saturating game (Goodfellow et al. 2014), with scores as logits of "real"."""
+"""The non-saturating logistic losses (Goodfellow et al. 2014), with scores as logits of "real"."""
 
 from torch import Tensor
 from torch.nn.functional import softplus

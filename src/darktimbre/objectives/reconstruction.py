@@ -1,4 +1,4 @@
-"""How far a made picture is from the one it should be: for the warm start, before the game begins."""
+"""How far a generated spectrogram is from its target: for the warm start, before adversarial training."""
 
 import math
 

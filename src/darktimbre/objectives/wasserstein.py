@@ -1,4 +1,4 @@
-"""The Wasserstein game between critic and generator (Arjovsky et al. 2017; Karras et al. 2018 for the drift term)."""
+"""The Wasserstein losses of critic and generator (Arjovsky et al. 2017; Karras et al. 2018 for the drift term)."""
 
 from torch import Tensor
 

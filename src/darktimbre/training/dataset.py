@@ -15,6 +15,7 @@ from darktimbre.corpus.classes import OTHER, class_indices, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.temperature import soft_labels
 from darktimbre.representation.codec import Codec, codec_from_config
 from darktimbre.tagging.ranking import read_attributes
 from darktimbre.tagging.store import Tags
@@ -133,7 +134,7 @@ def soft_labels_of(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int6
         return class_labels(corpus, attributes.names, rows)
     tags = Tags.open(corpus.path, attributes.teacher)
     logits = tags.logits(rows)[:, tags.columns(attributes.names)]
-    return torch.sigmoid(torch.from_numpy(np.ascontiguousarray(logits, np.float32)) / attributes.temperature).numpy()
+    return soft_labels(torch.from_numpy(np.ascontiguousarray(logits, np.float32)), attributes.temperature).numpy()
 
 
 def fit_codec(data: Data, dataset: NoteDataset) -> Codec:

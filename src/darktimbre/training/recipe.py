@@ -150,16 +150,36 @@ class Recipe(Section):
 
     phase: ClassVar[PhaseKind] = "distil"
     aliases: ClassVar[tuple[str, ...]] = ()  # further names of the task
+    uses: ClassVar[frozenset[str]] = frozenset()  # those of `init`, `averaging`, `fade` and `scale` that the task reads
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         for name in (*get_args(cls.model_fields["task"].annotation), *cls.aliases):  # none, of what several tasks share
+            if name in _CLASSES:
+                raise TypeError(f"{cls.__name__} and {_CLASSES[name].__name__} are both recipes of a task {name!r}.")
             _CLASSES[name] = cls
+
+    @model_validator(mode="after")
+    def _without_idle_keys(self) -> "Recipe":
+        given = {
+            "init": self.init != "scratch",
+            "averaging": self.averaging != Averaging(),
+            "fade": any(stage.fade for stage in self.schedule),
+            "scale": any(stage.scale for stage in self.schedule),
+        }
+        if idle := [key for key, is_given in given.items() if is_given and key not in self.uses]:
+            raise ValueError(f"the task {self.task} does not use {' or '.join(idle)}: leave it out")
+        return self
 
     @staticmethod
     def load(name: str | Path, overrides: Sequence[str] = ()) -> "Recipe":
         """The recipe of a name in the package or of a YAML file; see `load_recipe`."""
         return load_recipe(name, overrides)
+
+    @property
+    def next_run(self) -> str:
+        """How a new run can continue an old one; empty where it cannot."""
+        return " (--init BUNDLE goes on from weights)" if "init" in self.uses else ""
 
     @property
     def pac(self) -> int:

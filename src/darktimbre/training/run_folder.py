@@ -121,7 +121,7 @@ def refuse_other(plan: Plan, recipe: Recipe, corpus: Corpus) -> None:
     if differs := teacher_mismatch(
         "The run was started with labels by", teacher, f"the tags of {corpus.path} are by", tags
     ):
-        raise UserError(f"{differs}: they were made anew. Start a new run (--init BUNDLE goes on from weights).")
+        raise UserError(f"{differs}: they were made anew. Start a new run{recipe.next_run}.")
 
 
 def _empty(run: Path) -> bool:

@@ -255,7 +255,7 @@ class Trainer:
             path = self.task.save(self.run / run_folder.BUNDLE, state, self.reported, half=self.options.half)
         if path is None:
             coming = self.schedule.next_event(self.notes_seen)
-            self.say(f"No bundle yet: the network has not grown to its full size ({coming}).")
+            self.say(f"No bundle yet: {self.task.unfinished} ({coming}).")
         return path
 
     @contextmanager
@@ -297,8 +297,8 @@ class Trainer:
         last = f"the last good checkpoint is {kept[-1]}" if kept else "there is no checkpoint yet"
         raise Diverged(
             f"Training diverged at step {state.step + 1} ({self.notes_seen:,} notes seen, {state.phase}, stage "
-            f"{state.stage + 1}): {shown}; {last}. A lower optimiser.lr or a higher objectives.penalty.weight may "
-            "help; another recipe needs a new run (--init BUNDLE goes on from weights)."
+            f"{state.stage + 1}): {shown}; {last}. {self.task.remedy}; "
+            f"another recipe needs a new run{self.recipe.next_run}."
         )
 
 

@@ -22,9 +22,9 @@ from darktimbre.training.schedule import Schedule, StepState
 
 FLAGS = {
     "--half": "is for instruments",
-    "--init": "is for instruments",
-    "--keep-best": "is for sounds",
-    "--weights": "is for sounds",
+    "--evaluate-every": "is for generators",
+    "--keep-best": "is for instruments",
+    "--weights": "is for instruments",
     "--classifier": "scores the digits of a picture-gan",
 }
 """Flags of `train` that not every task takes, and for what they are."""
@@ -97,15 +97,19 @@ class Task(ABC):
     name: ClassVar[str]  # that name
     noun: ClassVar[str]  # what is trained, in messages; where a class does not say so, its name
     corpus_of: ClassVar[Literal["sounds", "pictures"]] = "sounds"  # what its corpora hold
-    accepts: ClassVar[frozenset[str]] = frozenset({"--keep-best", "--weights"})  # which of `FLAGS` it takes
+    accepts: ClassVar[frozenset[str]] = frozenset()  # which of `FLAGS` it takes
     # what validates it while it trains: a `teacher`, a `classifier`, or None
     evaluated_by: ClassVar[Literal["teacher", "classifier"] | None] = None
     one_process: ClassVar[bool] = False  # whether it trains in a single process
+    remedy: ClassVar[str] = "A lower optimiser.lr may help"  # what the user is told where the losses diverge
+    unfinished: ClassVar[str] = "what was trained cannot be used yet"  # and where `save` returns None
 
     def __init_subclass__(cls) -> None:
         if "Recipe" in vars(cls):
             (cls.name,) = get_args(cls.Recipe.model_fields["task"].annotation)
             cls.noun = getattr(cls, "noun", cls.name)
+            if cls.Recipe in _TASKS:
+                raise TypeError(f"{cls.__name__} and {_TASKS[cls.Recipe].__name__} are both the task {cls.name!r}.")
             _TASKS[cls.Recipe] = cls
 
     def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
@@ -128,7 +132,7 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def dry_run(cls, recipe: Any, corpus: Corpus | None, accelerator: str) -> list[str]:
-        """Lines on what would be trained on (where there is a corpus), sizes, memory and time.
+        """Lines on what would be trained on (where there is a corpus), sizes and time; memory where it can be counted.
 
         Raises:
             UserError: recipe, corpus and representation do not go together.
@@ -166,7 +170,7 @@ class Task(ABC):
         """
         for flag, purpose in FLAGS.items():
             if flag in flags and flag not in cls.accepts:
-                raise UserError(f"{flag} {purpose}: leave it out to train a {cls.name}.")
+                raise UserError(f"{flag} {purpose}: leave it out for the task {cls.name}.")
 
     @classmethod
     def check_processes(cls, devices: int | Literal["auto"], nodes: int) -> None:
@@ -177,7 +181,7 @@ class Task(ABC):
         """
         if cls.one_process and (devices not in ("auto", 1) or nodes > 1):
             raise UserError(
-                f"A {cls.name} trains in one process, for its batch norms: leave out --devices and --nodes."
+                f"The task {cls.name} trains in one process, for its batch norms: leave out --devices and --nodes."
             )
 
     # ------------------------------------------------------------------------

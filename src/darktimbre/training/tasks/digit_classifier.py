@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,19 +41,12 @@ class DigitClassifierRecipe(Recipe):
 
     aliases: ClassVar[tuple[str, ...]] = ("digit-classifier",)
 
-    @model_validator(mode="after")
-    def _of_pictures(self) -> "DigitClassifierRecipe":
-        if self.init != "scratch" or any(stage.fade or stage.scale for stage in self.schedule):
-            raise ValueError(f"a {self.task} has no warm_start, no init, and no stage that fades in or has a scale")
-        return self
-
 
 class DigitClassifierTask(SupervisedTask):
     """A classifier of pictures: the cross-entropy of their classes."""
 
     Recipe = DigitClassifierRecipe
     corpus_of = "pictures"
-    accepts = frozenset()
     heads = ("classes",)
     key, unit, draws, model = "classifier", "pictures", ("augment", 2), PictureClassifier
     recorded = ("name", "task", "optimiser", "schedule", "seed")

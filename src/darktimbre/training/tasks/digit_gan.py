@@ -16,6 +16,7 @@ from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenera
 from darktimbre.notes.errors import UserError
 from darktimbre.training.dataset import PictureDataset, picture_dataset
 from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.progress import duration
 from darktimbre.training.sampling import RowSampler, normal
 from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.tasks.base import Plan, shrunk_widths
@@ -48,8 +49,8 @@ class DigitGanRecipe(AdversarialRecipe):
 
     @model_validator(mode="after")
     def _consistent(self) -> "DigitGanRecipe":
-        if self.warm_start or self.init != "scratch" or any(stage.fade or stage.scale for stage in self.schedule):
-            raise ValueError("a picture-gan has no warm_start, no init, and no stage that fades in or has a scale")
+        if self.warm_start:
+            raise ValueError("the task picture-gan does not use warm_start: leave it out")
         for index, stage in enumerate(self.schedule):
             if stage.batch % self.dcgan.pac or stage.batch < 2:
                 raise ValueError(
@@ -64,7 +65,7 @@ class DigitGanTask(AdversarialTask):
 
     Recipe = DigitGanRecipe
     corpus_of = "pictures"
-    accepts = frozenset({"--classifier"})
+    accepts = frozenset({"--evaluate-every", "--classifier"})
     evaluated_by = "classifier"
     one_process = True
 
@@ -95,7 +96,8 @@ class DigitGanTask(AdversarialTask):
         schedule, every = Schedule(recipe), recipe.objectives.critic_steps
         whole = f"{schedule.total:,} pictures in {schedule.steps:,} steps"
         g_steps = f", {schedule.steps // every:,} of them with a step of the generator" if every > 1 else ""
-        return [*lines, "; ".join(sizes), whole + g_steps]
+        seconds = sum(cls.seconds(recipe, 0, accelerator))
+        return [*lines, "; ".join(sizes), f"{whole}{g_steps}, about {duration(seconds)} on one processor core"]
 
     @classmethod
     def shrunk(cls, recipe: DigitGanRecipe, **sections: Any) -> Any:

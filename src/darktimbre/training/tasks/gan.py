@@ -68,6 +68,8 @@ class GanRecipe(AdversarialRecipe):
     task: Literal["gan"] = "gan"
     network: Network
 
+    uses = frozenset({"init", "averaging", "fade", "scale"})
+
     @property
     def pac(self) -> int:
         """How many notes the discriminator scores together."""
@@ -118,8 +120,9 @@ class GanTask(AdversarialTask):
     """A generator and a discriminator of notes."""
 
     Recipe = GanRecipe
-    accepts = frozenset({"--half", "--init", "--keep-best", "--weights"})
+    accepts = frozenset({"--half", "--evaluate-every", "--keep-best", "--weights"})
     evaluated_by = "teacher"
+    unfinished = "the network has not grown to its full size"
 
     def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
         super().__init__(plan, corpus, context)
@@ -288,7 +291,8 @@ class GanTask(AdversarialTask):
         return lambda level: torch.exp((level - SPAN) * slope)
 
     def costs(self) -> dict[int, float]:
-        return {scale: step_macs(self.config, scale) for scale in range(self.config.last + 1)}
+        penalty = self.recipe.objectives.penalty
+        return {scale: step_macs(self.config, scale, penalty) for scale in range(self.config.last + 1)}
 
     # ------------------------------------------------------------------------
     # What it makes

@@ -9,7 +9,7 @@ from darktimbre.models.config import ProgressiveConfig
 from darktimbre.models.cost import cost
 from darktimbre.models.progressive import Discriminator, Generator
 from darktimbre.training.schedule import Schedule
-from darktimbre.training.tasks.gan_networks import AdversarialRecipe
+from darktimbre.training.tasks.gan_networks import AdversarialRecipe, Penalty
 
 G_PASSES, D_PASSES, PENALTY_PASSES = 4, 8, 7
 """Forward-sized passes a note of a step: G forward, then forward and backward (2); D on real and fake with backward
@@ -18,10 +18,11 @@ WARM_PASSES = 3  # of both networks: forward and backward
 BYTES = 4
 
 
-def step_macs(config: ProgressiveConfig, scale: int, penalty_every: int = 1) -> float:
-    """Multiply-accumulates of one note in a full step at a scale."""
+def step_macs(config: ProgressiveConfig, scale: int, penalty: Penalty) -> float:
+    """Multiply-accumulates of one note in a full step at a scale, on average over steps with and without penalty."""
     generator, discriminator = cost(config, Generator, scale), cost(config, Discriminator, scale)
-    return generator.macs * G_PASSES + discriminator.macs * (D_PASSES + PENALTY_PASSES / penalty_every)
+    of_penalty = PENALTY_PASSES / penalty.every if penalty.active else 0.0
+    return generator.macs * G_PASSES + discriminator.macs * (D_PASSES + of_penalty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,11 @@ class Estimate:
 def estimate(recipe: AdversarialRecipe, config: ProgressiveConfig, device: torch.device) -> Estimate:
     """Counts a run and measures the processor for a second."""
     phases, penalty, speed = Schedule(recipe).phases, recipe.objectives.penalty, measured_speed(device)
-    every = penalty.every if penalty.kind != "none" else 10**9
     macs, held = [], []
     for part in phases:
         generator, discriminator = (cost(config, network, part.scale) for network in (Generator, Discriminator))
         warm = float(WARM_PASSES * (generator.macs + discriminator.macs))
-        macs.append(warm if part.kind == "warm" else step_macs(config, part.scale, every))
+        macs.append(warm if part.kind == "warm" else step_macs(config, part.scale, penalty))
         held.append(part.batch * (4 * discriminator.activations + 3 * generator.activations))
     generator, discriminator = cost(config, Generator), cost(config, Discriminator)
     states = 5 * generator.parameters + 4 * discriminator.parameters  # weights, gradients, two moments; the average

@@ -35,6 +35,11 @@ class Penalty(Section):
     reduction: Literal["mean", "sum"] = "mean"  # `mean` over the batch; `sum` as in the authors' code
     per_note: bool = False  # hold the minibatch standard deviation constant in it, so that it is one of each note alone
 
+    @property
+    def active(self) -> bool:
+        """Whether it is computed at all."""
+        return self.kind != "none" and self.weight > 0
+
 
 class Objectives(Section):
     """Which losses, and their weights, applied once by the step."""
@@ -82,6 +87,7 @@ class AdversarialRecipe(Recipe):
     warm_start: WarmStart | None = None
 
     phase: ClassVar[PhaseKind] = "adversarial"
+    uses = frozenset({"averaging"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +184,7 @@ class GanNetworks:
 class AdversarialTask(Task):
     """A generator and a discriminator in training, whatever they make."""
 
+    remedy = "A lower optimiser.lr or a higher objectives.penalty.weight may help"
     config: Any  # of both networks
     dataset: Any  # the examples that are trained on
     networks: GanNetworks  # the networks and their optimisers

@@ -80,7 +80,7 @@ def discriminator_step(networks: GanNetworks, batch: Batch, state: StepState) ->
 def _penalty_step(networks: GanNetworks, batch: Batch, fake: Tensor, state: StepState) -> Losses:
     """Adds the penalty's gradients to the discriminator's, each `every`-th step with `every` times its weight."""
     penalty, at, seen = networks.recipe.objectives.penalty, networks.at(state), networks.seen(batch)
-    if penalty.kind == "none" or not penalty.weight or state.step % penalty.every:
+    if not penalty.active or state.step % penalty.every:
         return {}
     real, alphas, pac = batch.real, batch.mix, networks.discriminator.config.pac
     if pac > 1:  # what is scored together is one point, and has one gradient

@@ -16,22 +16,27 @@ from darktimbre.bundle.weights import state_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.distributed import DistributedContext
+from darktimbre.training.progress import duration
 from darktimbre.training.sampling import RowSampler, uniform
 from darktimbre.training.schedule import Schedule, StepState
 from darktimbre.training.tasks.base import Plan, Task
 
 
 class SupervisedTask(Task):
-    """One network and its optimiser; a subclass names the dataset, the network, the losses and what is saved."""
+    """One network and its optimiser; a subclass names the dataset, the network, the losses and what is saved.
+
+    Its section of the recipe has `weight_decay` and whatever `weighted` names.
+    """
 
     # section of the recipe with the network's settings; prefix of the network's tensors in a checkpoint
     key: ClassVar[str]
     noun = "classifier"
     unit: ClassVar[str] = "notes"  # on what it is trained, in messages
     # which random numbers augment an example (see `sampling.PURPOSES`), and how many of them
-    draws: ClassVar[tuple[str, int]]
+    draws: ClassVar[tuple[str, int]] = ("augment", 0)
+    weighted: ClassVar[tuple[str, ...]] = ()  # losses weighted by the setting of their name; all others count once
     heads: ClassVar[tuple[str, ...]] = ()  # fields of the network's configuration that count classes
-    model: ClassVar[type[ModelFolder[Any, Any]]]  # what is saved
+    model: ClassVar[type[ModelFolder[Any, Any]]]  # what is saved; unless `save` is replaced
     # keys of the recipe that are saved with it, beside the section
     recorded: ClassVar[tuple[str, ...]] = ("name", "task", "data", "optimiser", "schedule", "seed")
     dataset: Any  # the examples; `rows` are theirs in the corpus
@@ -49,7 +54,7 @@ class SupervisedTask(Task):
 
     @abstractmethod
     def losses(self, index: NDArray[np.int64], draws: Tensor) -> dict[str, Tensor]:
-        """Unweighted losses by name, scalars; a setting of the same name is the weight.
+        """Unweighted losses by name, scalars; see `weighted`.
 
         Args:
             index: (batch,) places within the dataset's rows.
@@ -57,16 +62,22 @@ class SupervisedTask(Task):
         """
 
     def labels(self) -> dict[str, Any]:
-        """What the network predicts, as the saved configuration names it."""
-        raise NotImplementedError
+        """Further keys of the saved configuration, such as what the network predicts."""
+        return {}
 
     def metrics(self, model: Any) -> dict[str, Any]:
-        """How accurate the saved model is, by split."""
-        raise NotImplementedError
+        """How accurate the saved model is, by split; by default it is not measured."""
+        return {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.save is SupervisedTask.save and not hasattr(cls, "model"):
+            raise TypeError(f"{cls.__name__} names no `model`, and has no `save` of its own.")
 
     def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
         super().__init__(plan, corpus, context)
         self.settings = getattr(self.recipe, self.key)  # that section
+        self.weights = {name: getattr(self.settings, name) for name in self.weighted}
         self.dataset = self.build_dataset(plan, corpus)
         self.sampler = RowSampler(len(self.dataset.rows), self.recipe.seed)
         with torch.random.fork_rng(devices=[]):
@@ -92,7 +103,7 @@ class SupervisedTask(Task):
         with torch.random.fork_rng(devices=context.rng_devices):
             torch.manual_seed(recipe.seed + 1 + state.step)  # dropout depends on the step alone, so that runs resume
             losses = self.losses(index, draws)
-        torch.stack([getattr(self.settings, name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
+        torch.stack([self.weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
         context.average_gradients(self.network)
         context.average([buffer for name, buffer in self.network.named_buffers() if "running_" in name])
         self.adam.step()
@@ -123,8 +134,10 @@ class SupervisedTask(Task):
         parameters = sum(parameter.numel() for parameter in network.parameters())
         schedule = Schedule(recipe)
         heads = [", ".join(f"{getattr(network.config, head)} {head}" for head in cls.heads)] if cls.heads else []
-        run = f"{schedule.total:,} {cls.unit} in {schedule.steps:,} steps"
-        return [*lines, *heads, f"network: {parameters:,} parameters", run]
+        memory = f"memory: {16 * parameters / 1e6:.0f} MB for weights, gradients and moments, beside a batch's maps"
+        seconds = duration(sum(cls.seconds(recipe, 0, accelerator)))
+        run = f"{schedule.total:,} {cls.unit} in {schedule.steps:,} steps, about {seconds} on one processor core"
+        return [*lines, *heads, f"network: {parameters:,} parameters", memory, run]
 
     def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path:
         """Writes the network, with how accurate it is on each split."""

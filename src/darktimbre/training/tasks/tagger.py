@@ -12,6 +12,7 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional as F
 
+from darktimbre.audio.atomic import atomic_folder
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.measures.correlation import mean_pearson
 from darktimbre.notes.errors import UserError
@@ -58,7 +59,7 @@ class TaggerTask(SupervisedTask):
     """A small tagger distilled from a large one: squared error of standardised logits and cross-entropy."""
 
     Recipe = TaggerRecipe
-    key, noun, draws = "tagger", "tagger", ("gain", 1)
+    key, noun, draws, weighted = "tagger", "tagger", ("gain", 1), ("cross_entropy",)
     dataset: NoteDataset
     network: EmbeddedNetwork
 
@@ -130,14 +131,14 @@ class TaggerTask(SupervisedTask):
 
     def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path:
         """Writes `embedded.safetensors`, and `report.json` with how well it does on the notes of the other splits."""
-        folder.mkdir(parents=True, exist_ok=True)
         facts = self.provenance(state, losses) | {
             "distilled_from": self.recipe.data.teacher,
             "teacher_digest": self.tags.digest,
             "held_out": self.held_out(),
         }
-        save_embedded(folder / "embedded.safetensors", self.network, {"training": json.dumps(facts)})
-        (folder / "report.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        with atomic_folder(folder) as temporary:
+            save_embedded(temporary / "embedded.safetensors", self.network, {"training": json.dumps(facts)})
+            (temporary / "report.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
         return folder
 
     @torch.no_grad()
