@@ -102,6 +102,7 @@ def test_a_task_in_one_file_trains_to_a_folder_with_a_card(registered, tmp_path)
     model = ToyModel.from_pretrained(outcome.bundle)
     assert model.config["metrics"] == {}
     assert model.module(torch.zeros(1, 1, 28, 28)).shape == (1, 784)
+    assert task.closing(outcome) == [f"The toy is in {outcome.bundle}."]
     assert "# toy: toy" in (outcome.bundle / "README.md").read_text()
 
 

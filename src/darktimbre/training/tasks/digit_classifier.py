@@ -48,7 +48,7 @@ class DigitClassifierTask(SupervisedTask):
     Recipe = DigitClassifierRecipe
     corpus_of = "pictures"
     heads = ("classes",)
-    key, unit, draws, model = "classifier", "pictures", ("augment", 2), PictureClassifier
+    key, noun, unit, draws, model = "classifier", "classifier", "pictures", ("augment", 2), PictureClassifier
     recorded = ("name", "task", "optimiser", "schedule", "seed")
     dataset: PictureDataset
     network: DigitClassifier

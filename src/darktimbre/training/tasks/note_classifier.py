@@ -164,7 +164,7 @@ class NoteClassifierTask(SupervisedTask):
 
     Recipe = NoteClassifierRecipe
     heads = ("pitches", "families", "attributes")
-    key, draws, model = "inception", ("augment", 3), NoteClassifier
+    key, noun, draws, model = "inception", "classifier", ("augment", 3), NoteClassifier
     weighted = ("pitch", "family", "attributes")
     dataset: LabelledNotes
     network: Inception

@@ -30,7 +30,6 @@ class SupervisedTask(Task):
 
     # section of the recipe with the network's settings; prefix of the network's tensors in a checkpoint
     key: ClassVar[str]
-    noun = "classifier"
     unit: ClassVar[str] = "notes"  # on what it is trained, in messages
     # which random numbers augment an example (see `sampling.PURPOSES`), and how many of them
     draws: ClassVar[tuple[str, int]] = ("augment", 0)
