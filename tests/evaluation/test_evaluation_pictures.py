@@ -25,7 +25,7 @@ def test_perfect_pictures_score_as_real_ones_do():
     scores = scores_of(seen_as(target), target, real(target))
     assert (scores.accuracy, scores.covered, scores.collapsed) == (1.0, 10, "")
     assert scores.inception_score == pytest.approx(10)
-    assert scores.variety == pytest.approx([1.0] * CLASSES)
+    assert scores.diversity == pytest.approx([1.0] * CLASSES)
     assert scores.class_accuracy == (1.0,) * CLASSES
 
 
@@ -39,28 +39,28 @@ def test_each_class_is_scored_by_its_targets():
     assert scores.covered == 9
 
 
-def test_a_generator_of_one_picture_a_class_has_no_variety_though_every_class_is_there():
+def test_a_generator_of_one_picture_a_class_has_no_diversity_though_every_class_is_there():
     target = np.arange(400) % CLASSES
     embedding = np.eye(CLASSES, dtype=np.float32)[target]
     scores = scores_of(seen_as(target, embedding), np.zeros(0, np.int64), real(target))
     assert scores.accuracy is None
-    assert scores.variety == (0.0,) * CLASSES
+    assert scores.diversity == (0.0,) * CLASSES
     assert scores.to_json()["lowest_variety"] == 0
     assert scores.collapsed == "pictures of a class are 0.00 as varied as real ones"
     assert "accuracy" not in scores.to_json()
 
 
-def test_classes_that_never_come_have_no_variety_and_are_not_covered():
+def test_classes_that_never_come_have_no_diversity_and_are_not_covered():
     named = np.zeros(50, np.int64)
     scores = scores_of(seen_as(named), np.zeros(0, np.int64), real(np.arange(400) % CLASSES))
     assert isinstance(scores, Scores)
     assert scores.covered == 1
-    assert min(scores.variety) == 0
+    assert min(scores.diversity) == 0
     assert scores.collapsed == "1 of 10 classes are covered"
 
 
 @pytest.mark.parametrize(
-    ("covered", "score", "variety", "expected"),
+    ("covered", "score", "diversity", "expected"),
     [
         (8, 5.0, 0.6, ""),
         (7, 9.0, 1.0, "7 of 10 classes are covered"),
@@ -68,8 +68,10 @@ def test_classes_that_never_come_have_no_variety_and_are_not_covered():
         (10, 9.8, 0.49, "pictures of a class are 0.49 as varied as real ones"),
     ],
 )
-def test_collapse_is_few_classes_or_a_low_inception_score_or_classes_of_one_picture(covered, score, variety, expected):
-    assert collapse(covered, CLASSES, score, 9.8, variety) == expected
+def test_collapse_is_few_classes_or_a_low_inception_score_or_classes_of_one_picture(
+    covered, score, diversity, expected
+):
+    assert collapse(covered, CLASSES, score, 9.8, diversity) == expected
 
 
 def test_distance_is_within_classes_alone():

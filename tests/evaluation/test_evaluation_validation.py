@@ -56,6 +56,7 @@ def test_an_instrument_that_plays_the_notes_themselves_scores_as_they_do(corpus:
     assert report["trained"]["pitch_accuracy"] == report["real"]["pitch_accuracy"] == 1.0
     assert [one["correlation"] for one in report["attributes"]] == [1.0, 1.0, None]
     assert report["trained"]["attribute_correlation"] == 1.0
+    assert report["temperature"] == tiny_bundle().attributes.temperature
     assert report["trained"]["attributes_counted"] == 2
     assert report["trained"]["attributes_constant"] == 1
     assert report["attributes"][-1]["name"] == CONSTANT

@@ -428,7 +428,7 @@ def test_digest_is_of_recipe_corpus_and_tags(corpus, tmp_path) -> None:
 def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> None:
     variants, opened = variants_in(tmp_path), Corpus.open(corpus)
     found = [run_of(variant, opened, whole[0]) for variant in variants]
-    assert all(run.done for run in found)
+    assert all(run.done() for run in found)
     moved = tmp_path / "runs"
     moved.mkdir()
     assert found[2].folder is not None
@@ -441,14 +441,14 @@ def test_folder_with_another_run_in_it_is_refused(whole, corpus, tmp_path) -> No
 def test_a_bundle_of_a_session_cut_short_is_not_taken_for_the_end(whole, tmp_path) -> None:
     place = next(path for path in whole[0].iterdir() if path.name.startswith("tiny-T1-"))
     variant = variants_in(tmp_path)[2]
-    assert Run(variant, variant.resolved(), folder=place).done
+    assert Run(variant, variant.resolved(), folder=place).done()
     short = tmp_path / "short" / "bundle"
     short.mkdir(parents=True)
     config = json.loads((place / "bundle" / "config.json").read_text())
     config["provenance"]["notes_seen"] = 12
     (short / "config.json").write_text(json.dumps(config))
     run = Run(variant, variant.resolved(), None, "", short.parent, [(0, 32, 64.0)])
-    assert (run.done, run.state) == (False, "to do")
+    assert (run.done(), run.state()) == (False, "to do")
     assert run.left(8) == pytest.approx(48.0)
 
 

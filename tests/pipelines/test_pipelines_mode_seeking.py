@@ -147,7 +147,7 @@ def test_variants_and_what_is_refused(tmp_path) -> None:
     assert variant.resolved().objectives.mode_seeking == 0.5
     short = experiment_of(choices("paper", notes=24_840)).variants[1].resolved()
     assert sum(stage.notes for stage in short.schedule) == pytest.approx(24_840, rel=0.001)
-    with pytest.raises(UserError, match="inception trains something else"):
+    with pytest.raises(UserError, match="inception is of the task inception"):
         experiment_of(choices(recipe="inception"))
     assert numbers_of("0.5,0.05,0.5", "--mode-seeking", (1.0,)) == (0.05, 0.5)
 

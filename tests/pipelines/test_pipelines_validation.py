@@ -276,7 +276,9 @@ def test_what_is_missing_is_refused_before_training_starts(corpus, tmp_path, mon
 def test_choosing_where_nothing_is_left_to_evaluate_on_is_said(splits, tmp_path, capsys):
     corpus = make_corpus(tmp_path / "corpus", splits=splits).path
     options = Options(corpus=corpus, run=tmp_path / "run", accelerator="cpu")
-    found = pipeline.validation_for(warm_recipe(), options, console, every=24, keep_best="pitch-accuracy")
+    found = pipeline.validation_for(
+        warm_recipe(), options, console, pipeline.Flags(every=24, keep_best="pitch-accuracy")
+    )
     assert found is not None
     said = " ".join(capsys.readouterr().out.split())
     assert ("holds no test notes to evaluate it on" in said) == ("test" not in splits)

@@ -18,7 +18,10 @@ NAMES = (
 SCALES = "small: about an hour of one processor core a variant. paper: the paper's sizes, a GPU, days a variant."
 RUNS = "Where runs (and rendered sounds) are cached, by a digest of all they follow from."
 START = "Trained bundle that every variant is initialised from; by default one warm start is made for all."
-MINUTES = "End this session's training after so long; rendering, tagging and evaluating are not cut short."
+MINUTES = (
+    "End this session's training after so long; the same command resumes. Rendering, tagging and evaluating are not "
+    "cut short."
+)
 DRY_RUN = "Print the variants, what is cached and the time each takes; do nothing."
 
 Paper = partial(Option, rich_help_panel="darkgan-paper")

@@ -42,7 +42,7 @@ Teacher = Annotated[
     str | None, Option(help="Whose labels describe the sound; by default those of the instrument's own teacher.")
 ]
 Weights = Annotated[Path | None, Option(help="The teacher's weights file, instead of the one kept by `weights`.")]
-Json = Annotated[bool, Option("--json", help="Print JSON instead of tables.")]
+Json = Annotated[bool, Option("--json", help="Print JSON instead of text.")]
 
 CorpusRate = Annotated[int, Option("--rate", help="Sample rate of the corpus in Hz.")]
 CorpusName = Annotated[
@@ -114,6 +114,8 @@ def numbers(text: str, low: int, high: int, what: str) -> tuple[int, ...]:
             )
         first, last = number(match[1]), number(match[2] or match[1])
         if not low <= first <= last <= high:
-            raise UserError(f"{part!r} is no range of {what}: the lower one comes first, within {low} to {high}.")
+            raise UserError(
+                f"{part!r} does not fit: {what} are whole numbers from {low} to {high}, of a range the lower one first."
+            )
         found.update(range(first, last + 1))
     return tuple(sorted(found))

@@ -30,7 +30,7 @@ EvaluateEvery = Annotated[
     typer.Option(
         min=1,
         metavar="NOTES",
-        help="Every so many notes, let it play valid notes and draw how well: RUN/evaluations.png.",
+        help="Every so many notes, evaluate on the valid split and plot: RUN/evaluations.png.",
         **VALIDATION,
     ),
 ]
@@ -100,10 +100,10 @@ def train(
         devices="auto" if devices == "auto" else int(devices), minutes=minutes, half=half,
     )  # fmt: skip
     task.check_processes(options.devices, nodes)
-    callback = validation.validation_for(
-        chosen, options, console, every=evaluate_every, keep_best=keep_best, weights=weights, classifier=classifier,
-        smoke=smoke,
-    )  # fmt: skip
+    flags = validation.Flags(
+        every=evaluate_every, keep_best=keep_best, weights=weights, classifier=classifier, smoke=smoke
+    )
+    callback = validation.validation_for(chosen, options, console, flags)
     outcome = trainer.train(chosen, options, say=console.say, callbacks=[callback] if callback else [])
     seen = f"after {outcome.notes_seen:,} notes; the same command with --resume goes on"
     for sentence in callback.closing(options.run, outcome) if callback else ():

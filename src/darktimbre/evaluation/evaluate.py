@@ -118,6 +118,7 @@ def card_metrics(system: System, evaluation: Evaluation) -> dict[str, Any]:
     }
     if control:
         figures["attribute_correlation"], figures["logit_correlation"] = control.mean, control.logit_mean
+        figures["temperature"] = system.temperature
         if system.kind == "darkgan":
             known = [(one.name, value) for one in control.attributes if (value := one.correlation.value) is not None]
             figures["attributes"] = {n: round(v, DIGITS) for n, v in sorted(known, key=lambda pair: -pair[1])}

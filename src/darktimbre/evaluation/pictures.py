@@ -11,7 +11,7 @@ from darktimbre.measures.classes import class_shares, classes_covered
 from darktimbre.measures.inception import inception_score, inception_score_error
 from darktimbre.measures.variation import mean_distance
 
-LEAST_VARIETY = 0.5  # of real pictures'
+LEAST_DIVERSITY = 0.5  # of real pictures'
 FEWEST_CLASSES = 0.8  # of all: fewer covered is a collapse
 LEAST_SCORE = 0.5  # of the real pictures' inception score: less is a collapse
 PAIRED = 200  # pictures of a class whose distances to each other are measured
@@ -19,7 +19,7 @@ PAIRED = 200  # pictures of a class whose distances to each other are measured
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """The figures of generated or real pictures; shares, distance and variety in the order of the classes."""
+    """The figures of generated or real pictures; shares, distance and diversity in the order of the classes."""
 
     pictures: int  # how many there were
     accuracy: float | None  # share predicted to be of the target class; None where there is none
@@ -29,12 +29,12 @@ class Scores:
     shares: tuple[float, ...]  # of the classes predicted
     covered: int  # classes with at least a tenth of an equal share
     distance: tuple[float, ...]  # mean distance of the embeddings of two pictures of a class; NaN without two
-    variety: tuple[float, ...]  # that, divided by that of real ones; 0 where a class has not two
+    diversity: tuple[float, ...]  # that, divided by that of real ones; 0 where a class has not two
     collapsed: str  # why this counts as a collapse; empty where it does not
 
     @property
-    def mean_variety(self) -> float:
-        return float(np.mean(self.variety))
+    def mean_diversity(self) -> float:
+        return float(np.mean(self.diversity))
 
     def to_json(self) -> dict[str, Any]:
         """Plain types, rounded for a line of text."""
@@ -46,8 +46,8 @@ class Scores:
             "inception_score_error": round(self.inception_score_error, 3),
             "covered": self.covered,
             "smallest_share": round(min(self.shares), 4),
-            "variety": round(self.mean_variety, 3),
-            "lowest_variety": round(min(self.variety), 3),
+            "variety": round(self.mean_diversity, 3),
+            "lowest_variety": round(min(self.diversity), 3),
             "collapsed": self.collapsed,
         }
         return {key: value for key, value in found.items() if value is not None}
@@ -56,7 +56,7 @@ class Scores:
         """The figures in a line."""
         right = "" if self.accuracy is None else f"accuracy {self.accuracy:.1%}, "
         classes = f"{self.covered} of {len(self.shares)} classes"
-        return f"{right}inception score {self.inception_score:.2f}, {classes}, variety {self.mean_variety:.2f}"
+        return f"{right}inception score {self.inception_score:.2f}, {classes}, diversity {self.mean_diversity:.2f}"
 
     def beside(self, real: "Scores") -> list[dict[str, str]]:
         """A table of the figures of generated pictures in words, beside those of real ones."""
@@ -65,7 +65,7 @@ class Scores:
             ("inception score", score, f"{real.inception_score:.2f}"),
             ("classes covered", f"{self.covered} of {len(self.shares)}", f"{real.covered}"),
             ("smallest class", f"{min(self.shares):.1%}", f"{min(real.shares):.1%}"),
-            ("variety within a class", f"{self.mean_variety:.2f} (lowest {min(self.variety):.2f})", "1"),
+            ("diversity within a class", f"{self.mean_diversity:.2f} (lowest {min(self.diversity):.2f})", "1"),
             ("collapse", self.collapsed or "none", "none"),
         ]
         if self.accuracy is not None:
@@ -108,20 +108,20 @@ def scores_of(predicted: PicturePredictions, target: NDArray[np.int64], real: Sc
         shares=tuple(shares.tolist()),
         covered=covered,
         distance=tuple(distance.tolist()),
-        variety=tuple(np.nan_to_num(ratio).tolist()),
+        diversity=tuple(np.nan_to_num(ratio).tolist()),
         collapsed=collapse(covered, classes, score, real_score, float(np.nanmean(ratio))),
     )
 
 
-def collapse(covered: int, classes: int, score: float, real_score: float, variety: float) -> str:
+def collapse(covered: int, classes: int, score: float, real_score: float, diversity: float) -> str:
     """Why a generator counts as collapsed: too few classes, an inception score far below the real pictures', or
     pictures of a class that are all alike, which neither of the two detects."""
     if covered < FEWEST_CLASSES * classes:
         return f"{covered} of {classes} classes are covered"
     if score < LEAST_SCORE * real_score:
         return f"the inception score is {score:.2f}, of real pictures {real_score:.2f}"
-    if variety < LEAST_VARIETY:
-        return f"pictures of a class are {variety:.2f} as varied as real ones"
+    if diversity < LEAST_DIVERSITY:
+        return f"pictures of a class are {diversity:.2f} as varied as real ones"
     return ""
 
 

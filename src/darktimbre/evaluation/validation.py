@@ -52,25 +52,27 @@ class Figures:
     """How far some sounds have the pitch and attributes that they were conditioned on."""
 
     pitch_accuracy: float | None  # share whose YIN fundamental is within 50 cents of the target; None without pitch
-    control: Control  # attribute correlations (DarkGAN §4.4.2, test 1), without intervals
+    # attribute correlations (DarkGAN §4.4.2, test 1), without intervals; None without a teacher's predictions
+    control: Control | None
 
     def to_json(self) -> dict[str, Any]:
         """The figures of a report, and how many attributes the means are over."""
+        control = self.control
         return {
             "pitch_accuracy": _rounded(self.pitch_accuracy),
-            "attribute_correlation": _rounded(self.control.mean.value),
-            "logit_correlation": _rounded(self.control.logit_mean.value),
-            "attributes_counted": len(self.control.attributes) - self.control.constant,
-            "attributes_constant": self.control.constant,
+            "attribute_correlation": _rounded(control.mean.value) if control else None,
+            "logit_correlation": _rounded(control.logit_mean.value) if control else None,
+            "attributes_counted": len(control.attributes) - control.constant if control else 0,
+            "attributes_constant": control.constant if control else 0,
         }
 
     def metrics(self) -> dict[str, float | None]:
-        found, mine = self.to_json(), metrics_of(bool(self.control.attributes), self.pitch_accuracy is not None)
+        found, mine = self.to_json(), metrics_of(self.control is not None, self.pitch_accuracy is not None)
         return {name: found[name] for name in mine}
 
     def by_attribute(self) -> list[AttributeScore]:
         """Best first; those without a correlation at the end."""
-        every = self.control.attributes
+        every = self.control.attributes if self.control else ()
         return sorted(every, key=lambda one: (not one.correlation.known, -(one.correlation.value or 0)))
 
 
@@ -177,6 +179,7 @@ class Validation:
         trained, target = self.trained(instrument, count), self.target
         same = same_instrument_correlation(target, self.attributes)
         return {
+            **({"temperature": self.attributes.temperature} if self.attributes.names else {}),
             "trained": trained.to_json(),
             "untrained": self.untrained(instrument, count).to_json(),
             "real": {
@@ -213,11 +216,12 @@ class Validation:
             mine = [one for role, one in self._extractors.items() if sources[role] is source]
             found |= extract(source, mine, block=self.block, progress=None if number else progress)
         features = {role: found[one.name] for role, one in self._extractors.items()}
-        logits = features["teacher"]["logits"] if "teacher" in features else np.zeros_like(self.target.logits)
         hits = in_tune(features["pitch"]["f0"], self.target.hertz) if "pitch" in features else None
         return Figures(
             pitch_accuracy=None if hits is None else float(hits.mean()),
-            control=attribute_correlation(self.target, logits, self.attributes),
+            control=attribute_correlation(self.target, features["teacher"]["logits"], self.attributes)
+            if "teacher" in features
+            else None,
         )
 
 

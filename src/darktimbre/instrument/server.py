@@ -44,7 +44,7 @@ _ERRORS: dict[int, str] = {
     409: "There is no teacher to describe sounds.",
     413: "The body, or what it asks for, is too large.",
     415: "The body is not of the media type wanted.",
-    422: "Something in the request cannot be: the sentence says what.",
+    422: "A value in the request is not possible: the sentence says which and why.",
     503: "Too many requests at once: `Retry-After` says when to come again.",
     504: "It took too long.",
 }

@@ -47,10 +47,10 @@ class ExperimentPipeline:
             UserError: there is no such experiment, accelerator, count or bundle, or nothing to render sounds from.
         """
         if request.gansynth:  # nothing is looked up on a hub
-            guest = request.gansynth.expanduser().resolve()
-            request = replace(request, gansynth=guest)
-            if not guest.is_dir():
-                raise UserError(f"--gansynth is a folder with a bundle on this machine, and {guest} is none.")
+            place = request.gansynth.expanduser().resolve()
+            request = replace(request, gansynth=place)
+            if not place.is_dir():
+                raise UserError(f"--gansynth is a folder with a bundle on this machine, and {place} is none.")
         self.ends = None if request.minutes is None else time.monotonic() + 60 * request.minutes
         self.device = device_of(request.accelerator)
         self.profile = request.profile
@@ -80,7 +80,7 @@ class ExperimentPipeline:
         self.write_record()
         if not self.train():
             self.show()
-            waiting = ", ".join(run.variant.title for run in self.runs if not run.done)
+            waiting = ", ".join(run.variant.title for run in self.runs if not run.done())
             say(f"The time is up; the same command resumes with {waiting}, and evaluates when all are done.")
             return
         self.write_record()
@@ -175,21 +175,21 @@ class ExperimentPipeline:
             UserError: rates, lengths or weights differ, or notes are too few.
         """
         request, corpus = self.request, self.corpus
-        guests = [Instrument.load("GANSynth", request.gansynth)] if request.gansynth else []
-        refuse_mismatches(guests, corpus, Evaluators.load(tagger, classifier=request.classifier))
-        known = [set(one.attributes.pitches) for one in guests]
+        given = [Instrument.load("GANSynth", request.gansynth)] if request.gansynth else []
+        refuse_mismatches(given, corpus, Evaluators.load(tagger, classifier=request.classifier))
+        known = [set(one.attributes.pitches) for one in given]
         for run in self.instruments:
             assert run.corpus is not None
             attributes = choose_attributes(run.recipe.data, run.corpus)
             known.append(set(attributes.pitches))
-            if not run.done:
+            if not run.done():
                 note_dataset(run.recipe.data, run.corpus, attributes)
         pitched = [pitches for pitches in known if pitches]
         common = tuple(sorted(set.intersection(*pitched))) if pitched else ()
         if pitched and not common:
             raise UserError("The instruments have no pitch in common: leave --gansynth out, and evaluate it by itself.")
         notes, count = self.profile.notes, self.profile.reference
-        real = RealNotes.chosen(corpus, common, held_out_splits(guests), count=count, seed=request.seed)
+        real = RealNotes.chosen(corpus, common, held_out_splits(given), count=count, seed=request.seed)
         if request.fad:
             refuse_few_notes(notes, len(real.reference), tagger, embedding_dimension(tagger, corpus))
 
@@ -199,7 +199,7 @@ class ExperimentPipeline:
         Raises:
             KeyboardInterrupt: on Ctrl-C, after the run's state is saved.
         """
-        todo, say = [run for run in self.runs if not run.done], self.reporter.say
+        todo, say = [run for run in self.runs if not run.done()], self.reporter.say
         paces: dict[str, float] = {}
         for place, run in enumerate(todo, start=1):
             minutes = None if self.ends is None else (self.ends - time.monotonic()) / 60
@@ -211,23 +211,26 @@ class ExperimentPipeline:
             outcome = run.train(time_left, minutes=minutes, accelerator=self.request.accelerator)
             if outcome.reason == "interrupted":
                 raise KeyboardInterrupt
-            if outcome.reason == "time" and not run.done:
+            if outcome.reason == "time" and not run.done():
                 return False
         return True
 
     def show(self) -> None:
         """The table of variants: what is done, half done, to do, and how long what is left takes."""
         runs, say = self.runs, self.reporter.say
-        left = ["–" if run.done else f"about {duration(run.left())}" for run in runs]
-        rows = [(run.variant.title, run.state, f"{run.total:,}", time) for run, time in zip(runs, left, strict=True)]
+        left = [None if run.done() else run.left() for run in runs]
+        rows = [
+            (run.variant.title, run.state(), f"{run.total:,}", "–" if time is None else f"about {duration(time)}")
+            for run, time in zip(runs, left, strict=True)
+        ]
         self.reporter.table(("variant", "state", "notes", "time left"), rows)
         for run in runs:
             if run.folder is not None:
                 say(f"{run.variant.title}: {run.folder}")
-        if (done := sum(run.done for run in runs)) == len(runs):
+        if (done := left.count(None)) == len(runs):
             say(f"All {done} variants are trained.")
         else:
-            others = duration(sum(run.left() for run in runs))
+            others = duration(sum(filter(None, left)))
             say(f"{done} of {len(runs)} variants are done; the others take about {others} at this machine's speed now.")
 
     def write_record(self) -> None:

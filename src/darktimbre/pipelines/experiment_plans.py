@@ -15,6 +15,7 @@ from darktimbre.evaluation.profile import PAPER, QUICK, Profile
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.training.recipe import Recipe, load_recipe
+from darktimbre.training.tasks.base import task_of
 from darktimbre.training.tasks.gan import GanRecipe
 
 SCALES = ("small", "paper")
@@ -179,7 +180,7 @@ def mode_seeking(request: Request) -> Experiment:
     name = request.recipe or ("darkgan-small" if request.scale == "small" else "darkgan")
     plain = load_recipe(name)
     if not isinstance(plain, GanRecipe):
-        raise UserError(f"mode-seeking is for GANs that make sound; {name} trains something else.")
+        raise UserError(f"mode-seeking is for GANs that make sound; {name} is of the task {task_of(plain).name}.")
     common = _condition(request, plain)
     init_from = request.start or ("start" if plain.warm_start else None)
     training = common + _adversarial(request, plain, init_from is not None)

@@ -33,7 +33,7 @@ from darktimbre.training.trainer import Callback, Options, Outcome, Trainer, tra
 
 RATE = 16_000  # Hz, of what is rendered
 CLOCK_CHECKS = 1000  # in a run
-FIRST, AGAIN = 600.0, 3600.0  # seconds until the time left is said, and said again
+FIRST, EVERY = 600.0, 3600.0  # seconds until the time left is said, and between later ones
 
 
 # ----------------------------------------------------------------------------
@@ -113,33 +113,28 @@ class Run:
         """Notes of the whole run."""
         return Schedule(self.recipe).total
 
-    @property
     def done(self) -> bool:
         """Whether its bundle is of the recipe's end, not of a session that was cut short."""
         seen = recorded(self.bundle / "config.json", "provenance", "notes_seen") if self.folder else None
         return seen is not None and int(seen) >= self.total
 
-    @property
     def seen(self) -> int:
         """Notes seen, as far as they are kept."""
-        if self.done:
+        if self.done():
             return self.total
         kept = checkpoint.listing(self.folder) if self.folder else []
         return int(kept[-1].name) if kept else 0
 
-    @property
     def state(self) -> str:
         """In words."""
-        if self.done:
+        if self.done():
             return "done"
         started = self.folder is not None and (self.folder / PLAN).is_file()
-        return f"half done at {self.seen:,} notes" if started else "to do"
+        return f"half done at {self.seen():,} notes" if started else "to do"
 
     def left(self, seen: int | None = None) -> float:
         """Seconds estimated for what is left after so many notes; by default, after those that are kept."""
-        at = self.seen if seen is None else seen
-        if self.done:
-            return 0.0
+        at = self.seen() if seen is None else seen
         return sum(cost * max(0, stop - max(at, first)) / (stop - first) for first, stop, cost in self.parts)
 
     def to_json(self) -> dict[str, Any]:
@@ -151,9 +146,9 @@ class Run:
             "overrides": list(self.variant.overrides),
             "folder": None if self.folder is None else str(self.folder),
             "digest": self.digest,
-            "notes_seen": self.seen,
+            "notes_seen": self.seen(),
             "notes": self.total,
-            "done": self.done,
+            "done": self.done(),
         }
 
     def as_start(self) -> Start:
@@ -246,7 +241,7 @@ def digest_of(recipe: Recipe, corpus: Corpus) -> str:
 def estimate_times(runs: Sequence[Run], device: str) -> None:
     """Fills in how long each run takes, by its multiplications and the processor's speed just now."""
     known: dict[str, list[tuple[int, int, float]]] = {}
-    for run in (run for run in runs if not run.done):
+    for run in (run for run in runs if not run.done()):
         data = run.recipe.data.model_copy(update={"temperature": 1.0})
         alike = run.recipe.model_copy(update={"name": "", "data": data}).model_dump_json()
         if alike not in known:
@@ -281,7 +276,7 @@ class TimeLeft(Callback):
     def step(self, view: Trainer) -> None:
         """One line, after ten minutes and then every hour."""
         if self.clock() >= self._next and view.notes_seen < view.total:
-            self._next = self.clock() + AGAIN
+            self._next = self.clock() + EVERY
             left = self.in_words(self.measured(view.notes_seen))
             self.say(f"{self.run.variant.title}: {view.notes_seen:,} of {view.total:,} notes; whole experiment: {left}")
 

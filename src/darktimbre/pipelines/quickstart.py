@@ -326,6 +326,7 @@ class Quickstart:
         metrics = bundle.config.setdefault("metrics", {})
         for figure in ("pitch_accuracy", "attribute_correlation"):
             metrics[figure] = {kind: report[kind][figure] for kind in ("trained", "untrained", "real")}
+        metrics |= {key: report[key] for key in ("temperature",) if key in report}
         metrics["held_out_notes"] = report["notes"]
         bundle.save_pretrained(self.bundle)
         write_json(self.report, {**report, "seconds": self.seconds})

@@ -9,8 +9,8 @@ end into `digits.png`, `scores.json` and the card.
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +37,7 @@ from darktimbre.training.recipe import Recipe, load_recipe
 from darktimbre.training.run_folder import BUNDLE, PLAN
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import Outcome, task_of
+from darktimbre.training.tasks.digit_gan import DigitGanTask
 from darktimbre.training.trainer import Callback, Options, Trainer, device_of, train
 
 ELIGIBLE = "eligible"  # in a line: whether the network had its full size, so that the state could be kept
@@ -165,6 +166,8 @@ class NoteValidation(Callback):
         chosen = {"metric": metric, "value": value, "split": SPLIT, "notes_seen": seen}
         config["provenance"] |= {"notes_seen": seen, "chosen_by": chosen}
         figures = {"notes": len(self.validation.target.rows), **found}
+        if self.validation.attributes.names:
+            figures["temperature"] = self.validation.attributes.temperature
         config["metrics"] = {**config.get("metrics", {}), f"{SPLIT} notes": figures}
         instrument.bundle.save_pretrained(view.run / BEST, half=self.options.half)
         return True
@@ -190,7 +193,7 @@ class NoteValidation(Callback):
 
 def _instrument(view: Trainer) -> Synthesizer:
     instrument = view.task.preview(view.state)
-    assert instrument is not None  # `validation_for` lets no other task through
+    assert instrument is not None  # `VALIDATIONS` lets no other task through
     weights = instrument.bundle.weights
     for name, tensor in weights.items():  # in training they lie channels-last; from here on as in a file
         weights[name] = tensor.detach().clone(memory_format=torch.contiguous_format)
@@ -232,7 +235,8 @@ class DigitValidation(Callback):
 
     def step(self, view: Trainer) -> None:
         """Draws and scores the generator as it stands."""
-        task: Any = view.task
+        task = view.task
+        assert isinstance(task, DigitGanTask)  # `VALIDATIONS`
         scores, rows = self._scored(task.model(view.notes_seen, {}), PREVIEWED)
         line, name = scores.to_json(), task.recipe.name
         with checkpoint.saving(view.run):
@@ -268,9 +272,9 @@ class DigitValidation(Callback):
             f"Scored on {SCORED:,} generated and {self.count:,} real pictures of the {self.split} split by a "
             f"classifier ({self.classifier.digest[:12]}) that was trained on real pictures alone and names "
             f"{self.real.accuracy:.2%} of those right. A class is covered where it has at least a tenth of an equal "
-            "share; variety is the mean distance of two pictures of a class in the classifier's embedding, by that of "
-            "real ones; a collapse is fewer than eight tenths of the classes, or less than half of the real pictures' "
-            "inception score or variety."
+            "share; diversity is the mean distance of two pictures of a class in the classifier's embedding, by that "
+            "of real ones; a collapse is fewer than eight tenths of the classes, or less than half of the real "
+            "pictures' inception score or diversity."
         )
 
     def _scored(self, model: PictureGan, count: int) -> tuple[Scores, list[tuple[str, np.ndarray]]]:
@@ -293,33 +297,36 @@ class DigitValidation(Callback):
 # Which validation a run has
 
 
-def validation_for(
-    recipe: Recipe,
-    options: Options,
-    reporter: Reporter,
-    *,
-    every: int | None = None,
-    keep_best: str | None = None,
-    weights: Path | None = None,
-    classifier: Path | None = None,
-    smoke: bool = False,
-) -> Callback | None:
-    """The callback that the flags of `darktimbre train` request; None where they request none.
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Those of `darktimbre train` that validation is by."""
+
+    every: int | None = None
+    keep_best: str | None = None
+    weights: Path | None = None
+    classifier: Path | None = None
+    smoke: bool = False
+
+
+def validation_for(recipe: Recipe, options: Options, reporter: Reporter, flags: Flags) -> Callback | None:
+    """The callback that the flags request; None where they request none.
 
     Raises:
         UserError: there is no such metric; the teacher's weights are missing or not those that tagged the corpus; the
             corpus has no valid notes; the classifier has other classes.
     """
     task = task_of(recipe)
-    if task.evaluated_by == "classifier":
-        corpus = Corpus.open(options.corpus, of="pictures")
-        found = digit_classifier(picture_dataset(recipe.data, corpus), options, classifier, reporter, smoke=smoke)
-        return DigitValidation(corpus, found, every or recipe.preview_every or Schedule(recipe).total)
-    if keep_best and every is None:
+    if flags.keep_best and flags.every is None:
         raise UserError("--keep-best chooses among evaluations: say how often with --evaluate-every NOTES.")
+    if task.evaluated_by is None:
+        return None
+    return VALIDATIONS[task.evaluated_by](recipe, options, reporter, flags)
+
+
+def _note_validation(recipe: Recipe, options: Options, reporter: Reporter, flags: Flags) -> NoteValidation | None:
+    every, keep_best = flags.every, flags.keep_best
     if every is None:
         return None
-    assert task.evaluated_by == "teacher"  # the flag is refused by others
     metrics = metrics_of(bool(recipe.data.attributes), bool(recipe.data.pitches))
     metric = keep_best.replace("-", "_") if keep_best else None
     if not metrics:
@@ -340,11 +347,25 @@ def validation_for(
         )
     tagger = None
     if recipe.data.attributes:
-        tagger = teachers.load(recipe.data.teacher, device=device_of(options.accelerator), weights=weights)
+        tagger = teachers.load(recipe.data.teacher, device=device_of(options.accelerator), weights=flags.weights)
         tags = Tags.open(corpus.path, recipe.data.teacher)
         if differs := teacher_mismatch(f"The tags of {corpus.path} are by", tags, "the teacher given is", tagger):
             raise UserError(f"{differs}. Give the right --weights, or tag the corpus again.")
     return NoteValidation(options, tagger, every, metric, reporter.say)
+
+
+def _digit_validation(recipe: Recipe, options: Options, reporter: Reporter, flags: Flags) -> DigitValidation:
+    corpus = Corpus.open(options.corpus, of="pictures")
+    dataset = picture_dataset(recipe.data, corpus)
+    found = digit_classifier(dataset, options, flags.classifier, reporter, smoke=flags.smoke)
+    return DigitValidation(corpus, found, flags.every or recipe.preview_every or Schedule(recipe).total)
+
+
+VALIDATIONS: dict[str, Callable[[Recipe, Options, Reporter, Flags], Callback | None]] = {
+    "teacher": _note_validation,
+    "classifier": _digit_validation,
+}
+"""What builds the callback, by a task's `evaluated_by`."""
 
 
 def digit_classifier(

@@ -374,7 +374,9 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
         elif item["type"] == "extra_forbidden":
             sentence = f"there is no key {place!r}.{_nearest(place, paths)}"
         elif item["type"] == "missing":
-            sentence = f"the key {place!r} is missing."
+            section = any(path.startswith(f"{place}.") for path in paths)
+            needed = f"a {data.get('task', DEFAULT)} needs a {place} section."
+            sentence = needed if section else f"the key {place!r} is missing."
         elif item["type"] == "value_error":
             sentence = f"{place + ': ' if place else ''}{str(item['ctx']['error']).rstrip('.')}."
         elif "nput should" in message:

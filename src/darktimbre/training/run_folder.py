@@ -121,7 +121,8 @@ def refuse_other(plan: Plan, recipe: Recipe, corpus: Corpus) -> None:
     if differs := teacher_mismatch(
         "The run was started with labels by", teacher, f"the tags of {corpus.path} are by", tags
     ):
-        raise UserError(f"{differs}: they were made anew. Start a new run{recipe.next_run}.")
+        again = f"start a new run{recipe.next_run}"
+        raise UserError(f"{differs}. The tags were made anew since the run was started: {again}.")
 
 
 def _empty(run: Path) -> bool:

@@ -98,8 +98,8 @@ class Task(ABC):
     noun: ClassVar[str]  # what is trained, in messages; where a class does not say so, its name
     corpus_of: ClassVar[Literal["sounds", "pictures"]] = "sounds"  # what its corpora hold
     accepts: ClassVar[frozenset[str]] = frozenset()  # which of `FLAGS` it takes
-    # what validates it while it trains: a `teacher`, a `classifier`, or None
-    evaluated_by: ClassVar[Literal["teacher", "classifier"] | None] = None
+    # what validates it while it trains: a key of `pipelines.validation.VALIDATIONS`, or None
+    evaluated_by: ClassVar[str | None] = None
     one_process: ClassVar[bool] = False  # whether it trains in a single process
     remedy: ClassVar[str] = "A lower optimiser.lr may help"  # what the user is told where the losses diverge
     unfinished: ClassVar[str] = "what was trained cannot be used yet"  # and where `save` returns None
