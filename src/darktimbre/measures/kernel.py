@@ -19,8 +19,8 @@ class KernelDistance(NamedTuple):
 
     Attributes:
         value: unbiased estimate over all notes; may lie below 0 where the sets are alike.
-        standard_error: of it, from which fake notes were drawn. Two draws of one distribution, where only pairs of
-            notes tell anything, are told too great a one rather than too small.
+        standard_error: of it, from which fake notes were drawn. Of two draws of one distribution, where only
+            pairs of notes carry information, it is rather too large than too small.
         mean, std: of the same over random subsets (std with n, as in Bińkowski et al. 2018); the mean estimates what
             `value` does, and the std is that of a subset's estimate, not of `value`, which is surer.
         subsets, subset_size: how many were drawn, of how many notes.
