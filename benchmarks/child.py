@@ -55,7 +55,7 @@ class Child:
 
 
 def serve(measure: Callable[[], Answer]) -> None:
-    """The child's end: measures as often as it is told to."""
+    """The child's end: measures as often as the parent says."""
     print(json.dumps({}), flush=True)
     for line in sys.stdin:
         if line.strip() == "stop":

@@ -261,21 +261,21 @@ def _painted(name: str, count: int) -> Sounds:
     """The levels that a network paints, which no sound has quite; beside them the frequencies, where it paints any."""
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
-    player = Synthesizer.from_pretrained(name)
-    pitches, words = player.attributes.pitches, player.attributes.names
+    synthesizer = Synthesizer.from_pretrained(name)
+    pitches, words = synthesizer.attributes.pitches, synthesizer.attributes.names
     chosen = [pitches[index % len(pitches)] for index in range(count)] if pitches else None
-    asked = None if pitches or not words else [{words[index % len(words)]: 1.0} for index in range(count)]
-    condition, latent = player.controls.fill(chosen, asked, list(range(count)), None)
+    attributes = None if pitches or not words else [{words[index % len(words)]: 1.0} for index in range(count)]
+    condition, latent = synthesizer.controls.fill(chosen, attributes, list(range(count)), None)
     with torch.inference_mode():
         latents, conditions = torch.from_numpy(latent), torch.from_numpy(np.ascontiguousarray(condition))
         pictures = torch.cat(
-            [player.network(*pair) for pair in zip(latents.split(1), conditions.split(1), strict=True)]
+            [synthesizer.network(*pair) for pair in zip(latents.split(1), conditions.split(1), strict=True)]
         )
-    own = player.codec.config
+    own = synthesizer.codec.config
     kept = {"sample_rate", "samples", "n_fft", "hop", "frames", "drop_dc", "floor", "low", "high"}
     codec = Codec(CodecConfig(kind="logmag", **{name: getattr(own, name) for name in kept}))
-    waves = player.codec.decode(pictures) if player.codec.phase else None
-    title = PAINTED.format(player.bundle.config.get("recipe", {}).get("name", name))
+    waves = synthesizer.codec.decode(pictures) if synthesizer.codec.phase else None
+    title = PAINTED.format(synthesizer.bundle.config.get("recipe", {}).get("name", name))
     return Sounds(title, codec, pictures[:, :1].clone(), waves, [], painted=True)
 
 

@@ -1,7 +1,7 @@
 """From a slider to sound: how long one waits for `darktimbre play`, through its live connection, on two threads.
 
-Server and player are two processes of one machine. A move sets one attribute to a value it never had; timed is what
-lies between sending the patch and the arrival of notes, resampled to 48 kHz, in the player's process. The page adds
+Server and client are two processes of one machine. A move sets one attribute to a value it never had; timed is what
+lies between sending the patch and the arrival of notes, resampled to 48 kHz, in the client's process. The page adds
 what the browser takes to put them into buffers.
 """
 
@@ -35,8 +35,8 @@ Takes = dict[str, list[float]]
 WAITS = {
     "first": "new state, first note",
     "whole": "new state, all {keys} notes",
-    "first_again": "state heard before, first note",
-    "whole_again": "state heard before, all {keys} notes",
+    "first_again": "state rendered before, first note",
+    "whole_again": "state rendered before, all {keys} notes",
     "first_dragged": f"end of a drag ({DRAG} moves in {DRAG * EVERY:.2g} s), first note",
 }
 
@@ -53,32 +53,32 @@ def run(quick: bool) -> list[Row]:
             starter = recipe == "darkgan-small" and has_starter()
             bundle = "starter" if starter else str(bundle_of(recipe).save_pretrained(folder / recipe))
             with ExitStack() as open_servers:
-                players = [
-                    Player(*open_servers.enter_context(server(bundle, way, folder))) for way in ("auto", "torch")
+                clients = [
+                    Client(*open_servers.enter_context(server(bundle, way, folder))) for way in ("auto", "torch")
                 ]
-                for player in players:
-                    open_servers.callback(player.close)
-                if players[0].runtime == "torch":
-                    players.pop()
-                for player in players:
-                    player.move()  # pays for what is set up once
-                takes: list[Takes] = [{wait: [] for wait in WAITS} for _ in players]
+                for client in clients:
+                    open_servers.callback(client.close)
+                if clients[0].runtime == "torch":
+                    clients.pop()
+                for client in clients:
+                    client.move()  # pays for what is set up once
+                takes: list[Takes] = [{wait: [] for wait in WAITS} for _ in clients]
                 for _ in range(moves):
-                    for player, taken in zip(players, takes, strict=True):
-                        for wait, seconds in player.round().items():
+                    for client, taken in zip(clients, takes, strict=True):
+                        for wait, seconds in client.round().items():
                             taken[wait].append(seconds)
-            note = f"{players[0].runtime}, {THREADS} threads" + ("; plain: torch" if len(players) > 1 else "")
+            note = f"{clients[0].runtime}, {THREADS} threads" + ("; plain: torch" if len(clients) > 1 else "")
             note += f"; weights: {'the starter' if starter else 'random'}"
-            rows += [_row(recipe, wait, takes, players[0], note if wait == "first" else "") for wait in WAITS]
+            rows += [_row(recipe, wait, takes, clients[0], note if wait == "first" else "") for wait in WAITS]
     return rows
 
 
-def _row(recipe: str, wait: str, takes: list[Takes], player: "Player", note: str) -> Row:
+def _row(recipe: str, wait: str, takes: list[Takes], client: "Client", note: str) -> Row:
     if wait == "first_dragged":
-        note = f"of the {DRAG} moves, {statistics.median(player.sounded):g} had been heard by then"
+        note = f"of the {DRAG} moves, {statistics.median(client.sounded):g} had been rendered by then"
     middle = [1e3 * statistics.median(taken[wait]) for taken in takes]
     return Row(
-        f"{recipe}: {WAITS[wait].format(keys=len(player.pitches))}",
+        f"{recipe}: {WAITS[wait].format(keys=len(client.pitches))}",
         middle[0],
         middle[1] if len(middle) > 1 else None,
         "ms",
@@ -120,7 +120,7 @@ def _address(process: subprocess.Popen[str]) -> tuple[str, str]:
     raise SystemExit(f"`darktimbre play` ended with status {process.wait()}:\n{said}")
 
 
-class Player:
+class Client:
     """What the page does, without the page: sends patches, takes notes."""
 
     def __init__(self, address: str, token: str) -> None:

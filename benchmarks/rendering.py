@@ -119,8 +119,8 @@ def _main(way: str) -> None:
         network: Any = PlainGenerator(bundle.generator())
         invert: Any = lambda picture: plain_waves(picture, codec)  # noqa: E731
     else:
-        player = Synthesizer(bundle)
-        network, invert = player.network, player.codec.decode
+        synthesizer = Synthesizer(bundle)
+        network, invert = synthesizer.network, synthesizer.codec.decode
     picture = None
 
     def paint() -> None:

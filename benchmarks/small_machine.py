@@ -3,7 +3,7 @@
 `python -m benchmarks.small_machine BUNDLE [--corpus FOLDER --classifier BUNDLE] [--core N] [--json FILE]` prints the
 table of docs/small-machine.md. Time and memory are what the player tells of itself (`play.py --bench`), three times
 each precision, in turns, each time in a new process; medians. With a corpus and a classifier of one-shots the class
-accuracy of each precision is told too.
+accuracy of each precision is listed too.
 """
 
 import argparse
@@ -33,17 +33,17 @@ COLUMNS = (
 
 
 def measured(folder: Path, core: int) -> dict[str, float]:
-    """What the player in a folder tells of itself."""
+    """What the player in a folder measures of itself."""
     command = [sys.executable, str(folder / PROGRAM), "--bench", "--core", str(core)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def row(report: PlayerReport, taken: list[dict[str, float]]) -> dict[str, Any]:
     """One precision's figures; of those measured, the median."""
-    told: dict[str, Any] = {key: statistics.median(one[key] for one in taken) for key in taken[0]}
+    medians: dict[str, Any] = {key: statistics.median(one[key] for one in taken) for key in taken[0]}
     network = report.network
     return {
-        **told,
+        **medians,
         "precision": network.precision,
         "megabytes": network.bytes / 1e6,
         "picture_snr": network.picture_snr,
@@ -69,10 +69,10 @@ def main() -> None:
         rows = [row(report, taken[one]) for one, report in reports.items()]
         if arguments.corpus and arguments.classifier:
             corpus, classifier = Corpus.open(arguments.corpus), NoteClassifier.from_pretrained(arguments.classifier)
-            for told, report in zip(rows, reports.values(), strict=True):
+            for figures, report in zip(rows, reports.values(), strict=True):
                 network = OnnxNetwork(report.network.path)
                 found, _ = measure_classes(Synthesizer(instrument.bundle, network=network), classifier, corpus)
-                told |= {"generated": found.leaves["generated"], "generated_class": found.leaves["generated_class"]}
+                figures |= {"generated": found.leaves["generated"], "generated_class": found.leaves["generated_class"]}
     print(table(rows, reports["float32"].network.parameters))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
