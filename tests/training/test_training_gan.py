@@ -16,6 +16,7 @@ from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training.dataset import choose_attributes, note_dataset
+from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.tasks import gan
 from darktimbre.training.tasks.base import Plan
 from darktimbre.training.tasks.gan import GanTask
@@ -167,3 +168,15 @@ def test_a_teacher_that_lacks_a_label_is_refused(tagged) -> None:
     corpus, bundle = tagged
     with pytest.raises(UserError, match=r"cnn14 has no label 'Flute'.*--from-scratch"):
         GanTask.make_plan(going_on(bundle, "cnn14"), corpus)
+
+
+def test_a_bundle_replaced_after_the_plan_is_not_started_from(tagged, tmp_path) -> None:
+    corpus, trained = tagged
+    bundle = Bundle.from_pretrained(trained, discriminator=True)
+    place = bundle.save_pretrained(tmp_path / "start")
+    task = GanTask(GanTask.make_plan(going_on(place, "yamnet"), corpus), corpus, DistributedContext())
+    task.initialise()
+    name, tensor = next(iter(bundle.weights.items()))
+    replace(bundle, weights=bundle.weights | {name: tensor + 1}).save_pretrained(place)
+    with pytest.raises(UserError, match="not there any more: start a new run"):
+        task.initialise()

@@ -101,7 +101,7 @@ class Task(ABC):
     # what validates it while it trains: a key of `pipelines.validation.VALIDATIONS`, or None
     evaluated_by: ClassVar[str | None] = None
     one_process: ClassVar[bool] = False  # whether it trains in a single process
-    remedy: ClassVar[str] = "A lower optimiser.lr may help"  # what the user is told where the losses diverge
+    remedy: ClassVar[str] = "A lower optimiser.lr may help"  # advice to the user where the losses diverge
     unfinished: ClassVar[str] = "what was trained cannot be used yet"  # and where `save` returns None
 
     def __init_subclass__(cls) -> None:
