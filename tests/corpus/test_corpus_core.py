@@ -108,6 +108,12 @@ def test_the_digest_follows_content_and_nothing_else(tmp_path: Path) -> None:
     assert write(tmp_path / "d", audio, split="random", seed=3).digest != digest
 
 
+def test_notes_without_styles_have_the_digest_that_they_had_before_there_were_styles(tmp_path: Path) -> None:
+    assert write(tmp_path / "c", sounds(3)).digest == (
+        "c821ef5fb23352b99dffd8a2db817a51028979846965e5406fda169b0e5e1d37"
+    )
+
+
 def test_names_that_are_no_text_are_kept_legible(tmp_path: Path) -> None:
     stray = b"caf\xe9.wav".decode("utf-8", "surrogateescape")
     with CorpusWriter(tmp_path / "c", sample_rate=RATE, samples=SAMPLES) as writer:

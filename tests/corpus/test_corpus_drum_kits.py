@@ -35,7 +35,7 @@ def test_kits_differ_where_general_midi_2_says_so(program, key, name, leaf):
 
 
 def test_keys_of_one_recording_have_one_name(sines):
-    assert recordings([sines]) == {("sines", 0, key): "low" for key in range(50, 61)}
+    assert recordings([sines]) == {("sines", 128, 0, key): "low" for key in range(50, 61)}
 
 
 def test_a_name_does_not_depend_on_the_file_so_fonts_that_share_it_go_together(sines, tmp_path):
@@ -75,8 +75,8 @@ def test_a_sound_is_kept_once_and_all_of_a_recording_lie_in_one_split(sines, tmp
 @pytest.mark.skipif(FLUID is None, reason="FluidR3_GM.sf2 is not installed on this machine")
 def test_the_kits_of_fluid_are_a_hundred_recordings_not_fifteen_hundred_keys():
     assert FLUID is not None
-    found = {place: name for place, name in recordings([FLUID]).items() if place[2] in DRUMS}
+    found = {place: name for place, name in recordings([FLUID]).items() if place[3] in DRUMS}
     assert len(found) > 1400
     assert len(set(found.values())) == 105
-    assert found["FluidR3_GM", 0, 80] == found["FluidR3_GM", 25, 81]  # one triangle for all
-    assert found["FluidR3_GM", 0, 36] != found["FluidR3_GM", 25, 36]  # the TR-808's kick is its own
+    assert found["FluidR3_GM", 128, 0, 80] == found["FluidR3_GM", 128, 25, 81]  # one triangle for all
+    assert found["FluidR3_GM", 128, 0, 36] != found["FluidR3_GM", 128, 25, 36]  # the TR-808's kick is its own

@@ -13,7 +13,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.folder import import_folder
 from darktimbre.corpus.ingest import Summary
 from darktimbre.notes.errors import UserError
-from darktimbre.notes.pitch import midi_to_hz
+from darktimbre.notes.pitch import midi_to_hz, note_name
 
 RATE = 16_000
 
@@ -119,6 +119,52 @@ def test_metadata_outranks_names(src: Path) -> None:
     assert "'high' is no pitch" in reasons["bad.wav"]
     assert "not there" in reasons["gone.wav"]
     assert any("mood" in remark for remark in summary.remarks)
+
+
+def test_any_columns_can_hold_style_tags(src: Path) -> None:
+    for name in ("a C3.wav", "b C3.wav", "c C3.wav", "d C3.wav"):
+        put(src / name)
+    (src / "metadata.csv").write_text(
+        "file_name,Technique,mute,styles\na C3.wav,tremolo; soft,cup,x\nb C3.wav,a + b|tremolo,,y\nc C3.wav,,,z\n"
+    )
+    summary = imported(src, style_columns=["technique", "Mute"])
+    styles = dict(zip(summary.corpus.column("id"), summary.corpus.column("styles"), strict=True))
+    assert styles == {"a C3": ("tremolo", "soft", "cup"), "b C3": ("a+b", "tremolo"), "c C3": (), "d C3": ()}
+    assert "2 of 4 notes have no style." in summary.remarks
+    assert not any("technique" in remark or "mute" in remark for remark in summary.remarks)  # they were understood
+    by_default = import_folder(src, src.with_name("other"), workers=1).corpus
+    assert by_default.column("styles").tolist() == [("x",), ("y",), ("z",), ()]
+
+
+def test_a_column_of_styles_that_is_not_there_is_named(src: Path) -> None:
+    put(src / "a.wav")
+    with pytest.raises(UserError, match=r"no metadata\.csv in .*'technique'.*data\.styles=category"):
+        imported(src, style_columns=["technique"])
+    (src / "metadata.csv").write_text("file_name,mood\na.wav,sad\n")
+    with pytest.raises(UserError, match=r"No metadata\.csv in .* has a column 'technique'; there are mood"):
+        imported(src, style_columns=["technique"])
+
+
+def test_the_style_split_keeps_a_pitch_together_and_has_every_style_in_each_part(src: Path) -> None:
+    rows = ["file_name,technique"]
+    for place, technique in enumerate(("bow", "pluck")):
+        for pitch in range(48, 60):
+            for layer in (1, 2):
+                name = f"cello {technique} {note_name(pitch)} v{layer}.wav"
+                put(src / name, hz=midi_to_hz(pitch) * (1 + 0.01 * layer + 0.1 * place))
+                rows.append(f"{name},{technique}")
+    put(src / "copy of another D3.wav", hz=midi_to_hz(50) * 1.01)
+    (src / "metadata.csv").write_text("\n".join(rows))
+    corpus = imported(src, style_columns=["technique"], split="style").corpus
+    parts: dict[str, set[str]] = {}
+    for note in map(corpus.note, range(len(corpus))):
+        parts.setdefault(note.split_key, set()).add(note.split)
+    assert all(len(of) == 1 for of in parts.values())
+    for technique in ("bow", "pluck"):
+        here = np.array([styles == (technique,) for styles in corpus.column("styles")])
+        assert set(corpus.column("split")[here]) == {"train", "valid", "test"}
+    splits = dict(zip(corpus.column("id"), corpus.column("split"), strict=True))
+    assert splits["copy of another D3"] == splits["cello bow D3 v1"]  # it is the same sound
 
 
 def test_a_split_may_be_given(src: Path) -> None:

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from darktimbre.corpus.plan import plan
-from darktimbre.corpus.splits import assign, split_of
+from darktimbre.corpus.splits import assign, split_of, spread
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 
@@ -93,3 +93,37 @@ def test_a_plan_without_limit_is_everything_and_nothing_is_an_error() -> None:
     assert plan(1, [60], [1, 2], 5) == [[(60, 1), (60, 2)]]
     with pytest.raises(UserError, match="nothing to render"):
         plan(3, [], [100])
+
+
+def test_every_style_is_in_each_split_as_far_as_its_recordings_go() -> None:
+    # Styles of one to twelve recordings; every third recording serves two styles, as "slow" and "fast" strings do.
+    recordings: dict[str, dict[str, int]] = {}
+    for style in range(12):
+        for number in range(style + 1):
+            recordings[f"{style}/{number}"] = {f"style {style:02d}": 1 + number % 4}
+            if number % 3 == 2:
+                recordings[f"{style}/{number}"][f"style {(style + 1) % 12:02d}"] = 2
+    for seed in range(20):
+        part = spread(recordings, seed)
+        assert part.keys() == recordings.keys()
+        assert part == spread(dict(reversed(recordings.items())), seed)  # whatever the order
+        held: dict[str, Counter[str]] = defaultdict(Counter)
+        for name, styles in recordings.items():
+            for style, notes in styles.items():
+                held[style][part[name]] += notes
+        for style, parts in held.items():
+            assert parts["train"] > 0
+            if int(style[-2:]) >= 4:
+                assert parts["valid"] > 0 < parts["test"]
+    assert spread({"only": {"a": 5}}) == {"only": "train"}
+    assert sorted(spread({"one": {"a": 1}, "two": {"a": 1}}).values()) == ["test", "train"]
+
+
+def test_large_styles_hold_out_a_tenth() -> None:
+    part = Counter(spread({f"{number}": {"a": 1} for number in range(20_000)}).values())  # in about a second
+    assert part == {"train": 16_000, "test": 2_000, "valid": 2_000}
+
+
+def test_a_style_split_is_decided_before_the_note_is_written() -> None:
+    with pytest.raises(UserError, match="choose instrument or random"):
+        assign(Note(id="a", instrument="a", origin="", seconds=1.0), "style")

@@ -17,3 +17,9 @@ def rms_dbfs(waves: NDArray[np.floating]) -> NDArray[np.float64]:
 def _decibels(amplitude: NDArray[np.floating]) -> NDArray[np.float64]:
     amplitude = np.asarray(amplitude, dtype=np.float64)
     return 20.0 * np.log10(amplitude, out=np.full(amplitude.shape, -np.inf), where=amplitude > 0)
+
+
+def at_peak(waves: NDArray[np.float32], peak_db: float) -> NDArray[np.float32]:
+    """Waves (note, sample), each brought to one peak in dB relative to full scale; silence stays."""
+    peaks = np.abs(waves).max(axis=1, keepdims=True)
+    return waves * (np.float32(10 ** (peak_db / 20)) / np.maximum(peaks, np.float32(1 / 32768)))

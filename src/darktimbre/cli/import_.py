@@ -14,10 +14,13 @@ from darktimbre.corpus import digits as digit_corpus
 from darktimbre.corpus import folder as sound_folder
 from darktimbre.corpus import ingest, mnist, writer
 from darktimbre.corpus import nsynth as nsynth_files
+from darktimbre.corpus import sol as sol_files
 from darktimbre.notes.errors import UserError
 
 app = typer.Typer(
-    name="import", no_args_is_help=True, help="Make a corpus of a folder of sounds, of NSynth, or of digits."
+    name="import",
+    no_args_is_help=True,
+    help="Make a corpus of a folder of sounds, of NSynth, of Studio On Line, or of digits.",
 )
 
 _SHOWN = 8  # refused files listed on the terminal; all are in quarantine.csv
@@ -38,8 +41,21 @@ def folder(
     estimate_pitch: Annotated[
         bool, Option("--estimate-pitch", help="Measure the pitch of sounds whose name holds none.")
     ] = False,
+    style_column: Annotated[
+        list[str] | None,
+        Option(
+            help="Column of metadata.csv whose words (separated by ; or |) are style tags, such as technique; may be "
+            "given several times. By default the column styles.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
-        str, Option(help="instrument, random (90/10), or given (column split of metadata.csv).")
+        str,
+        Option(
+            help="instrument, random (90/10), style (by pitch of an instrument, every style in each part), or given "
+            "(column split of metadata.csv)."
+        ),
     ] = "instrument",
     seed: SplitSeed = 0,
     name: CorpusName = "",
@@ -51,13 +67,14 @@ def folder(
     """Import any folder of samples.
 
     Class and subclass come from the first two levels of folders; pitch from metadata.csv (columns file_name, pitch,
-    velocity, instrument, family, source, category, subcategory, tags, split), or from names such as "Cello C#4",
-    "pad_060", "midi60". What cannot be used is listed with its reason in OUT/quarantine.csv.
+    velocity, instrument, family, source, category, subcategory, tags, styles, split), or from names such as "Cello
+    C#4", "pad_060", "midi60". What cannot be used is listed with its reason in OUT/quarantine.csv.
     """
     with progress("reading sounds", unit="files") as update:
         summary = sound_folder.import_folder(
-            src, out, sample_rate=rate, seconds=seconds, estimate_pitch=estimate_pitch, name=name, licence=licence,
-            split=split, seed=seed, overwrite=force, workers=workers, progress=update,
+            src, out, sample_rate=rate, seconds=seconds, estimate_pitch=estimate_pitch,
+            style_columns=style_column or (), name=name, licence=licence, split=split, seed=seed, overwrite=force,
+            workers=workers, progress=update,
         )  # fmt: skip
     _report(summary, max_bad)
 
@@ -98,6 +115,42 @@ def nsynth(
             src, out, pitches=(keys[0], keys[-1]) if keys else None, families=family, sources=source, paper=paper,
             seconds=seconds, sample_rate=rate, name=name, split=split, given=given, seed=seed, overwrite=force,
             workers=workers, progress=update,
+        )  # fmt: skip
+    _report(summary, max_bad)
+
+
+@app.command()
+def sol(
+    src: Annotated[
+        Path, Argument(help="Folder that TinySOL, OrchideaSOL or SOL was unpacked into.", show_default=False)
+    ],
+    out: Out,
+    style: Annotated[
+        list[str] | None,
+        Option(
+            help="What becomes a style tag: instrument, technique or mute; may be repeated. By default all three.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+    pitched: Annotated[bool, Option("--pitched", help="Leave out what has no pitch, or several.")] = False,
+    seconds: Annotated[float, Option(help="Length of every note; shorter is padded, longer cut.")] = 2.0,
+    rate: CorpusRate = 16_000,
+    split: Annotated[
+        str, Option(help="style (by recording, every style in each part), instrument or random (90/10).")
+    ] = "style",
+    seed: SplitSeed = 0,
+    name: CorpusName = "",
+    licence: Annotated[str, Option(help="Terms of the sounds, such as CC-BY-4.0 for TinySOL.")] = "unknown",
+    workers: Workers = None,
+    max_bad: MaxBad = 5.0,
+    force: ReplaceCorpus = False,
+) -> None:
+    """Import Studio On Line (TinySOL, OrchideaSOL): style tags from the names of its folders and files."""
+    with progress("reading sounds", unit="files") as update:
+        summary = sol_files.import_sol(
+            src, out, styles=style or sol_files.ASPECTS, pitched=pitched, seconds=seconds, sample_rate=rate,
+            licence=licence, name=name, split=split, seed=seed, overwrite=force, workers=workers, progress=update,
         )  # fmt: skip
     _report(summary, max_bad)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from typer import Argument, Option
 
 from darktimbre.cli.console import console, say, warn
@@ -64,6 +64,8 @@ def show(corpus: "corpora.Corpus", facts: dict[str, Any]) -> None:
     """Prints the two tables of a corpus, with remarks below."""
     console().print(_overview(corpus, facts) if corpus.picture is None else _pictures(corpus, facts))
     console().print(_kinds(facts))
+    if facts.get("styles"):
+        console().print(_styles(facts["styles"]))
     for remark in facts["remarks"]:
         warn(remark)
 
@@ -139,6 +141,24 @@ def _kinds(facts: dict[str, Any]) -> Table:
         kinds = sorted(kinds, key=lambda item: -item[1]["notes"])[:MOST]
     for name, row in kinds:
         table.add_row(escape(name.replace("_", " ")), *(f"{row[key]:,}" for key in headings))
+    return table
+
+
+def _styles(facts: dict[str, Any]) -> Table:
+    """Style tags, then what combines them, with the octaves they play in."""
+    table = Table("style", *(Column(name, justify="right") for name in ("notes", "train", "valid", "test")), "octaves")
+
+    def add(rows: dict[str, Any]) -> None:
+        for name, row in list(rows.items())[:MOST]:
+            counts = (f"{row[key]:,}" for key in ("notes", "train", "valid", "test"))
+            table.add_row(escape(name), *counts, ", ".join(map(str, row["octaves"])))
+
+    add(facts["tags"])
+    if facts["combinations"].keys() != facts["tags"].keys():
+        table.add_section()
+        add(facts["combinations"])
+    shared = ", ".join(map(str, facts["shared_octaves"])) or "none"
+    table.caption = f"octaves that all styles share: {shared}; notes without a style: {facts['untagged']:,}"
     return table
 
 

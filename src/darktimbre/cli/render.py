@@ -12,6 +12,7 @@ from darktimbre.cli.options import CorpusName, CorpusRate, ReplaceCorpus, SplitS
 from darktimbre.corpus import builtin as orchestra
 from darktimbre.corpus import corpus as corpora
 from darktimbre.corpus import describe, writer
+from darktimbre.corpus import grids as style_grids
 from darktimbre.corpus import soundfont as fonts
 from darktimbre.notes.errors import UserError
 
@@ -31,12 +32,28 @@ Kits = Annotated[
     bool,
     Option("--kits", help="Play drum kits alone: one-shots with class and subclass, each recording once in one split."),
 ]
+GridName = Annotated[
+    str,
+    Option(
+        help="Play a grid of styles: strings (sections × techniques), timbres (twelve instruments) or techniques "
+        "(violins in many styles). Each note has style tags, and no recording is in two parts.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
 Pitches = Annotated[
     str | None,
-    Option(help="MIDI notes or names, such as 44-69 or G#2-A4. By default the paper's 44-69.", show_default=False),
+    Option(
+        help="MIDI notes or names, such as 44-69 or G#2-A4. By default the paper's 44-69; with --grid all.",
+        show_default=False,
+    ),
 ]
 Velocities = Annotated[
-    str | None, Option(help="MIDI velocities; 50,90,120 by default, 40,70,100,127 with --kits, five with --builtin.")
+    str | None,
+    Option(
+        help="MIDI velocities; 50,90,120 by default, 40,70,100,127 with --kits, five with --builtin, the grid's own "
+        "with --grid."
+    ),
 ]
 Limit = Annotated[
     int | None, Option(min=1, help="At most so many notes, spread evenly over instruments, pitches and velocities.")
@@ -54,20 +71,26 @@ def render(
     soundfont: SoundFonts = None,
     builtin: Builtin = False,
     kits: Kits = False,
+    grid: GridName = "",
     banks: Annotated[
         str | None, Option(help="Banks, such as 0,8,128 (128 holds drum kits, without pitch). By default all.")
     ] = None,
     programs: Annotated[str | None, Option(help="Programs, such as 0-127. By default all.")] = None,
     pitches: Pitches = None,
     velocities: Velocities = None,
-    seconds: Annotated[float, Option(help="Length of every note; its last 10 ms fade out.")] = 1.0,
+    seconds: Annotated[
+        float | None,
+        Option(help="Length of every note; its last 10 ms fade out. By default 1, or the grid's.", show_default=False),
+    ] = None,
     hold: Annotated[
-        float | None, Option(help="Seconds until the key is let go. By default it is held to the end.")
+        float | None,
+        Option(help="Seconds until the key is let go. By default it is held to the end, or as the grid says."),
     ] = None,
     rate: CorpusRate = 16_000,
     limit: Limit = None,
     gain: Annotated[
-        float | None, Option(help="FluidSynth's master gain, 0.8 by default. Levels between notes are kept.")
+        float | None,
+        Option(help="FluidSynth's master gain, by default 0.8 or the grid's. Levels between notes are kept."),
     ] = None,
     split: Split = "instrument",
     seed: SplitSeed = 0,
@@ -82,6 +105,21 @@ def render(
 
     Example: darktimbre render corpora/gm --soundfont /usr/share/sounds/sf2/FluidR3_GM.sf2 --limit 3000
     """
+    if grid:
+        if builtin or kits or banks or programs or limit or split != "instrument":
+            raise UserError(
+                "--grid says what is played and splits by recording: leave out --builtin, --kits, --banks, --programs, "
+                "--limit and --split."
+            )
+        _grid(
+            out, grid, soundfont, force,
+            pitches=numbers(pitches, 0, 127, "pitches") if pitches else None,
+            velocities=numbers(velocities, 1, 127, "velocities") if velocities else None,
+            seconds=seconds, hold=hold, sample_rate=rate, gain=gain,
+            licence=licence, workers=workers, seed=seed, name=name, overwrite=force,
+        )  # fmt: skip
+        return
+    seconds = 1.0 if seconds is None else seconds
     keys = numbers(pitches or "44-69", 0, 127, "pitches")
     forces = numbers(velocities, 1, 127, "velocities") if velocities else None
     if builtin and (soundfont or banks or programs or hold or gain):
@@ -107,6 +145,17 @@ def render(
         else:
             settings |= {"banks": chosen_banks, "pitches": keys, "velocities": forces or fonts.VELOCITIES}
             corpus = fonts.render_soundfont(out, files, **settings)
+    _report(corpus, out, time.monotonic() - started)
+
+
+def _grid(out: Path, grid: str, soundfonts: list[Path] | None, force: bool, **settings: Any) -> None:
+    known = style_grids.grids()
+    if grid not in known:
+        raise UserError(f"There is no grid {grid!r}; choose one of {', '.join(known)}.")
+    writer.check_destination(out, force)
+    started = time.monotonic()
+    with progress("rendering") as update:
+        corpus = style_grids.render_grid(out, known[grid], soundfonts, progress=update, **settings)
     _report(corpus, out, time.monotonic() - started)
 
 

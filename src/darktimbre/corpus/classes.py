@@ -12,6 +12,9 @@ from darktimbre.notes.attributes import BETWEEN
 OTHER = "other"
 """The class of notes that lie in no folder, and the family of notes of which none is known."""
 
+TOGETHER = " + "
+"""Between the style tags of one note, in the name of their combination: "tremolo + violins"."""
+
 
 def class_of(corpus: Corpus, rows: NDArray[np.int64]) -> NDArray[np.str_]:
     """Class of some rows (note,), `OTHER` where there is none."""
@@ -28,7 +31,12 @@ def leaf_of(corpus: Corpus, rows: NDArray[np.int64]) -> NDArray[np.str_]:
 
 def family_of(corpus: Corpus, rows: NDArray[np.int64], kind: str = "family") -> NDArray[np.str_]:
     """Instrument family of some rows (note,), `OTHER` where none is known; or, of one-shots, what recipes call the kind
-    `category`, the class, and `subcategory`, the finest class known."""
+    `category`, the class, and `subcategory`, the finest class known; or `styles`, what styles they combine, and
+    `instrument`."""
+    if kind == "styles":
+        return np.array([TOGETHER.join(sorted(set(tags))) or OTHER for tags in corpus.column("styles")[rows]], np.str_)
+    if kind == "instrument":
+        return corpus.column("instrument")[rows].astype(np.str_)
     if kind == "category":
         return class_of(corpus, rows)
     if kind == "subcategory":

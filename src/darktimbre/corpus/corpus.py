@@ -47,6 +47,7 @@ SCHEMA = pa.schema(
         pa.field("category", _TEXT),
         pa.field("subcategory", _TEXT),
         pa.field("tags", pa.list_(_TEXT), nullable=False),
+        pa.field("styles", pa.list_(_TEXT), nullable=False),
         pa.field("split_key", _TEXT, nullable=False),
         pa.field("split", _TEXT, nullable=False),
         pa.field("peak_db", _REAL, nullable=False),
@@ -119,6 +120,9 @@ class Corpus:
             table = pq.read_table(path / "notes.parquet")
         except (OSError, pa.ArrowException) as error:
             raise UserError(f"The table {path / 'notes.parquet'} is damaged ({error}); {_AGAIN}.") from None
+        if "styles" not in table.column_names:  # as corpora were before notes had styles
+            empty = pa.array([[]] * table.num_rows, SCHEMA.field("styles").type)
+            table = table.append_column(SCHEMA.field("styles"), empty)
         if missing := [name for name in SCHEMA.names if name not in table.column_names]:
             raise UserError(f"The table {path / 'notes.parquet'} lacks {', '.join(missing)}; {_AGAIN}.")
         corpus = cls(path, meta, table)
@@ -180,13 +184,13 @@ class Corpus:
         if not -len(self) <= row < len(self):
             raise IndexError(f"Row {row} of a corpus of {len(self)} notes.")
         values = self.table.slice(row % len(self), 1).to_pylist()[0]
-        values["tags"] = tuple(values["tags"] or ())
+        values |= {name: tuple(values[name] or ()) for name in ("tags", "styles")}
         return Note(**{field.name: values[field.name] for field in fields(Note)})
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of the table as a read-only array (note,).
 
-        What is missing reads -1 among whole numbers and "" among texts; `tags` is an object array of tuples.
+        What is missing reads -1 among whole numbers and "" among texts; `tags` and `styles` are objects, tuples.
 
         Raises:
             UserError: there is no such column.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from darktimbre.corpus.classes import OTHER
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.splits import POLICIES, SPLITS
+from darktimbre.corpus.styles import describe_styles
 from darktimbre.notes.note import FAMILIES
 from darktimbre.notes.pitch import note_name
 
@@ -77,6 +78,7 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "velocities": sorted({int(value) for value in velocity.tolist() if value >= 0}),
         "peak_db": _quantiles(corpus.column("peak_db")),
         "rms_db": _quantiles(corpus.column("rms_db")),
+        "styles": describe_styles(corpus),
         "counts": corpus.meta["counts"],
         "quarantine": dict(Counter(reason.split(":", 1)[0] for _, reason in corpus.rejected()).most_common()),
         "tagged_by": tagged_by(corpus),

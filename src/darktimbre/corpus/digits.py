@@ -151,7 +151,7 @@ def find(folder: Path, name: str) -> Path:
 
 def _bundled() -> list[Digit]:
     """The 1,797 digits of scikit-learn, split 80/10/10 by a hash of their number."""
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     pictures, labels = load_digits(return_X_y=True)
     names = [f"digits-{number:04d}" for number in range(len(labels))]

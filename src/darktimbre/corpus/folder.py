@@ -1,24 +1,28 @@
 """Folders of samples as people have them → corpus: what is known of a sound is read from where it lies and its name."""
 
-import hashlib
-import math
 import os
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Unpack
 
-from darktimbre.audio.prepare import Prepared
-from darktimbre.corpus.ingest import Candidate, Progress, Summary, ingest, shape_of, summarise
+from darktimbre.corpus.ingest import (
+    Candidate,
+    Completed,
+    Progress,
+    Summary,
+    ingest,
+    shape_of,
+    spread_styles,
+    summarise,
+)
 from darktimbre.corpus.metadata import Metadata, read_metadata
 from darktimbre.corpus.naming import Named, read_names
 from darktimbre.corpus.walk import walk
 from darktimbre.corpus.writer import CorpusWriter, Writing, check_destination
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
-from darktimbre.notes.pitch import hz_to_midi
-
-_SURE = 0.5  # confidence from which an estimated pitch is believed
 
 
 def import_folder(
@@ -28,6 +32,7 @@ def import_folder(
     sample_rate: int = 16_000,
     seconds: float = 1.0,
     estimate_pitch: bool = False,
+    style_columns: Sequence[str] = (),
     licence: str = "unknown",
     workers: int | None = None,
     progress: Progress | None = None,
@@ -40,7 +45,8 @@ def import_folder(
     whose path differs only in pitch, velocity and layer are one instrument ("keys/Rhodes C3.wav" and "keys/Rhodes
     E3.wav" are "keys/Rhodes"); a sound without a written pitch is an instrument of its own, since nothing says that
     "snare 1" and "snare 2" are more alike than other snares. The instrument decides the split; a lone sound that equals
-    another to the last bit goes where that one is.
+    another to the last bit goes where that one is. With the split "style" it is the notes of one pitch of an instrument
+    that stay together, and every style (or class, where notes have no style) is in each part as far as it can be.
 
     Args:
         src: folder of sounds; links are followed, never in circles.
@@ -48,13 +54,15 @@ def import_folder(
         sample_rate: of the corpus, in Hz.
         seconds: length of every note; shorter sounds are padded, longer ones cut with a fade-out.
         estimate_pitch: measure the pitch of sounds whose name has none; unsure estimates are not kept.
+        style_columns: columns of `metadata.csv` whose words become the notes' styles; by default `styles`.
         licence: terms of the sounds.
         workers: decoding processes; as many as processors by default.
         progress: called with (files done, files in all).
         writing: as `CorpusWriter` takes it; a split that is "given" is the column `split` of `metadata.csv`.
 
     Raises:
-        UserError: no such folder, no usable sound in it, a `metadata.csv` that cannot be understood, `out` is taken.
+        UserError: no such folder, no usable sound in it, a `metadata.csv` that cannot be understood or lacks a column
+            of styles, `out` is taken.
     """
     src, out = Path(src), Path(out)
     if not src.is_dir():
@@ -65,14 +73,16 @@ def import_folder(
     check_destination(out, writing.get("overwrite", False))
     split = writing.get("split", "instrument")
     found = walk(src, leave_out=out)
-    metadata = read_metadata(src, found.metadata)
+    metadata = read_metadata(src, found.metadata, style_columns)
     candidates, refused = _candidates(src, found.files, metadata, split)
+    if split == "style":
+        candidates = spread_styles(map(_by_pitch, candidates), writing.get("seed", 0))
     if not candidates and not refused and not found.refused:
         others = f" among its {found.ignored.total()} files" if found.ignored else ""
         raise UserError(
             f"There is no sound in {src}{others}: name a folder that holds sound files (WAV, FLAC, MP3, …)."
         )
-    completed = _Completed(estimate_pitch)
+    completed = Completed(estimate_pitch, together=split == "style")
     with CorpusWriter(
         out,
         sample_rate=shape.sample_rate,
@@ -87,36 +97,23 @@ def import_folder(
     remarks = []
     if metadata.unused:
         remarks.append(f"Columns of metadata.csv that were not understood: {', '.join(sorted(metadata.unused))}.")
+    if style_columns and (without := sum(not styles for styles in writer.corpus.column("styles"))):
+        remarks.append(f"{without} of {len(writer)} notes have no style.")
     if estimate_pitch:
         remarks.append(f"The pitch of {completed.estimated} of {len(writer)} notes was estimated.")
-    if completed.copies and split == "instrument":
+    if completed.copies and split in ("instrument", "style"):
         remarks.append(
             f"{completed.copies} sounds are copies of others to the last bit: each lies in the split of the first."
         )
     return summarise(writer, found.ignored, remarks)
 
 
-@dataclass(slots=True)
-class _Completed:
-    """Fills into notes what only their sounds show, and counts how often."""
-
-    estimate_pitch: bool
-    estimated: int = 0
-    copies: int = 0
-    first_key: dict[bytes, str] = field(default_factory=dict)  # digest of a sound → split key of the first such note
-
-    def __call__(self, note: Note, prepared: Prepared) -> Note:
-        key = self.first_key.setdefault(hashlib.sha256(prepared.samples.tobytes()).digest(), note.split_key)
-        # A copy under another name: in another split it would be trained on and held out. Notes of an instrument of
-        # several stay with it.
-        if key != note.split_key == note.id:
-            self.copies += 1
-            note = replace(note, split_key=key)
-        unsure = prepared.confidence < _SURE or math.isnan(prepared.f0)
-        if note.pitch is not None or not self.estimate_pitch or unsure:
-            return note
-        self.estimated += 1
-        return replace(note, pitch=min(max(round(hz_to_midi(prepared.f0)), 0), 127))
+def _by_pitch(candidate: Candidate) -> Candidate:
+    """The candidate, kept together with the notes of its instrument that have its pitch alone."""
+    note = candidate.note
+    if note.pitch is None:
+        return candidate
+    return replace(candidate, note=replace(note, split_key=f"{note.split_key}@{note.pitch}"))
 
 
 def _candidates(

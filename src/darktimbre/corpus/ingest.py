@@ -1,22 +1,28 @@
 """What all importers share: candidates → guarded decoding → notes of a corpus, or rejected files with a reason."""
 
 import functools
-from collections import Counter, deque
+import hashlib
+import math
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from darktimbre.audio.guarded import guarded_map
 from darktimbre.audio.prepare import Prepared, Shape, prepare
+from darktimbre.corpus.classes import OTHER, TOGETHER
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.splits import spread
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
+from darktimbre.notes.pitch import hz_to_midi
 
 Progress = Callable[[int, int], None]
 """Called with (files done, files in all), again and again."""
 
 FADE_SECONDS = 0.01  # at the end of what has to be cut
+_SURE = 0.5  # confidence from which an estimated pitch is believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,42 @@ def ingest(
                 writer.count("lowered")
         if progress is not None:
             progress(done, total)
+
+
+@dataclass(slots=True)
+class Completed:
+    """Fills into notes what only their sounds show, and counts how often."""
+
+    estimate_pitch: bool = False
+    together: bool = False  # whether the split of a note is decided already, so that a copy takes over the first one's
+    estimated: int = 0
+    copies: int = 0
+    # digest of a sound → split key and split of the first such note
+    first: dict[bytes, tuple[str, str]] = field(default_factory=dict)
+
+    def __call__(self, note: Note, prepared: Prepared) -> Note:
+        digest = hashlib.sha256(prepared.samples.tobytes()).digest()
+        key, split = self.first.setdefault(digest, (note.split_key, note.split))
+        # A copy under another name: in another split it would be trained on and held out. Notes of an instrument of
+        # several stay with it.
+        if key != note.split_key and (self.together or note.split_key == note.id):
+            self.copies += 1
+            note = replace(note, split_key=key, split=split if self.together else note.split)
+        unsure = prepared.confidence < _SURE or math.isnan(prepared.f0)
+        if note.pitch is not None or not self.estimate_pitch or unsure:
+            return note
+        self.estimated += 1
+        return replace(note, pitch=min(max(round(hz_to_midi(prepared.f0)), 0), 127))
+
+
+def spread_styles(candidates: Iterable[Candidate], seed: int = 0) -> list[Candidate]:
+    """The candidates with splits: what has one split key in one, each style (else class) in all (`splits.spread`)."""
+    candidates = list(candidates)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for note in (candidate.note for candidate in candidates):
+        counts[note.split_key][TOGETHER.join(sorted(set(note.styles))) or note.category or OTHER] += 1
+    splits = spread(counts, seed)
+    return [replace(one, note=replace(one.note, split=splits[one.note.split_key])) for one in candidates]
 
 
 def summarise(writer: CorpusWriter, ignored: Counter[str], remarks: Iterable[str] = ()) -> Summary:

@@ -1,4 +1,4 @@
-"""What is in a corpus, as a figure: pitch × family, levels, spectrograms of notes of every kind; or rows of digits."""
+"""What is in a corpus, as a figure: pitch × family or style, levels, spectrograms of every kind; or rows of digits."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.audio.pictures import save_png
+from darktimbre.corpus.classes import OTHER, family_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.describe import kinds, ordered_kinds
 from darktimbre.corpus.splits import SPLITS
@@ -46,25 +47,36 @@ def spectrogram(wave: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     return np.asarray(np.clip(level - level.max(), -_RANGE_DB, 0.0), dtype=np.float32)
 
 
+def _filed(corpus: Corpus) -> tuple[str, NDArray[np.str_], list[str]]:
+    """What the figure sorts notes by, its value for each note, and its values in order: styles where there are some (as
+    far as they fit on it), else kinds."""
+    styles = family_of(corpus, corpus.rows(), "styles")
+    names = sorted(set(styles.tolist()), key=lambda name: (name == OTHER, name))
+    if 1 < len(names) <= _COLUMNS * _ROWS:
+        return "style", styles, names
+    return "kind", kinds(corpus), ordered_kinds(corpus)
+
+
 def _examples(corpus: Corpus, count: int) -> list[int]:
     """Rows of some notes: kinds take turns, each giving another instrument every time, the louder notes first."""
-    kind, instrument, loud = kinds(corpus), corpus.column("instrument"), corpus.column("rms_db")
+    instrument, loud = corpus.column("instrument"), corpus.column("rms_db")
+    _, kind, names = _filed(corpus)
     queues = []
-    for name in ordered_kinds(corpus):
+    for name in names:
         best: dict[str, int] = {}
         for row in np.flatnonzero(kind == name).tolist():
             known = best.get(instrument[row])
             if known is None or loud[row] > loud[known]:
                 best[instrument[row]] = row
         rows = list(best.values())
-        share = -(-count // len(ordered_kinds(corpus)))
+        share = -(-count // len(names))
         queues.append([rows[place * len(rows) // share] for place in range(share)] if len(rows) > share else rows)
     chosen: list[int] = []
     while len(chosen) < count and any(queues):
         for queue in queues:
             if queue and len(chosen) < count:
                 chosen.append(queue.pop(0))
-    order = {name: place for place, name in enumerate(ordered_kinds(corpus))}
+    order = {name: place for place, name in enumerate(names)}
     return sorted(chosen, key=lambda row: (order[str(kind[row])], row))
 
 
@@ -78,8 +90,8 @@ def _plain(axes: "Axes") -> None:
 
 def _heat_map(axes: "Axes", corpus: Corpus) -> Any:
     """Notes by kind and pitch; returns the image, or None when no note has a pitch."""
-    names, kind, pitch = ordered_kinds(corpus), kinds(corpus), corpus.column("pitch")
-    axes.set_title("notes by kind and pitch", loc="left", fontsize=10, color=_INK, pad=7)
+    (title, kind, names), pitch = _filed(corpus), corpus.column("pitch")
+    axes.set_title(f"notes by {title} and pitch", loc="left", fontsize=10, color=_INK, pad=7)
     _plain(axes)
     pitched = pitch[pitch >= 0]
     low, high = (int(pitched.min()), int(pitched.max())) if pitched.size else (60, 60)

@@ -1,9 +1,9 @@
 """What a SoundFont offers, read from its own tables without loading a sample: presets, name, copyright, and which
-recordings the keys of its drum kits play."""
+recordings its keys play."""
 
 import struct
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -143,27 +143,49 @@ def licence_of(path: Path, table: Table) -> str:
 
 
 # ----------------------------------------------------------------------------
-# Drum kits share most of their recordings: a bank of thirty kits is not thirty kits' worth of sounds. Whoever holds out
-# a sound must hold out every key of every kit that plays the same recording, and so needs to find which do.
+# Keys share recordings: thirty drum kits are not thirty kits' worth of sounds, and three neighbouring keys of a violin
+# are one note at three speeds. Whoever holds out a sound must hold out every key of every preset that plays the same
+# recording, and so needs to find which do.
 
 Zone = dict[int, int]
 
+Place = tuple[str, int, int, int]
+"""SoundFont (its file's name without ending), bank, program, key."""
 
-def recordings(files: Sequence[Path]) -> dict[tuple[str, int, int], str]:
-    """(SoundFont, program, key) of every drum kit → name of the recording it plays, equal for keys that share one.
+
+def is_kit(font: str, bank: int, program: int) -> bool:
+    """Whether a preset of any SoundFont is a drum kit."""
+    return bank == DRUM_BANK
+
+
+def recordings(
+    files: Sequence[Path],
+    of: Callable[[str, int, int], bool] = is_kit,
+    *,
+    spelled: Callable[[str], str] = str,
+    together: Iterable[Iterable[Place]] = (),
+) -> dict[Place, str]:
+    """The recording that each key of some presets plays: equal names for keys that share one, whatever the velocity.
 
     Keys that play several recordings (layers, left and right) tie these together: all keys that hang together so have
-    one name, that of the first recording in the alphabet. Kits that are not rendered count too, so that the name does
-    not depend on what is requested. Recordings of the same name in two SoundFonts are taken for one: banks share
+    one name, that of the first recording in the alphabet. Drum kits that are not rendered count too, so that the name
+    does not depend on what is requested. Recordings of the same name in two SoundFonts are taken for one: banks share
     ancestors.
+
+    Args:
+        files: SoundFonts.
+        of: whether a preset (SoundFont, bank, program) counts; by default the drum kits do.
+        spelled: names of samples → names of recordings, where one recording lies in a file under several names.
+        together: places that play the same recording though the names do not show it.
 
     Raises:
         UserError: a file is no SoundFont, or its tables contradict each other.
     """
-    played: dict[tuple[str, int, int], set[str]] = {}
+    played: dict[Place, set[str]] = {}
     for path in files:
         try:
-            played |= {(path.stem, *place): names for place, names in _played(read_tables(path)).items()}
+            for place, names in _played(path.stem, read_tables(path), of).items():
+                played[place] = {spelled(name) for name in names}
         except (IndexError, struct.error):
             raise UserError(f"{path} is not a SoundFont that can be read: its tables contradict each other.") from None
     leader: dict[str, str] = {}
@@ -173,7 +195,8 @@ def recordings(files: Sequence[Path]) -> dict[tuple[str, int, int], str]:
             name = leader[name]
         return name
 
-    for names in played.values():
+    tied = [set[str]().union(*(played.get(place, ()) for place in places)) for places in together]
+    for names in (*played.values(), *filter(None, tied)):
         first, *others = sorted(names)
         for other in others:
             one, two = sorted((lead(first), lead(other)))
@@ -181,14 +204,14 @@ def recordings(files: Sequence[Path]) -> dict[tuple[str, int, int], str]:
     return {place: lead(min(names)) for place, names in played.items()}
 
 
-def _played(tables: dict[bytes, bytes]) -> dict[tuple[int, int], set[str]]:
-    """(program, key) of every drum kit → names of the samples that may sound there, whatever the velocity."""
+def _played(font: str, tables: dict[bytes, bytes], of: Callable[[str, int, int], bool]) -> dict[Place, set[str]]:
+    """Names of the samples that may sound in each place of the presets chosen, whatever the velocity."""
     presets, instruments = list(_PRESET.iter_unpack(tables[b"phdr"])), list(_INSTRUMENT.iter_unpack(tables[b"inst"]))
     names = [_text(name) for (name,) in _SAMPLE.iter_unpack(tables[b"shdr"])]
-    found: dict[tuple[int, int], set[str]] = defaultdict(set)
+    found: dict[Place, set[str]] = defaultdict(set)
     for preset, following in pairwise(presets):
         _, program, bank, bag, *_ = preset
-        if bank != DRUM_BANK:
+        if not of(font, bank, program):
             continue
         for outer in _zones(tables[b"pbag"], tables[b"pgen"], bag, following[3], _INSTRUMENT_OF):
             chosen = outer[_INSTRUMENT_OF]
@@ -196,7 +219,7 @@ def _played(tables: dict[bytes, bytes]) -> dict[tuple[int, int], set[str]]:
             for inner in _zones(tables[b"ibag"], tables[b"igen"], *bags, _SAMPLE_OF):
                 (low, high), (lowest, highest) = _span(outer), _span(inner)
                 for key in range(max(low, lowest), min(high, highest) + 1):
-                    found[program, key].add(names[inner[_SAMPLE_OF]])
+                    found[font, bank, program, key].add(names[inner[_SAMPLE_OF]])
     return dict(found)
 
 

@@ -18,6 +18,7 @@ from darktimbre.corpus.fluid import FluidSynth, Played, Take, load_library
 from darktimbre.corpus.general_midi import DRUM_BANK, DRUM_CLASSES, DRUMS, PROGRAMS, drum
 from darktimbre.corpus.plan import plan
 from darktimbre.corpus.presets import (
+    Place,
     Preset,
     installed_soundfonts,
     licence_of,
@@ -30,8 +31,9 @@ from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 
 __all__ = [
-    "DEFAULT_GAIN", "KIT_VELOCITIES", "PITCHES", "VELOCITIES", "installed_soundfonts", "list_presets", "render_kits",
-    "render_soundfont",
+    "DEFAULT_GAIN", "KIT_VELOCITIES", "PITCHES", "VELOCITIES", "Job", "check_playing", "identity",
+    "installed_soundfonts",
+    "list_presets", "play_into", "render_kits", "render_soundfont", "take_of",
 ]  # fmt: skip
 
 DEFAULT_GAIN = 0.8
@@ -45,10 +47,14 @@ KIT_VELOCITIES = (40, 70, 100, 127)
 _FADE_SECONDS = 0.01
 
 Progress = Callable[[int, int], None]
+Describe = Callable[["Job", int, int], Note]
+"""(job, key, velocity) → the note it makes."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
+    """One preset of one SoundFont, and the (key, velocity) pairs to play on it."""
+
     file: str
     preset: Preset
     keys: list[tuple[int, int]]
@@ -57,7 +63,7 @@ class _Job:
 _synths: dict[tuple[str, Take], FluidSynth] = {}  # of this worker process: loading a SoundFont takes longer than a note
 
 
-def _play(job: _Job, take: Take) -> Played:
+def _play(job: Job, take: Take) -> Played:
     key = (job.file, take)
     if key not in _synths:
         for synth in _synths.values():  # jobs come file by file, so the one before is done
@@ -71,7 +77,7 @@ def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
 
 
-def _played(jobs: Sequence[_Job], take: Take, workers: int) -> Iterator[tuple[_Job, Played]]:
+def _played(jobs: Sequence[Job], take: Take, workers: int) -> Iterator[tuple[Job, Played]]:
     """The jobs with their sounds, in the jobs' order whatever the number of workers."""
     if workers == 1:
         for job in jobs:
@@ -80,7 +86,7 @@ def _played(jobs: Sequence[_Job], take: Take, workers: int) -> Iterator[tuple[_J
             synth.close()
         _synths.clear()
         return
-    waiting: deque[tuple[_Job, Future[Played]]] = deque()
+    waiting: deque[tuple[Job, Future[Played]]] = deque()
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
     try:
         for job in jobs:
@@ -97,17 +103,24 @@ def _played(jobs: Sequence[_Job], take: Take, workers: int) -> Iterator[tuple[_J
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _describe(stem: str, preset: Preset, key: int, velocity: int, seconds: float, recording: str | None) -> Note:
-    """`recording`: what a drum kit plays on the key (see `presets.recordings`); None for all that is no drum kit."""
-    bank, program = preset.bank, preset.program
-    common: dict[str, Any] = {
+def identity(job: Job, key: int, velocity: int) -> dict[str, Any]:
+    """The fields of a note that only say where it comes from."""
+    stem, bank, program = Path(job.file).stem, job.preset.bank, job.preset.program
+    return {
         "id": f"{stem}_{bank:03d}-{program:03d}-{key:03d}-{velocity:03d}",
         "velocity": velocity,
         "origin": f"{stem}:{bank}:{program}",
-        "seconds": seconds,
     }
+
+
+def _describe(job: Job, key: int, velocity: int, seconds: float, drums: dict[Place, str]) -> Note:
+    """`drums`: the recordings of drum kits (see `presets.recordings`)."""
+    stem, preset = Path(job.file).stem, job.preset
+    bank, program = preset.bank, preset.program
+    common = identity(job, key, velocity) | {"seconds": seconds}
     named = (preset.name,) if preset.name else ()
-    if recording is not None:  # on a drum kit a key is an instrument, and kits share most of theirs
+    if bank == DRUM_BANK:  # on a drum kit a key is an instrument, and kits share most of theirs
+        recording = drums.get((stem, bank, program, key), f"{program}:{key}")
         what = drum(program, key)
         category, subcategory = DRUM_CLASSES.get(what, ("drums", what))
         return Note(
@@ -202,39 +215,72 @@ def render_soundfont(
         UserError: FluidSynth is missing, a file is no SoundFont, an argument is out of range, or `out` is taken.
     """
     out, files = Path(out), [Path(file) for file in soundfonts]
-    _check(pitches, velocities, seconds, sample_rate, hold, gain)
+    check_playing(pitches, velocities, seconds, sample_rate, hold, gain)
     check_destination(out, writing.get("overwrite", False))
     chosen = _choose(files, banks, programs)
-    load_library()  # said now rather than by every worker
+    take = take_of(seconds, sample_rate, hold, gain)
+    plans = plan(len(chosen), pitches, velocities, limit)
+    jobs = [Job(str(file), preset, keys) for (file, preset), keys in zip(chosen, plans, strict=True) if keys]
+    drums = recordings(files) if any(preset.bank == DRUM_BANK for _, preset in chosen) else {}
+    return play_into(
+        out, files, jobs, take, lambda job, key, velocity: _describe(job, key, velocity, seconds, drums),
+        licence=licence, workers=workers, distinct=distinct, progress=progress,
+        provenance={
+            "pitches": sorted(set(pitches)), "velocities": sorted(set(velocities)), "presets": len(chosen),
+            "limit": limit,
+        },
+        **writing,
+    )  # fmt: skip
+
+
+def take_of(seconds: float, sample_rate: int, hold: float | None, gain: float) -> Take:
+    """How notes of `seconds` are played whose key is let go after `hold` seconds, by default at the end."""
     samples = round(seconds * sample_rate)
     held = samples if hold is None else min(samples, round(hold * sample_rate))
-    take = Take(sample_rate, samples, held, min(samples, round(_FADE_SECONDS * sample_rate)), gain)
-    plans = plan(len(chosen), pitches, velocities, limit)
-    jobs = [_Job(str(file), preset, keys) for (file, preset), keys in zip(chosen, plans, strict=True) if keys]
-    provenance = {
+    return Take(sample_rate, samples, held, min(samples, round(_FADE_SECONDS * sample_rate)), gain)
+
+
+def play_into(
+    out: Path,
+    files: Sequence[Path],
+    jobs: Sequence[Job],
+    take: Take,
+    describe: Describe,
+    *,
+    provenance: dict[str, Any],
+    licence: str | None,
+    workers: int | None,
+    distinct: bool,
+    progress: Progress | None,
+    **writing: Unpack[Writing],
+) -> Corpus:
+    """Plays jobs into a corpus, in their order; the arguments as `render_soundfont` has them.
+
+    Raises:
+        UserError: FluidSynth is missing or refuses a file, or `out` is taken.
+    """
+    load_library()  # said now rather than by every worker
+    made = {
         "made_by": "darktimbre render",
         "soundfonts": [_provenance(file) for file in files],
-        "pitches": sorted(set(pitches)), "velocities": sorted(set(velocities)), "presets": len(chosen),
-        "hold_seconds": held / sample_rate, "gain": gain, "limit": limit,
+        "hold_seconds": take.hold / take.sample_rate, "gain": take.gain,
         "dry": "no reverb, no chorus; mono is the mean of both channels",
     }  # fmt: skip
-    drums = recordings(files) if any(preset.bank == DRUM_BANK for _, preset in chosen) else {}
     terms = licence or "; ".join(sorted({licence_of(file, read_table(file)) for file in files}))
-    workers = workers or max(1, min(processors(), len(jobs)))
     with CorpusWriter(
-        out, sample_rate=sample_rate, samples=samples, licence=terms, provenance=provenance, **writing
+        out, sample_rate=take.sample_rate, samples=take.samples, licence=terms, provenance=made | provenance, **writing
     ) as writer:
         kept: dict[bytes, str] | None = {} if distinct else None
         done, total = 0, sum(len(job.keys) for job in jobs)
-        for job, played in _played(jobs, take, workers):
-            _write(writer, job, played, drums, seconds, kept)
+        for job, played in _played(jobs, take, workers or max(1, min(processors(), len(jobs)))):
+            _write(writer, job, played, describe, kept)
             done += len(job.keys)
             if progress:
                 progress(done, total)
     return writer.corpus
 
 
-def _check(
+def check_playing(
     pitches: Sequence[int],
     velocities: Sequence[int],
     seconds: float,
@@ -255,22 +301,17 @@ def _check(
 
 def _write(
     writer: CorpusWriter,
-    job: _Job,
+    job: Job,
     played: Played,
-    drums: dict[tuple[str, int, int], str],
-    seconds: float,
+    describe: Describe,
     kept: dict[bytes, str] | None,
 ) -> None:
     """Writes one preset's notes; `kept` is digest → id of the sounds so far, where equal ones are left out."""
-    stem, preset = Path(job.file).stem, job.preset
     for row, (key, velocity) in enumerate(job.keys):
-        recording = None
-        if preset.bank == DRUM_BANK:
-            recording = drums.get((stem, preset.program, key), f"{preset.program}:{key}")
-        note = _describe(stem, preset, key, velocity, seconds, recording)
+        note = describe(job, key, velocity)
         if played.silent[row]:
             writer.count("silent")
-            writer.reject(note.id, f"silent: {preset.name or 'the preset'} makes no sound on key {key}")
+            writer.reject(note.id, f"silent: {job.preset.name or 'the preset'} makes no sound on key {key}")
             continue
         sound = hashlib.sha256(played.audio[row].tobytes()).digest()
         if kept is not None and (twin := kept.setdefault(sound, note.id)) != note.id:

@@ -186,6 +186,7 @@ class CorpusWriter:
         row = {
             **{field: getattr(note, field) for field in _FIELDS},
             "tags": list(note.tags),
+            "styles": list(note.styles),
             "split_key": note.split_key or note.instrument,
             "peak_db": _level(peak_dbfs(level)),
             "rms_db": _level(rms_dbfs(level)),
@@ -194,7 +195,9 @@ class CorpusWriter:
         row = {field: _legible(value) if isinstance(value, str) else value for field, value in row.items()}
         self._ids.add(note.id)
         # The digest is of the rows' values, not of Parquet's bytes, which change with the library's version.
-        self._rows_hash.update(json.dumps(row, sort_keys=True, ensure_ascii=True).encode() + b"\n")
+        # No styles are left out of it, so that corpora have the digests that they had before notes had styles.
+        hashed = {field: value for field, value in row.items() if field != "styles" or value}
+        self._rows_hash.update(json.dumps(hashed, sort_keys=True, ensure_ascii=True).encode() + b"\n")
         for field, values in self._columns.items():
             values.append(row[field])
         self._buffer[self._filled] = sound

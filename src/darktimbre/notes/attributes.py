@@ -13,6 +13,12 @@ from darktimbre.notes.errors import UserError
 CLASSES = "classes"
 """In place of a teacher's name: the labels are the corpus's own classes and subclasses, by its folders."""
 
+STYLES = "styles"
+"""In place of a teacher's name: the labels are the notes' own style tags, such as playing techniques."""
+
+WITHOUT_TEACHER = (CLASSES, STYLES)
+"""What stands in place of a teacher's name where the labels are no teacher's."""
+
 BETWEEN = "/"
 """What stands between class and subclass, as in "drums/kick"."""
 
@@ -73,8 +79,11 @@ class Attributes:
 
     @property
     def labelled_by(self) -> Teacher | None:
-        """The teacher of the soft labels; None where there are none, or the corpus's own classes take their place."""
-        return Teacher(self.teacher, self.teacher_digest) if self.names and self.teacher != CLASSES else None
+        """The teacher of the soft labels; None where there are none, or the corpus's own classes or style tags take
+        their place."""
+        return (
+            Teacher(self.teacher, self.teacher_digest) if self.names and self.teacher not in WITHOUT_TEACHER else None
+        )
 
     def pitch_class(self, midi: int) -> int:
         """Index of a MIDI note among the pitch classes. Raises UserError: the instrument has no such pitch class."""

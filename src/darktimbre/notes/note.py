@@ -26,5 +26,6 @@ class Note:
     category: str | None = None  # class from the folder name ("drums"), or None
     subcategory: str | None = None  # class below it ("kicks"), or None
     tags: tuple[str, ...] = ()  # free words that came with the sound (NSynth's qualities, a metadata column)
+    styles: tuple[str, ...] = ()  # style tags: techniques, timbres; what a style-conditional model is controlled by
     split_key: str = ""  # what decides the split; equal keys always land in the same split, in every corpus
     split: str = ""  # "train", "valid" or "test"; empty until the corpus is written

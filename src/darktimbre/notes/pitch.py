@@ -2,6 +2,15 @@
 
 import math
 import re
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Midi = TypeVar("Midi", int, "NDArray[np.int64]")
+
+SEMITONES = 12  # of an octave
 
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _STEP = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -23,6 +32,11 @@ def hz_to_midi(hz: float) -> float:
 def note_name(midi: int) -> str:
     """Scientific name of a MIDI note: 60 → "C4", 61 → "C#4"."""
     return f"{_NAMES[midi % 12]}{midi // 12 - 1}"
+
+
+def octave_of(midi: Midi) -> Midi:
+    """Octave of a MIDI note, or of several, in scientific notation: 60 → 4, since it is C4."""
+    return midi // SEMITONES - 1
 
 
 def parse_note_name(text: str) -> int:

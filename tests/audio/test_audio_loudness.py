@@ -1,0 +1,24 @@
+"""Levels: closed forms, silence, and sounds brought to one peak."""
+
+import numpy as np
+import pytest
+
+from darktimbre.audio.loudness import at_peak, peak_dbfs, rms_dbfs
+
+
+def test_levels_in_closed_form() -> None:
+    square, sine = np.tile([1.0, -1.0], 50), np.sin(2 * np.pi * np.arange(100) / 20) / 2
+    assert peak_dbfs(square) == rms_dbfs(square) == 0
+    assert rms_dbfs(sine) == pytest.approx(20 * np.log10(0.5 / 2**0.5))
+    assert peak_dbfs(np.zeros((2, 4))).tolist() == [-np.inf, -np.inf]
+
+
+def test_every_sound_has_the_peak_and_its_shape() -> None:
+    waves = np.random.default_rng(0).standard_normal((3, 50)).astype(np.float32) * [[0.001], [0.2], [3]]
+    found = at_peak(waves.astype(np.float32), -1.0)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(peak_dbfs(found), -1.0, atol=1e-5)
+    np.testing.assert_allclose(found / np.abs(found).max(axis=1, keepdims=True),
+                               waves / np.abs(waves).max(axis=1, keepdims=True), atol=1e-6)  # fmt: skip
+    np.testing.assert_array_equal(at_peak(found, -1.0), at_peak(at_peak(found, -1.0), -1.0))
+    assert not at_peak(np.zeros((1, 8), np.float32), -1.0).any()
