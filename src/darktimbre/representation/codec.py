@@ -30,17 +30,22 @@ SILENCE = 1e-24  # added to |X|², so that silence has a derivative
 class Inverter(Protocol):
     """Magnitudes → sound: what a codec may be handed instead of its own ways, such as a learned inversion network."""
 
-    def __call__(self, magnitude: Tensor, frequency: Tensor | None, /) -> Tensor:
-        """`(batch, frequency, frame)` |X| of a spectrum's bins from `Codec.first_bin` up, and for kinds with phase the
-        picture's other channel, the instantaneous frequency → waves `(batch, sample)`."""
+    def __call__(self, log_magnitude: Tensor, pitch: Tensor | None, /) -> Tensor:
+        """Waves `(batch, sample)` of what a spectrogram without phase holds.
+
+        Args:
+            log_magnitude: `(batch, frequency, frame)` natural log of |X| + floor, of mel bands or of a spectrum's bins
+                from `Codec.first_bin` up; not scaled, so that the fitted bounds do not matter.
+            pitch: `(batch,)` MIDI numbers, fractions allowed, NaN where there is none; None where none is known.
+        """
         ...
 
 
 class Codec:
     """A named pair `encode` / `decode`; follows its input's device, computes in float32 (float64 for float64).
 
-    Decoding ends with `inverter` where one is given, else with what `config` chooses: integrated phases (kinds with
-    phase), or its `inversion`.
+    Decoding ends with `inverter` where one is given (kinds without phase), else with what `config` chooses: integrated
+    phases (kinds with phase), or its `inversion`.
     """
 
     def __init__(self, config: CodecConfig | None = None, *, inverter: Inverter | None = None) -> None:
@@ -51,6 +56,10 @@ class Codec:
         self.samples = c.samples
         self.mel = c.kind.startswith("mel-")
         self.phase = c.kind.endswith("if")
+        if inverter is not None and self.phase:
+            raise UserError(
+                f"Spectrograms of kind {c.kind} hold their phase: a learned inversion is for kinds without."
+            )
         self.shape: tuple[int, int, int] = (
             2 if self.phase else 1,
             c.mel_bands if self.mel else c.n_fft // 2 + 1 - c.first_bin,
@@ -77,18 +86,30 @@ class Codec:
         with torch.autocast(waves.device.type, enabled=False):
             return _together([self._encode(part) for part in _portions(waves)])
 
-    def decode(self, pictures: Tensor) -> Tensor:
+    def decode(self, pictures: Tensor, pitch: Tensor | None = None) -> Tensor:
         """Pictures `(batch, channel, frequency, frame)` of any float type → waves `(batch, sample)`.
+
+        `pitch` `(batch,)`, MIDI numbers (NaN: none), helps an inverter that looks at it; no other way does.
 
         Differentiable, but for the phases that a one-pass `inversion` finds: they count as constants. Always finite and
         bounded: levels are clamped to ±1, NaN counts as silence. May exceed [-1, 1].
         """
         if tuple(pictures.shape[1:]) != self.shape:
             raise UserError(f"This codec decodes pictures of shape {self.shape}, not {tuple(pictures.shape[1:])}.")
+        if pitch is not None and pitch.shape != (len(pictures),):
+            raise ValueError(
+                f"pitch is one number a spectrogram; got {tuple(pitch.shape)} for {len(pictures)} spectrograms."
+            )
         if not len(pictures):
             return pictures.new_zeros(0, self.samples)
         with torch.autocast(pictures.device.type, enabled=False):
-            return _together([self._decode(part) for part in _portions(pictures)])
+            parts = _portions(pictures)
+            if self.inverter is None:
+                return _together([self._decode(part) for part in parts])
+            sizes = [len(part) for part in parts]
+            pitches = [None] * len(parts) if pitch is None else pitch.to(pictures.device).split(sizes)
+            logs = (self._logs(torch.nan_to_num(part[:, 0], nan=-1.0)) for part in parts)
+            return _together([self.inverter(*pair) for pair in zip(logs, pitches, strict=True)])
 
     def fit(self, batches: Iterable[Tensor]) -> "Codec":
         """A new codec scaled to the extremes of log magnitude in these batches of waves (the training split)."""
@@ -96,7 +117,7 @@ class Codec:
         with torch.no_grad():
             for waves in batches:
                 for part in _portions(waves):
-                    logs = torch.log(self._magnitude(*self._spectrum(part)) + self.config.floor)
+                    logs = self._log_magnitude(part)
                     low, high = min(low, float(logs.min())), max(high, float(logs.max()))
         if not low < high:
             raise UserError(
@@ -114,6 +135,9 @@ class Codec:
             del described["inversion"]
         return described
 
+    def _log_magnitude(self, waves: Tensor) -> Tensor:
+        return torch.log(self._magnitude(*self._spectrum(waves)) + self.config.floor)
+
     # The steps of both ways, each beside its inverse. All are (batch, frequency, frame).
 
     def _encode(self, waves: Tensor) -> Tensor:
@@ -123,10 +147,9 @@ class Codec:
 
     def _decode(self, pictures: Tensor) -> Tensor:
         magnitude = self._linear(self._unlevel(torch.nan_to_num(pictures[:, 0], nan=-1.0)))
-        turns = torch.nan_to_num(pictures[:, 1], nan=0.0).clamp(-4, 4) if self.phase else None
-        if self.inverter is not None:
-            return self.inverter(magnitude, turns)
-        return self._found(magnitude) if turns is None else self._integrated(magnitude, turns)
+        if not self.phase:
+            return self._found(magnitude)
+        return self._integrated(magnitude, torch.nan_to_num(pictures[:, 1], nan=0.0).clamp(-4, 4))
 
     def _integrated(self, magnitude: Tensor, turns: Tensor) -> Tensor:
         """The wave of magnitudes and instantaneous frequencies."""
@@ -155,8 +178,16 @@ class Codec:
         return torch.log(magnitude + self.config.floor) * scale - (self.low * scale + SPAN)
 
     def _unlevel(self, level: Tensor) -> Tensor:
-        logs = (level.clamp(-1, 1) + SPAN) * ((self.high - self.low) / (2 * SPAN)) + self.low
-        return (torch.exp(logs) - self.config.floor).clamp(min=0)
+        return (torch.exp(self._logs(level)) - self.config.floor).clamp(min=0)
+
+    def _logs(self, level: Tensor) -> Tensor:
+        """log(|X| + floor), within the bounds that decoding clamps at."""
+        return (level.clamp(-1, 1) + SPAN) * ((self.high - self.low) / (2 * SPAN)) + self.low
+
+    def log_magnitude(self, waves: Tensor) -> Tensor:
+        """Waves `(batch, sample)` → log(|X| + floor) `(batch, frequency, frame)`: what an `Inverter` is handed."""
+        with torch.autocast(waves.device.type, enabled=False):
+            return _together([self._log_magnitude(part) for part in _portions(waves)])
 
     def _turns(self, real: Tensor, imag: Tensor) -> Tensor:
         if not self.mel:
