@@ -1,11 +1,22 @@
 """Rows and random numbers of a step are functions of seed and notes seen alone; classes are made even."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
 
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.sampling import PURPOSES, RowSampler, balanced_order, generator_for, normal, uniform, weights
+from darktimbre.training.sampling import (
+    PURPOSES,
+    ClassSampler,
+    RowSampler,
+    balanced_order,
+    generator_for,
+    normal,
+    uniform,
+    weights,
+)
 
 
 def test_every_epoch_holds_every_row_once_in_another_order():
@@ -113,3 +124,28 @@ def test_without_balance_the_stream_is_the_permutation_it_always_was():
     plain = RowSampler(30, seed=4).order(2)
     np.testing.assert_array_equal(plain, generator_for(4, "order", 2).permutation(30))
     np.testing.assert_array_equal(plain, RowSampler(30, 4, np.array(["x"] * 30), 0.0).order(2))
+
+
+def test_classes_take_turns_and_bring_equally_many_rows():
+    classes = np.array([0] * 5 + [1] * 40 + [-1] * 7 + [2] * 12)
+    sampler = ClassSampler(classes, seed=3, groups=2)
+    counts = Counter()
+    for step in range(100):
+        rows = sampler.rows(8 * step, 8)
+        kinds = [set(classes[half]) for half in (rows[:4], rows[4:])]
+        assert [len(kind) for kind in kinds] == [1, 1]
+        counts.update(classes[rows].tolist())
+    assert set(counts.values()) == {200}
+    # within a class all rows come before one comes again
+    first = np.concatenate([sampler.rows(8 * step, 8) for step in range(20)])
+    assert sorted(first[classes[first] == 1]) == list(range(5, 45))
+
+
+def test_class_batches_are_a_function_of_seed_and_place():
+    classes = np.arange(60) % 3
+    one, other = (ClassSampler(classes, seed=5, groups=4) for _ in range(2))
+    later = one.rows(160, 16)
+    for place in (0, 16, 160):
+        assert (one.rows(place, 16) == other.rows(place, 16)).all()
+    assert (later == one.rows(160, 16)).all()
+    assert (later != ClassSampler(classes, seed=6, groups=4).rows(160, 16)).any()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darktimbre.models.autoencoder import Decoder
 from darktimbre.models.layers import EqualisedConv, held_conv, pixel_norm, unpack, upsampling_kernel
 from darktimbre.models.progressive import Generator, GeneratorStage, harmonically_masked
 
@@ -104,6 +105,7 @@ class FoldedGenerator(nn.Module):
         return torch.tanh(picture) if self.config.tanh else picture
 
 
-def fold(generator: Generator) -> FoldedGenerator:
-    """The generator's last stage, fully faded in, for inference: equal within rounding, and much faster on a CPU."""
-    return FoldedGenerator(generator).eval()
+def fold(generator: Generator | Decoder) -> nn.Module:
+    """A network that generates, for inference: of a growing one its last stage, fully faded in, equal within rounding
+    and much faster on a CPU; a decoder has nothing to be multiplied out."""
+    return FoldedGenerator(generator).eval() if isinstance(generator, Generator) else generator.eval()

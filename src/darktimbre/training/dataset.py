@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from darktimbre.audio.loudness import at_peak
 from darktimbre.audio.shape import fade_out, resample
 from darktimbre.corpus.classes import OTHER, class_indices, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes
+from darktimbre.notes.attributes import BETWEEN, CLASSES, WITHOUT_TEACHER, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.temperature import soft_labels
 from darktimbre.representation.codec import Codec, codec_from_config
@@ -44,8 +45,7 @@ class NoteDataset:
         """Sound of some notes, (batch, sample) float32 on the CPU; `index` counts within `rows`."""
         waves = self.corpus.waves(self.rows[index])
         if self.peak_db is not None:
-            peaks = np.abs(waves).max(axis=1, keepdims=True)  # a corpus holds no silent note
-            waves = waves * (np.float32(10 ** (self.peak_db / 20)) / np.maximum(peaks, np.float32(1 / 32768)))
+            waves = at_peak(waves, self.peak_db)
         return torch.from_numpy(waves)
 
     def condition(self, index: NDArray[np.int64], label_mask: Tensor | None = None) -> Tensor:
@@ -57,8 +57,8 @@ class NoteDataset:
 
     @property
     def baseline(self) -> list[float]:
-        """Median soft label of every attribute: what is played where nothing is said of it. Of classes, 0."""
-        if self.attributes.teacher == CLASSES:
+        """Median soft label of every attribute: what is played where nothing is set. Of classes and styles, 0."""
+        if self.attributes.teacher in WITHOUT_TEACHER:
             return [0.0] * len(self.attributes.names)
         return [float(value) for value in np.median(self.soft_labels, axis=0)] if self.soft_labels.shape[1] else []
 

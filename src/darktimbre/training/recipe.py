@@ -31,8 +31,9 @@ from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.training import tasks
 
-PhaseKind = Literal["warm", "adversarial", "distil"]
-"""`warm` (regression before adversarial training), `adversarial`, or `distil` of taggers and classifiers."""
+PhaseKind = Literal["warm", "adversarial", "autoencode", "distil"]
+"""`warm` (regression before adversarial training), `adversarial`, `autoencode`, or `distil` of taggers and
+classifiers."""
 
 
 class Section(BaseModel):
@@ -74,9 +75,9 @@ class Data(Section):
     # struck is then no longer something to model.
     peak_db: Annotated[float, Field(le=0)] | None = None
     augment: Augment = Augment()  # how far notes are changed at random
-    # what a classifier (task `inception`) names beside pitch: `family`, `category` (the class), or `subcategory`
-    # (class/subclass)
-    families: Literal["family", "category", "subcategory"] = "family"
+    # what a classifier (task `inception`) names beside pitch: `family`, `category` (the class), `subcategory`
+    # (class/subclass), `styles` (the tags that it combines) or `instrument`
+    families: Literal["family", "category", "subcategory", "styles", "instrument"] = "family"
     # kind and options of the representation, as `codec_from_config` reads them; its scaling is fitted here
     codec: dict[str, Any] = Field(default_factory=lambda: {"kind": "if"})
 

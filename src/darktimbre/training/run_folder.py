@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import safetensors.torch
+from torch import Tensor
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -123,6 +126,13 @@ def refuse_other(plan: Plan, recipe: Recipe, corpus: Corpus) -> None:
     ):
         again = f"start a new run{recipe.next_run}"
         raise UserError(f"{differs}. The tags were made anew since the run was started: {again}.")
+
+
+def keep_snapshot(folder: Path, notes_seen: int, tensors: dict[str, Tensor]) -> None:
+    """Writes `NNNNNNNN.safetensors`, named by the notes seen, into a folder of a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / f"{notes_seen:08d}.safetensors") as temporary:
+        safetensors.torch.save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
 
 
 def _empty(run: Path) -> bool:

@@ -17,6 +17,8 @@ PURPOSES = (
     "augment",
     "calibration",
     "unsaid",
+    "prior",
+    "directions",
 )
 """What random numbers are for; each has a stream of its own, so that adding one leaves the others as they were."""
 
@@ -68,6 +70,34 @@ class RowSampler:
             parts.append(self.order(epoch)[offset : offset + take])
             place += take
         return np.concatenate(parts)
+
+
+@dataclass
+class ClassSampler:
+    """Batches of a few classes with equally many rows each; all classes come equally often.
+
+    The classes take turns in an order drawn anew for each round, and each class's rows in permutations of their own.
+    """
+
+    classes: NDArray[np.int64] = field(repr=False)  # (row,)
+    seed: int
+    groups: int  # classes a batch
+
+    def __post_init__(self) -> None:
+        self.members = [np.flatnonzero(self.classes == one) for one in np.unique(self.classes)]
+        self.within = [
+            RowSampler(len(rows), self.seed + 1 + number) for number, rows in enumerate(self.members)
+        ]  # each class has a seed of its own
+
+    def rows(self, notes_seen: int, batch: int) -> NDArray[np.int64]:
+        """Indices of the notes of the step at `notes_seen`, (batch,): class by class; `batch` divides by `groups`."""
+        each, first = batch // self.groups, notes_seen // batch * self.groups
+        taken = []
+        for turn in range(first, first + self.groups):
+            cycle, place = divmod(turn, len(self.members))
+            one = generator_for(self.seed, "order", cycle).permutation(len(self.members))[place]
+            taken.append(self.members[one][self.within[one].rows(cycle * each, each)])
+        return np.concatenate(taken)
 
 
 # ----------------------------------------------------------------------------

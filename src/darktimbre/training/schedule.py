@@ -12,7 +12,7 @@ class StepState:
 
     notes_seen: int  # real notes seen before this step
     step: int  # steps made before this one
-    phase: PhaseKind  # `warm` (regression), `adversarial`, or `distil` of taggers and classifiers
+    phase: PhaseKind  # see `PhaseKind`
     stage: int  # index into the recipe's schedule (0 during the warm start)
     scale: int  # stage of the network, 0 being its start size
     alpha: float  # weight of the new size while it is faded in, in [0, 1]; 1 afterwards

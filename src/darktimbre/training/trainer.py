@@ -242,11 +242,13 @@ class Trainer:
             checkpoint.save(self.run, checkpoint.Snapshot(self.notes_seen, self.task.tensors(), meta))
 
     def _preview(self) -> None:
-        """Fixed notes in TensorBoard, of a task that can play any."""
+        """Fixed notes in TensorBoard, of a task that can play any, and what else it keeps over training."""
         if self.first:
             with checkpoint.saving(self.run), undisturbed():
                 if (instrument := self.task.preview(self.state)) is not None:
                     self.board.preview(self.notes_seen, instrument)
+                for folder, tensors in self.task.snapshots().items():
+                    run_folder.keep_snapshot(self.run / folder, self.notes_seen, tensors)
 
     def _save_bundle(self) -> Path | None:
         """What was trained, where it can be used yet."""

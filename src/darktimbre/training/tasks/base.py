@@ -211,6 +211,10 @@ class Task(ABC):
         """An instrument with the present weights; None where nothing can be played."""
         return None
 
+    def snapshots(self) -> dict[str, dict[str, Tensor]]:
+        """What is kept of the present weights as often as notes are previewed: folder in the run → tensors by name."""
+        return {}
+
     @abstractmethod
     def save(self, folder: Path, state: StepState, losses: dict[str, float], *, half: bool) -> Path | None:
         """Writes what was trained into `folder`; None where it cannot be used yet."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import PositiveInt, model_validator
 from torch import Tensor, nn
 
-from darktimbre.bundle.bundle import Bundle
+from darktimbre.bundle.bundle import PROGRESSIVE, Bundle
 from darktimbre.bundle.where import has_starter
 from darktimbre.corpus.classes import leaf_of
 from darktimbre.corpus.corpus import Corpus
@@ -307,7 +307,7 @@ class GanTask(AdversarialTask):
         """The averaged generator as an instrument; while it grows, its output is enlarged to the full size."""
         instrument = Synthesizer(self.bundle(state.notes_seen + state.batch, {}), self.context.device)
         if state.scale < self.config.last:
-            instrument.network = Enlarged(self.networks.averaged, state)  # type: ignore[assignment]
+            instrument.network = Enlarged(self.networks.averaged, state)
         return instrument
 
     def bundle(self, notes_seen: int, losses: dict[str, float]) -> Bundle:
@@ -415,6 +415,9 @@ def init_bundle(recipe: GanRecipe, corpus: Corpus) -> tuple[Bundle | None, list[
 
 def misfits(recipe: GanRecipe, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
     """Why a recipe cannot start from a bundle, in words."""
+    if bundle.architecture != PROGRESSIVE:
+        yield f"it is an {bundle.architecture}"
+        return
     data, there, names = recipe.data, bundle.attributes, bundle.attributes.names
     if data.pitch_classes != there.pitches:
         yield "its pitch classes are not data.pitches"
@@ -431,7 +434,7 @@ def misfits(recipe: GanRecipe, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
     wanted = codec_from_config({**data.codec, "samples": round(data.seconds * codec["sample_rate"])}).config
     if keys := _different(wanted.model_dump() | fitted, codec):
         yield f"its representation differs in {keys}"
-    if keys := _different(network_config(recipe, there, bundle.codec()).model_dump(), bundle.network.model_dump()):
+    if keys := _different(network_config(recipe, there, bundle.codec()).model_dump(), bundle.gan.model_dump()):
         yield f"its network differs in {keys}"
     if there.teacher == CLASSES:
         classes = tree_of(corpus, corpus.rows(data.split)).names

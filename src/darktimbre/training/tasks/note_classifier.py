@@ -40,6 +40,7 @@ class NoteClassifierSettings(Section):
 
     stem: PositiveInt = 16  # maps of the first convolution
     widths: tuple[PositiveInt, ...] = (64, 96, 160, 192)  # maps of each inception block
+    windows: tuple[PositiveInt, ...] = (4096, 1024)  # samples of the Hann window of each channel
     embedding: PositiveInt = 384  # numbers before the heads
     pitch: NonNegativeFloat = 1.0  # weight of the pitch cross-entropy
     family: NonNegativeFloat = 1.0  # weight of the cross-entropy of instrument families
@@ -60,7 +61,8 @@ class NoteClassifierSettings(Section):
 
     def config(self, **sizes: Any) -> InceptionConfig:
         """The network for this sample rate and these numbers of classes."""
-        return InceptionConfig(stem=self.stem, widths=self.widths, embedding=self.embedding, **sizes)
+        sizes |= {"stem": self.stem, "widths": self.widths, "windows": self.windows, "embedding": self.embedding}
+        return InceptionConfig(**sizes)
 
 
 class NoteClassifierRecipe(Recipe):

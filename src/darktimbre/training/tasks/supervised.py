@@ -34,6 +34,7 @@ class SupervisedTask(Task):
     # which random numbers augment an example (see `sampling.PURPOSES`), and how many of them
     draws: ClassVar[tuple[str, int]] = ("augment", 0)
     weighted: ClassVar[tuple[str, ...]] = ()  # losses weighted by the setting of their name; all others count once
+    clip: ClassVar[float | None] = None  # greatest norm of the gradient, where it is bounded
     heads: ClassVar[tuple[str, ...]] = ()  # fields of the network's configuration that count classes
     model: ClassVar[type[ModelFolder[Any, Any]]]  # what is saved; unless `save` is replaced
     # keys of the recipe that are saved with it, beside the section
@@ -105,6 +106,8 @@ class SupervisedTask(Task):
         torch.stack([self.weights.get(name, 1.0) * loss for name, loss in losses.items()]).sum().backward()
         context.average_gradients(self.network)
         context.average([buffer for name, buffer in self.network.named_buffers() if "running_" in name])
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         self.adam.step()
         self.adam.zero_grad(set_to_none=True)
         return losses
