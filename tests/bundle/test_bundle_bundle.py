@@ -141,9 +141,9 @@ def test_a_network_that_cannot_be_built_is_refused(folder: Path, change: dict[st
 
 
 def test_starter_names_the_package_data(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(where, "starter_folder", lambda: folder)
+    monkeypatch.setattr(where, "shipped_folder", lambda _name: folder)
     assert Bundle.from_pretrained("starter").origin == str(folder)
-    monkeypatch.setattr(where, "starter_folder", lambda: folder / "none")
+    monkeypatch.setattr(where, "shipped_folder", lambda _name: folder / "none")
     with pytest.raises(UserError, match="no starter instrument"):
         Bundle.from_pretrained("starter")
 
@@ -160,7 +160,12 @@ def test_a_hub_id_is_fetched_and_a_path_never(folder: Path, tmp_path: Path, monk
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     monkeypatch.chdir(tmp_path)
     assert Bundle.from_pretrained("someone/bells@v2").origin == str(folder)
-    assert fetched == [("someone/bells", "v2", ["config.json", "model.safetensors", "README.md"])]
+    ((repo, revision, patterns),) = fetched
+    assert (repo, revision) == ("someone/bells", "v2")
+    assert set(patterns) == {
+        "config.json", "model.safetensors", "README.md", "encoder.safetensors", "inverter.safetensors",
+        "latents.safetensors", "latents.json",
+    }  # fmt: skip
     for path in (tmp_path / "none", "./someone/bells", "made/none", "a/b/c", "none", "/someone"):
         with pytest.raises(UserError, match="no bundle at"):
             Bundle.from_pretrained(path)

@@ -11,13 +11,13 @@ from tests.bundle.tiny import DIGEST, NAMES, tiny_bundle
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.card import model_card
 from darktimbre.bundle.model_folder import ModelFolder
-from darktimbre.bundle.where import CARD, starter_folder
+from darktimbre.bundle.where import CARD, shipped_folder
 
 
 def card_of(**config: object) -> str:
     """The card of the tiny bundle with these entries of the configuration."""
     bundle = tiny_bundle(**config)  # type: ignore[arg-type]
-    return model_card(Bundle.template, bundle.config, bundle.weights, Bundle.tags)
+    return model_card(bundle.form.template, bundle.config, bundle.weights, bundle.form.tags)
 
 
 def _front_matter(card: str) -> dict[str, object]:
@@ -92,9 +92,9 @@ def test_figures_are_told_with_their_errors_and_attributes_best_first() -> None:
 
 
 def test_the_card_of_the_starter_is_the_one_it_would_be_written_with() -> None:
-    starter = Bundle.from_pretrained(starter_folder())
-    card = model_card(Bundle.template, starter.config, starter.weights, Bundle.tags)
-    assert card == (starter_folder() / CARD).read_text(encoding="utf-8")
+    starter = Bundle.from_pretrained(shipped_folder("starter"))
+    card = model_card(starter.form.template, starter.config, starter.weights, starter.form.tags)
+    assert card == (shipped_folder("starter") / CARD).read_text(encoding="utf-8")
 
 
 def test_a_kind_without_a_template_has_the_general_card_and_a_missing_template_is_no_failing_disk() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import mido
 import pytest
-from tests.bundle.tiny import tiny_bundle
+from tests.bundle.tiny import tiny_autoencoder, tiny_bundle
 from tests.conftest import Run
 
 from darktimbre.cli.bench import cells_of
@@ -29,6 +29,16 @@ def test_the_table_and_its_file(onnx_bundle: str, run: Run, tmp_path: Path) -> N
         assert one["real_time_factor"] == pytest.approx(one["total_ms"] / 250)
         assert one["notes_per_second"] == pytest.approx(1000 / one["total_ms"])
     assert [one["chosen"] for one in figures["cells"]] == [True, False]
+
+
+def test_of_an_instrument_that_encodes_the_whole_way_is_reported(run: Run, tmp_path: Path) -> None:
+    coder, out = tiny_autoencoder().save_pretrained(tmp_path / "coder"), tmp_path / "rtf.json"
+    options = ["--threads", "1", "--batch", "1", "--runtime", "torch", "--rounds", "2", "--json", out]
+    printed = run("bench", "rtf", coder, *options)
+    (cell,) = json.loads(out.read_text())["cells"]
+    assert cell["encoding_ms"] > 0
+    whole = cell["encoding_ms"] + cell["total_ms"]
+    assert f"encode → decode → wave takes {whole:.1f} ms by torch on 1 thread." in printed
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_what_is_missing_is_named_with_its_remedy_and_does_not_fail(monkeypatch,
 
     monkeypatch.setattr(fluid, "load_library", missing)
     monkeypatch.setattr(soundfont, "installed_soundfonts", list)
-    monkeypatch.setattr(where, "starter_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(where, "shipped_folder", lambda _name: tmp_path / "none")
     monkeypatch.setattr(doctor, "ROOM", 1e9)
     found = findings()
     remedies = {
@@ -69,7 +69,7 @@ def test_kept_weights_are_listed_with_their_digest(tmp_path) -> None:
 def test_a_damaged_starter_is_not_called_good(monkeypatch, tmp_path) -> None:
     (tmp_path / "starter").mkdir()
     (tmp_path / "starter" / "config.json").write_text('{"format": 1, "network": {}, "attributes": {}, "codec": {}}')
-    monkeypatch.setattr(where, "starter_folder", lambda: tmp_path / "starter")
+    monkeypatch.setattr(where, "shipped_folder", lambda _name: tmp_path / "starter")
     one = findings()["starter"]
     assert one.state == doctor.MISSING
     assert "model.safetensors" in one.found

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.bundle.tiny import tiny_bundle
+from tests.bundle.tiny import tiny_autoencoder, tiny_bundle
 from tests.conftest import Run
 from tests.evaluation.band_tones import BandTagger, band_tones
 
@@ -28,6 +28,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def _teacher(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teachers, "load", lambda name, device="cpu", weights=None: BandTagger())
+
+
+@pytest.mark.usefixtures("_teacher")
+def test_instruments_of_styles_are_sent_where_they_are_measured(corpus: Path, run: Run, tmp_path: Path) -> None:
+    coder = tiny_autoencoder().save_pretrained(tmp_path / "coder")
+    refused = run("evaluate", coder, "--corpus", corpus, "--teacher", "fake", "--out", tmp_path / "out", status=2)
+    assert "steered by style tags, which no teacher labels: measure it by `darktimbre latents" in refused
+    assert not (tmp_path / "out" / "report.md").exists()
 
 
 @pytest.mark.usefixtures("_teacher")

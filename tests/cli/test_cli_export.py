@@ -5,10 +5,28 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
+from tests.bundle.tiny import tiny_autoencoder, tiny_inverter
 from tests.conftest import Run
 
+from darktimbre.bundle.bundle import Bundle
 from darktimbre.cli.export import patches_of
 from darktimbre.synthesizer.patch import Patch
+
+
+def test_a_copy_is_smaller_without_notes_and_with_the_inversion_wanted(run: Run, tmp_path: Path) -> None:
+    whole = tiny_autoencoder(encoded=True).save_pretrained(tmp_path / "whole")
+    inverter = tiny_inverter().save_pretrained(tmp_path / "inverter")
+    run("export", "bundle", whole, tmp_path / "copy", "--half", "--no-latents", "--inversion", inverter)
+    copy = Bundle.from_pretrained(tmp_path / "copy")
+    assert copy.encoded is None
+    assert copy.inverter is not None
+    assert {tensor.dtype for tensor in copy.weights.values()} == {torch.float16}
+    run("export", "bundle", whole, tmp_path / "copy")
+    assert Bundle.from_pretrained(tmp_path / "copy").sound_digest == tiny_autoencoder().sound_digest
+    (tmp_path / "mine").mkdir()
+    assert "holds no bundle: name another folder" in run("export", "bundle", whole, tmp_path / "mine", status=2)
+    assert not list((tmp_path / "mine").iterdir())
 
 
 def test_without_settings_the_middle_and_two_words_are_exported(bundle: Path, run: Run, tmp_path: Path) -> None:

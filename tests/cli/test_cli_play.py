@@ -28,7 +28,7 @@ from darktimbre.instrument import serving
 from darktimbre.instrument.admission import Admission
 from darktimbre.instrument.messages import ExportRequest
 from darktimbre.instrument.uploads import TaggedSounds
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import STYLES, Attributes
 
 
 def _heeds_all_signals() -> None:
@@ -212,6 +212,13 @@ OWN = Path("own.tflite")
 def _sounds(teacher: str | None = None, weights: Path | None = None) -> TaggedSounds:
     name = play.teacher_name(ATTRIBUTES, teacher, weights)
     return TaggedSounds(ATTRIBUTES, lambda: play.load_teacher(ATTRIBUTES, name, weights, "cpu"))
+
+
+def test_styles_have_no_teacher_that_could_describe_sounds() -> None:
+    styled = Attributes(pitches=(59, 60, 61), names=("slow", "fast"), teacher=STYLES)
+    assert play.teacher_name(styled, None, None) is None
+    assert play.describer(styled, None, None, "cpu") is None
+    assert isinstance(play.describer(ATTRIBUTES, "embedded", None, "cpu"), TaggedSounds)
 
 
 def test_the_teacher_is_loaded_with_the_first_sound_and_warned_of_once(

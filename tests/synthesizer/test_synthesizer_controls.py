@@ -58,7 +58,7 @@ def test_a_list_of_one_seed_is_that_seed() -> None:
         (PLAIN, [59, 60], None, [1, 2, 3], None, "2 for pitch, 3 for seed"),
         (PLAIN, 60, {"singing bell": 1.0}, 0, None, "Did you mean 'Singing bowl'"),
         (PLAIN, 60, {"Trumpet": float("nan")}, 0, None, "finite"),
-        (PLAIN, 60, None, 0, np.zeros(5), "8 values, not 5"),
+        (PLAIN, 60, None, 0, np.zeros(5), "8 values; those given are \\(5,\\)"),
         (PLAIN, 60.25, None, 0, None, r"only the pitches it was trained on: 60, not 60\.25"),
         *((COMB, midi, None, 0, None, "plays MIDI 59 to 61") for midi in (58, 61.5, 127, float("nan"))),
     ],

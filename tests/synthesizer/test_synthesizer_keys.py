@@ -32,7 +32,7 @@ class Sines:
         self.attributes = Attributes(pitches=pitches, names=("Drum",))
         self.controls = Controls(self.attributes, 8, np.zeros(1, np.float32), between=between)
 
-    def waves(self, condition: np.ndarray, latent: np.ndarray) -> np.ndarray:
+    def waves(self, condition: np.ndarray, latent: np.ndarray, level_db: float | None = None) -> np.ndarray:
         pitches = condition[:, : len(self.attributes.pitches)] @ np.asarray(self.attributes.pitches, np.float64)
         at = 2 * np.pi * np.arange(self.samples) / self.sample_rate
         hz = [midi_to_hz(pitch) for pitch in pitches]
@@ -109,7 +109,7 @@ def test_each_key_has_the_pitch_it_is_named_by(rate: int | None) -> None:
 def test_a_key_of_the_trained_range_is_the_rendered_note_to_the_bit() -> None:
     instrument = Synthesizer(tiny_bundle())
     patch = Patch(attributes={"drum": 0.7}, seed=9, pad=(0.5, -0.25))
-    latent = patch.latent(instrument)
+    latent = patch.latent_on(instrument)
     notes = render_sources(instrument, patch, [59.0, 60.0, 61.0])
     np.testing.assert_array_equal(notes, instrument.render(pitch=PITCHES, attributes={"Drum": 0.7}, latent=latent))
     for midi, note in zip(PITCHES, notes, strict=True):

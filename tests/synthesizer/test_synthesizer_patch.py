@@ -10,6 +10,7 @@ from tests.bundle.tiny import tiny_bundle
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.controls import OutOfRangeWarning, latents
+from darktimbre.synthesizer.keys import render_sources
 from darktimbre.synthesizer.patch import Envelope, Patch
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.synthesizer.walks import pad_point
@@ -57,6 +58,12 @@ def test_a_patch_comes_back_from_its_json(tmp_path: Path) -> None:
         ({"seed": True}, "seed: "),
         ({"pad": [0.0, 1.1]}, r"pad\.1: "),
         ({"pad": [0.0]}, "pad"),
+        ({"latent": []}, "latent: "),
+        ({"latent": [0.0] * 4097}, "latent: "),
+        ({"latent": [0.0, 100.5]}, r"latent\.1: "),
+        ({"latent": [float("nan")]}, r"latent\.0: "),
+        ({"level_db": -121}, "level_db: "),
+        ({"level_db": "loud"}, "level_db: "),
         ({"name": "x" * 81}, "name: "),
         ({"name": "a\nb"}, "name: .*printable"),
         ({"bundle": "../../etc"}, "bundle: "),
@@ -69,6 +76,12 @@ def test_what_is_no_patch_is_refused_in_one_sentence(data: object, sentence: str
     with pytest.raises(UserError, match=sentence) as refused:
         Patch.from_json(data)
     assert str(refused.value).count("\n") == 0
+
+
+def test_a_latent_and_a_level_come_back_and_are_left_out_where_they_are_not_set() -> None:
+    sound = Patch(latent=(0.5, -1.25, 3.0), level_db=-17.5)
+    assert Patch.from_json(json.loads(json.dumps(sound.to_json()))) == sound
+    assert not {"latent", "level_db"} & set(Patch(seed=3).to_json())
 
 
 def test_files_that_are_no_patches_are_refused_by_name(tmp_path: Path) -> None:
@@ -102,7 +115,14 @@ def test_the_key_separates_sounds_and_nothing_else() -> None:
         patch.model_copy(update={"attributes": {"Drum": 0.1}}),
         patch.model_copy(update={"seed": 4}),
         patch.model_copy(update={"pad": (0.5, 0.0)}),
+        patch.model_copy(update={"latent": (0.0, 0.5)}),
+        patch.model_copy(update={"latent": (0.0, 0.5, 0.0)}),
+        patch.model_copy(update={"level_db": -6.0}),
+        patch.model_copy(update={"level_db": -7.0}),
     ]
+    given = Patch(latent=(0.1, -0.0))
+    assert given.model_copy(update={"seed": 5, "pad": (1.0, 1.0)}).key(DIGEST) == given.key(DIGEST)
+    assert Patch(latent=(float(np.float32(0.1)), 0.0)).key(DIGEST) == given.key(DIGEST)
     assert {one.key(DIGEST) for one in same} == {patch.key(DIGEST)}
     keys = {one.key(DIGEST) for one in other} | {patch.key(DIGEST), patch.key("cd" * 32)}
     assert len(keys) == len(other) + 2
@@ -118,18 +138,35 @@ def test_levels_take_the_instruments_own_names() -> None:
 def test_the_condition_is_that_of_render_without_its_warning(tiny: Synthesizer) -> None:
     patch = Patch(attributes={"drum": 1.5}, seed=5, pad=(0.3, -0.2))  # a warning would be an error here
     with pytest.warns(OutOfRangeWarning):
-        condition, latent = tiny.controls.fill(60.0, {"Drum": 1.5}, 0, patch.latent(tiny))
+        condition, latent = tiny.controls.fill(60.0, {"Drum": 1.5}, 0, patch.latent_on(tiny))
     np.testing.assert_array_equal(patch.condition(tiny, 60.0), condition[0])
-    np.testing.assert_array_equal(patch.latent(tiny), latent[0])
+    np.testing.assert_array_equal(patch.latent_on(tiny), latent[0])
     drums = Synthesizer(tiny_bundle(pitched=False))
     np.testing.assert_array_equal(Patch(attributes={"Drum": 0.5}).condition(drums, None), np.float32([0, 0, 0.5]))
 
 
 def test_the_centre_of_the_pad_is_the_latent_of_the_seed(tiny: Synthesizer) -> None:
     for seed in (0, 7, 2**53 - 1):
-        latent = Patch(seed=seed).latent(tiny)
+        latent = Patch(seed=seed).latent_on(tiny)
         np.testing.assert_array_equal(latent, tiny.latents([seed])[0])
-        assert not np.array_equal(latent, Patch(seed=seed, pad=(0.5, 0.0)).latent(tiny))
+        assert not np.array_equal(latent, Patch(seed=seed, pad=(0.5, 0.0)).latent_on(tiny))
+
+
+def test_a_latent_given_stands_in_place_of_seed_and_pad(tiny: Synthesizer) -> None:
+    given = tuple(float(value) for value in np.linspace(-1, 1, tiny.latent_size))
+    np.testing.assert_array_equal(Patch(seed=3, pad=(1, 1), latent=given).latent_on(tiny), np.float32(given))
+    with pytest.raises(UserError, match=f"has 3 values, this instrument's have {tiny.latent_size}"):
+        Patch(latent=(0.0, 1.0, 2.0)).latent_on(tiny)
+
+
+def test_a_level_is_a_gain_from_the_level_of_the_instruments_notes(tiny: Synthesizer) -> None:
+    even = Synthesizer(tiny_bundle(level={"peak_db": -1.0}))
+    plain, quieter = Patch(), Patch(level_db=-21.0)
+    np.testing.assert_allclose(
+        render_sources(even, quieter, [59.0, 61.0]), 0.1 * render_sources(even, plain, [59.0, 61.0]), rtol=1e-6
+    )
+    with pytest.raises(UserError, match="not of one level"):
+        render_sources(tiny, quieter, [60.0])
 
 
 @pytest.mark.parametrize("size", [3, 64, 512])

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from tests.bundle.tiny import tiny_bundle
+from tests.bundle.tiny import tiny_autoencoder, tiny_bundle
 
 from darktimbre.synthesizer import timing
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -20,13 +20,23 @@ def test_parts_add_up_to_no_more_than_the_whole() -> None:
     assert found.network + found.inversion <= found.total
 
 
+def test_encoding_is_measured_beside_the_note_where_there_is_an_encoder() -> None:
+    assert measure(Synthesizer(tiny_bundle()), 1).encoding == 0
+    coder = Synthesizer(tiny_autoencoder())
+    coder.encode(np.ones(coder.samples))  # builds it
+    coder._encoder.register_forward_pre_hook(lambda *_: time.sleep(0.1))
+    found = measure(coder, 3, batch=2)
+    assert found.encoding >= 0.05  # of two notes at once
+    assert found.total < found.encoding
+
+
 def test_time_is_put_down_to_what_took_it(monkeypatch: pytest.MonkeyPatch) -> None:
     synthesizer = Synthesizer(tiny_bundle())
     decode = synthesizer.codec.decode
 
-    def slow(pictures: torch.Tensor) -> torch.Tensor:
+    def slow(*given: torch.Tensor) -> torch.Tensor:
         time.sleep(0.05)
-        return decode(pictures)
+        return decode(*given)
 
     monkeypatch.setattr(synthesizer.codec, "decode", slow)
     found = measure(synthesizer, 3)

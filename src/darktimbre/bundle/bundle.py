@@ -1,74 +1,146 @@
 """A trained instrument on disk: training writes it, the synthesizer reads it."""
 
+import hashlib
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from darktimbre.bundle import weights as tensors
-from darktimbre.bundle.model_folder import ModelFolder
+from darktimbre.bundle import where
+from darktimbre.bundle.encoded import EncodedNotes
+from darktimbre.bundle.inverter import InverterFolder
+from darktimbre.bundle.model_folder import Form, ModelFolder
 from darktimbre.bundle.weights import Weights
-from darktimbre.bundle.where import CONFIG, DISCRIMINATOR, find
+from darktimbre.bundle.where import CONFIG, DISCRIMINATOR, ENCODER, INVERTER, LATENT_NAMES, LATENTS
+from darktimbre.models.autoencoder import AutoencoderConfig, Decoder, Encoder
+from darktimbre.models.inversion import InversionConfig, InversionNetwork
+from darktimbre.models.inversion_folded import fold
 from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, Inverter, codec_from_config
 from darktimbre.representation.config import Inversion
 
+LEARNED = "learned"  # the inversion by a trained network
+PROGRESSIVE, AUTOENCODER = "progressive", "autoencoder"
+
 _PARTS = ("network", "attributes", "codec")
+_FORMS = {
+    PROGRESSIVE: Form(
+        ProgressiveConfig,
+        Generator,
+        "instrument",
+        ("audio", "music", "audio-synthesis", "gan", "knowledge-distillation", "darkgan"),
+    ),
+    AUTOENCODER: Form(
+        AutoencoderConfig,
+        Decoder,
+        "autoencoder",
+        ("audio", "music", "audio-synthesis", "wasserstein-autoencoder", "timbre-transfer"),
+    ),
+}
 
 
 @dataclass(frozen=True)
-class Bundle(ModelFolder[ProgressiveConfig, Generator]):
+class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Decoder]):
     """One instrument: what it is made of and its weights.
 
     `config` holds, beside what every model folder does:
 
-    - `network`: fields of `ProgressiveConfig`; `attributes`: `Attributes.to_json()`; `codec`: `Codec.to_config()`;
+    - `architecture`: "autoencoder"; left out of those whose generator is a progressive GAN's;
+    - `network`: fields of `ProgressiveConfig` or `AutoencoderConfig`; `attributes`: `Attributes.to_json()`; `codec`:
+      `Codec.to_config()`;
     - `baseline` (optional): one value per attribute, what the synthesizer uses for attributes that are not given; the
       median soft label of the training split is a good choice;
     - `examples` (optional): attribute values of some training notes, rows as long as the attribute list; what
-      `darktimbre synth random` draws its timbres from.
+      `darktimbre synth random` draws its timbres from;
+    - `level` (optional): `peak_db`, the one peak in dB to which all notes were brought for training;
+    - `inverter` (with the weights of one): `network` and `digest` of its folder, see `joined`.
 
     Attributes:
-        weights: state of the averaged generator.
+        weights: state of the averaged generator, or of the decoder.
         discriminator: state of the discriminator, where further training is meant to start from this bundle.
+        encoder: state of an autoencoder's encoder, which places sounds of one's own in the latent space.
+        inverter: state of the network that makes sound of its spectrograms.
+        encoded: some training notes in the latent space.
     """
 
-    kind, recipe, template = None, "darkgan-small", "instrument"
-    tags = ("audio", "music", "audio-synthesis", "gan", "knowledge-distillation", "darkgan")
-    built_from, built = ProgressiveConfig, Generator
+    kind, recipe = None, "darkgan-small"
 
     discriminator: Weights | None = field(default=None, repr=False)
+    encoder: Weights | None = field(default=None, repr=False)
+    inverter: Weights | None = field(default=None, repr=False)
+    encoded: EncodedNotes | None = field(default=None, repr=False)
     origin: str = field(default="this bundle", kw_only=True)
+
+    unshortened = (LATENTS,)
 
     def __post_init__(self) -> None:
         missing = [part for part in _PARTS if not isinstance(self.config.get(part), dict)]
         if missing:
             raise UserError(f"{self.origin}: {CONFIG} lacks {', '.join(missing)}; it is no darktimbre bundle.")
+        if self.architecture not in _FORMS:
+            raise UserError(f"{self.origin} is of the architecture {self.architecture!r}: update darktimbre.")
+        if (self.inverter is None) != ("inverter" not in self.config):
+            raise UserError(
+                f"{self.origin}: {INVERTER} and `inverter` in {CONFIG} belong together, and one is missing: copy the "
+                "whole folder again."
+            )
+        if self.encoder is not None and self.architecture != AUTOENCODER:
+            raise UserError(f"{self.origin}: {ENCODER} belongs to another instrument: delete it.")
+        if self.encoder is not None:
+            tensors.refuse_misfit(self.encoder, lambda: Encoder(self.autoencoder), f"{self.origin}/{ENCODER}")
+        if self.inverter is not None:
+            self._refuse_other_inverter(self.inverter)
+        if self.encoded is not None:
+            held = self.encoded.latent.shape[1], self.encoded.styles.shape[1]
+            if held != (getattr(self.network, "latent", 0), len(self.attributes.names)):
+                raise UserError(f"{self.origin}: {LATENTS} and {LATENT_NAMES} are of another instrument: delete both.")
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, discriminator: bool = False) -> "Bundle":
-        """Reads a bundle from a folder, the package (`starter`) or the Hugging Face hub (`user/name[@revision]`).
+        """Reads a bundle from a folder, the package (`starter`, `strings`) or the Hugging Face hub.
 
         Args:
             name: where it is; see `darktimbre.bundle.where.find`.
             discriminator: also read the discriminator, if the bundle has one.
 
         Raises:
-            UserError: not found, of a later format, damaged, or its weights do not fit its network.
+            UserError: not found, of a later format, damaged, or parts of it do not belong together.
         """
-        folder = find(name, discriminator=discriminator)
-        bundle = super().from_pretrained(folder)
-        if not discriminator or not (folder / DISCRIMINATOR).is_file():
-            return bundle
-        return replace(bundle, discriminator=tensors.read(folder / DISCRIMINATOR))
+        folder = where.find(name, discriminator=discriminator)
+        wanted = [ENCODER, INVERTER, *([DISCRIMINATOR] if discriminator else [])]
+        parts: dict[str, Any] = {
+            file.split(".")[0]: tensors.read(folder / file) for file in wanted if (folder / file).is_file()
+        }
+        config, weights = cls._read_config(folder / CONFIG), tensors.read(folder / where.WEIGHTS)
+        return cls(config, weights, **parts, encoded=EncodedNotes.read(folder), origin=str(folder))
 
-    def inverted_by(self, inversion: str) -> "Bundle":
-        """The same instrument with another inversion of its spectrograms (`CodecConfig.inversion`).
+    # ------------------------------------------------------------------------
+    # Other bundles made of this one
+
+    def joined(self, inverter: InverterFolder) -> "Bundle":
+        """The same instrument with a trained network as its inversion.
 
         Raises:
-            UserError: there is no such inversion, or the instrument generates the phase itself.
+            UserError: the network inverts another representation.
+        """
+        inverter.refuse_other_codec(self.codec().config)
+        described = {"network": inverter.config["network"], "digest": inverter.digest}
+        return replace(self, config={**self.config, "inverter": described}, inverter=inverter.weights)
+
+    def inverted_by(self, inversion: str | Path) -> "Bundle":
+        """The same instrument with another inversion of its spectrograms.
+
+        Args:
+            inversion: one of the codec's own (`CodecConfig.inversion`); `learned`, the network in the bundle or else
+                the one in the package; or the folder of a trained network.
+
+        Raises:
+            UserError: there is no such inversion, it is of another representation, or the instrument generates the
+                phase itself.
         """
         if self.codec().phase:
             raise UserError(
@@ -76,10 +148,64 @@ class Bundle(ModelFolder[ProgressiveConfig, Generator]):
                 "--inversion."
             )
         known = get_args(Inversion)
-        if inversion not in known:
-            raise UserError(f"There is no inversion {inversion!r}; choose one of {', '.join(known)}.")
-        config = {**self.config, "codec": {**self.config["codec"], "inversion": inversion}}
-        return replace(self, config=config)
+        if inversion in known:
+            config = {key: value for key, value in self.config.items() if key != "inverter"}
+            config["codec"] = {**self.config["codec"], "inversion": inversion}
+            return replace(self, config=config, inverter=None)
+        if inversion == LEARNED:
+            return (
+                self
+                if self.inverter is not None
+                else self.joined(InverterFolder.from_pretrained(where.SHIPPED_INVERTER))
+            )
+        if not Path(inversion).expanduser().is_dir():
+            raise UserError(
+                f"There is no inversion {str(inversion)!r}; choose one of {', '.join(known)}, {LEARNED}, or the folder "
+                "of a trained one."
+            )
+        return self.joined(InverterFolder.from_pretrained(inversion))
+
+    def without_latents(self) -> "Bundle":
+        """The same instrument without its training notes' latents and names."""
+        return replace(self, encoded=None)
+
+    # ------------------------------------------------------------------------
+    # What it holds
+
+    @property
+    def architecture(self) -> str:
+        """What kind of network generates its spectrograms."""
+        return str(self.config.get("architecture", PROGRESSIVE))
+
+    @property
+    def form(self) -> Form:
+        """Networks and card of its architecture."""
+        return _FORMS[self.architecture]
+
+    @property
+    def gan(self) -> ProgressiveConfig:
+        """Sizes of a GAN's networks.
+
+        Raises:
+            UserError: it is of another architecture.
+        """
+        if not isinstance(self.network, ProgressiveConfig):
+            raise UserError(f"{self.origin} is no GAN, but an {self.architecture}: name another bundle.")
+        return self.network
+
+    @property
+    def autoencoder(self) -> AutoencoderConfig:
+        """Sizes of an autoencoder's networks.
+
+        Raises:
+            UserError: it is of another architecture.
+        """
+        if not isinstance(self.network, AutoencoderConfig):
+            raise UserError(
+                f"{self.origin} is no autoencoder but of the architecture {self.architecture}: name one that "
+                f"`darktimbre train {where.INSTRUMENTS['strings']}` made."
+            )
+        return self.network
 
     @cached_property
     def attributes(self) -> Attributes:
@@ -91,8 +217,35 @@ class Bundle(ModelFolder[ProgressiveConfig, Generator]):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the generator's weights as they are held here."""
+        """SHA-256 over the generator's weights as they are held here: what patches and exported networks belong to."""
         return tensors.digest(self.weights)
+
+    @cached_property
+    def sound_digest(self) -> str:
+        """SHA-256 over all weights that sounds follow from: `digest` where there is no learned inversion."""
+        if self.inverter is None:
+            return self.digest
+        return hashlib.sha256((self.digest + self._inverter_folder().digest).encode()).hexdigest()
+
+    @property
+    def level_db(self) -> float | None:
+        """The one peak in dB that all notes had in training; None where they were of no one level."""
+        level = self.config.get("level")
+        peak = level.get("peak_db") if isinstance(level, dict) else None
+        if not isinstance(peak, int | float) or isinstance(peak, bool) or not math.isfinite(peak):
+            return None
+        return float(peak)
+
+    @property
+    def peak_db(self) -> float:
+        """As `level_db`.
+
+        Raises:
+            UserError: the notes were of no one level.
+        """
+        if self.level_db is None:
+            raise UserError("This instrument's notes are not of one level, so none can be set: leave the level out.")
+        return self.level_db
 
     def codec(self, *, inverter: Inverter | None = None) -> Codec:
         """The spectrogram ⇄ sound pair the generator was trained with, with its fitted scaling; see `Codec`."""
@@ -101,8 +254,8 @@ class Bundle(ModelFolder[ProgressiveConfig, Generator]):
         except (TypeError, KeyError, ValueError) as error:
             raise UserError(f"{self.origin}: `codec` in {CONFIG} is damaged ({error}).") from error
 
-    def generator(self) -> Generator:
-        """The averaged generator; see `build`."""
+    def generator(self) -> Generator | Decoder:
+        """The averaged generator, or the decoder; see `build`."""
         return self.build()
 
     def critic(self) -> Discriminator | None:
@@ -110,7 +263,54 @@ class Bundle(ModelFolder[ProgressiveConfig, Generator]):
         if self.discriminator is None:
             return None
         file = f"{self.origin}/{DISCRIMINATOR}"
-        return tensors.filled(lambda: Discriminator(self.network), self.discriminator, file)
+        return tensors.filled(lambda: Discriminator(self.gan), self.discriminator, file)
+
+    def require_encoder(self) -> Weights:
+        """The encoder's state.
+
+        Raises:
+            UserError: the instrument has none.
+        """
+        if self.encoder is None:
+            raise UserError(
+                f"{self.origin} has no encoder, so sounds cannot be placed in its latent space: take an autoencoder, "
+                f"such as `darktimbre train {where.INSTRUMENTS['strings']}` makes."
+            )
+        return self.encoder
+
+    def encoder_network(self) -> Encoder:
+        """The encoder, float32, frozen, in evaluation mode; raises as `require_encoder`."""
+        file = f"{self.origin}/{ENCODER}"
+        return tensors.filled(lambda: Encoder(self.autoencoder), self.require_encoder(), file)
+
+    def inverter_network(self) -> Inverter | None:
+        """The network that makes sound of its spectrograms, as `codec` is handed it; None where it has none."""
+        return None if self.inverter is None else fold(self._inverter_folder().build())
+
+    def _inverter_folder(self) -> InverterFolder:
+        assert self.inverter is not None
+        return InverterFolder(self.config["inverter"], self.inverter, origin=f"{self.origin}/{INVERTER}")
+
+    def _refuse_other_inverter(self, weights: Weights) -> None:
+        try:
+            plan = InversionConfig(**self.config["inverter"]["network"])
+        except (TypeError, KeyError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{self.origin}: `inverter` in {CONFIG} is not one this version can build ({reason})."
+            ) from error
+        tensors.refuse_misfit(weights, lambda: InversionNetwork(plan), f"{self.origin}/{INVERTER}")
+        self._inverter_folder().refuse_other_codec(self.codec().config)
 
     def _files(self) -> dict[str, Weights]:
-        return super()._files() | ({} if self.discriminator is None else {DISCRIMINATOR: self.discriminator})
+        parts = {
+            DISCRIMINATOR: self.discriminator,
+            ENCODER: self.encoder,
+            INVERTER: self.inverter,
+            LATENTS: None if self.encoded is None else self.encoded.tensors(),
+        }
+        return super()._files() | {file: weights for file, weights in parts.items() if weights is not None}
+
+    def _texts(self, weights: Weights) -> dict[str, str]:
+        names = {} if self.encoded is None else {LATENT_NAMES: self.encoded.names_json()}
+        return super()._texts(weights) | names

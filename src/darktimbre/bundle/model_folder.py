@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
 
 import safetensors.torch
 from pydantic import BaseModel
@@ -21,6 +21,15 @@ FORMAT = 1
 
 Sizes = TypeVar("Sizes", bound=BaseModel)
 Network = TypeVar("Network", bound=nn.Module)
+
+
+class Form(NamedTuple):
+    """What a model folder is built from and how its card is written."""
+
+    sizes: type[BaseModel]
+    network: type[nn.Module]
+    template: str  # of the card, in `templates/`
+    tags: tuple[str, ...]  # of the card's front matter
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class ModelFolder(Generic[Sizes, Network]):
     tags: ClassVar[tuple[str, ...]] = ()  # of the card's front matter
     built_from: ClassVar[type[BaseModel]]
     built: ClassVar[type[nn.Module]]
+    unshortened: ClassVar[tuple[str, ...]] = ()  # files that `half` leaves as they are
 
     config: dict[str, Any]
     weights: Weights = field(repr=False)
@@ -73,7 +83,10 @@ class ModelFolder(Generic[Sizes, Network]):
         Raises:
             UserError: a weight is not finite, or does not fit float16.
         """
-        stored = {name: tensors.storable(weights, half=half) for name, weights in self._files().items()}
+        stored = {
+            name: tensors.storable(weights, half=half and name not in self.unshortened)
+            for name, weights in self._files().items()
+        }
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(path) as folder:
@@ -93,6 +106,11 @@ class ModelFolder(Generic[Sizes, Network]):
             with atomic_file(Path(path) / name) as temporary:
                 temporary.write_text(text, encoding="utf-8")
 
+    @property
+    def form(self) -> Form:
+        """What this one is built from; a kind with several architectures chooses here."""
+        return Form(self.built_from, self.built, self.template, self.tags)
+
     @cached_property
     def network(self) -> Sizes:
         """Sizes of the network.
@@ -101,7 +119,7 @@ class ModelFolder(Generic[Sizes, Network]):
             UserError: they are missing, or not ones this version can build.
         """
         try:
-            return cast(Sizes, self.built_from(**self.config["network"]))
+            return cast(Sizes, self.form.sizes(**self.config["network"]))
         except (TypeError, KeyError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(
@@ -124,11 +142,11 @@ class ModelFolder(Generic[Sizes, Network]):
         Raises:
             UserError: a weight is missing, left over or of another shape.
         """
-        return cast(Network, tensors.filled(lambda: self.built(self.network), self.weights, self._weights_file))
+        return cast(Network, tensors.filled(lambda: self.form.network(self.network), self.weights, self._weights_file))
 
     def refuse_misfit(self) -> None:
         """Raises UserError where a weight is missing, left over or of another shape; allocates nothing."""
-        tensors.refuse_misfit(self.weights, lambda: self.built(self.network), self._weights_file)
+        tensors.refuse_misfit(self.weights, lambda: self.form.network(self.network), self._weights_file)
 
     def names(self, key: str) -> tuple[Any, ...]:
         """A list of the configuration, such as `classes`.
@@ -159,7 +177,7 @@ class ModelFolder(Generic[Sizes, Network]):
         config = head | {key: value for key, value in self.config.items() if key not in ("format", "kind")}
         return {
             CONFIG: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
-            CARD: model_card(self.template, config, weights, self.tags),
+            CARD: model_card(self.form.template, config, weights, self.form.tags),
         }
 
     @classmethod

@@ -82,9 +82,12 @@ def filled(build: Callable[[], Network], weights: Mapping[str, Tensor], file: st
     """A network with these weights, float32, frozen, in evaluation mode.
 
     Raises:
-        UserError: a tensor of the file is missing, left over or of another shape.
+        UserError: a tensor of the file is missing, left over, of another shape, or not finite.
     """
     refuse_misfit(weights, build, file)
+    for name, tensor in weights.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise UserError(f"{file}: {name} is not finite, so the file is damaged: copy or make it again.")
     with torch.random.fork_rng(devices=[]):  # the random start is thrown away; the caller's state must not move
         network = build()
     network.load_state_dict({n: t.float() if t.is_floating_point() else t for n, t in weights.items()})

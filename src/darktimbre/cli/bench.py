@@ -2,6 +2,7 @@
 
 import json
 import os
+import statistics
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -37,6 +38,7 @@ class Cell:
     inversion_ms: float
     total_ms: float
     least_ms: float  # the shortest call: what a machine busy with other things could do
+    encoding_ms: float  # of placing a sound in the latent space, where an instrument encodes; not in the total
     real_time_factor: float  # seconds of computing for a second of sound
     notes_per_second: float
     chosen: bool  # what `--runtime auto` plays by with so many threads
@@ -82,11 +84,13 @@ def rtf(
             runtimes.keep_choice(instrument, count, runtimes.choice(*ms))
     cells = cells_of(calls, instrument.seconds, lambda count: runtimes.kept_choice(instrument, count))
     _print(cells, instrument.seconds)
+    if instrument.encodes:
+        _say_encoding([one for one in cells if one.batch == batches[0]])
     say(
         "● is what --runtime auto plays by or, where it has not chosen yet, would by these figures. RTF: of the median."
     )
     if json_ is not None:
-        inverse = instrument.codec.config.inversion
+        inverse = "learned" if instrument.bundle.inverter is not None else instrument.codec.config.inversion
         figures = {"bundle": instrument.bundle.digest, "inversion": inverse, "seconds": instrument.seconds}
         figures |= {"rounds": rounds, "cells": [asdict(one) for one in cells]}
         with atomic.atomic_file(json_) as temporary:
@@ -131,12 +135,23 @@ def cells_of(calls: Calls, seconds: float, kept: Any) -> list[Cell]:
                 inversion_ms=1e3 * spent.inversion,
                 total_ms=1e3 * spent.total,
                 least_ms=1e3 * min(call.total for call in calls[runtime, threads, batch]),
+                encoding_ms=1e3 * statistics.median(call.encoding for call in calls[runtime, threads, batch]),
                 real_time_factor=spent.total / seconds,
                 notes_per_second=1 / spent.total,
                 chosen=batch == 1 and runtime == (kept(threads) or faster),
             )
         )
     return cells
+
+
+def _say_encoding(cells: list[Cell]) -> None:
+    """From a sound to its place in the latent space and back to a wave, by the fastest with the fewest threads."""
+    one = min(cells, key=lambda cell: (cell.threads, cell.total_ms))
+    say(
+        f"A sound is encoded in {one.encoding_ms:.1f} ms; encode → decode → wave takes "
+        f"{one.encoding_ms + one.total_ms:.1f} ms by {one.runtime} on {one.threads} "
+        f"thread{'' if one.threads == 1 else 's'}."
+    )
 
 
 def _print(cells: list[Cell], seconds: float) -> None:

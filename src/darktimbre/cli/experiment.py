@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from darktimbre.cli import console, evaluate
+from darktimbre.cli import console, evaluate, options
+from darktimbre.pipelines import ablation
 from darktimbre.pipelines import experiment as pipeline
 from darktimbre.pipelines import experiment_plans as plans
 
 NAMES = (
     "darkgan-paper: the grid of DarkGAN (ISMIR 2021), §5. mode-seeking: diversity of the sounds against their quality, "
-    "with and without the mode-seeking loss (Mao et al. 2019) and other means."
+    "with and without the mode-seeking loss (Mao et al. 2019) and other means. wae-ablation: autoencoders of Bitton et "
+    "al. (2019) without condition, with note, with style, with a latent discriminator, and with a class-wise prior."
 )
+LATENTS = "Sizes of the latent: the first of all models, the others of the class-wise prior as well."
 SCALES = "small: about an hour of one processor core a variant. paper: the paper's sizes, a GPU, days a variant."
 RUNS = "Where runs (and rendered sounds) are cached, by a digest of all they follow from."
 START = "Trained bundle that every variant is initialised from; by default one warm start is made for all."
@@ -26,6 +29,7 @@ DRY_RUN = "Print the variants, what is cached and the time each takes; do nothin
 
 Paper = partial(Option, rich_help_panel="darkgan-paper")
 Diversity = partial(Option, rich_help_panel="mode-seeking")
+Ablation = partial(Option, rich_help_panel="wae-ablation")
 Sounds = partial(Option, rich_help_panel="Sounds and teacher")
 Evaluation = partial(Option, rich_help_panel="The evaluation at the end")
 Machine = partial(Option, rich_help_panel="Machine")
@@ -48,6 +52,12 @@ def experiment(
     ] = None,
     classifier: Annotated[
         Path | None, Diversity(metavar="BUNDLE", help="A trained one to evaluate by, instead of training it.")
+    ] = None,
+    seeds: Annotated[int, Ablation(min=1, help="Trainings of each model.")] = 3,
+    latents: Annotated[str, Ablation(help=LATENTS)] = "3,16",
+    styles: Annotated[str, Ablation(help="Column that styles are: styles, category, family, …")] = "styles",
+    inversion: Annotated[
+        list[str] | None, Ablation("--compare-inversion", metavar="NAME=FOLDER", help="A trained inversion to compare.")
     ] = None,
     minutes: Annotated[float | None, Option(min=0, help=MINUTES)] = None,
     dry_run: Annotated[bool, Option("--dry-run", help=DRY_RUN)] = False,
@@ -75,11 +85,14 @@ def experiment(
         corpus=corpus, soundfont=soundfont, teacher=teacher, weights=weights, gansynth=gansynth, recipe=recipe,
         temperatures=plans.numbers_of(temperatures, "--temperatures", plans.TEMPERATURES),
         mode_seeking=plans.numbers_of(mode_seeking, "--mode-seeking", plans.WEIGHTS),
+        seeds=seeds, latents=options.numbers(latents, 1, 512, "sizes"), styles=styles,
+        inversions=tuple((name or place, place) for name, place in map(evaluate.named, inversion or ())),
         start=start, notes=notes, classifier=classifier, quick=quick, counts=evaluate.counts_of(set_ or []),
         fad=not no_fad, card=not no_card, seed=seed,
     )  # fmt: skip
     try:
-        pipeline.ExperimentPipeline(request, console).run()
+        pipelines = {"wae-ablation": ablation.AblationPipeline}
+        pipelines.get(name, pipeline.ExperimentPipeline)(request, console).run()
     except KeyboardInterrupt:
         console.warn("Stopped; run the same command to resume.")
         raise typer.Exit(console.INTERRUPTED) from None

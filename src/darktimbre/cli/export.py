@@ -8,19 +8,21 @@ from typing import Annotated, Any, cast
 import typer
 from typer import Argument, Option
 
+from darktimbre.bundle import bundle as bundles
+from darktimbre.bundle import where
 from darktimbre.cli import options
 from darktimbre.cli.console import progress, say, warn
-from darktimbre.cli.options import BundleName, Device
+from darktimbre.cli.options import BundleName, Device, Inversion
 from darktimbre.export import onnx as onnx_export
 from darktimbre.export import packing
 from darktimbre.export import plan as planning
 from darktimbre.export import player as player_export
 from darktimbre.export import precision as precisions
 from darktimbre.export import program as program_export
+from darktimbre.export import runtime as runtimes
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import note_name
 from darktimbre.synthesizer import patch as patches
-from darktimbre.synthesizer import synthesizer
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -85,10 +87,11 @@ def _preset(form: str) -> Callable[..., None]:
         name: Title = "",
         zip_: Zip = False,
         device: Device = "cpu",
+        inversion: Inversion = None,
     ) -> None:
         settings: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
         settings |= {"arrangement": arrangement, "velocity_layers": velocity_layers, "step": step}
-        _export(form, bundle, out, patch, set_, seed, zip_, device, settings)
+        _export(form, bundle, out, patch, set_, seed, zip_, device, inversion, settings)
 
     return command
 
@@ -129,11 +132,12 @@ def wavs(
     name: Title = "",
     zip_: Zip = False,
     device: Device = "cpu",
+    inversion: Inversion = None,
 ) -> None:
     """WAV files for hardware and Eurorack samplers: root notes and loops inside, a folder for each setting."""
     settings: dict[str, Any] = {"rate": rate, "bits": bits, "loops": loops, "normalise": normalise, "title": name}
     settings |= {"velocity_layers": velocity_layers, "variations": variations, "step": step, "hardware": hardware}
-    _export("wavs", bundle, out, patch, set_, seed, zip_, device, settings)
+    _export("wavs", bundle, out, patch, set_, seed, zip_, device, inversion, settings)
 
 
 def _export(
@@ -145,12 +149,13 @@ def _export(
     seed: int,
     zipped: bool,
     device: str,
+    inversion: str | None,
     settings: dict[str, Any],
 ) -> None:
     if settings["normalise"] not in ("peak", "none"):
         raise UserError(f"--normalise is peak or none, not {settings['normalise']!r}.")
     chosen = [patches.Patch.read(file) for file in files or []] + patches_of(pairs, seed)
-    instrument = synthesizer.Synthesizer.from_pretrained(bundle, device)
+    instrument = runtimes.open_instrument(bundle, device, "torch", inversion)
     chosen = chosen or list(planning.suggested(instrument, seed=seed))
     plan, machine = packing.make_plan(instrument, form, chosen, **settings)
     suffix = Path(packing.archive_name("x", form)).suffix
@@ -196,6 +201,26 @@ def _report(seconds: float, plan: "planning.Plan", exported: "packing.Exported",
         warn(f"The velocity layers of {', '.join(exported.equal_layers)} are alike: no words are set there.")
 
 
+@app.command("bundle")
+def bundle_(
+    bundle: BundleName,
+    out: Annotated[Path, Argument(metavar="OUT", help="Folder to be made; a bundle there is replaced.")],
+    half: Annotated[bool, Option("--half", help="Weights in float16: half the size.")] = False,
+    latents: Annotated[
+        bool, Option("--latents/--no-latents", help="With the training notes' latents and names, where it has them.")
+    ] = True,
+    inversion: Inversion = None,
+) -> None:
+    """A copy of an instrument to pass on: smaller, without its training notes, or with another inversion in it."""
+    if out.exists() and not (out / where.CONFIG).is_file():
+        raise UserError(f"{out} is there and holds no bundle: name another folder.")
+    instrument = bundles.Bundle.from_pretrained(bundle, discriminator=True)
+    if inversion is not None:
+        instrument = instrument.inverted_by(inversion)
+    made = (instrument if latents else instrument.without_latents()).save_pretrained(out, half=half)
+    say(f"{made}: {sum(file.stat().st_size for file in made.iterdir()) / 1e6:.1f} MB.")
+
+
 # ----------------------------------------------------------------------------
 # The trained network itself, for programs other than ours
 
@@ -203,7 +228,8 @@ WithSound = Annotated[
     bool,
     Option(
         "--with-sound/--network-only",
-        help="Also export the steps from spectrogram to wave, where possible (instantaneous-frequency codecs).",
+        help="Also export the steps from spectrogram to wave, where possible (instantaneous-frequency codecs, learned "
+        "inversions).",
     ),
 ]
 PrecisionName = Annotated[
@@ -217,18 +243,19 @@ def onnx(
     out: Annotated[Path, Argument(metavar="FILE.onnx", help="The file; replaced if it is there.")],
     with_sound: WithSound = True,
     precision: PrecisionName = "float32",
+    inversion: Inversion = None,
 ) -> None:
     """The network as an ONNX file that stands alone, compared with the instrument's own notes."""
-    instrument = synthesizer.Synthesizer.from_pretrained(bundle)
+    instrument = runtimes.open_instrument(bundle, runtime="torch", inversion=inversion)
     kept = cast("precisions.Precision", precision)
     report = onnx_export.export_onnx(instrument, out, with_sound=with_sound, precision=kept)
     _report_network(report, "onnxruntime")
 
 
 @app.command()
-def player(bundle: BundleName, out: Out, precision: PrecisionName = "float16") -> None:
+def player(bundle: BundleName, out: Out, precision: PrecisionName = "float16", inversion: Inversion = None) -> None:
     """A folder that plays without darktimbre and torch, on a small computer: the ONNX file and one page of Python."""
-    instrument = synthesizer.Synthesizer.from_pretrained(bundle)
+    instrument = runtimes.open_instrument(bundle, runtime="torch", inversion=inversion)
     report = player_export.export_player(instrument, out, precision=cast("precisions.Precision", precision))
     _report_network(report.network, "onnxruntime")
     say(f"{report.path}: {report.bytes / 1e6:.1f} MB in all; there, `python play.py --help` explains how it plays.")
@@ -239,9 +266,10 @@ def program(
     bundle: BundleName,
     out: Annotated[Path, Argument(metavar="FILE.pt2", help="The file; replaced if it is there.")],
     with_sound: WithSound = True,
+    inversion: Inversion = None,
 ) -> None:
     """The network as a torch.export program, compared with the instrument's own notes."""
-    instrument = synthesizer.Synthesizer.from_pretrained(bundle)
+    instrument = runtimes.open_instrument(bundle, runtime="torch", inversion=inversion)
     _report_network(program_export.export_program(instrument, out, with_sound=with_sound), "torch")
 
 

@@ -38,6 +38,7 @@ VERBS = (
     Verb("attributes", "attributes:attributes", TEACHER, "Choose the attributes worth steering."),
     Verb("train", "train:train", TRAINING, "Train an instrument by a recipe."),
     Verb("evaluate", "evaluate:evaluate", EVALUATION, "Measure instruments as the paper does."),
+    Verb("latents", "latents:latents", EVALUATION, "Look at what autoencoders' codes hold, and measure it."),
     Verb("experiment", "experiment:experiment", EVALUATION, "Train and compare all that a paper's tables need."),
     Verb("play", "play:play", PLAYING, "Play an instrument in the browser."),
     Verb("synth", "synth:app", PLAYING, "Play an instrument into sound files."),

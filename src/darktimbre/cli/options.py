@@ -12,7 +12,8 @@ from darktimbre.notes.pitch import parse_note_name
 BundleName = Annotated[
     str,
     Argument(
-        metavar="BUNDLE", help="A bundle's folder, `starter`, or a Hugging Face id (user/name, user/name@revision)."
+        metavar="BUNDLE",
+        help="A bundle's folder, `starter`, `strings`, or a Hugging Face id (user/name, user/name@revision).",
     ),
 ]
 Set = Annotated[
@@ -27,8 +28,8 @@ Inversion = Annotated[
     str | None,
     Option(
         metavar="NAME",
-        help="How spectrograms without phase become sound, if not as the instrument has it: phase-gradient (fast), "
-        "griffin-lim, single-pass.",
+        help="How spectrograms without phase become sound, if not as the instrument has it: learned (the network in "
+        "the bundle or the package), phase-gradient (fast), griffin-lim, single-pass, or a trained network's folder.",
     ),
 ]
 Runtime = Annotated[

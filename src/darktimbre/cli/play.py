@@ -72,9 +72,7 @@ def play(
                 rendering,
                 admission=rules,
                 presets=presets.Presets.of(instrument),
-                describer=uploads.TaggedSounds(
-                    instrument.attributes, lambda: load_teacher(instrument.attributes, chosen, weights, device)
-                ),
+                describer=describer(instrument.attributes, chosen, weights, device),
                 teacher=chosen,
                 exporter=exporter(instrument, Path(folder)),
                 exports=EXPORTS,
@@ -95,9 +93,21 @@ def play(
     os._exit(INTERRUPTED)
 
 
-def teacher_name(attributes: "controls.Attributes", teacher: str | None, weights: Path | None) -> str:
-    """The teacher given, else the instrument's own if its weights are here, else the one in the package."""
+def describer(
+    attributes: "controls.Attributes", teacher: str | None, weights: Path | None, device: str
+) -> "uploads.Describer | None":
+    """What describes uploaded sounds by the teacher of that name; None where there is none."""
+    if teacher is None:
+        return None
+    return uploads.TaggedSounds(attributes, lambda: load_teacher(attributes, teacher, weights, device))
+
+
+def teacher_name(attributes: "controls.Attributes", teacher: str | None, weights: Path | None) -> str | None:
+    """The teacher given, else the instrument's own if its weights are here, else the one in the package; None for
+    styles, which no teacher predicts."""
     own = attributes.teacher
+    if own == controls.STYLES:
+        return None
     if teacher is not None or weights is not None:
         return teacher or own
     return own if own == "embedded" or (own in teachers.NAMES and teacher_weights.kept(own)) else "embedded"

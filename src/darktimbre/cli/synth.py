@@ -116,6 +116,10 @@ def interpolate(
     out: Out,
     from_seed: Annotated[int, Option(min=0, help="Seed of the first note.")] = 0,
     to_seed: Annotated[int, Option(min=0, help="Seed of the last note.")] = 1,
+    from_sound: Annotated[
+        Path | None, Option(metavar="SOUND", help="A sound to start from, of an instrument that encodes.")
+    ] = None,
+    to_sound: Annotated[Path | None, Option(metavar="SOUND", help="A sound to end with.")] = None,
     from_: Annotated[
         list[str] | None, Option("--from", metavar="NAME=VALUE", help="Attribute of the first note; may be repeated.")
     ] = None,
@@ -134,13 +138,22 @@ def interpolate(
     runtime: Runtime = "torch",
     inversion: Inversion = None,
 ) -> None:
-    """From one note to another: latents along a great circle (or straight), attributes and pitch straight."""
+    """From one note to another: latents along a great circle (or straight), attributes and pitch straight.
+
+    An instrument that encodes goes from and to sounds of one's own: their latents, pitches and levels.
+    """
     instrument, common = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
     first, last = ({**common, **options.levels(own)} for own in (from_, to))
     with spoken_warnings():
+        start = None if from_sound is None else (from_sound, transfer.encode_sound(from_sound, instrument))
+        end = None if to_sound is None else (to_sound, transfer.encode_sound(to_sound, instrument))
+        pitches = (
+            _end_pitch(instrument, start, options.midi(from_pitch), "--from-pitch"),
+            _end_pitch(instrument, end, options.midi(to_pitch), "--to-pitch"),
+        )
         paths = sound_files.render_interpolation(
-            instrument, out, seeds=(from_seed, to_seed), levels=(first, last), steps=steps, linear=linear,
-            pitches=(options.midi(from_pitch), options.midi(to_pitch)), picture=picture,
+            instrument, out, seeds=(from_seed, to_seed), sounds=(start, end), levels=(first, last), steps=steps,
+            linear=linear, pitches=pitches, picture=picture,
         )  # fmt: skip
     _report(instrument, out, paths, picture)
 
@@ -185,7 +198,13 @@ def like(
     bundle: BundleName,
     out: Out,
     sound: Annotated[Path, Argument(metavar="SOUND", help="A sound file of any format and rate.")],
-    count: Annotated[int, Option(min=1, help="How many notes.")] = 4,
+    count: Annotated[
+        int | None, Option(min=1, help="How many notes, of an instrument without an encoder; 4.", show_default=False)
+    ] = None,
+    variations: Annotated[
+        int, Option(min=0, max=99, help="Of an instrument that encodes: so many notes beside the sound in its space.")
+    ] = 0,
+    spread: Annotated[float, Option(min=0.0, max=1.0, help="How far these lie from it; 1: anywhere.")] = 0.3,
     teacher: Teacher = None,
     weights: Weights = None,
     pitch: Annotated[str | None, Option(metavar="NOTE", help="Pitch to play; that of the sound, by YIN.")] = None,
@@ -196,9 +215,49 @@ def like(
     runtime: Runtime = "torch",
     inversion: Inversion = None,
 ) -> None:
-    """Notes like a given sound: its labels by the teacher, and its pitch, condition the notes (timbre transfer)."""
+    """Notes like a given sound (timbre transfer).
+
+    An instrument with an encoder keeps the sound's latent and level; --set gives it another style, --pitch another
+    pitch. Else the sound's labels by the teacher, and its pitch, condition the notes.
+    """
     instrument, given = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    if instrument.encodes:
+        if count is not None or teacher is not None or weights is not None:
+            raise UserError(
+                "This instrument encodes the sound itself: leave out --count, --teacher and --weights; --variations N "
+                "makes notes beside it."
+            )
+        with spoken_warnings():
+            code = transfer.encode_sound(sound, instrument)
+            note = _playable(instrument, code.pitch, options.midi(pitch))
+            paths = sound_files.render_encoded(
+                instrument, out, sound, code, pitch=note, levels=given, variations=variations, spread=spread,
+                seed=seed, picture=picture,
+            )  # fmt: skip
+        _report(instrument, out, paths, picture)
+        return
+    if variations:
+        raise UserError(f"{bundle} has no encoder, so no notes lie beside a sound: leave out --variations.")
+    levels, measured = _described(instrument, sound, teacher, weights, device)
+    note = _playable(instrument, measured, options.midi(pitch))
+    levels |= {instrument.attributes.resolve(name): value for name, value in given.items()}
+    with spoken_warnings():
+        paths = sound_files.render_copies(
+            instrument, out, sound, count=count or 4, pitch=note, levels=levels, seed=seed, picture=picture
+        )
+    _report(instrument, out, paths, picture)
+
+
+def _described(
+    instrument: "synthesizer.Synthesizer", sound: Path, teacher: str | None, weights: Path | None, device: str
+) -> tuple[dict[str, float], float | None]:
+    """What the instrument's teacher, or the one given, finds in a sound, and its measured pitch."""
     attributes, rate = instrument.attributes, instrument.sample_rate
+    if attributes.names and attributes.labelled_by is None:
+        raise UserError(
+            "This instrument has neither an encoder nor a teacher whose labels describe a sound: set its "
+            f"{attributes.teacher} with --set, by `darktimbre synth random`."
+        )
     wave = transfer.read_sound(sound, instrument)
     levels = {}
     if attributes.names:
@@ -207,22 +266,32 @@ def like(
         levels = transfer.sound_levels(wave, rate, tagger, attributes)
         top = sorted(levels.items(), key=lambda item: -item[1])[:5]
         say(f"Labels by {tagger.name}: " + ", ".join(f"{name} {value:.2f}" for name, value in top) + ".")
-    note = options.midi(pitch)
-    if attributes.pitches:
-        wanted = transfer.sound_pitch(wave, rate) if note is None else note
-        if wanted is None:
-            raise UserError("No pitch was found in this sound: give one, such as --pitch C4.")
-        fraction = instrument.controls.between and note is not None  # a measured fraction is vibrato or mistuning
-        note = transfer.into_range(wanted, attributes.pitches, between=fraction)
-        say(f"Pitch: MIDI {wanted:.2f}{'' if note == wanted else f', played at {note:g}'}.")
-    else:
-        note = None
-    levels |= {attributes.resolve(name): value for name, value in given.items()}
-    with spoken_warnings():
-        paths = sound_files.render_copies(
-            instrument, out, sound, count=count, pitch=note, levels=levels, seed=seed, picture=picture
-        )
-    _report(instrument, out, paths, picture)
+    return levels, transfer.sound_pitch(wave, rate) if attributes.pitches else None
+
+
+def _playable(
+    instrument: "synthesizer.Synthesizer", measured: float | None, given: float | None, option: str = "--pitch"
+) -> float | None:
+    """The pitch to play: the one given, else a sound's own, brought into the instrument's range."""
+    trained = instrument.attributes.pitches
+    if not trained:
+        return None
+    wanted = measured if given is None else given
+    if wanted is None:
+        raise UserError(f"No pitch was found in this sound: give one, such as {option} C4.")
+    fraction = instrument.controls.between and given is not None  # a measured fraction is vibrato or mistuning
+    played = transfer.into_range(wanted, trained, between=fraction)
+    say(f"Pitch: MIDI {wanted:.2f}{'' if played == wanted else f', played at {played:g}'}.")
+    return played
+
+
+def _end_pitch(
+    instrument: "synthesizer.Synthesizer",
+    end: "tuple[Path, transfer.EncodedSound] | None",
+    given: float | None,
+    option: str,
+) -> float | None:
+    return given if end is None else _playable(instrument, end[1].pitch, given, option)
 
 
 def _check_teacher(attributes: "controls.Attributes", tagger: "transfer.Tagger", *, insist: bool) -> None:

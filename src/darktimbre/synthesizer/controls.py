@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.attributes import STYLES, Attributes
 from darktimbre.notes.errors import UserError
 
 Array = NDArray[np.float32]
@@ -65,12 +65,17 @@ class Controls:
             condition (note, size) and latent (note, latent), float32.
 
         Raises:
-            UserError: lengths that differ, unknown attributes, pitches out of range.
+            UserError: lengths that differ, unknown attributes, pitches out of range, latents of another size or with
+                values that are not finite.
         """
         given_latent = None if latent is None else np.asarray(latent, np.float32)
         one_latent = given_latent is not None and given_latent.ndim == 1
-        if given_latent is not None and given_latent.shape[-1] != self.latent:
-            raise UserError(f"This instrument's latents have {self.latent} values, not {given_latent.shape[-1]}.")
+        if given_latent is not None and (given_latent.ndim not in (1, 2) or given_latent.shape[-1] != self.latent):
+            raise UserError(
+                f"This instrument's latents have {self.latent} values; those given are {given_latent.shape}."
+            )
+        if given_latent is not None and not np.isfinite(given_latent).all():
+            raise UserError("A latent's values must be finite numbers.")
         lengths = {
             "pitch": None if pitch is None or np.ndim(pitch) == 0 else len(np.asarray(pitch)),
             "attributes": self._length_of(levels),
@@ -122,8 +127,9 @@ class Controls:
         if outside.any():
             listed = [f"{names[i]} = {rows[np.argmax(np.abs(rows[:, i] - 0.5)), i]:g}" for i in np.flatnonzero(outside)]
             more = f" and {len(listed) - 4} more" if len(listed) > 4 else ""
+            how = "; styles mix linearly, so that this continues a mixture" if self.attributes.teacher == STYLES else ""
             warnings.warn(
-                f"{', '.join(listed[:4])}{more}: outside 0 to 1, where the instrument was not trained.",
+                f"{', '.join(listed[:4])}{more}: outside 0 to 1, where the instrument was not trained{how}.",
                 OutOfRangeWarning,
                 stacklevel=4,
             )
@@ -151,6 +157,17 @@ class Controls:
             share = (midi - known[above - 1]) / (known[above] - known[above - 1])
             part[row, order[above - 1]], part[row, order[above]] = 1.0 - share, share
         return part
+
+    def pitch_of(self, condition: Array) -> Array | None:
+        """The MIDI pitch of conditions (note, size), fractions between two classes; NaN where there is none. None of
+        an instrument without pitch."""
+        pitches = np.asarray(self.attributes.pitches, np.float32)
+        if not len(pitches):
+            return None
+        share = condition[:, : len(pitches)]
+        total = share.sum(axis=1)
+        unknown = np.full(len(condition), np.nan, np.float32)
+        return np.divide((share * pitches).sum(axis=1), total, out=unknown, where=total > 0)
 
     def _length_of(self, levels: Levels) -> int | None:
         if levels is None or isinstance(levels, Mapping):

@@ -89,10 +89,12 @@ def render_sources(instrument: "Synthesizer", patch: Patch, wanted: Sequence[flo
     """(note, sample) of a patch on some pitches of `sources`, at the instrument's rate.
 
     Raises:
-        UserError: an attribute the instrument has not, or a pitch out of its range.
+        UserError: an attribute the instrument has not, a pitch out of its range, or a latent or level of another
+            instrument.
     """
     conditions = [patch.condition(instrument, source) for source in wanted]
-    return instrument.waves(np.stack(conditions), np.tile(patch.latent(instrument), (len(wanted), 1)))
+    latent = np.tile(patch.latent_on(instrument), (len(wanted), 1))
+    return instrument.waves(np.stack(conditions), latent, level_db=patch.level_db)
 
 
 def repitch(wave: NDArray[np.float32], key: Key, sample_rate: float, rate: float | None = None) -> NDArray[np.float32]:

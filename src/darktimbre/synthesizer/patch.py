@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 VERSION = 1
 LOWEST, HIGHEST = -2.0, 3.0  # of an attribute; training knew 0 to 1
 LARGEST_FILE = 1 << 20  # bytes
+FARTHEST = 100.0  # of a latent's values; training knew about -4 to 4
+MOST_VALUES = 4096  # of a latent
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Level = Annotated[float, Field(strict=True, ge=LOWEST, le=HIGHEST, allow_inf_nan=False)]
 Place = Annotated[float, Field(strict=True, ge=-1.0, le=1.0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(strict=True, ge=0.0, le=10.0, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
+Coordinate = Annotated[float, Field(strict=True, ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)]
+PeakDb = Annotated[float, Field(strict=True, ge=-120.0, le=24.0, allow_inf_nan=False)]
 
 
 class Envelope(BaseModel):
@@ -50,7 +54,9 @@ class Patch(BaseModel):
         name: what its maker calls it, up to 80 printable characters.
         attributes: name → value in [-2, 3] (0 to 1 is what training knew); what is left out takes the baseline.
         seed: which latent stands at the centre of the pad.
-        pad: (x, y) in [-1, 1]², see `latent`.
+        pad: (x, y) in [-1, 1]², see `latent_on`.
+        latent: the latent itself, in place of seed and pad: such as that of an encoded sound.
+        level_db: peak in dB of full scale that an encoded sound had, put back by `Synthesizer.waves`.
         envelope: how notes start and end.
     """
 
@@ -63,6 +69,8 @@ class Patch(BaseModel):
     attributes: Annotated[dict[Name, Level], Field(max_length=600)] = {}
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**53)] = 0  # what JavaScript's numbers hold exactly
     pad: tuple[Place, Place] = (0.0, 0.0)
+    latent: Annotated[tuple[Coordinate, ...], Field(min_length=1, max_length=MOST_VALUES)] | None = None
+    level_db: PeakDb | None = None
     envelope: Envelope = Envelope()
 
     @field_validator("name")
@@ -124,16 +132,23 @@ class Patch(BaseModel):
             raise UserError(f"{path}: {error}") from error
 
     def to_json(self) -> dict[str, Any]:
-        """Plain types, for presets, files and URLs."""
-        return self.model_dump(mode="json")
+        """Plain types, for presets, files and URLs; latent and level only where they are set."""
+        unset = {name for name in ("latent", "level_db") if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=unset)
 
     def key(self, instrument_digest: str) -> str:
         """SHA-256 of all that the sound of a note follows from, besides its pitch: not the name, not the envelope.
 
         Values count as the float32 that the network is fed; names in any letter case and order are the same.
         """
-        digest = hashlib.sha256(f"{instrument_digest}\n{self.seed}\n".encode())
-        digest.update(struct.pack("<2d", self.pad[0] + 0.0, self.pad[1] + 0.0))  # + 0.0: −0 is 0
+        if self.latent is None:
+            digest = hashlib.sha256(f"{instrument_digest}\n{self.seed}\n".encode())
+            digest.update(struct.pack("<2d", self.pad[0] + 0.0, self.pad[1] + 0.0))  # + 0.0: −0 is 0
+        else:
+            digest = hashlib.sha256(f"{instrument_digest}\nlatent {len(self.latent)}\n".encode())
+            digest.update((np.asarray(self.latent, "<f4") + np.float32(0.0)).tobytes())
+        if self.level_db is not None:
+            digest.update(b"level" + struct.pack("<f", self.level_db + 0.0))
         for name, value in sorted((_folded(name), value) for name, value in self.attributes.items()):
             digest.update(struct.pack("<I", len(name.encode())) + name.encode() + struct.pack("<f", value + 0.0))
         return digest.hexdigest()
@@ -142,8 +157,20 @@ class Patch(BaseModel):
         """The instrument's own names → values (`Attributes.resolved`)."""
         return attributes.resolved(self.attributes)
 
-    def latent(self, instrument: "Synthesizer") -> NDArray[np.float32]:
-        """(latent,): the centre of the pad is the latent `render(seed=[seed])` draws; see `walks.pad_point`."""
+    def latent_on(self, instrument: "Synthesizer") -> NDArray[np.float32]:
+        """(latent,): the one that is given; else the centre of the pad is the latent `render(seed=[seed])` draws, see
+        `walks.pad_point`.
+
+        Raises:
+            UserError: the one given is of another instrument's size.
+        """
+        if self.latent is not None:
+            if len(self.latent) != instrument.latent_size:
+                values = "1 value" if len(self.latent) == 1 else f"{len(self.latent)} values"
+                raise UserError(
+                    f"This sound's latent has {values}, this instrument's have {instrument.latent_size}: leave it out."
+                )
+            return np.asarray(self.latent, np.float32)
         centre, first, second = latents(self.seed, 3, instrument.latent_size)
         return pad_point(centre, first, second, self.pad)
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.audio.files import write
 from darktimbre.audio.pictures import spectrogram_grid
-from darktimbre.notes.attributes import CLASSES
+from darktimbre.notes.attributes import WITHOUT_TEACHER
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import note_name
 from darktimbre.synthesizer import walks
+from darktimbre.synthesizer.transfer import EncodedSound
 
 if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -26,6 +27,9 @@ _LOUDEST = 0.99  # of full scale
 
 Levels = Mapping[str, float]
 """Attribute name → value."""
+
+Ends = tuple[tuple[Path, EncodedSound] | None, tuple[Path, EncodedSound] | None]
+"""The sounds, if any, between which notes are interpolated: each by its file and its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ def render_random(
         pitches = choose.choice(attributes.pitches, count).tolist()
     examples = synthesizer.bundle.config.get("examples") or []
     each = [levels] * count
-    # A class that is set stands alone: the classes of an example would sound beside it.
-    if examples and not (levels and attributes.teacher == CLASSES):
+    # A class or style that is set stands alone: those of an example would sound beside it.
+    if examples and not (levels and attributes.teacher in WITHOUT_TEACHER):
         known = {attributes.resolve(name): value for name, value in levels.items()}
         rows = [examples[index] for index in choose.integers(len(examples), size=count)]
         each = [{**dict(zip(attributes.names, map(float, row), strict=True)), **known} for row in rows]
@@ -139,13 +143,15 @@ def render_interpolation(
     seeds: tuple[int, int],
     levels: tuple[Levels, Levels],
     pitches: tuple[float | None, float | None] = (None, None),
+    sounds: Ends = (None, None),
     steps: int = 7,
     linear: bool = False,
     picture: Path | None = None,
 ) -> list[Path]:
-    """From one note to another: latents along a great circle (or straight), attributes and pitch straight.
+    """From one note to another: latents along a great circle (or straight), attributes, pitch and level in dB straight.
 
-    The first note's pitch is by default the trained one nearest to C4; the last note's, that of the first.
+    An end with a sound takes its latent and level, else the seed's latent and the level of training. The first note's
+    pitch is by default the trained one nearest to C4; the last note's, that of the first.
     """
     controls, attributes, at = synthesizer.controls, synthesizer.attributes, walks.steps(steps)
     start, end = (controls.soft(one)[0] for one in levels)
@@ -157,12 +163,26 @@ def render_interpolation(
         exact = [first + (last - first) * float(one) for one in at]
         midi = [round(one, 4) if controls.between else float(round(one)) for one in exact]
     drawn = synthesizer.latents(seeds, 2)
+    for end, (_, code) in _known(sounds):
+        drawn[end] = code.latent
     latent = (walks.lerp if linear else walks.slerp)(drawn[0], drawn[1], at)
     each = [dict(zip(attributes.names, map(float, row), strict=True)) for row in soft]
     stems = [("interpolate", f"{index:02d}", *pitch_words(one)) for index, one in enumerate(midi)]
     way = {"way": "linear" if linear else "spherical", "from_seed": seeds[0], "to_seed": seeds[1]}
+    levels_db = [synthesizer.bundle.level_db] * 2
+    for end, (file, code) in _known(sounds):
+        del way[("from_seed", "to_seed")[end]]
+        way[("from_sound", "to_sound")[end]] = file.name
+        levels_db[end] = code.level_db
+    level_db = None
+    if any(sounds) and levels_db[0] is not None and levels_db[1] is not None:
+        level_db = walks.lerp(levels_db[0], levels_db[1], at).tolist()
     more = [{**way, "at": round(float(one), 4)} for one in at]
-    return render_notes(synthesizer, out, "interpolate", stems, midi, each, latent=latent, more=more, picture=picture)
+    if any(sounds):  # the latents do not follow from seeds
+        more = [{**_listed(row), **one} for row, one in zip(latent, more, strict=True)]
+    return render_notes(
+        synthesizer, out, "interpolate", stems, midi, each, latent=latent, level_db=level_db, more=more, picture=picture
+    )
 
 
 def render_copies(
@@ -184,6 +204,36 @@ def render_copies(
     return render_notes(synthesizer, out, "like", stems, pitches, each, seeds, more=more, picture=picture)
 
 
+def render_encoded(
+    synthesizer: "Synthesizer",
+    out: Path,
+    sound: Path,
+    code: EncodedSound,
+    *,
+    pitch: float | None,
+    levels: Levels,
+    variations: int = 0,
+    spread: float = 0.3,
+    seed: int = 0,
+    picture: Path | None = None,
+) -> list[Path]:
+    """A sound as the instrument plays its code, and so many neighbours of it in latent space (`walks.neighbours`)."""
+    noise = synthesizer.latents(seed, variations) if variations else np.zeros((0, len(code.latent)), np.float32)
+    latent = np.concatenate([code.latent[None], walks.neighbours(code.latent, noise, spread)])
+    stems = [("like", sound.stem, f"{index:02d}", *pitch_words(pitch)) for index in range(len(latent))]
+    count, beside = len(latent), {"spread": spread, "seed": seed}
+    more = [{**_listed(row), "like": sound.name, **(beside if index else {})} for index, row in enumerate(latent)]
+    return render_notes(
+        synthesizer, out, "like", stems, [pitch] * count, [levels] * count, latent=latent,
+        level_db=None if code.level_db is None else [code.level_db] * count, more=more, picture=picture,
+    )  # fmt: skip
+
+
+def _listed(latent: NDArray[np.float32]) -> dict[str, Any]:
+    """A latent (latent,) as an entry of the manifest."""
+    return {"latent": [round(float(value), 6) for value in latent]}
+
+
 def render_notes(
     synthesizer: "Synthesizer",
     out: Path,
@@ -194,6 +244,7 @@ def render_notes(
     seeds: Sequence[int] | None = None,
     *,
     latent: NDArray[np.float32] | None = None,
+    level_db: Sequence[float] | None = None,
     more: Sequence[dict[str, Any]] | None = None,
     picture: Path | None = None,
 ) -> list[Path]:
@@ -204,18 +255,19 @@ def render_notes(
         out: folder for the sounds.
         verb: what kind of notes they are, for the manifest.
         stems: parts of each file's name, see `file_stem`.
-        pitches, levels, seeds, latent: of each note, see `Synthesizer.render`.
+        pitches, levels, seeds, latent, level_db: of each note, see `Synthesizer.render`.
         more: further entries of each note in the manifest.
         picture: also draw their spectrograms there.
     """
     pitched = [one for one in pitches if one is not None]
     waves = synthesizer.render(
-        pitch=pitched or None, attributes=levels, seed=0 if seeds is None else seeds, latent=latent
+        pitch=pitched or None, attributes=levels, seed=0 if seeds is None else seeds, latent=latent, level_db=level_db
     )
     files = []
     for index, stem in enumerate(stems):
         how: dict[str, Any] = {"pitch": pitches[index], "attributes": dict(levels[index])}
         how |= {} if seeds is None else {"seed": seeds[index]}
+        how |= {} if level_db is None else {"level_db": round(level_db[index], 3)}
         how |= more[index] if more else {}
         files.append(SoundFile(file_stem(*stem), " ".join(map(str, stem[1:])), how))
     heading = f"{verb}: {Path(synthesizer.bundle.origin).name}"
@@ -295,6 +347,11 @@ def _write_manifest(synthesizer: "Synthesizer", path: Path, entries: list[dict[s
     }
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _known(sounds: Ends) -> list[tuple[int, tuple[Path, EncodedSound]]]:
+    """The ends that are sounds: 0 for the first, 1 for the last."""
+    return [(end, one) for end, one in enumerate(sounds) if one is not None]
 
 
 def _is_note(text: str) -> bool:

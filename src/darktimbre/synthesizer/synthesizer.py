@@ -4,12 +4,16 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import nn
 
+from darktimbre.audio.loudness import peak_dbfs
 from darktimbre.audio.shape import fade_out
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.models.edits import Edit, edited
@@ -21,6 +25,15 @@ from darktimbre.synthesizer.controls import Controls, Levels, Pitch, Seed
 from darktimbre.synthesizer.runtime import Network
 
 ATTACK, RELEASE = 0.003, 0.010  # s; see edges
+LARGEST_GAIN = 1e3  # of a level that is given; 60 dB
+SILENT = -90.0  # dB: the peak below which 16 bits hold nothing
+
+
+class Encoding(NamedTuple):
+    """Sounds as an autoencoder's latents; loudness, which training took out of them, stands beside."""
+
+    latent: NDArray[np.float32]  # (note, latent)
+    level_db: NDArray[np.float32]  # (note,) peak in dB relative to full scale
 
 
 class Synthesizer:
@@ -29,8 +42,9 @@ class Synthesizer:
     The equalised-learning-rate scales are folded into the weights at load, and computing is in float32 even where the
     weights were stored in float16. Equal requests give equal sounds, to the bit on one machine, however many notes are
     requested at once: on a CPU the network always takes one note at a time, which is as fast as batches are
-    (measured), and elsewhere always a full block. The number of threads changes nothing in the shipped networks either
-    (1 to 4 tried); in very narrow ones it can move a float's last bits.
+    (measured), and elsewhere always a full block. The number of threads changes nothing in the shipped GAN either (1 to
+    4 tried); in very narrow networks, and in a learned inversion, it can move a float's last bits, which may there
+    decide between two bins that are almost equal (2e-4 of full scale seen).
     """
 
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu", network: Network | None = None) -> None:
@@ -44,7 +58,8 @@ class Synthesizer:
         """
         self.bundle = bundle
         self.device = _usable(device)
-        self.codec = bundle.codec()
+        inverter = bundle.inverter_network()
+        self.codec = bundle.codec(inverter=inverter.to(self.device) if isinstance(inverter, nn.Module) else inverter)
         plan = bundle.network
         pictures = (plan.channels, *plan.picture_size())
         if tuple(self.codec.shape) != pictures:
@@ -60,6 +75,7 @@ class Synthesizer:
         self.block = 1 if self.device.type == "cpu" else None  # notes per call; None: as `render` is called
         self.runtime = "torch" if network is None else network.name
         self._edges = edges(self.codec.samples, self.codec.sample_rate)
+        self.encodes = bundle.encoder is not None  # whether `encode` can place sounds of one's own
         self.controls = Controls(self.attributes, plan.latent, self._baseline(), between=plan.pitch_comb)
 
     @classmethod
@@ -67,7 +83,7 @@ class Synthesizer:
         """Loads an instrument.
 
         Args:
-            name: a bundle's folder, `starter`, or a Hugging Face hub id `user/name[@revision]`.
+            name: a bundle's folder, the name of a shipped one, or a Hugging Face hub id `user/name[@revision]`.
             device: where to compute, e.g. "cpu" or "cuda".
 
         Raises:
@@ -107,6 +123,7 @@ class Synthesizer:
         seed: Seed = 0,
         latent: ArrayLike | None = None,
         batch_size: int = 16,
+        level_db: ArrayLike | None = None,
     ) -> NDArray[np.float32]:
         """Makes notes. Single values are repeated to the length of whatever list is given; all lists are of one length.
 
@@ -121,20 +138,25 @@ class Synthesizer:
             latent: (latent,) or (note, latent), used instead of a seed.
             batch_size: notes per call of the network on an accelerator, which is always filled up to it; on a CPU
                 notes go one by one.
+            level_db: peak in dB that a sound had which was encoded (`Encoding.level_db`), one or one per note: what
+                brings notes, all trained at one level, to its loudness. Left out: as the network makes them.
 
         Returns:
             (note, sample) float32.
 
         Raises:
-            UserError: an unknown attribute (the nearest are named), a pitch out of range, lists of different lengths.
+            UserError: an unknown attribute (the nearest are named), a pitch out of range, lists of different lengths,
+                or a level where the instrument's notes are of no one level.
 
         Warns:
             OutOfRangeWarning: an attribute lies outside [0, 1].
         """
         condition, drawn = self.controls.fill(pitch, attributes, seed, latent)
-        return self._waves(condition, drawn, batch_size)
+        return self._waves(condition, drawn, batch_size, level_db)
 
-    def waves(self, condition: ArrayLike, latent: ArrayLike, batch_size: int = 16) -> NDArray[np.float32]:
+    def waves(
+        self, condition: ArrayLike, latent: ArrayLike, batch_size: int = 16, level_db: ArrayLike | None = None
+    ) -> NDArray[np.float32]:
         """As `render`, from whole conditions (note, size) and latents (note, latent): for evaluation on real rows."""
         rows, drawn = np.atleast_2d(np.asarray(condition, np.float32)), np.atleast_2d(np.asarray(latent, np.float32))
         if rows.shape[1] != self.attributes.size or drawn.shape[1] != self.latent_size or len(rows) != len(drawn):
@@ -142,7 +164,52 @@ class Synthesizer:
                 f"Conditions must be (note, {self.attributes.size}) and latents (note, {self.latent_size}); "
                 f"they are {rows.shape} and {drawn.shape}."
             )
-        return self._waves(rows, drawn, batch_size)
+        return self._waves(rows, drawn, batch_size, level_db)
+
+    def encode(self, waves: ArrayLike, batch_size: int = 16) -> Encoding:
+        """Places sounds in the latent space: `render(latent=…, level_db=…)` plays them from there.
+
+        Args:
+            waves: (sample,) or (note, sample) at `sample_rate`, `samples` long.
+            batch_size: as in `render`.
+
+        Raises:
+            UserError: the instrument has no encoder, or a sound is silent, not finite or of another length.
+        """
+        encoder = self._encoder
+        sounds = np.atleast_2d(np.asarray(waves, np.float32))
+        if sounds.ndim != 2 or sounds.shape[1] != self.samples:
+            raise UserError(
+                f"This instrument encodes sounds of {self.samples} samples at {self.sample_rate} Hz, not "
+                f"{sounds.shape[-1]}: pad or cut them first."
+            )
+        if not np.isfinite(sounds).all():
+            raise UserError("A sound with samples that are not finite cannot be encoded: give another one.")
+        level_db = peak_dbfs(sounds)
+        if (level_db < SILENT).any():
+            raise UserError(
+                "A silent sound cannot be encoded: give one that can be heard, or choose another part of it."
+            )
+        if self.bundle.level_db is not None:  # else the encoder was trained on notes as they are
+            sounds = (sounds * (1 / self.gain(level_db))[:, None]).astype(np.float32)
+        latent = np.empty((len(sounds), self.latent_size), np.float32)
+        with torch.inference_mode(), _exact(self.device):
+            for rows, count in self._blocks(len(sounds), batch_size):
+                found = encoder(self.codec.encode(self._tensor(sounds[rows])))
+                latent[rows[:count]] = found[:count].cpu().numpy()
+        return Encoding(latent, level_db.astype(np.float32))
+
+    def gain(self, level_db: ArrayLike) -> NDArray[np.float64]:
+        """What brings notes of the one level of training to some peaks in dB, (note,) as those.
+
+        Raises:
+            UserError: the instrument's notes are not of one level, or a level is no finite number.
+        """
+        wanted = np.asarray(level_db, np.float64)
+        if not np.isfinite(wanted).all():
+            raise UserError("A level in dB must be a finite number.")
+        with np.errstate(over="ignore"):  # what is infinite is refused where it is played
+            return np.asarray(10.0 ** ((wanted - self.bundle.peak_db) / 20.0))
 
     def latents(self, seed: Seed, count: int = 1) -> NDArray[np.float32]:
         """The latents (note, latent) that `render` would draw for these seeds."""
@@ -159,17 +226,35 @@ class Synthesizer:
         return statistics.median(taken) / self.seconds
 
     def _waves(
-        self, condition: NDArray[np.float32], latent: NDArray[np.float32], batch_size: int
+        self,
+        condition: NDArray[np.float32],
+        latent: NDArray[np.float32],
+        batch_size: int,
+        level_db: ArrayLike | None,
     ) -> NDArray[np.float32]:
-        block = self.block or max(1, batch_size)
+        pitch = self.controls.pitch_of(condition)
+        gain = None if level_db is None else self.gain(level_db)
+        if gain is not None and not (gain <= LARGEST_GAIN).all():  # NaN is not
+            raise UserError("A level is a number of decibels relative to full scale, such as -6; take one below 60.")
+        if gain is not None and gain.size not in (1, len(condition)):
+            raise UserError(f"Levels must be one, or one for each of the {len(condition)} notes, not {gain.size}.")
         rendered = np.empty((len(condition), self.samples), np.float32)
         with torch.inference_mode(), _exact(self.device), edited(self.network, *self.edits):
-            for first in range(0, len(condition), block):
-                count = min(block, len(condition) - first)
-                rows = np.minimum(np.arange(first, first + block), len(condition) - 1)  # the last block is filled up
+            for rows, count in self._blocks(len(condition), batch_size):
                 pictures = self.network(self._tensor(latent[rows]), self._tensor(condition[rows]))
-                rendered[first : first + count] = self.codec.decode(pictures)[:count].cpu().numpy() * self._edges
-        return rendered
+                decoded = self.codec.decode(pictures, None if pitch is None else self._tensor(pitch[rows]))
+                rendered[rows[:count]] = decoded[:count].cpu().numpy() * self._edges
+        return rendered if gain is None else rendered * gain.reshape(-1, 1).astype(np.float32)
+
+    def _blocks(self, count: int, batch_size: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+        """The rows of each call of a network, and how many of them are new: the last block is filled up."""
+        block = self.block or max(1, batch_size)
+        for first in range(0, count, block):
+            yield np.minimum(np.arange(first, first + block), count - 1), min(block, count - first)
+
+    @cached_property
+    def _encoder(self) -> nn.Module:
+        return self.bundle.encoder_network().to(self.device)
 
     def _tensor(self, array: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -13,11 +14,16 @@ WARM_UP = 2  # calls before the clock counts: first calls allocate, and choose a
 
 
 class Spent(NamedTuple):
-    """Seconds for one note; `total` also holds what is neither: drawing the latent, carrying arrays, the edges."""
+    """Seconds for one note; `total` also holds what is neither: drawing the latent, carrying arrays, the edges.
+
+    `encoding`, of an instrument that encodes, is what placing a sound in its latent space takes, which is no part of
+    `total`.
+    """
 
     total: float
     network: float
     inversion: float
+    encoding: float = 0.0
 
 
 class Stopwatch:
@@ -31,6 +37,7 @@ class Stopwatch:
         self._clock = _Clock(synthesizer.device)
         self._timed = timed = copy.copy(synthesizer)
         self.batch = timed.block = batch
+        self._noise = np.random.default_rng(0).uniform(-1, 1, (batch, synthesizer.samples))
         codec = copy.copy(synthesizer.codec)
         setattr(codec, "decode", self._clock.timed("inversion", codec.decode))  # noqa: B010 (of this copy alone)
         setattr(timed, "codec", codec)  # noqa: B010
@@ -39,14 +46,15 @@ class Stopwatch:
     def note(self, seed: int) -> Spent:
         """Seconds for a note, of one call that makes `batch` of them."""
         self._clock.spent = {"network": 0.0, "inversion": 0.0}
+        seeds = seed if self.batch == 1 else range(seed, seed + self.batch)
         start = self._clock.now()
-        if self.batch == 1:
-            self._timed.render(seed=seed, batch_size=1)
-        else:
-            self._timed.render(seed=range(seed, seed + self.batch), batch_size=self.batch)
-        whole = self._clock.now() - start
-        parts = self._clock.spent
-        return Spent(whole / self.batch, parts["network"] / self.batch, parts["inversion"] / self.batch)
+        self._timed.render(seed=seeds, batch_size=self.batch)
+        rendered = self._clock.now()
+        if self._timed.encodes:
+            self._timed.encode(self._noise, batch_size=self.batch)
+        encoding = self._clock.now() - rendered if self._timed.encodes else 0.0
+        spent = (rendered - start, *self._clock.spent.values(), encoding)
+        return Spent(*(seconds / self.batch for seconds in spent))
 
 
 def measure(synthesizer: Synthesizer, repeats: int = 30, batch: int = 1) -> Spent:

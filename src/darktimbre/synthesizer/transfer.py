@@ -1,6 +1,8 @@
-"""A sound → the controls of notes like it (timbre transfer): a tagger's labels at the instrument's T, and the pitch."""
+"""A sound → the controls of notes like it (timbre transfer): its pitch, and its code where the instrument has an
+encoder, else a tagger's labels at the instrument's T."""
 
-from typing import TYPE_CHECKING, Protocol
+import warnings
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -31,18 +33,64 @@ class Tagger(LabelSource, Protocol):
     def logits(self, waves: torch.Tensor) -> torch.Tensor: ...
 
 
+SPARE = 0.05  # s by which a sound may be longer than a note before its cutting is reported
+
+
+class CutSoundWarning(UserWarning):
+    """A sound is longer than a note, and its beginning was taken."""
+
+
+class EncodedSound(NamedTuple):
+    """A sound file as an instrument with an encoder has it."""
+
+    latent: NDArray[np.float32]  # (latent,)
+    level_db: float | None  # its peak, relative to full scale; None of an instrument whose notes are of no one level
+    pitch: float | None  # MIDI, measured; None where there is none
+
+
+def encode_sound(path: "Path", instrument: "Synthesizer") -> EncodedSound:
+    """Code, level and pitch of a sound file's beginning.
+
+    Raises:
+        UserError: the instrument has no encoder, or there is no sound in the file.
+
+    Warns:
+        CutSoundWarning: the sound is longer than a note.
+    """
+    instrument.bundle.require_encoder()
+    wave, seconds = _read(path, instrument)
+    if seconds > instrument.seconds + SPARE:
+        warnings.warn(
+            f"{path} lasts {seconds:.3g} s, a note {instrument.seconds:.3g} s: its beginning is used; cut the file to "
+            "choose another part.",
+            CutSoundWarning,
+            stacklevel=2,
+        )
+    try:
+        code = instrument.encode(wave)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    level_db = None if instrument.bundle.level_db is None else float(code.level_db[0])
+    return EncodedSound(code.latent[0], level_db, sound_pitch(wave, instrument.sample_rate))
+
+
 def read_sound(path: "Path", instrument: "Synthesizer") -> NDArray[np.float32]:
     """(sample,) the beginning of a sound file, at the instrument's rate and as long as its notes.
 
     Raises:
         UserError: there is no sound in it.
     """
+    return _read(path, instrument)[0]
+
+
+def _read(path: "Path", instrument: "Synthesizer") -> tuple[NDArray[np.float32], float]:
+    """That beginning, and how many seconds the whole file lasts."""
     try:
         recorded = files.read(path, max_seconds=max(instrument.seconds, 1.0) + 1.0)
     except files.UnreadableSound as error:
         raise UserError(f"{path} cannot be read as sound ({error}): give another sound file.") from error
     wave = resample(to_mono(recorded.samples), recorded.rate, instrument.sample_rate)
-    return fit_length(wave, instrument.samples, fade=instrument.sample_rate // 20)[0]
+    return fit_length(wave, instrument.samples, fade=instrument.sample_rate // 20)[0], recorded.seconds
 
 
 def sound_levels(wave: NDArray[np.float32], rate: int, tagger: Tagger, attributes: Attributes) -> dict[str, float]:

@@ -81,6 +81,16 @@ def _unit_across(vector: NDArray[np.float64], *units: NDArray[np.float64]) -> ND
     return vector / np.linalg.norm(vector)
 
 
+def neighbours(latent: ArrayLike, noise: ArrayLike, spread: float) -> Array:
+    """Places near a latent (latent,), one for each row of standard normal noise (note, latent): √(1 − s²) · z + s · ε.
+
+    A standard normal z stays one (a step of an Ornstein-Uhlenbeck process), so neighbours lie where the network was
+    trained; with a spread s of 0 they are z itself, with 1 they do not depend on it.
+    """
+    z, e = np.asarray(latent, np.float64), np.asarray(noise, np.float64)
+    return (np.sqrt(1.0 - spread * spread) * z + spread * e).astype(np.float32)
+
+
 def steps(count: int) -> NDArray[np.float64]:
     """`count` even positions from 0 to 1, both included; one position is 0."""
     return np.linspace(0.0, 1.0, count)
