@@ -13,6 +13,7 @@ from darktimbre.export import riff
 from darktimbre.export.plan import Plan
 from darktimbre.export.samples import Bank, Sample
 from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer.patch import Patch
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 MANIFEST = "manifest.json"
@@ -67,8 +68,7 @@ def entry(path: str, sample: Sample, bank: Bank) -> dict[str, Any]:
         "pitch": zone.source,
         "root_key": zone.root,
         "attributes": {name: round(value, 6) for name, value in zone.patch.attributes.items()},
-        "seed": zone.patch.seed,
-        "pad": list(zone.patch.pad),
+        **place(zone.patch),
         "samples": len(sample.wave),
     }
     if sample.loop is not None:
@@ -80,6 +80,13 @@ def entry(path: str, sample: Sample, bank: Bank) -> dict[str, Any]:
             "drift_db": round(loop.drift, 2),
         }
     return facts
+
+
+def place(patch: Patch) -> dict[str, Any]:
+    """Which latent a patch plays, and at what level, as JSON has it."""
+    given = patch.to_json()
+    drawn = ("seed", "pad") if patch.latent is None else ("latent",)
+    return {name: given[name] for name in (*drawn, "level_db") if name in given}
 
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -98,10 +105,14 @@ def sample_tags(instrument: Synthesizer, plan: Plan, sample: Sample) -> riff.Tag
     zone, loop = sample.zone, sample.loop
     words = ", ".join(f"{name} {value:.2f}" for name, value in zone.patch.attributes.items())
     origin = f"{Path(instrument.bundle.origin).name} {instrument.bundle.digest[:12]}"
+    latent = zone.patch.latent
+    drawn = (
+        f"seed {zone.patch.seed}" if latent is None else "latent " + " ".join(f"{value:.4g}" for value in latent[:16])
+    )
     info = {
         riff.NAME: plan.names[zone.setting],
         riff.SOFTWARE: f"darktimbre {darktimbre.__version__}",
-        riff.COMMENT: f"{origin}, seed {zone.patch.seed}" + (f", {words}" if words else ""),
+        riff.COMMENT: f"{origin}, {drawn}" + (f", {words}" if words else ""),
         riff.KEYWORDS: ";".join(zone.patch.attributes),
     }
     return riff.Tags(

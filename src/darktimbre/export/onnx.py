@@ -23,9 +23,7 @@ from torch import Tensor
 import darktimbre
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.export.precision import Precision, reduced, require
-from darktimbre.export.sound import CONDITION, LATENT, PICTURE, WAVE, Sound, example, why_not
-from darktimbre.models.cost import cost
-from darktimbre.models.progressive import Generator
+from darktimbre.export.sound import CONDITION, LATENT, PICTURE, WAVE, Sound, example, parameters_of, why_not
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.runtime import DIGEST, REMEDY
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -43,7 +41,7 @@ class NetworkReport:
     bytes: int  # its size
     outputs: tuple[str, ...]  # `picture`, and `wave` where it is in the file
     why_no_wave: str | None  # why the inverse is not in it although it was requested; None otherwise
-    precision: Precision  # of the network's weights in the file
+    precision: Precision  # of the networks' weights in the file
     parameters: int  # of the generator
     # greatest absolute difference of spectrograms (their range is about -1 to 1) over some notes; None where
     # onnxruntime is not installed, so that nothing could be compared
@@ -60,8 +58,9 @@ def export_onnx(
     Args:
         instrument: what to export; its weights are in the file.
         path: the file, by custom `.onnx`.
-        with_sound: also export the way from picture to wave, where the codec's inverse is a graph.
-        precision: how the network's weights are kept (`export/precision.py`); the way to the wave stays as it is.
+        with_sound: also export the way from picture to wave, where the codec's inverse is a graph: where it has phases,
+            or a learned inversion.
+        precision: how weights are kept (`export/precision.py`); transforms on the way to the wave stay as they are.
 
     Raises:
         UserError: there is no such precision, or the packages onnx and onnxscript are not installed.
@@ -98,14 +97,14 @@ def compared(
         latent, condition = example(instrument, PROBES)
         made = dict(zip(outputs, run(latent, condition), strict=True))
         with torch.inference_mode():
-            pictures = Sound(instrument, with_sound=False)(latent, condition)[0].numpy()
-        power = np.square(made[PICTURE] - pictures, dtype=np.float64).mean()
-        snr = 10 * np.log10(np.square(pictures, dtype=np.float64).mean() / max(power, 1e-30))
-        errors = {"picture_error": float(np.abs(made[PICTURE] - pictures).max()), "picture_snr": float(snr)}
+            spectrograms = Sound(instrument, with_sound=False)(latent, condition)[0].numpy()
+        power = np.square(made[PICTURE] - spectrograms, dtype=np.float64).mean()
+        snr = 10 * np.log10(np.square(spectrograms, dtype=np.float64).mean() / max(power, 1e-30))
+        errors = {"picture_error": float(np.abs(made[PICTURE] - spectrograms).max()), "picture_snr": float(snr)}
         if WAVE in made:
             waves = instrument.waves(condition.numpy(), latent.numpy())
             errors["wave_error"] = float(np.abs(made[WAVE] - waves).max())
-    parameters = cost(instrument.bundle.network, Generator).parameters
+    parameters = parameters_of(instrument)
     return NetworkReport(path, path.stat().st_size, outputs, why_no_wave, precision, parameters, **errors)
 
 
@@ -124,7 +123,7 @@ def properties(instrument: Synthesizer) -> dict[str, str]:
     facts: dict[str, Any] = {
         "sample_rate": instrument.sample_rate,  # Hz
         "samples": instrument.samples,
-        "parameters": cost(instrument.bundle.network, Generator).parameters,
+        "parameters": parameters_of(instrument),
         "latent": instrument.latent_size,  # standard normal values
         "pitches": list(attributes.pitches),  # MIDI numbers of the condition's first values, a one-hot choice
         "between": instrument.controls.between,  # whether two neighbouring pitches may share the one

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from darktimbre.export.naming import slug
-from darktimbre.notes.attributes import CLASSES, is_leaf
+from darktimbre.notes.attributes import CLASSES, STYLES, is_leaf
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.keys import UNPITCHED, keyboard, sources
 from darktimbre.synthesizer.patch import Patch
@@ -23,6 +23,7 @@ ARRANGEMENTS: tuple[Arrangement, ...] = ("keyswitch", "velocity", "layers")
 
 MOST_SETTINGS, MOST_LAYERS, MOST_VARIATIONS, WIDEST_STEP = 99, 5, 99, 24
 LOWEST_RATE, HIGHEST_RATE = 8_000, 192_000
+MOST_STYLES = 24  # of a default export
 SAME_WORD = 0.3  # rank correlation over notes above which two words say much the same
 LOWEST_SWITCH = 21  # the lowest key of a piano; what lies below is out of reach
 
@@ -142,7 +143,7 @@ def switches(instrument: Synthesizer, plan: Plan) -> tuple[int, ...]:
 
 def suggested(instrument: Synthesizer, words: int = 2, *, seed: int = 0) -> tuple[Patch, ...]:
     """What is exported by default: the instrument's middle, and the attributes that it follows best, each alone;
-    of an instrument of classes, every subclass.
+    of an instrument of classes, every subclass; of styles, the untagged middle and every style (the first 24).
 
     Best by the evaluation in the bundle where there is one, else the first the instrument has. Words that go together
     in the training notes that the bundle holds as examples (drum, snare drum) would make one sound twice: of these the
@@ -151,7 +152,10 @@ def suggested(instrument: Synthesizer, words: int = 2, *, seed: int = 0) -> tupl
     names = instrument.attributes.names
     if instrument.attributes.teacher == CLASSES:
         finest = [name for name in names if is_leaf(name, names)]
-        return tuple(Patch.from_json({"name": name[:80], "attributes": {name: 1.0}, "seed": seed}) for name in finest)
+        return _alone(finest, seed)
+    middle = Patch.from_json({"name": "Middle", "seed": seed})
+    if instrument.attributes.teacher == STYLES:
+        return (middle, *_alone(names[:MOST_STYLES], seed))
     evaluation = (instrument.bundle.config.get("metrics") or {}).get("evaluation")
     scores = evaluation.get("attributes") if isinstance(evaluation, dict) else None
     order = {name: index for index, name in enumerate(names)}
@@ -162,8 +166,12 @@ def suggested(instrument: Synthesizer, words: int = 2, *, seed: int = 0) -> tupl
     for name in ranked:
         if len(chosen) < words and not any(_alike(examples, order[name], order[other]) for other in chosen):
             chosen.append(name)
-    middle = Patch.from_json({"name": "Middle", "seed": seed})
-    return (middle, *(middle.model_copy(update={"name": name[:80], "attributes": {name: 1.0}}) for name in chosen))
+    return (middle, *_alone(chosen, seed))
+
+
+def _alone(names: Sequence[str], seed: int) -> tuple[Patch, ...]:
+    """Each attribute by itself."""
+    return tuple(Patch.from_json({"name": name[:80], "attributes": {name: 1.0}, "seed": seed}) for name in names)
 
 
 def setting_name(patch: Patch, number: int) -> str:

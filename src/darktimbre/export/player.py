@@ -31,8 +31,8 @@ class PlayerReport:
 def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precision = "float32") -> PlayerReport:
     """Writes the folder, whole or not at all; an earlier export there is replaced.
 
-    The instrument must generate its phases itself, for the program has no other inversion. `precision`: how the
-    network's weights are kept (`export/precision.py`).
+    The instrument must generate its phases itself or have a learned inversion, for the program has no other.
+    `precision`: how weights are kept (`export/precision.py`).
 
     Raises:
         UserError: the codec's inverse is no graph; `out` holds something else; onnx is not installed.
@@ -41,7 +41,8 @@ def export_player(instrument: Synthesizer, out: str | Path, *, precision: Precis
     if reason := why_not(instrument.codec):
         raise UserError(
             f"This instrument cannot play alone: {reason}. One that generates its phases can, such as what "
-            "`darktimbre train oneshot-classes-if` makes; or export its sounds, by `darktimbre export wavs`."
+            "`darktimbre train oneshot-classes-if` makes, or one with a learned inversion (--inversion learned, where "
+            "there is one for its spectrograms); or export its sounds, by `darktimbre export wavs`."
         )
     with export_folder(out) as folder:
         network = export_onnx(instrument, folder / NETWORK, precision=precision)

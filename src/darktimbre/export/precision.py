@@ -1,4 +1,4 @@
-"""The network's weights in an ONNX graph, kept in fewer bits: a smaller file that computes as fast and in float32.
+"""The networks' weights in an ONNX graph, kept in fewer bits: a smaller file that computes as fast and in float32.
 
 Weights are kept as float16, or as int8 with one scale for each output channel, and two nodes turn them back. Runtimes
 do so once, at load ("constant folding"). Arithmetic in eight bits is another matter: docs/small-machine.md has figures.
@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.export.sound import PICTURE
+from darktimbre.export.sound import PICTURE, WAVE
 from darktimbre.notes.errors import UserError
 
 Precision = Literal["float32", "float16", "int8"]
@@ -17,6 +17,9 @@ PRECISIONS = get_args(Precision)
 
 OUTPUT_AXIS = {"Conv": 0, "ConvTranspose": 1, "MatMul": -1, "Gemm": -1}
 """Operator → the axis of its weight along which its outputs lie; each gets a scale of its own."""
+
+INVERSION, INVERTER = "inversion.", "inversion.network."
+"""How the exporter names what the inversion holds, and what its network holds (`export/sound.py`)."""
 
 FEWEST = 256  # values: what is smaller is left as it is
 
@@ -77,18 +80,26 @@ def _eight_bits(name: str, values: NDArray[np.float32], axis: int) -> tuple[list
 
 
 def _weights(model: Any) -> list[Any]:
-    """The weights that the picture follows from, but for those too small to be worth it."""
+    """The weights that the picture follows from, and those of a learned inversion, but for those too small to be worth
+    it. The transforms of an inversion are no weights: their constants stay as they are."""
     from onnx import TensorProto
 
     makers = {output: node for node in model.graph.node for output in node.output}
-    waiting, met = [PICTURE], set()
+    learned = any(one.name.startswith(INVERTER) for one in model.graph.initializer)
+    waiting, met = [PICTURE, *([WAVE] if learned else [])], set()
     while waiting:
         name = waiting.pop()
         if name not in met:
             met.add(name)
             waiting += makers[name].input if name in makers else []
     found = [one for one in model.graph.initializer if one.name in met and one.data_type == TensorProto.FLOAT]
-    return [one for one in found if len(one.dims) > 1 and np.prod(one.dims) >= FEWEST]
+    large = [one for one in found if len(one.dims) > 1 and np.prod(one.dims) >= FEWEST]
+    return [one for one in large if not one.name.startswith(INVERSION) or _is_weight(one.name)]
+
+
+def _is_weight(name: str) -> bool:
+    """Whether a constant of the inversion is one that its network was trained on."""
+    return name.startswith(INVERTER) and name.endswith(".weight")
 
 
 def _output_axis(model: Any, name: str) -> int:

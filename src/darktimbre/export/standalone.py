@@ -3,6 +3,8 @@
     python play.py                            what it plays
     python play.py drums/kick --count 4       four kicks: drums-kick-0.wav …
     python play.py Trumpet=0.8 --pitch 60 --seed 3 --out sounds
+    python play.py tremolo=1 --latent 0.3,-1.2,0.5
+                                              a place in the latent space, such as an encoded sound's
     python play.py --pipe | aplay -t raw -f S16_LE -r 16000 -c 1
                                               a sound as soon as a line is read, such as "drums/snare" from a trigger
     python play.py --bench --core 3           milliseconds and megabytes on one core of this machine
@@ -55,15 +57,34 @@ class Instrument:
         self.parameters: int = card["parameters"]
         self.between: bool = card["between"]  # whether it can play a pitch between two trained ones
         self.classes: bool = card["teacher"] == "classes"
+        self.most: float = 3.0 if card["teacher"] == "styles" else 1.0  # of a value: styles mix linearly, also beyond 1
 
-    def play(self, words: dict[str, float], *, pitch: float | None = None, seed: int = 0, place: int = 0) -> np.ndarray:
-        """One note (sample,), float32, full scale ±1."""
-        fed = {"latent": latent(seed, place, self.latent)[None], "condition": self.condition(words, pitch)[None]}
+    def play(
+        self,
+        words: dict[str, float],
+        *,
+        pitch: float | None = None,
+        seed: int = 0,
+        place: int = 0,
+        at: list[float] | None = None,
+    ) -> np.ndarray:
+        """One note (sample,), float32, full scale ±1; `at`: its latent, instead of the seed's."""
+        fed = {"latent": self.place(seed, place, at)[None], "condition": self.condition(words, pitch)[None]}
         return self.session.run(["wave"], fed)[0][0]
+
+    def place(self, seed: int, place: int, at: list[float] | None) -> np.ndarray:
+        """A latent (latent,), given or drawn."""
+        if at is None:
+            return latent(seed, place, self.latent)
+        if len(at) != self.latent:
+            raise Refused(f"This instrument's latents have {self.latent} values, not {len(at)}.")
+        return np.array(at, np.float32)
 
     def condition(self, words: dict[str, float], pitch: float | None) -> np.ndarray:
         """One-hot pitch, then the attributes; a subclass ("drums/kick") implies its class."""
         named = {self.name_of(word): value for word, value in words.items()}
+        if any(not 0 <= value <= self.most for value in named.values()):
+            raise Refused(f"A value lies between 0 and {self.most:g}.")
         if self.classes:
             above = {name.partition("/")[0] for name in named if "/" in name} & set(self.names) - set(named)
             named |= {one: max(value for name, value in named.items() if name.startswith(one + "/")) for one in above}
@@ -122,9 +143,15 @@ def words_of(texts: list[str]) -> dict[str, float]:
             words[(name if equals else text).strip()] = float(value) if equals else 1.0
         except ValueError:
             raise Refused(f"{text!r} is neither a name nor NAME=NUMBER.") from None
-    if any(not 0 <= value <= 1 for value in words.values()):
-        raise Refused("A value lies between 0 and 1.")
     return words
+
+
+def numbers(text: str) -> list[float]:
+    """ "0.3,-1.2" → [0.3, -1.2]."""
+    found = [float(part) for part in text.split(",")]
+    if not np.isfinite(found).all():
+        raise ValueError(text)
+    return found
 
 
 def pcm(sound: np.ndarray) -> bytes:
@@ -142,11 +169,11 @@ def list_all(instrument: Instrument) -> None:
 
 def write_all(instrument: Instrument, args: argparse.Namespace) -> None:
     words = words_of(args.words)
-    instrument.condition(words, args.pitch)  # refused before a folder is made
+    instrument.condition(words, args.pitch), instrument.place(0, 0, args.latent)  # refused before a folder is made
     args.out.mkdir(parents=True, exist_ok=True)
     stem = "-".join(words).replace("/", "-").replace(" ", "-").lower() or "sound"
     for place in range(args.count or 1):
-        sound = instrument.play(words, pitch=args.pitch, seed=args.seed, place=place)
+        sound = instrument.play(words, pitch=args.pitch, seed=args.seed, place=place, at=args.latent)
         path = args.out / f"{stem}-{place}.wav"
         with wave.open(str(path), "wb") as file:
             file.setparams((1, 2, instrument.rate, 0, "NONE", ""))
@@ -158,7 +185,8 @@ def pipe(instrument: Instrument, args: argparse.Namespace) -> None:
     """A sound to standard output for each line of standard input; what cannot be played is reported."""
     for place, line in enumerate(iter(sys.stdin.readline, "")):
         try:
-            sound = instrument.play(words_of(line.split(";")), pitch=args.pitch, seed=args.seed, place=place)
+            words = words_of(line.split(";"))
+            sound = instrument.play(words, pitch=args.pitch, seed=args.seed, place=place, at=args.latent)
         except Refused as refusal:
             print(refusal, file=sys.stderr)
             continue
@@ -213,6 +241,7 @@ def main() -> None:
     parser.add_argument("words", nargs="*", metavar="NAME[=VALUE]", help="what to play; a name alone means 1")
     parser.add_argument("--pitch", type=float, help="MIDI, where it has pitches; left out, the one nearest to 60")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same sounds")
+    parser.add_argument("--latent", type=numbers, metavar="Z,Z,…", help="a latent instead of the seed's")
     parser.add_argument("--count", type=int, help="how many sounds to write; 1")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the WAV files")
     parser.add_argument("--core", type=int, help="stay on this processor core (Linux)")
