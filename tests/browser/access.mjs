@@ -22,7 +22,7 @@ const CONTROLS = [
   "switch",
   "textbox",
 ];
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
+export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 const LEAST = 4.5; // contrast of text, WCAG 2.2 AA; 3 for large text
 
 /** @param {Page} page @returns {Promise<{role: string, name: string, element: string}[]>} the controls as the browser tells them to a screen reader */
@@ -44,7 +44,7 @@ async function controls(page) {
 }
 
 /** @param {Page} page @param {string} where */
-async function allNamed(page, where) {
+export async function allNamed(page, where) {
   const found = await controls(page);
   assert.ok(found.length > 20, where);
   assert.deepEqual(
@@ -58,7 +58,7 @@ async function allNamed(page, where) {
  * The contrast of every text that is seen, against what is painted behind it.
  * @param {Page} page @returns {Promise<{text: string, ratio: number, colours: string}[]>} those too faint
  */
-const faint = (page) =>
+export const faint = (page) =>
   page.evaluate((least) => {
     const pen = /** @type {OffscreenCanvasRenderingContext2D} */ (
       new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true })
@@ -123,7 +123,7 @@ const faint = (page) =>
  * What can have the focus, in the order of the document; of radio buttons in one group only the first.
  * @param {Page} page @returns {Promise<string[]>}
  */
-const tabbable = (page) =>
+export const tabbable = (page) =>
   page.evaluate(() => {
     const all = [...document.querySelectorAll("a[href], button, input, select, textarea, [tabindex]")];
     const may = /** @type {HTMLElement[]} */ (all).filter(
@@ -136,7 +136,7 @@ const tabbable = (page) =>
   });
 
 /** @param {Page} page @returns {Promise<{at: string | null, seen: boolean}>} what has the focus, and whether it shows */
-const focused = (page) =>
+export const focused = (page) =>
   page.evaluate(() => {
     const at = /** @type {HTMLElement | null} */ (document.activeElement);
     if (!at || at === document.body) return { at: null, seen: true };
@@ -161,36 +161,70 @@ const focused = (page) =>
     return { at: at.dataset.walk ?? at.outerHTML.slice(0, 80), seen: lit.some((look, index) => look !== unlit[index]) };
   });
 
+/**
+ * What is cut off at the sides, or too small for a finger.
+ * @param {Page} page
+ */
+export const crowded = (page) =>
+  page.evaluate(() => {
+    const wide = innerWidth;
+    const out = [...document.querySelectorAll("button, input, select, p, h1, h2, label, canvas")].filter((one) => {
+      if (
+        !one.checkVisibility({ visibilityProperty: true }) ||
+        one.closest(".keyboard-scroll, .unseen, .skip") ||
+        one.matches(".unseen")
+      )
+        return false;
+      const { left, right, width } = one.getBoundingClientRect();
+      return width > 0 && (left < -1 || right > wide + 1);
+    });
+    const small = [...document.querySelectorAll("button, select")].filter((one) => {
+      const { width, height } = one.getBoundingClientRect();
+      return one.checkVisibility() && width > 0 && (width < 24 || height < 24); // WCAG 2.2, 2.5.8
+    });
+    const tell = (/** @type {Element} */ one) =>
+      `${one.tagName} ${one.id || one.className} ${one.textContent?.slice(0, 20)}`;
+    return { page: document.documentElement.scrollWidth - wide, out: out.map(tell), small: small.map(tell) };
+  });
+
+/**
+ * Tab comes to every control, and the focus shows.
+ * @param {Page} page @param {number} least controls there are
+ */
+export async function walk(page, least) {
+  await page.evaluate(() => {
+    for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+    document.getElementById("said")?.replaceChildren(); // a sentence that would go by itself on the way
+    /** @type {HTMLElement} */ (document.activeElement)?.blur();
+    window.getSelection()?.removeAllRanges();
+  });
+  const wanted = await tabbable(page);
+  assert.ok(wanted.length > least, `${wanted.length}`);
+  await page.locator("a.skip").focus();
+  const reached = new Map([[(await focused(page)).at, true]]);
+  for (let press = 0; press < 4 * wanted.length; press++) {
+    await page.keyboard.press("Tab");
+    const { at, seen } = await focused(page);
+    if (at === null || at === wanted[0]) break;
+    reached.set(at, seen || reached.get(at) === true);
+  }
+  assert.deepEqual(
+    wanted.filter((one) => !reached.has(one)),
+    [],
+    "not reached",
+  );
+  assert.deepEqual(
+    [...reached].filter(([, seen]) => !seen).map(([at]) => at),
+    [],
+    "no visible focus",
+  );
+}
+
 /** @param {() => import("./page.mjs").Stage} stage */
 export function accessTests(stage) {
   test("Tab reaches every control, and the focus shows", async () => {
     const { page } = stage();
-    await page.evaluate(() => {
-      for (const dialog of document.querySelectorAll("dialog")) dialog.close();
-      document.getElementById("said")?.replaceChildren(); // a sentence that would go by itself on the way
-      /** @type {HTMLElement} */ (document.activeElement)?.blur();
-      window.getSelection()?.removeAllRanges();
-    });
-    const wanted = await tabbable(page);
-    assert.ok(wanted.length > 64, `${wanted.length}`);
-    await page.locator("a.skip").focus();
-    const reached = new Map([[(await focused(page)).at, true]]);
-    for (let press = 0; press < 4 * wanted.length; press++) {
-      await page.keyboard.press("Tab");
-      const { at, seen } = await focused(page);
-      if (at === null || at === wanted[0]) break;
-      reached.set(at, seen || reached.get(at) === true);
-    }
-    assert.deepEqual(
-      wanted.filter((one) => !reached.has(one)),
-      [],
-      "not reached",
-    );
-    assert.deepEqual(
-      [...reached].filter(([, seen]) => !seen).map(([at]) => at),
-      [],
-      "no visible focus",
-    );
+    await walk(page, 64);
   });
 
   test("an octave is played, and a key held, by keyboard alone", async () => {
@@ -245,26 +279,7 @@ export function accessTests(stage) {
     await allReady(page);
     for (const part of ["Sliders", "Pad", "Scope", "Envelope"]) {
       await page.getByRole("button", { name: part, exact: true }).tap();
-      const odd = await page.evaluate(() => {
-        const wide = innerWidth;
-        const out = [...document.querySelectorAll("button, input, select, p, h1, h2, label, canvas")].filter((one) => {
-          if (
-            !one.checkVisibility({ visibilityProperty: true }) ||
-            one.closest(".keyboard-scroll, .unseen, .skip") ||
-            one.matches(".unseen")
-          )
-            return false;
-          const { left, right, width } = one.getBoundingClientRect();
-          return width > 0 && (left < -1 || right > wide + 1);
-        });
-        const small = [...document.querySelectorAll("button, select")].filter((one) => {
-          const { width, height } = one.getBoundingClientRect();
-          return one.checkVisibility() && width > 0 && (width < 24 || height < 24); // WCAG 2.2, 2.5.8
-        });
-        const tell = (/** @type {Element} */ one) =>
-          `${one.tagName} ${one.id || one.className} ${one.textContent?.slice(0, 20)}`;
-        return { page: document.documentElement.scrollWidth - wide, out: out.map(tell), small: small.map(tell) };
-      });
+      const odd = await crowded(page);
       assert.deepEqual(odd, { page: 0, out: [], small: [] }, part);
     }
     await page.evaluate(() => {

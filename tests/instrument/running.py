@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.bundle.tiny import tiny_bundle
 
+from darktimbre.bundle.bundle import Bundle
 from darktimbre.instrument import server, serving
 from darktimbre.instrument.admission import Admission, Limits
 from darktimbre.instrument.presets import Presets
@@ -90,9 +91,11 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *, limits: Limits | None = None, pitched: bool = True, **more: Any) -> Iterator[Running]:
-    """Runs the tiny instrument; `more` goes to `server.app`."""
-    instrument = Synthesizer(tiny_bundle(pitched=pitched))
+def running(
+    folder: Path, *, limits: Limits | None = None, pitched: bool = True, bundle: Bundle | None = None, **more: Any
+) -> Iterator[Running]:
+    """Runs the tiny instrument, or that of a bundle; `more` goes to `server.app`."""
+    instrument = Synthesizer(bundle or tiny_bundle(pitched=pitched))
     with serving.bind("127.0.0.1", 0) as listening, Renderer(instrument) as renderer:
         port = listening.getsockname()[1]
         admission = Admission.at(port, limits=limits or Limits())

@@ -120,12 +120,13 @@ def test_what_is_sent_is_json_by_its_type(kind: bytes, status: int) -> None:
     assert _status("POST", "/api/render", HOST, TOKEN, JSON, (b"content-encoding", b"gzip")) == 415
 
 
-def test_a_sound_is_sent_as_bytes_and_by_no_form() -> None:
+@pytest.mark.parametrize("path", ["/api/listen", "/api/encode"])
+def test_a_sound_is_sent_as_bytes_and_by_no_form(path: str) -> None:
     for kind in (b"application/octet-stream", b"audio/wav"):
-        assert _status("PUT", "/api/listen", HOST, TOKEN, (b"content-type", kind)) == 200
-    assert _status("PUT", "/api/listen", HOST, TOKEN) == 200
+        assert _status("PUT", path, HOST, TOKEN, (b"content-type", kind)) == 200
+    assert _status("PUT", path, HOST, TOKEN) == 200
     for kind in (b"multipart/form-data; boundary=x", b"text/plain", b"application/json"):
-        assert _status("PUT", "/api/listen", HOST, TOKEN, (b"content-type", kind)) == 415
+        assert _status("PUT", path, HOST, TOKEN, (b"content-type", kind)) == 415
 
 
 def test_every_launch_has_its_own_token_and_never_shows_it() -> None:

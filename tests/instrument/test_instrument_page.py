@@ -63,5 +63,6 @@ def test_units_of_the_page(folder: str) -> None:
     _run(*sorted((BROWSER / folder).glob("*.test.mjs")), chromium=False)
 
 
-def test_page_plays_the_rendered_note_in_chromium() -> None:
-    _run(BROWSER / "play.test.mjs", chromium=True)
+@pytest.mark.parametrize("file", ["play.test.mjs", "space.test.mjs"])
+def test_page_plays_the_rendered_note_in_chromium(file: str) -> None:
+    _run(BROWSER / file, chromium=True)

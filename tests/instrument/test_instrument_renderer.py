@@ -51,7 +51,7 @@ class Gated:
         self.fault: Callable[[float, int], Exception | None] = lambda number, pitch: None
         self._allowed, self._begun = threading.Semaphore(0), threading.Semaphore(0)
 
-    def waves(self, condition: np.ndarray, latent: np.ndarray) -> np.ndarray:
+    def waves(self, condition: np.ndarray, latent: np.ndarray, level_db: float | None = None) -> np.ndarray:
         notes = [(round(100 * float(row[-1])), PITCHES[int(np.argmax(row[:-1]))]) for row in condition]
         self.calls.append(notes)
         self._begun.release()
@@ -305,7 +305,7 @@ def test_an_error_reaches_its_client_and_no_other(
 
 def test_waves_that_are_not_finite_are_never_played(instrument: Gated, renderer: Renderer) -> None:
     plain = instrument.waves
-    instrument.waves = lambda condition, latent: plain(condition, latent) * np.float32(np.nan)  # type: ignore[method-assign]
+    instrument.waves = lambda *given, **more: plain(*given, **more) * np.float32(np.nan)  # type: ignore[method-assign]
     events = Events()
     renderer.client(events).play(numbered(1))
     instrument.allow()

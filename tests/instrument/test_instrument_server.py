@@ -270,6 +270,7 @@ def test_the_document_lists_every_route_with_token_models_and_errors(served: Run
     document = served.request("GET", "/openapi.json").json
     assert {(method, path) for path, methods in document["paths"].items() for method in methods} == {
         ("get", "/api/instrument"), ("post", "/api/render"), ("post", "/api/render/batch"), ("put", "/api/listen"),
+        ("put", "/api/encode"), ("post", "/api/latent"), ("get", "/api/points"),
         ("get", "/api/presets"), ("put", "/api/presets/{name}"), ("delete", "/api/presets/{name}"),
         ("post", "/api/export"), ("get", "/api/status"),
     }  # fmt: skip
@@ -298,7 +299,7 @@ def test_every_example_of_the_document_is_accepted(served: Running) -> None:
                 answer = served.request(method.upper(), path.replace("{name}", "example"), example)
                 assert answer.status in (200, 204), (path, example, answer.body)
                 tried += 1
-    assert tried == 4
+    assert tried == 5
     served.request("DELETE", "/api/presets/example")
 
 

@@ -22,6 +22,7 @@ from darktimbre.notes.errors import UserError
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
 
 SUBPROTOCOL = "darktimbre.1"
+UPLOADS = ("/api/listen", "/api/encode")  # take a sound file as it is
 OPEN = ("/", "/page/", "/favicon.ico")  # what a browser fetches before the page's script has the token
 
 
@@ -217,7 +218,7 @@ def _body_refusal(path: str, headers: Headers, method: str) -> Refusal | None:
     if any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers):
         return Refusal(415, "Compressed bodies are not read: send it as it is.")
     kind = media_type(headers)
-    if path == "/api/listen":
+    if path in UPLOADS:
         if kind in (None, "application/octet-stream") or (kind or "").startswith("audio/"):
             return None
         return Refusal(415, "Send the sound file itself, as application/octet-stream.")

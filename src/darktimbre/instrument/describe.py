@@ -8,6 +8,7 @@ import numpy as np
 from darktimbre import __version__
 from darktimbre.instrument.admission import Limits
 from darktimbre.instrument.messages import AttributeAnswer, InstrumentAnswer, KeyAnswer
+from darktimbre.notes.attributes import STYLES
 from darktimbre.synthesizer.keys import keyboard
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -31,6 +32,11 @@ def describe(
         keys=[KeyAnswer(midi=key.midi, source=key.source, semitones=key.semitones) for key in keyboard(instrument)],
         latent_size=instrument.latent_size,
         attributes=_sliders(instrument),
+        styles=list(attributes.names) if attributes.teacher == STYLES else [],
+        architecture=instrument.bundle.architecture,
+        encodes=instrument.encodes,
+        points=0 if instrument.bundle.encoded is None else len(instrument.bundle.encoded),
+        level_db=instrument.bundle.level_db,
         examples=[
             {name: round(float(value), 4) for name, value in zip(attributes.names, row, strict=True)}
             for row in examples

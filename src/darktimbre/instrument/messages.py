@@ -148,6 +148,14 @@ class ExportRequest(Message):
     model_config = ConfigDict(json_schema_extra={"examples": [{"format": "sfz", "patches": [PATCH_EXAMPLE]}]})
 
 
+class LatentRequest(Message):
+    """A patch whose latent is wanted: that of its seed and pad, or the one it holds."""
+
+    patch: PatchField = Patch()
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"patch": PATCH_EXAMPLE}]})
+
+
 class PatchMessage(Message):
     """Live: from now on, this is the patch; its notes are sent nearest to `near` first."""
 
@@ -222,6 +230,11 @@ class InstrumentAnswer(BaseModel):
     keys: list[KeyAnswer]
     latent_size: int
     attributes: list[AttributeAnswer]
+    styles: list[str]  # the attributes' names, in the bundle's order, where they are style tags; else none
+    architecture: str  # "autoencoder" or "progressive"
+    encodes: bool  # whether sounds have latents: `/api/encode`
+    points: int  # training notes of `/api/points`
+    level_db: float | None  # peak of its notes in dB of full scale, where all have one level
     examples: list[dict[str, float]]
     teacher: str | None
     gain: float  # the page plays this many times louder than the notes are
@@ -236,6 +249,43 @@ class DescriptionAnswer(BaseModel):
     attributes: dict[str, float]
     pitch: float | None
     teacher: str
+
+
+class NearestAnswer(BaseModel):
+    """The training note whose latent is nearest."""
+
+    index: int  # in `/api/points`
+    name: str
+    distance: float  # between the latents
+
+
+class LatentAnswer(BaseModel):
+    """A latent, and the training note nearest to it (null where the instrument holds none)."""
+
+    latent: list[float]
+    nearest: NearestAnswer | None
+
+
+class EncodingAnswer(LatentAnswer):
+    """A sound as a latent. A patch with this `latent` and `level_db` plays it on all keys."""
+
+    level_db: (
+        float | None
+    )  # peak of the sound in dB of full scale; null where the instrument's notes are of no one level
+    cut: bool  # whether it lasts longer than a note, so that its beginning alone was encoded
+    pitch: float | None  # MIDI with fraction; null where there is none
+
+
+class PointsAnswer(BaseModel):
+    """Training notes by their latents; all lists but `tags` and `axes` hold one entry a note."""
+
+    names: list[str]
+    latent: list[list[float]]
+    level_db: list[float]
+    pitch: list[int | None]
+    styles: list[list[int]]  # indices in `tags`
+    tags: list[str]
+    axes: list[list[float]]  # up to three directions at right angles in which they lie, unit vectors
 
 
 class PresetsAnswer(BaseModel):

@@ -25,6 +25,7 @@ from darktimbre.instrument import live, messages, turns, uploads
 from darktimbre.instrument.admission import Admission, Refusal
 from darktimbre.instrument.describe import describe
 from darktimbre.instrument.guard import extra_headers
+from darktimbre.instrument.points import nearest, points
 from darktimbre.instrument.presets import Presets
 from darktimbre.instrument.renderer import Busy, Renderer, RenderError
 from darktimbre.instrument.sounds import Exporter, Sounds, exported
@@ -41,7 +42,7 @@ _ERRORS: dict[int, str] = {
     403: "`Host` or `Origin` is not this server's.",
     404: "There is none of this name.",
     408: "The body did not arrive in time.",
-    409: "There is no teacher to describe sounds.",
+    409: "There is no teacher to describe sounds, or no encoder.",
     413: "The body, or what it asks for, is too large.",
     415: "The body is not of the media type wanted.",
     422: "A value in the request is not possible: the sentence says which and why.",
@@ -171,6 +172,8 @@ class Api:
         self._limits = limits = admission.limits
         teacher = teacher if describer else None
         self._facts = describe(instrument, teacher=teacher, exports=self._exports, limits=limits)
+        tags = instrument.attributes.names
+        self._points = points(instrument.bundle.encoded, tags, instrument.latent_size).model_dump_json().encode()
         self._sounds = Sounds(renderer, limits)
         self._gates = turns.gates(limits)
         self._sockets, self._bodies = Places(limits.sockets), Places(limits.listens + 4)
@@ -193,20 +196,24 @@ class Api:
     async def listen(self, request: Request) -> messages.DescriptionAnswer:
         """Labels of a sound file by the teacher, a value for every attribute, and its pitch."""
         if self._describer is None:
-            raise Refusal(409, "There is no teacher here: start `darktimbre play` with a --teacher.")
-        assert isinstance(request, _BoundedRequest)
-        limits = self._limits
-        with self._bodies.place():
-            content = await request.collected(limits.upload_bytes, 4 * limits.body_seconds)
-            if not content:
-                raise Refusal(422, "The request holds no sound file: send one as its body.")
-            work = partial(
-                uploads.described,
-                describer=self._describer,
-                instrument=self._instrument,
-                seconds=limits.decode_seconds,
-            )
-            return await self._gates["listens"].run(work, content, seconds=_DESCRIBE_SECONDS)
+            raise Refusal(409, self._no_teacher())
+        return await self._uploaded(request, partial(uploads.described, describer=self._describer))
+
+    async def encode(self, request: Request) -> messages.EncodingAnswer:
+        """Where a sound file lies in the latent space: latent, level, pitch, and the nearest training note."""
+        if not self._instrument.encodes:
+            raise Refusal(409, "This instrument has no encoder, so it cannot place a sound: use one that has.")
+        return await self._uploaded(request, uploads.encoded)
+
+    async def latent(self, request: messages.LatentRequest) -> messages.LatentAnswer:
+        """The latent that a patch plays, and the training note nearest to it."""
+        found = request.patch.latent_on(self._instrument)
+        rounded = [round(float(value), 4) for value in found]
+        return messages.LatentAnswer(latent=rounded, nearest=nearest(self._instrument.bundle.encoded, found))
+
+    async def points(self) -> Response:
+        """Training notes by their latents, to draw: at most 5,000, none in a bundle without them."""
+        return Response(self._points, media_type="application/json")
 
     async def all_presets(self) -> messages.PresetsAnswer:
         """All presets of this instrument."""
@@ -250,6 +257,22 @@ class Api:
             await live.serve(connection.receive, connection.send, self._renderer, self._limits)
         finally:
             self._sockets.leave()
+
+    async def _uploaded(self, request: Request, work: Callable[..., Value]) -> Value:
+        """What `work` finds in a sound file that is the body of a request."""
+        assert isinstance(request, _BoundedRequest)
+        limits = self._limits
+        with self._bodies.place():
+            content = await request.collected(limits.upload_bytes, 4 * limits.body_seconds)
+            if not content:
+                raise Refusal(422, "The request holds no sound file: send one as its body.")
+            work = partial(work, instrument=self._instrument, seconds=limits.decode_seconds)
+            return await self._gates["listens"].run(work, content, seconds=_DESCRIBE_SECONDS)
+
+    def _no_teacher(self) -> str:
+        if self._facts.styles:
+            return "This instrument's sliders are styles, which no teacher predicts: send the sound to /api/encode."
+        return "There is no teacher here: start `darktimbre play` with a --teacher."
 
     async def _archived(self, gate: str, seconds: float, work: Callable[..., Value], *arguments: Any) -> Value:
         """What `work` makes, with a place among the downloads that whoever sends it gives back."""
@@ -317,6 +340,9 @@ def _routes(api: Api) -> APIRouter:
     add("POST", "/render", api.render, *SENDING, media="audio/wav", what="The sound.")
     add("POST", "/render/batch", api.render_batch, *SENDING, media=archive, what="WAV files and a manifest.json.")
     add("PUT", "/listen", api.listen, *SENDING, 409, openapi_extra=SOUND_FILE)
+    add("PUT", "/encode", api.encode, *SENDING, 409, openapi_extra=SOUND_FILE)
+    add("POST", "/latent", api.latent, *SENDING)
+    add("GET", "/points", api.points, *READING, response_model=messages.PointsAnswer)
     add("GET", "/presets", api.all_presets, *READING, 422, 503)
     add("PUT", "/presets/{name:path}", api.put_preset, *SENDING, **empty)
     add("DELETE", "/presets/{name:path}", api.delete_preset, *READING, 404, 422, 503, **empty)

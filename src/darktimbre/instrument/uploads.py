@@ -1,5 +1,5 @@
 """An uploaded sound → a wave as long as the instrument's notes, decoded by a process that may crash without harm; and
-what a teacher finds in it."""
+what a teacher finds in it, or where an encoder places it."""
 
 import threading
 from collections.abc import Callable
@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.audio.guarded import guarded_map
-from darktimbre.audio.prepare import Shape, prepare
-from darktimbre.instrument.messages import DescriptionAnswer
+from darktimbre.audio.prepare import Prepared, Shape, prepare
+from darktimbre.instrument.messages import DescriptionAnswer, EncodingAnswer
+from darktimbre.instrument.points import nearest
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
-from darktimbre.synthesizer.transfer import Tagger, sound_levels, sound_pitch
+from darktimbre.synthesizer.transfer import SPARE, Tagger, sound_levels, sound_pitch
 
 if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -48,6 +49,21 @@ def described(content: bytes, describer: Describer, instrument: "Synthesizer", s
     return describer(wave, instrument.sample_rate)
 
 
+def encoded(content: bytes, instrument: "Synthesizer", seconds: float) -> EncodingAnswer:
+    """Latent, level, pitch and nearest training note of a sound file, by an instrument with an encoder; raises as
+    `decoded`."""
+    prepared = _prepared(content, instrument.sample_rate, instrument.samples, seconds)
+    wave = prepared.samples
+    found = instrument.encode(wave[None])
+    return EncodingAnswer(
+        latent=np.round(found.latent[0].astype(np.float64), 4).tolist(),
+        level_db=None if instrument.bundle.level_db is None else round(float(found.level_db[0]), 2),
+        cut=prepared.seconds > instrument.seconds + SPARE,
+        pitch=sound_pitch(wave, instrument.sample_rate) if instrument.attributes.pitches else None,
+        nearest=nearest(instrument.bundle.encoded, found.latent[0]),
+    )
+
+
 def decoded(content: bytes, rate: int, samples: int, seconds: float) -> NDArray[np.float32]:
     """The beginning of a sound file of any format, mono.
 
@@ -65,9 +81,14 @@ def decoded(content: bytes, rate: int, samples: int, seconds: float) -> NDArray[
     Raises:
         UserError: no sound in it that can be used.
     """
+    return _prepared(content, rate, samples, seconds).samples
+
+
+def _prepared(content: bytes, rate: int, samples: int, seconds: float) -> Prepared:
+    """As `decoded`, with what is known of the file."""
     shape = Shape(sample_rate=rate, samples=samples, fade=rate // 20)
     # The process imports what the function's own file does: neither pydantic nor torch.
     (outcome,) = guarded_map(partial(prepare, shape=shape), [content], workers=1, seconds=seconds, memory=MEMORY)
     if outcome.value is None:
         raise UserError(f"This sound cannot be read ({outcome.reason}): give another sound file.")
-    return outcome.value.samples
+    return outcome.value

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { arrange, position, replies, shown, span, typed, valueAt } from "../../../src/darktimbre/instrument/page/attributes.js";
+import { SCALES, arrange, position, replies, shown, typed, valueAt } from "../../../src/darktimbre/instrument/page/attributes.js";
 import { readSeconds, seconds } from "../../../src/darktimbre/instrument/page/dials.js";
 
 const LIST = [
@@ -48,7 +48,7 @@ test("position and value are inverse, rising, and agree at 0 and 1; beyond is be
     before = position(value);
   }
   assert.deepEqual([position(0), position(1), position(0.25)], [0, 1, 0.5]);
-  assert.deepEqual([span(false), span(true)], [[0, 1], [-0.5, 1.5]]);
+  assert.deepEqual([SCALES.attribute.beyond, SCALES.style.beyond], [[-0.5, 1.5], [0, 2]]);
 });
 
 test("figures say what is not nothing, and can be typed back", () => {

@@ -28,8 +28,10 @@ const SOUND = changed(plainPatch(), {
   envelope: { attack: 0.01, decay: 1.5, sustain: 0.25, release: 10 },
 });
 
+const PLACED = changed(plainPatch(), { latent: [0.5, -1.25, 3], level_db: -17.5 });
+
 test("JSON and link give the same patch back, with the instrument it was made on", () => {
-  for (const patch of [SOUND, plainPatch()]) {
+  for (const patch of [SOUND, PLACED, plainPatch()]) {
     const read = fromJson(JSON.parse(JSON.stringify(toJson(patch, DIGEST))));
     assert.deepEqual(read.patch, patch);
     assert.equal(read.bundle, DIGEST);
@@ -78,6 +80,11 @@ test("what is no patch is refused with a sentence", () => {
     { ...good, pad: [0, 1.001] },
     { ...good, pad: [0] },
     { ...good, pad: null },
+    { ...good, latent: [] },
+    { ...good, latent: [100.5] },
+    { ...good, latent: "0 0 0" },
+    { ...good, level_db: -121 },
+    { ...good, level_db: "loud" },
     { ...good, envelope: { attack: -1 } },
     { ...good, envelope: { sustain: 1.5 } },
     { ...good, envelope: { hold: 1 } },
@@ -120,6 +127,19 @@ test("a sound of another instrument keeps what this one has, in this one's spell
   assert.deepEqual(patch.attributes, { "Singing bowl": 0.8123, Bell: 0.25 });
   assert.deepEqual(missing, ["Violin, fiddle", "__proto__x", "Theremin"]);
   assert.equal(patch.seed, SOUND.seed);
+  const here = fitted(PLACED, [], { size: 3, levelled: true }).patch;
+  assert.deepEqual([here.latent, here.level_db], [PLACED.latent, PLACED.level_db]);
+  const elsewhere = fitted(PLACED, [], { size: 16 }).patch;
+  assert.deepEqual([elsewhere.latent, elsewhere.level_db], [null, null]);
+});
+
+test("a latent stands in place of seed and pad; an old sound has none", () => {
+  assert.ok(soundsAs(PLACED, changed(PLACED, { seed: 9, pad: [1, 1] })));
+  assert.ok(!soundsAs(PLACED, changed(PLACED, { latent: [0.5, -1.25, 2] })));
+  assert.ok(!soundsAs(PLACED, changed(PLACED, { level_db: -17 })));
+  assert.deepEqual(Object.keys(toJson(SOUND)).filter((member) => ["latent", "level_db"].includes(member)), []);
+  const old = fromJson({ darktimbre: "patch", version: 1, seed: 3, pad: [0, 1] }).patch;
+  assert.deepEqual([old.latent, old.level_db], [null, null]);
 });
 
 test("names and the order of attributes do not sound; everything else does", () => {

@@ -33,6 +33,13 @@ test("locked attributes, seed and pad stay; the envelope always does; the name g
   assert.notEqual(free.seed, 7);
 });
 
+test("in a latent space a place is drawn in place of a seed, unless it is locked", () => {
+  const latent = () => [1, 2, 3];
+  assert.deepEqual(randomised(SET, { ...FROM, latent }).latent, [1, 2, 3]);
+  assert.equal(randomised(SET, { ...FROM, latent }).seed, SET.seed);
+  assert.equal(randomised(SET, { ...FROM, latent, seedLocked: true }).latent, null);
+});
+
 test("an instrument without examples is randomised, too", () => {
   const values = Array.from({ length: 50 }, (_, seed) =>
     Object.values(randomised(plainPatch(), { ...FROM, examples: [], random: numbers(seed) }).attributes),

@@ -18,10 +18,22 @@ export function valueAt(place) {
   return Math.sign(place) * place * place;
 }
 
-/** @param {boolean} beyond @returns {[number, number]} the values a slider spans */
-export function span(beyond) {
-  return beyond ? [-0.5, 1.5] : [0, 1];
-}
+/**
+ * How values lie on sliders: by their roots for soft labels, evenly for the weights of styles.
+ *
+ * @typedef {object} Scale
+ * @property {string} noun what one of them is called
+ * @property {(value: number) => number} toPlace
+ * @property {(place: number) => number} toValue
+ * @property {[number, number]} beyond the values a slider spans when it goes beyond the range of training, 0 to 1
+ */
+/** @type {Readonly<Record<"attribute" | "style", Scale>>} */
+export const SCALES = Object.freeze({
+  attribute: { noun: "attribute", toPlace: position, toValue: valueAt, beyond: [-0.5, 1.5] },
+  style: { noun: "style", toPlace: (value) => value, toValue: (place) => place, beyond: [0, 2] },
+});
+/** @type {[number, number]} */
+export const KNOWN = [0, 1];
 
 /** @param {number} value @returns {string} two or three figures that mean something; never "0" for what is not 0 */
 export function shown(value) {
@@ -40,7 +52,7 @@ export function typed(text) {
 }
 
 /**
- * @param {number | null} response correlation of what is asked for and what the teacher hears
+ * @param {number | null} response correlation of what is set and what is recognised
  * @returns {string} in words; the bounds are only for the words, the number stands beside them
  */
 export function replies(response) {

@@ -11,7 +11,9 @@
  * @property {(place: number) => number} [toValue] its inverse
  * @property {(value: number) => string} show the figure
  * @property {(text: string) => number | null} read the typed figure
+ * @property {(value: number) => string} [write] the figure to type over, as `read` takes it; the plain number by default
  * @property {[number, number]} bounds what may be typed
+ * @property {[number, number]} [known] what training knew: the bar is shaded beyond it
  * @property {(value: number) => string} [say] for those who cannot see it; the figure by default
  */
 
@@ -58,6 +60,7 @@ export class Bar {
     this.value = plan.rest;
     this.isSet = false;
     this.stepping = false; // an arrow key is down
+    this.written = ""; // what stood in the figure when the hand came to it
     this.ends = plan.ends;
     this.setEnds(plan.ends);
     this.#listen();
@@ -68,7 +71,8 @@ export class Bar {
     this.ends = ends;
     this.range.min = String(this.toPlace(ends[0]));
     this.range.max = String(this.toPlace(ends[1]));
-    this.element.classList.toggle("bar-beyond", ends[0] < 0);
+    const [low, high] = this.plan.known ?? ends;
+    this.element.classList.toggle("bar-beyond", ends[0] < low || ends[1] > high);
     this.element.style.setProperty("--zero", String(this.#share(0)));
     this.element.style.setProperty("--one", String(this.#share(1)));
     this.element.style.setProperty("--rest", String(this.#share(this.plan.rest)));
@@ -120,7 +124,7 @@ export class Bar {
     });
 
     figure.addEventListener("focus", () => {
-      figure.value = String(Math.round(this.value * 1e4) / 1e4);
+      this.written = figure.value = this.plan.write ? this.plan.write(this.value) : String(Math.round(this.value * 1e4) / 1e4);
       figure.select();
     });
     figure.addEventListener("blur", () => this.#typed(new Event("input")));
@@ -138,7 +142,7 @@ export class Bar {
   #typed(event) {
     const said = this.plan.read(this.figure.value);
     const [low, high] = this.plan.bounds;
-    const same = this.figure.value === this.plan.show(this.value) || said === Math.round(this.value * 1e4) / 1e4;
+    const same = this.figure.value === this.plan.show(this.value) || this.figure.value === this.written;
     if (said !== null && !same) {
       this.onInput(Math.min(high, Math.max(low, said)), event);
       this.onSeal();

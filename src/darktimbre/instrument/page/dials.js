@@ -46,7 +46,7 @@ export class EnvelopeDials {
           name: part[0].toUpperCase() + part.slice(1),
           ends: [0, longest],
           rest: PLAIN_ENVELOPE[part],
-          ...(timed ? { toPlace: Math.cbrt, toValue: (place) => place ** 3 } : {}),
+          ...(timed ? { toPlace: Math.cbrt, toValue: (place) => place ** 3 } : { write: (value) => String(Math.round(100 * value)) }),
           show: timed ? seconds : percent,
           read: timed ? readSeconds : readPercent,
           bounds: [0, timed ? 10 : 1],
@@ -77,11 +77,63 @@ export class VolumeDial {
       onInput(volume);
     };
     const bar = new Bar(
-      { id: "volume", name: "Volume", ends: [0, 1], rest, show: percent, read: readPercent, bounds: [0, 1] },
+      {
+        id: "volume",
+        name: "Volume",
+        ends: [0, 1],
+        rest,
+        show: percent,
+        read: readPercent,
+        write: (volume) => String(Math.round(100 * volume)),
+        bounds: [0, 1],
+      },
       { onInput: set, onSeal: () => {}, onRest: () => set(rest) },
     );
     element.append(bar.element);
     set(kept >= 0 && kept <= 1 ? kept : rest);
+  }
+}
+
+const QUIETEST = -60; // dB at the left end of the level's bar
+
+export class LevelDial {
+  /**
+   * @param {HTMLElement} element
+   * @param {number} rest dB, as the instrument's notes are
+   * @param {{onInput: (level_db: number | null, event: Event) => void, onSeal: () => void}} told null: as they are
+   */
+  constructor(element, rest, { onInput, onSeal }) {
+    this.rest = rest;
+    const decibel = (/** @type {number} */ amplitude) => Math.max(QUIETEST, 20 * Math.log10(Math.max(amplitude, 1e-6)));
+    this.bar = new Bar(
+      {
+        id: "level",
+        name: "Level",
+        ends: [0, 1],
+        rest: 10 ** (rest / 20),
+        toPlace: Math.cbrt,
+        toValue: (place) => place ** 3,
+        show: (amplitude) => `${decibel(amplitude).toFixed(1).replace("-", "−")} dB`,
+        read: (text) => {
+          const value = typed(text.replace(/\s*dB\s*$/i, ""));
+          return value === null ? null : 10 ** (value / 20);
+        },
+        write: (amplitude) => decibel(amplitude).toFixed(1),
+        bounds: [10 ** (QUIETEST / 20), 10 ** (24 / 20)],
+      },
+      {
+        onInput: (amplitude, event) => onInput(Math.round(10 * decibel(amplitude)) / 10, event),
+        onSeal,
+        onRest: (event) => onInput(null, event),
+      },
+    );
+    this.bar.label.title = "Peak of a sound of yours, as it was before it was encoded. Double click: as the instrument's notes are.";
+    element.append(this.bar.element);
+  }
+
+  /** @param {number | null} level_db */
+  show(level_db) {
+    this.bar.show(10 ** ((level_db ?? this.rest) / 20), level_db !== null);
   }
 }
 

@@ -1,7 +1,8 @@
 // @ts-check
 // The instrument on the page: ties the sound one edits, the keys, the sliders, the pad, what is drawn and what is kept.
 
-import { EnvelopeDials, VolumeDial } from "./dials.js";
+import { SCALES } from "./attributes.js";
+import { EnvelopeDials, LevelDial, VolumeDial } from "./dials.js";
 import { Editing } from "./editing.js";
 import { Engine } from "./engine.js";
 import { Exporting } from "./exporting.js";
@@ -11,13 +12,14 @@ import { Meter } from "./meter.js";
 import { connectMidi } from "./midi.js";
 import { Pad } from "./pad.js";
 import { button, canvas, dialog, input, part, piece } from "./parts.js";
-import { changed, tidyName, withAttribute, withoutAttribute } from "./patch.js";
+import { changed, tidyName, toJson, withAttribute, withoutAttribute } from "./patch.js";
 import { noteName } from "./piano.js";
 import { Playing } from "./playing.js";
 import { Presets } from "./presets.js";
 import { randomised } from "./randomise.js";
 import { Scope } from "./scope.js";
-import { Sliders } from "./sliders.js";
+import { FEW, Sliders } from "./sliders.js";
+import { Space } from "./space.js";
 import { Tape } from "./tape.js";
 
 /**
@@ -30,6 +32,8 @@ export function build(instrument, connection, status) {
   piece("instrument").textContent = instrument.name;
   piece("instrument").title = `${instrument.sample_rate / 1000} kHz, ${instrument.runtime}`;
   document.body.classList.remove("is-waiting");
+  const isSpace = instrument.architecture === "autoencoder";
+  worded(instrument, isSpace);
   for (const element of document.querySelectorAll("[inert]")) element.removeAttribute("inert");
   for (const id of ["presets-open", "listen", "midi"]) button(id).disabled = false;
 
@@ -38,8 +42,9 @@ export function build(instrument, connection, status) {
   const editing = new Editing({
     onChange: (patch, event, byHand) => {
       sliders.show(patch, byHand);
-      pad.show(patch);
+      place.show(patch);
       dials.show(patch.envelope);
+      level?.show(patch.level_db);
       presets.mark();
       engine.envelope = { ...patch.envelope };
       playing.changed(event);
@@ -78,6 +83,7 @@ export function build(instrument, connection, status) {
       count: piece("attribute-count"),
     },
     instrument.attributes,
+    instrument.styles.length > 0 || isSpace ? SCALES.style : SCALES.attribute,
     {
       onInput: (name, value, event) => editing.change(withAttribute(patch(), name, value), name, event, `attribute ${name}`),
       onSeal: () => editing.seal(),
@@ -87,41 +93,27 @@ export function build(instrument, connection, status) {
       },
     },
   );
-  const pad = new Pad(
-    {
-      surface: piece("pad"),
-      canvas: canvas("rings"),
-      spot: piece("spot"),
-      x: input("pad-x"),
-      y: input("pad-y"),
-      seed: input("seed"),
-      dice: button("dice"),
-      lock: button("seed-lock"),
-      centre: button("centre"),
-      told: piece("pad-told"),
-    },
-    {
-      onMove: (place, event) => editing.change(changed(patch(), { pad: place }), "Pad", event, "pad"),
-      onSeal: () => editing.seal(),
-      onSeed: (seed, event) => {
-        const pad = Object.freeze(/** @type {[number, number]} */ ([0, 0]));
-        editing.change(changed(patch(), { seed, pad }), "Seed", event);
-      },
-      onError: (sentence) => status.say(sentence, { wrong: true }),
-    },
-  );
+  const place = isSpace ? space(instrument, connection, editing, playing, status) : pad(editing, status);
   const dials = new EnvelopeDials(piece("envelope"), {
     onInput: (envelope, name, event) =>
       editing.change(changed(patch(), { envelope }), `Envelope's ${name}`, event, `envelope ${name}`),
     onSeal: () => editing.seal(),
   });
+  const level =
+    instrument.level_db === null
+      ? null
+      : new LevelDial(piece("level-dial"), instrument.level_db, {
+          onInput: (level_db, event) => editing.change(changed(patch(), { level_db }), "Level", event, "level"),
+          onSeal: () => editing.seal(),
+        });
   engine.makeup = instrument.gain;
   new VolumeDial(piece("volume-dial"), (volume) => {
     engine.volume = volume;
   });
   button("randomise").addEventListener("click", (event) => {
     const { attributes, examples } = instrument;
-    const from = { attributes, examples, locked: sliders.locked, seedLocked: pad.locked };
+    const latent = place instanceof Space ? () => place.randomLatent() : undefined;
+    const from = { attributes, examples, locked: sliders.locked, seedLocked: place.locked, latent };
     editing.change(randomised(patch(), from), "Randomise", event);
   });
   const audition = input("audition");
@@ -173,29 +165,187 @@ export function build(instrument, connection, status) {
     },
     { connection, status, instrument, current: patch },
   );
+  const listening = place instanceof Space ? placed(place, editing, playing, status) : tagged(instrument, editing, playing, status);
   new Listen(
     { button: button("listen"), file: input("listen-file"), veil: piece("veil") },
-    {
-      connection,
-      status,
-      teacher: instrument.teacher,
-      onHeard: ({ attributes, pitch }, name, event) => {
-        const key = pitch === null ? undefined : playing.byMidi.get(Math.round(pitch));
-        if (key) playing.near = key.midi;
-        const next = likeHeard(patch(), attributes, instrument.attributes, tidyName(`like ${name}`));
-        editing.change(next, "Listen to a file", event);
-        const count = Object.keys(next.attributes).length;
-        const heard = pitch === null ? "No clear pitch found" : `Pitch ${pitchName(pitch)}`;
-        status.say(`${heard}; ${count} attribute${count === 1 ? "" : "s"} set from ${name}.`, {
-          action: { name: "Undo", run: () => editing.step("undo") },
-        });
-      },
-      onSound: (file, event) => presets.openFile(file, event),
-    },
+    { connection, status, ...listening, onSound: (file, event) => presets.openFile(file, event) },
   );
 
   editing.reflect(new Event("load"));
-  return { engine, playing, presets, scope, editing };
+  return { engine, playing, presets, scope, editing, place };
+}
+
+/**
+ * The words for what the instrument has: attributes or styles, a pad or a space.
+ *
+ * @param {any} instrument
+ * @param {boolean} isSpace
+ */
+function worded(instrument, isSpace) {
+  const styles = instrument.styles.length > 0 || (isSpace && instrument.attributes.length === 0);
+  const has = { styles, attributes: !styles, space: isSpace, pad: !isSpace, level: instrument.level_db !== null };
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-only]"))) {
+    element.hidden = !has[/** @type {keyof has} */ (element.dataset.only)];
+  }
+  document.body.classList.toggle("is-space", isSpace);
+  document.body.classList.toggle("is-level", has.level);
+  piece("finder").hidden = styles && instrument.attributes.length <= FEW;
+  if (!isSpace) return;
+  const bare = instrument.attributes.length === 0;
+  /** @type {HTMLElement} */ (document.querySelector("section.sound")).hidden = bare;
+  const [sliders, space] = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("nav.parts button"));
+  sliders.hidden = bare;
+  if (bare) space.click();
+  piece("listen-word").textContent = "Add a sound";
+  button("listen").setAttribute("aria-label", "Add a sound");
+  input("search").placeholder = "Search";
+}
+
+/**
+ * @param {Editing} editing
+ * @param {import("./status.js").Status} status
+ */
+function pad(editing, status) {
+  return new Pad(
+    {
+      surface: piece("pad"),
+      canvas: canvas("rings"),
+      spot: piece("spot"),
+      x: input("pad-x"),
+      y: input("pad-y"),
+      seed: input("seed"),
+      dice: button("dice"),
+      lock: button("seed-lock"),
+      centre: button("centre"),
+      told: piece("pad-told"),
+    },
+    {
+      onMove: (place, event) => editing.change(changed(editing.patch, { pad: place, latent: null }), "Pad", event, "pad"),
+      onSeal: () => editing.seal(),
+      onSeed: (seed, event) => {
+        const pad = Object.freeze(/** @type {[number, number]} */ ([0, 0]));
+        editing.change(changed(editing.patch, { seed, pad, latent: null }), "Seed", event);
+      },
+      onError: (sentence) => status.say(sentence, { wrong: true }),
+    },
+  );
+}
+
+/**
+ * The latent space of an autoencoder, with its training notes as soon as they are there.
+ *
+ * @param {any} instrument
+ * @param {import("./connection.js").Connection} connection
+ * @param {Editing} editing
+ * @param {Playing} playing
+ * @param {import("./status.js").Status} status
+ */
+function space(instrument, connection, editing, playing, status) {
+  const frozen = (/** @type {readonly number[]} */ latent) => Object.freeze([...latent]);
+  const near = (/** @type {number | null} */ pitch) => {
+    const key = pitch === null ? undefined : playing.byMidi.get(Math.round(pitch));
+    if (key) playing.near = key.midi;
+  };
+  const made = new Space(
+    {
+      surface: piece("space"),
+      canvas: canvas("space-canvas"),
+      ranges: [input("space-1"), input("space-2"), input("space-3")],
+      colour: part("space-colour", HTMLSelectElement),
+      axes: part("space-axes", HTMLSelectElement),
+      play: button("space-play"),
+      turn: button("space-turn"),
+      front: button("space-front"),
+      dice: button("space-dice"),
+      lock: button("space-lock"),
+      nearest: button("space-nearest"),
+      hint: piece("space-hint"),
+      legend: piece("space-legend"),
+      sounds: piece("space-sounds"),
+    },
+    instrument.latent_size,
+    {
+      onMove: (latent, event) =>
+        editing.change(changed(editing.patch, { latent: frozen(latent) }), "Latent space", event, "latent"),
+      onSeal: () => editing.seal(),
+      onNote: ({ latent, styles, name, pitch }, event) => {
+        near(pitch);
+        const attributes = Object.freeze(Object.fromEntries(styles.map((style) => [style, 1])));
+        editing.change(changed(editing.patch, { latent: frozen(latent), attributes }), `To ${name}`, event);
+      },
+      onSound: ({ name, latent, level_db, pitch }, event) => {
+        near(pitch);
+        editing.change(changed(editing.patch, { latent: frozen(latent), level_db, name }), `To “${name}”`, event);
+      },
+      latentOf: async (patch) => {
+        const answer = await connection.ask("POST", "/api/latent", { json: { patch: toJson(patch) } });
+        return (await answer.json()).latent;
+      },
+      onError: (error) => status.fail(error),
+    },
+  );
+  if (instrument.points > 0) {
+    connection.get("/api/points").then(
+      (points) => made.setPoints(points),
+      (error) => status.fail(error),
+    );
+  }
+  return made;
+}
+
+/**
+ * A sound of one's own becomes a place in the space.
+ *
+ * @param {Space} space
+ * @param {Editing} editing
+ * @param {Playing} playing
+ * @param {import("./status.js").Status} status
+ */
+function placed(space, editing, playing, status) {
+  return {
+    route: /** @type {const} */ ("encode"),
+    title: "Encode a sound of your own: it becomes a point in the latent space. Files may also be dropped anywhere on the page.",
+    onFound: (/** @type {any} */ { latent, level_db, cut, pitch, nearest }, /** @type {string} */ file, /** @type {Event} */ event) => {
+      const name = tidyName(file) || "sound";
+      space.add({ name, latent, level_db, pitch });
+      const key = pitch === null ? undefined : playing.byMidi.get(Math.round(pitch));
+      if (key) playing.near = key.midi;
+      const next = changed(editing.patch, { latent: Object.freeze([...latent]), level_db, name });
+      editing.change(next, `Add “${name}”`, event);
+      const told = [pitch === null ? "no clear pitch" : pitchName(pitch)];
+      if (level_db !== null) told.push(`${level_db.toFixed(1).replace("-", "−")} dB`);
+      if (nearest) told.push(`nearest to ${nearest.name}`);
+      if (cut) told.push("longer than a note: its beginning is used");
+      status.say(`${name}: ${told.join(", ")}.`, { action: { name: "Undo", run: () => editing.step("undo") } });
+    },
+  };
+}
+
+/**
+ * A sound's labels set the sliders.
+ *
+ * @param {any} instrument
+ * @param {Editing} editing
+ * @param {Playing} playing
+ * @param {import("./status.js").Status} status
+ */
+function tagged(instrument, editing, playing, status) {
+  return {
+    route: /** @type {const} */ ("listen"),
+    title:
+      instrument.teacher === null ? "This instrument was started without a teacher, which would predict a file's labels." : "",
+    onFound: (/** @type {any} */ { attributes, pitch }, /** @type {string} */ name, /** @type {Event} */ event) => {
+      const key = pitch === null ? undefined : playing.byMidi.get(Math.round(pitch));
+      if (key) playing.near = key.midi;
+      const next = likeHeard(editing.patch, attributes, instrument.attributes, tidyName(`like ${name}`));
+      editing.change(next, "Listen to a file", event);
+      const count = Object.keys(next.attributes).length;
+      const heard = pitch === null ? "No clear pitch found" : `Pitch ${pitchName(pitch)}`;
+      status.say(`${heard}; ${count} attribute${count === 1 ? "" : "s"} set from ${name}.`, {
+        action: { name: "Undo", run: () => editing.step("undo") },
+      });
+    },
+  };
 }
 
 /**

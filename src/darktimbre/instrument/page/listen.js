@@ -1,5 +1,5 @@
 // @ts-check
-// Listen to a file: its tags set the sliders and its pitch is told. A button, or a file dropped anywhere on the page.
+// A sound of one's own: its tags set the sliders, or an encoder gives it a place. A button, or a file dropped on the page.
 
 import { changed, round } from "./patch.js";
 import { noteName } from "./piano.js";
@@ -8,6 +8,7 @@ import { noteName } from "./piano.js";
 /** @typedef {import("./attributes.js").Attribute} Attribute */
 
 const LARGEST = 32 * 1024 * 1024; // bytes, as the server's
+const MOST = 12; // files placed at once
 const NEAR = 0.002; // what differs less from the baseline is left there
 
 /** @param {number} midi with fraction @returns {string} e.g. "A3, 20 cents sharp" */
@@ -42,8 +43,9 @@ export class Listen {
    * @param {object} needs
    * @param {import("./connection.js").Connection} needs.connection
    * @param {import("./status.js").Status} needs.status
-   * @param {string | null} needs.teacher
-   * @param {(heard: {attributes: Record<string, number>, pitch: number | null, teacher: string}, name: string, event: Event) => void} needs.onHeard
+   * @param {"listen" | "encode"} needs.route what becomes of it: labels, or a place in the latent space
+   * @param {string} [needs.title] of the button
+   * @param {(found: any, name: string, event: Event) => void} needs.onFound the answer of the route
    * @param {(file: File, event: Event) => void} needs.onSound a sound's JSON was dropped
    */
   constructor({ button, file, veil }, needs) {
@@ -51,11 +53,12 @@ export class Listen {
     this.needs = needs;
     /** @type {AbortController | null} */
     this.running = null;
-    if (needs.teacher === null) button.title = "This instrument was started without a teacher, which would predict a file's labels.";
+    if (needs.title) button.title = needs.title;
     button.addEventListener("click", () => file.click());
-    file.addEventListener("change", (event) => {
+    file.multiple = needs.route === "encode";
+    file.addEventListener("change", async (event) => {
       const [chosen] = file.files ?? [];
-      if (chosen) this.hear(chosen, event);
+      if (chosen) await this.readAll([...(file.files ?? [])], event);
       file.value = "";
     });
 
@@ -77,27 +80,41 @@ export class Listen {
       if (!dropped) return;
       event.preventDefault();
       if (/\.json$/i.test(dropped.name)) needs.onSound(dropped, event);
-      else this.hear(dropped, event);
+      else this.readAll([...(event.dataTransfer?.files ?? [])], event);
     });
   }
 
-  /** @param {File} file @param {Event} event */
-  async hear(file, event) {
-    const { connection, status, onHeard } = this.needs;
+  /** @param {File[]} files one, or several that are placed one after the other @param {Event} event */
+  async readAll(files, event) {
+    const most = this.needs.route === "encode" ? MOST : 1;
+    const failed = [];
+    for (const file of files.slice(0, most)) if (!(await this.read(file, event))) failed.push(file.name);
+    const told = [];
+    if (files.length > most) told.push(`${most} of ${files.length} files were read: more at once are not.`);
+    if (failed.length > 0 && files.length > 1) told.push(`Could not be used: ${failed.join(", ")}.`);
+    if (told.length > 0) this.needs.status.say(told.join(" "), { wrong: failed.length > 0 });
+  }
+
+  /** @param {File} file @param {Event} event @returns {Promise<boolean>} whether it could be used */
+  async read(file, event) {
+    const { connection, status, route, onFound } = this.needs;
     if (file.size > LARGEST) {
       status.say("This file is larger than 32 MiB; cut out a second or two of it.", { wrong: true });
-      return;
+      return false;
     }
     this.running?.abort();
     const running = (this.running = new AbortController());
     this.button.classList.add("is-busy");
     status.say(`Analysing ${file.name} …`);
+    let isUsed = false;
     try {
-      const answer = await connection.ask("PUT", "/api/listen", { bytes: file, signal: running.signal });
-      onHeard(await answer.json(), file.name.replace(/\.[^.]*$/, ""), event);
+      const answer = await connection.ask("PUT", `/api/${route}`, { bytes: file, signal: running.signal });
+      onFound(await answer.json(), file.name.replace(/\.[^.]*$/, ""), event);
+      isUsed = true;
     } catch (error) {
       status.fail(error);
     }
-    if (this.running === running) this.button.classList.remove("is-busy"); // else the next file is being heard
+    if (this.running === running) this.button.classList.remove("is-busy"); // else the next file is being read
+    return isUsed;
   }
 }

@@ -29,7 +29,10 @@ const connection = new Connection(keepToken(asked.token), {
   },
 });
 
-themeButton(button("theme"), () => page?.scope.setTheme());
+themeButton(button("theme"), () => {
+  page?.scope.setTheme();
+  page?.place.setTheme();
+});
 partButtons(document.querySelectorAll("nav.parts button"));
 moreButton(button("more"), piece("more-tools"));
 openDialogs(button("help-open"), dialog("help"));
@@ -67,11 +70,14 @@ async function begin(wait = 500) {
 }
 begin();
 
-// For the browser test and for the curious: the engine, the connection and what the page holds.
+// For the browser test and for the curious: the engine, the pad or space, the connection and what the page holds.
 Object.defineProperty(window, "darktimbre", {
   value: {
     get engine() {
       return page?.engine;
+    },
+    get place() {
+      return page?.place;
     },
     connection,
     get state() {

@@ -115,6 +115,11 @@ export class Pad {
     this.draw();
   }
 
+  /** The rings in the theme's colours. */
+  setTheme() {
+    this.draw();
+  }
+
   draw() {
     const { canvas, surface } = this.parts;
     const { width, height } = surface.getBoundingClientRect();

@@ -7,6 +7,8 @@
  * @property {Readonly<Record<string, number>>} attributes only what was set; all others stay at the baseline
  * @property {number} seed what the latent is drawn from
  * @property {readonly [number, number]} pad where on the latent pad, −1…1 each
+ * @property {readonly number[] | null} latent the latent itself, in place of seed and pad; null: theirs
+ * @property {number | null} level_db peak in dB of full scale; null: as the instrument makes it
  * @property {string} name
  * @property {Readonly<Envelope>} envelope
  */
@@ -17,7 +19,10 @@ export const HIGHEST = 3;
 const MOST_ATTRIBUTES = 600;
 const LONGEST_NAME = 80;
 const LONGEST = 10; // s, of the envelope's times
-const MEMBERS = ["darktimbre", "version", "bundle", "name", "attributes", "seed", "pad", "envelope"];
+const FARTHEST = 100; // of a latent's values
+const MOST_VALUES = 4096; // of a latent
+const LEVELS = /** @type {const} */ ([-120, 24]); // dB
+const MEMBERS = ["darktimbre", "version", "bundle", "name", "attributes", "seed", "pad", "latent", "level_db", "envelope"];
 
 /** A sentence for the player about something that cannot be read. */
 export class PatchError extends Error {}
@@ -28,6 +33,8 @@ export function plainPatch() {
     attributes: Object.freeze({}),
     seed: 0,
     pad: Object.freeze(/** @type {[number, number]} */ ([0, 0])),
+    latent: null,
+    level_db: null,
     name: "",
     envelope: PLAIN_ENVELOPE,
   });
@@ -73,8 +80,8 @@ export function soundsAs(one, other) {
   const said = (/** @type {Patch} */ patch) =>
     JSON.stringify([
       Object.entries(patch.attributes).sort(([a], [b]) => (a < b ? -1 : 1)),
-      patch.seed,
-      patch.pad,
+      patch.latent ?? [patch.seed, patch.pad],
+      patch.level_db,
       patch.envelope.attack,
       patch.envelope.decay,
       patch.envelope.sustain,
@@ -96,6 +103,8 @@ export function toJson(patch, bundle = "") {
     attributes: { ...patch.attributes },
     seed: patch.seed,
     pad: [...patch.pad],
+    ...(patch.latent === null ? {} : { latent: [...patch.latent] }),
+    ...(patch.level_db === null ? {} : { level_db: patch.level_db }),
     envelope: { ...patch.envelope },
   };
 }
@@ -114,7 +123,7 @@ export function fromJson(data) {
   }
   const odd = Object.keys(data).find((member) => !MEMBERS.includes(member));
   if (odd !== undefined) throw new PatchError(`This sound has an unknown field, ${quoted(odd)}.`);
-  const { bundle = "", name = "", attributes = {}, seed = 0, pad = [0, 0], envelope = {} } = data;
+  const { bundle = "", name = "", attributes = {}, seed = 0, pad = [0, 0], latent = null, level_db = null, envelope = {} } = data;
   if (typeof bundle !== "string" || !/^([0-9a-f]{64})?$/.test(bundle)) {
     throw new PatchError("The sound's bundle must be a digest of 64 hexadecimal digits.");
   }
@@ -136,6 +145,14 @@ export function fromJson(data) {
   if (!Array.isArray(pad) || pad.length !== 2 || !pad.every((one) => isBetween(one, -1, 1))) {
     throw new PatchError("The sound's position on the pad is two numbers from -1 to 1.");
   }
+  const isLatent = (/** @type {unknown} */ one) =>
+    Array.isArray(one) && one.length > 0 && one.length <= MOST_VALUES && one.every((value) => isBetween(value, -FARTHEST, FARTHEST));
+  if (latent !== null && !isLatent(latent)) {
+    throw new PatchError(`The sound's latent is a list of numbers from -${FARTHEST} to ${FARTHEST}.`);
+  }
+  if (level_db !== null && !isBetween(level_db, ...LEVELS)) {
+    throw new PatchError(`The sound's level is a number from ${LEVELS[0]} to ${LEVELS[1]} dB.`);
+  }
   if (!isRecord(envelope)) throw new PatchError("The sound's envelope must be attack, decay, sustain and release.");
   const shape = /** @type {{attack: number, decay: number, sustain: number, release: number}} */ ({ ...PLAIN_ENVELOPE });
   for (const [part, value] of Object.entries(envelope)) {
@@ -149,6 +166,8 @@ export function fromJson(data) {
     attributes: Object.freeze(/** @type {Record<string, number>} */ (Object.fromEntries(entries))),
     seed: Number(seed),
     pad: Object.freeze(/** @type {[number, number]} */ ([pad[0], pad[1]])),
+    latent: latent === null ? null : Object.freeze([.../** @type {number[]} */ (latent)]),
+    level_db: /** @type {number | null} */ (level_db),
     name,
     envelope: Object.freeze(shape),
   });
@@ -160,9 +179,11 @@ export function fromJson(data) {
  *
  * @param {Patch} patch
  * @param {readonly string[]} names the instrument's attributes
- * @returns {{patch: Patch, missing: string[]}} with the attributes it has, in its own spelling; what it lacks is told
+ * @param {{size?: number, levelled?: boolean}} [latent] values of its latents, and whether its notes have a level that can be set
+ * @returns {{patch: Patch, missing: string[]}} with the attributes it has, in its own spelling; what it lacks is told.
+ *   A latent of another size and a level where none can be set are left out.
  */
-export function fitted(patch, names) {
+export function fitted(patch, names, { size, levelled = false } = {}) {
   const known = new Map(names.map((name) => [name.toLowerCase(), name]));
   const kept = /** @type {[string, number][]} */ ([]);
   const missing = [];
@@ -171,7 +192,9 @@ export function fitted(patch, names) {
     if (here === undefined) missing.push(name);
     else kept.push([here, value]);
   }
-  return { patch: changed(patch, { attributes: Object.freeze(Object.fromEntries(kept)) }), missing };
+  const attributes = Object.freeze(Object.fromEntries(kept));
+  const latent = patch.latent?.length === size ? patch.latent : null;
+  return { patch: changed(patch, { attributes, latent, level_db: levelled ? patch.level_db : null }), missing };
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

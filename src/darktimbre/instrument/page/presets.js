@@ -8,7 +8,7 @@ import { icon } from "./sliders.js";
 /** @typedef {import("./patch.js").Patch} Patch */
 /** @typedef {import("./connection.js").Connection} Connection */
 /** @typedef {import("./status.js").Status} Status */
-/** @typedef {{digest: string, attributes: import("./attributes.js").Attribute[]}} Instrument */
+/** @typedef {{digest: string, attributes: import("./attributes.js").Attribute[], latent_size: number, level_db: number | null}} Instrument */
 
 const LARGEST = 1 << 20; // bytes of a sound's file
 
@@ -104,10 +104,15 @@ export class Presets {
   load({ patch, bundle }, label, event) {
     const { instrument, status, onLoad } = this.needs;
     const names = instrument.attributes.map(({ name }) => name);
-    const { patch: mine, missing } = fitted(patch, names);
+    const { patch: mine, missing } = fitted(patch, names, {
+      size: instrument.latent_size,
+      levelled: instrument.level_db !== null,
+    });
     onLoad(mine, label, event);
     const told = [];
     if (bundle && bundle !== instrument.digest) told.push("This sound was made on another instrument and will differ here.");
+    if (mine.latent === null && patch.latent !== null) told.push("Its place in the other instrument's latent space is left out.");
+    if (mine.level_db === null && patch.level_db !== null) told.push("Its level is left out, since none can be set here.");
     if (missing.length > 0) {
       const some = missing.slice(0, 3).join(", ");
       told.push(

@@ -15,11 +15,12 @@ const NEAR = 0.002; // what differs less from the baseline is left there: it is 
  * @param {readonly Attribute[]} from.attributes
  * @param {readonly Readonly<Record<string, number>>[]} from.examples attributes of training notes
  * @param {ReadonlySet<string>} from.locked attributes that stay
- * @param {boolean} from.seedLocked whether seed and pad stay
+ * @param {boolean} from.seedLocked whether seed and pad, or the latent, stay
+ * @param {() => readonly number[]} [from.latent] draws one, in place of a seed
  * @param {() => number} [from.random] 0…1
  * @returns {Patch}
  */
-export function randomised(patch, { attributes, examples, locked, seedLocked, random = Math.random }) {
+export function randomised(patch, { attributes, examples, locked, seedLocked, latent, random = Math.random }) {
   const pick = () => (examples.length > 0 ? examples[Math.min(examples.length - 1, Math.floor(random() * examples.length))] : null);
   const [first, second] = [pick(), pick()];
   const levels = /** @type {[string, number][]} */ ([]);
@@ -37,10 +38,13 @@ export function randomised(patch, { attributes, examples, locked, seedLocked, ra
           : baseline;
     if (Math.abs(mixed - baseline) >= NEAR) levels.push([name, round(mixed)]);
   }
+  const moved = latent
+    ? { latent: Object.freeze([...latent()]) }
+    : { seed: newSeed(random), pad: Object.freeze(/** @type {[number, number]} */ ([0, 0])), latent: null };
   return changed(patch, {
     attributes: Object.freeze(Object.fromEntries(levels)),
     name: "",
-    ...(seedLocked ? {} : { seed: newSeed(random), pad: Object.freeze(/** @type {[number, number]} */ ([0, 0])) }),
+    ...(seedLocked ? {} : moved),
   });
 }
 

@@ -1,12 +1,14 @@
 // @ts-check
 // The attributes' sliders: a list to search and order, each with how well it is followed, its lock and its figure.
 
-import { arrange, position, replies, shown, span, typed, valueAt } from "./attributes.js";
+import { KNOWN, arrange, replies, shown, typed } from "./attributes.js";
 import { Bar } from "./bar.js";
 import { HIGHEST, LOWEST } from "./patch.js";
 
 /** @typedef {import("./attributes.js").Attribute} Attribute */
 /** @typedef {import("./patch.js").Patch} Patch */
+export const FEW = 12; // that need no search and few words
+
 /** @typedef {{attribute: Attribute, row: HTMLElement, bar: Bar, lock: HTMLButtonElement}} Row */
 
 export class Sliders {
@@ -19,14 +21,17 @@ export class Sliders {
    * @param {HTMLInputElement} parts.beyond checkbox
    * @param {HTMLElement} parts.count sentence about what is listed
    * @param {readonly Attribute[]} attributes
+   * @param {import("./attributes.js").Scale} scale
    * @param {object} told
    * @param {(name: string, value: number, event: Event) => void} told.onInput
    * @param {() => void} told.onSeal
    * @param {(name: string, event: Event) => void} told.onRest
    */
-  constructor(parts, attributes, { onInput, onSeal, onRest }) {
+  constructor(parts, attributes, scale, { onInput, onSeal, onRest }) {
     this.parts = parts;
     this.attributes = attributes;
+    this.scale = scale;
+    this.measured = attributes.some(({ response }) => response !== null);
     /** @type {Set<string>} */
     this.locked = new Set();
     /** @type {Readonly<Record<string, number>>} */
@@ -96,20 +101,25 @@ export class Sliders {
     const shownRows = listed ?? [...this.rows.values()].filter(({ row }) => !row.hidden).length;
     const set = Object.keys(this.levels).length;
     const { count, search, onlySet } = this.parts;
-    if (shownRows === 0) {
+    if (this.attributes.length === 0) {
+      count.textContent = `no ${this.scale.noun}s`;
+    } else if (shownRows === 0) {
       count.textContent = search.value
-        ? "No attribute name contains this."
-        : "Nothing is set: every attribute is at its baseline.";
+        ? `No ${this.scale.noun}'s name contains this.`
+        : `Nothing is set: every ${this.scale.noun} is at its baseline.`;
     } else {
       const all = this.attributes.length;
-      count.textContent = `${shownRows === all ? all : `${shownRows} of ${all}`} attributes, ${set} set`;
+      count.textContent =
+        shownRows === all && all <= FEW
+          ? `${set || "none"} set`
+          : `${shownRows === all ? all : `${shownRows} of ${all}`} ${this.scale.noun}s, ${set} set`;
     }
     count.classList.toggle("is-empty", shownRows === 0);
     onlySet.closest("label")?.classList.toggle("is-idle", set === 0);
   }
 
   #setEnds() {
-    const ends = span(this.parts.beyond.checked);
+    const ends = this.parts.beyond.checked ? this.scale.beyond : KNOWN;
     for (const { bar } of this.rows.values()) bar.setEnds(ends);
   }
 
@@ -126,10 +136,11 @@ export class Sliders {
       {
         id: `attribute-${index}`,
         name,
-        ends: span(false),
+        ends: KNOWN,
+        known: KNOWN,
         rest: baseline,
-        toPlace: position,
-        toValue: valueAt,
+        toPlace: this.scale.toPlace,
+        toValue: this.scale.toValue,
         show: shown,
         read: typed,
         bounds: [LOWEST, HIGHEST],
@@ -145,8 +156,8 @@ export class Sliders {
     told.id = `reply-${index}`;
     told.className = "unseen";
     told.textContent = reply;
-    bar.range.setAttribute("aria-describedby", told.id);
-    bar.label.title = `${name}\n${reply}\nBaseline ${shown(baseline)}. Double click resets it.`;
+    if (this.measured) bar.range.setAttribute("aria-describedby", told.id);
+    bar.label.title = `${name}\n${this.measured ? `${reply}\n` : ""}Baseline ${shown(baseline)}. Double click resets it.`;
     bar.range.title = bar.label.title;
 
     const mark = document.createElement("span");
@@ -166,7 +177,7 @@ export class Sliders {
 
     const row = document.createElement("li");
     row.className = "attribute";
-    row.append(mark, bar.element, lock, told);
+    row.append(...(this.measured ? [mark, bar.element, lock, told] : [bar.element, lock]));
     lock.addEventListener("click", () => {
       const isLocked = !this.locked.has(name);
       if (isLocked) this.locked.add(name);
