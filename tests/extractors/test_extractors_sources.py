@@ -1,15 +1,18 @@
 """Sounds under evaluation: the same in any portions, named by all they depend on, cut and refused as is right."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tests.bundle.tiny import NAMES, tiny_bundle
+from tests.bundle.tiny import NAMES, tiny_autoencoder, tiny_bundle
 from tests.evaluation.tones import RATE, SAMPLES, tone_corpus
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.extractors.sources import (
     Source,
     generated_source,
@@ -19,6 +22,7 @@ from darktimbre.extractors.sources import (
 )
 from darktimbre.models.progressive import Generator
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.note import Note
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 NOTES = 21
@@ -191,3 +195,38 @@ def test_the_untrained_network_keeps_what_was_fitted_and_nothing_that_was_traine
     again = untrained(synthesizer, seed=0)
     assert again.bundle.digest == fresh.bundle.digest
     assert untrained(synthesizer, seed=1).bundle.digest != fresh.bundle.digest
+
+
+def test_a_learned_inversion_counts_in_generated_sounds_and_is_told_apart(synthesizer: Synthesizer) -> None:
+    coder = tiny_autoencoder(inverter=True)
+    moved = {name: tensor + 0.01 if tensor.is_floating_point() else tensor for name, tensor in coder.inverter.items()}  # type: ignore[union-attr]
+    instruments = [
+        Synthesizer(one) for one in (coder, replace(coder, inverter=moved), coder.inverted_by("griffin-lim"))
+    ]
+    fed = np.zeros((2, instruments[0].attributes.size), np.float32), np.zeros((2, 3), np.float32)
+    assert len({generated_source(one, *fed).digest for one in instruments}) == 3
+    assert generated_source(Synthesizer(coder), *fed).digest == generated_source(instruments[0], *fed).digest
+
+
+def test_a_round_trip_hands_the_inversion_the_written_pitch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instrument = Synthesizer(tiny_autoencoder(inverter=True))
+    midi = (60, 61, None, 59, 48, 60)
+    with CorpusWriter(tmp_path / "notes", sample_rate=instrument.sample_rate, samples=instrument.samples) as writer:
+        for number, pitch in enumerate(midi):
+            wave = 0.1 * np.random.default_rng(number).standard_normal(instrument.samples).astype(np.float32)
+            name = str(number)
+            writer.add(Note(id=name, instrument=name, origin="made", seconds=0.5, pitch=pitch), wave)
+    notes = Corpus.open(tmp_path / "notes")
+    given: list[float] = []
+    decode = instrument.codec.decode
+
+    def watched(pictures: torch.Tensor, pitch: torch.Tensor | None = None) -> torch.Tensor:
+        assert pitch is not None
+        given.extend(pitch.tolist())
+        return decode(pictures, pitch)
+
+    monkeypatch.setattr(instrument.codec, "decode", watched)
+    rows = np.arange(len(midi))
+    round_trip_source(instrument, notes, rows).waves(0, len(midi))
+    assert sorted(pitch for pitch in given if pitch == pitch) == sorted(pitch for pitch in midi if pitch is not None)
+    assert len(given) == len(midi)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from darktimbre.measures.correlation import mean_pearson, pearson
+from darktimbre.measures.correlation import mean_pearson, monotonicity, pearson
 
 
 def test_as_scipy_column_by_column() -> None:
@@ -57,3 +57,16 @@ def test_too_few_rows_correlate_nothing(shape: tuple[int, int]) -> None:
 def test_unlike_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="one shape"):
         pearson(np.zeros((4, 2)), np.zeros((4, 1)))
+
+
+def test_monotonicity_is_spearmans() -> None:
+    random = np.random.default_rng(9)
+    given = np.linspace(0, 1.5, 7)
+    response = np.vstack([random.normal(size=(5, 7)), np.exp(given), -given, np.ones(7), np.minimum(given, 1)])
+    found = monotonicity(given, response)
+    for row, value in zip(response[:5], found, strict=False):
+        assert value == pytest.approx(stats.spearmanr(given, row).statistic)
+    assert found[5:8].tolist() == pytest.approx([1, -1, 0])  # what does not change is not monotone
+    assert found[8] == pytest.approx(stats.spearmanr(given, response[8]).statistic)
+    with pytest.raises(ValueError, match="that differ"):
+        monotonicity([1.0, 1.0], np.zeros((2, 2)))

@@ -77,7 +77,7 @@ def cheap(patched: pytest.MonkeyPatch, folder: Path) -> None:
     """A teacher that costs nothing, no kept weights, no starter."""
     patched.setattr(teachers, "load", lambda name, device="cpu", weights=None: PlainTagger(name))
     patched.setenv("DARKTIMBRE_HOME", str(folder / "home"))
-    patched.setattr(where, "starter_folder", lambda: folder / "no starter")
+    patched.setattr(where, "shipped_folder", lambda _name: folder / "no starter")
 
 
 @pytest.fixture(autouse=True)
@@ -265,7 +265,7 @@ def test_training_continues_from_a_starter_by_another_teacher_and_both_are_evalu
     starter = Bundle.from_pretrained(whole[0] / "training" / "bundle", discriminator=True)
     config = {**starter.config, "attributes": {**starter.config["attributes"], "teacher": "yamnet"}}
     Bundle(config, starter.weights, starter.discriminator).save_pretrained(tmp_path / "starter")
-    monkeypatch.setattr(where, "starter_folder", lambda: tmp_path / "starter")
+    monkeypatch.setattr(where, "shipped_folder", lambda _name: tmp_path / "starter")
     result = quickstart(tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "goes on from the starter" in result.output

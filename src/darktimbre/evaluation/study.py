@@ -352,4 +352,4 @@ def _timing(synthesizer: Synthesizer, repeats: int) -> Timing:
     """Renders one note after another and measures the time; see `darktimbre.synthesizer.timing.measure`."""
     spent, device = timing.measure(synthesizer, repeats), synthesizer.device
     name = f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
-    return Timing(*spent, sound=synthesizer.seconds, threads=torch.get_num_threads(), device=name)
+    return Timing(*spent[:3], sound=synthesizer.seconds, threads=torch.get_num_threads(), device=name)

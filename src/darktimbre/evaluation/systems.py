@@ -23,7 +23,7 @@ from darktimbre.extractors.extractors import (
     TeacherExtractor,
 )
 from darktimbre.measures.frechet import notes_for_full_rank
-from darktimbre.notes.attributes import Attributes, teacher_mismatch
+from darktimbre.notes.attributes import STYLES, Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -164,6 +164,11 @@ def refuse_mismatches(instruments: Sequence[Instrument], corpus: Corpus, evaluat
     teacher = evaluators.teacher
     for one in instruments:
         synthesizer = one.synthesizer
+        if one.attributes.teacher == STYLES:
+            raise UserError(
+                f"{one.name} is steered by style tags, which no teacher labels: measure it by `darktimbre latents "
+                f"{synthesizer.bundle.origin} --corpus {corpus.path} --out FOLDER`."
+            )
         if synthesizer.sample_rate != corpus.sample_rate:
             raise UserError(
                 f"{one.name} plays at {synthesizer.sample_rate} Hz, {corpus.path} has {corpus.sample_rate} Hz: "

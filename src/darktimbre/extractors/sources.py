@@ -7,7 +7,7 @@ of sounds is ever in memory as a whole.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 
 from darktimbre import __version__
 from darktimbre.audio.shape import fade_out
-from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.ingest import FADE_SECONDS
 from darktimbre.extractors.parallel import in_parallel
-from darktimbre.models.progressive import Generator
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -84,7 +82,7 @@ def generated_source(
 
     bundle = synthesizer.bundle
     network = {
-        "weights": bundle.digest,
+        "weights": bundle.sound_digest,
         "network": bundle.network.model_dump(mode="json"),
         "codec": synthesizer.codec.to_config(),
         "device": synthesizer.device.type,
@@ -103,6 +101,8 @@ def round_trip_source(synthesizer: Synthesizer, corpus: Corpus, rows: NDArray[np
     if _shape(corpus) != _shape(synthesizer):
         raise UserError(f"The notes of {corpus.path} have another length or rate than the instrument's.")
     codec, device = synthesizer.codec, synthesizer.device
+    midi = corpus.column("pitch").astype(np.float32)
+    pitches = torch.from_numpy(np.where(midi < 0, np.nan, midi))[:, None]  # what a learned inversion is handed
 
     def waves(first: int, stop: int) -> NDArray[np.float32]:
         def copy(start: int, end: int) -> NDArray[np.float32]:
@@ -111,13 +111,14 @@ def round_trip_source(synthesizer: Synthesizer, corpus: Corpus, rows: NDArray[np
                 for place, row in enumerate(rows[first + start : first + end]):
                     # one by one: a neighbour could change a float's last bits
                     note = torch.from_numpy(corpus.waves(row)).to(device)
-                    found[place] = codec.decode(codec.encode(note))[0].cpu().numpy()
+                    found[place] = codec.decode(codec.encode(note), pitches[row].to(device))[0].cpu().numpy()
             return found
 
         return np.concatenate(in_parallel(copy, stop - first, PORTION))
 
     number = np.asarray(rows, np.int64)
-    digest = _digest("round trip", codec.to_config(), corpus.digest, number, device.type, __version__)
+    inverter = [] if synthesizer.bundle.inverter is None else [synthesizer.bundle.sound_digest]
+    digest = _digest("round trip", codec.to_config(), corpus.digest, number, device.type, __version__, *inverter)
     return Source(ROUND_TRIP, digest, len(rows), *_shape(corpus), waves)
 
 
@@ -126,10 +127,10 @@ def untrained(synthesizer: Synthesizer, seed: int) -> Synthesizer:
     bundle = synthesizer.bundle
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        fresh = Generator(bundle.network)
+        fresh = bundle.form.network(bundle.network)
     fitted = {name for name, _ in fresh.named_buffers()}
     weights = {n: bundle.weights[n].float() if n in fitted else t for n, t in fresh.state_dict().items()}
-    return Synthesizer(Bundle(bundle.config, weights, origin="the untrained network"), synthesizer.device)
+    return Synthesizer(replace(bundle, weights=weights, origin="the untrained network"), synthesizer.device)
 
 
 def _shape(one: Corpus | Synthesizer) -> tuple[int, int]:

@@ -82,7 +82,7 @@ def cell_centres(real: ArrayLike, bins: int, *, seed: int = 0) -> np.ndarray:
     Raises:
         ValueError: there are fewer notes than cells.
     """
-    from sklearn.cluster import KMeans  # type: ignore[import-untyped]
+    from sklearn.cluster import KMeans
 
     table = feature_table(real, rows=max(1, bins)).astype(np.float64)
     found = KMeans(bins, init="k-means++", n_init=1, random_state=seed).fit(table)

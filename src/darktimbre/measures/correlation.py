@@ -156,3 +156,20 @@ def _mean_of_defined(table: np.ndarray) -> np.ndarray:
     """Mean of each row over the columns that are not NaN; NaN where all are."""
     counted = (~np.isnan(table)).sum(axis=1)
     return np.asarray(np.where(counted > 0, np.nansum(table, axis=1) / np.maximum(counted, 1), np.nan))
+
+
+def monotonicity(given: ArrayLike, response: ArrayLike) -> np.ndarray:
+    """Spearman's rank correlation of each row with what was given: 1 where the response rises with every step.
+
+    `(step,)` and `(note, step)` → `(note,)` float64; equal values share their mean rank, and a response that does not
+    change at all is not monotone: 0.
+
+    Raises:
+        ValueError: shapes differ, or fewer than two different values are given.
+    """
+    steps, rows = np.asarray(given, dtype=np.float64), np.asarray(response, dtype=np.float64)
+    if steps.ndim != 1 or rows.ndim != 2 or rows.shape[1] != len(steps) or len(np.unique(steps)) < 2:
+        raise ValueError(f"steps (step,) that differ and responses (note, step), not {steps.shape} and {rows.shape}")
+    ranks = stats.rankdata(rows, axis=1).T
+    found = pearson(np.repeat(stats.rankdata(steps)[:, None], len(rows), axis=1), ranks)
+    return np.nan_to_num(found, nan=0.0)

@@ -10,6 +10,7 @@ from typing import Any
 
 from darktimbre import teachers
 from darktimbre.corpus.corpus import Corpus, is_corpus
+from darktimbre.corpus.grids import grids, render_grid
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
 from darktimbre.evaluation.conditions import RealNotes
 from darktimbre.evaluation.diversity import DiversityStudy
@@ -53,12 +54,20 @@ class ExperimentPipeline:
                 raise UserError(f"--gansynth is a folder with a bundle on this machine, and {place} is none.")
         self.ends = None if request.minutes is None else time.monotonic() + 60 * request.minutes
         self.device = device_of(request.accelerator)
-        self.profile = request.profile
+        self.check_counts(request)
         self.experiment = experiment_of(request)
         self.font = soundfont_of(request)
         self.places = corpus_places(self.experiment, request)
         self.request, self.reporter = request, reporter
         self.runs: list[Run] = []  # in the order of training, once the corpora are at hand
+
+    def check_counts(self, request: Request) -> None:
+        """Decides how many notes the evaluation takes.
+
+        Raises:
+            UserError: a count is none.
+        """
+        self.profile = request.profile
 
     def run(self) -> None:
         """Everything that is not done yet, up to the report.
@@ -75,13 +84,13 @@ class ExperimentPipeline:
             self.find_runs({sounds.name: self.ready(sounds) for sounds in experiment.sounds})
             say(f"Nothing was done. The report would be written to {request.out}.")
             return
-        tagger = teachers.load(request.teacher, device=self.device, weights=request.weights)  # else said at once
+        tagger = self.load_tagger()  # what is missing is said at once
         self.find_runs({sounds.name: self.make_corpus(sounds, tagger) for sounds in experiment.sounds}, tagger)
         self.write_record()
         if not self.train():
             self.show()
             waiting = ", ".join(run.variant.title for run in self.runs if not run.done())
-            say(f"The time is up; the same command resumes with {waiting}, and evaluates when all are done.")
+            self.time_is_up(waiting)
             return
         self.write_record()
         if self.ends is not None and time.monotonic() >= self.ends:
@@ -91,6 +100,14 @@ class ExperimentPipeline:
         self.evaluate()
         out = request.out
         say(f"The report is in {out / 'report.html'}; the same as {out / 'report.md'} and {out / 'report.json'}.")
+
+    def load_tagger(self) -> Tagger | None:
+        """The teacher whose tags are the conditions; None where there are none."""
+        return teachers.load(self.request.teacher, device=self.device, weights=self.request.weights)
+
+    def time_is_up(self, waiting: str) -> None:
+        """Not all variants are trained; those that are not, in words."""
+        self.reporter.say(f"The time is up; the same command resumes with {waiting}, and evaluates when all are done.")
 
     # ------------------------------------------------------------------------
     # Sounds: rendered and tagged, each once
@@ -110,7 +127,7 @@ class ExperimentPipeline:
             return None
         return corpus
 
-    def make_corpus(self, sounds: Sounds, tagger: Tagger) -> Corpus:
+    def make_corpus(self, sounds: Sounds, tagger: Tagger | None) -> Corpus:
         """A corpus, rendered and tagged, as far as it is not.
 
         Raises:
@@ -119,13 +136,19 @@ class ExperimentPipeline:
         place = self.places[sounds.name]
         there = is_corpus(place) or place == self.request.corpus
         corpus = make_or_reuse(lambda: Corpus.open(place) if there else None, partial(self.render, sounds))
-        tag(corpus, tagger, self.trained_on(sounds), self.reporter)
+        if tagger is not None:
+            tag(corpus, tagger, self.trained_on(sounds), self.reporter)
         return corpus
 
     def render(self, sounds: Sounds) -> Corpus:
         """SoundFont → corpus."""
-        assert self.font is not None  # `corpus_places` requires one
         place, (low, high) = self.places[sounds.name], sounds.pitches
+        if sounds.grid:
+            self.reporter.say(f"Rendering the grid {sounds.grid} into {place}.")
+            fonts = [self.request.soundfont] if self.request.soundfont else None
+            with self.reporter.progress("rendering") as update:
+                return render_grid(place, grids()[sounds.grid], fonts, sample_rate=RATE, progress=update)
+        assert self.font is not None  # `corpus_places` requires one
         self.reporter.say(f"Rendering {sounds.name} from {self.font} into {place}.")
         with self.reporter.progress("rendering") as update:
             corpus = render_soundfont(
@@ -295,6 +318,11 @@ def corpus_places(experiment: Experiment, request: Request) -> dict[str, Path]:
     for index, sounds in enumerate(experiment.sounds):
         if index == 0 and request.corpus is not None:
             places[sounds.name] = request.corpus
+            continue
+        if sounds.grid:
+            settings = repr((grids()[sounds.grid], request.soundfont, RATE))
+            key = hashlib.sha256(settings.encode()).hexdigest()[:12]
+            places[sounds.name] = request.runs / "corpora" / f"{sounds.grid}-{key}"
             continue
         if font is None:
             raise UserError(

@@ -45,6 +45,7 @@ class Sounds:
     seconds: float = 1.0
     pitches: tuple[int, int] = (44, 69)  # lowest and highest MIDI note, both included
     velocities: tuple[int, ...] = (50, 90, 120)
+    grid: str = ""  # instead of every preset, a grid of styles (`corpus.grids`), with pitches and lengths of its own
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Variant:
     sounds: str = "notes"  # name of the corpus that it is trained on
     role: Literal["instrument", "classifier", "start"] = "instrument"
     init_from: str | Path | None = None  # title of another variant, or a bundle's folder; None: as its recipe says
+    row: str = ""  # its row, where a row is several seeds; else its title
 
     def resolved(self) -> Recipe:
         """The whole recipe.
@@ -80,7 +82,8 @@ class Experiment:
     sounds: tuple[Sounds, ...]  # the corpora; the first is what everything is evaluated on
     variants: tuple[Variant, ...]  # in the order of training
     remarks: tuple[str, ...] = ()  # sentences about what is left out or differs, and why
-    report: Literal["paper", "diversity"] = "paper"  # all that DarkGAN reports; diversity against quality
+    # all that DarkGAN reports; diversity against quality; what autoencoders' latents hold and their conditions do
+    report: Literal["paper", "diversity", "latents"] = "paper"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,11 @@ class Request:
     mode_seeking: tuple[float, ...] = WEIGHTS  # weights of the loss, a variant each
     start: Path | None = None  # bundle that all variants are initialised from
     notes: int | None = None  # of each variant's adversarial training; else the recipe's
+
+    seeds: int = 3  # trainings of each model of the ablation
+    latents: tuple[int, ...] = (3, 16)  # dimensions of its latents; of the largest, the last variant alone
+    styles: str = "styles"  # column of the corpus that its styles are
+    inversions: tuple[tuple[str, str], ...] = ()  # (name, inversion or folder of a trained one) that are compared
 
     classifier: Path | None = None  # a trained one, instead of one of the experiment's
     quick: bool = False  # fewer notes in the evaluation than the paper's
@@ -265,7 +273,73 @@ def _adversarial(request: Request, plain: GanRecipe, initialised: bool) -> tuple
 # ----------------------------------------------------------------------------
 
 
-EXPERIMENTS: dict[str, Callable[[Request], Experiment]] = {"darkgan-paper": darkgan_paper, "mode-seeking": mode_seeking}
+# wae-ablation
+
+WAE = ("wae-mmd", "wae-note", "wae-style", "wae-fader", "wae-class-prior")
+"""The four models of Bitton et al. (2019), in their order, and the class-wise prior."""
+QUICK_NOTES = 1_200  # of each model
+QUICK_CLASSIFIER = ("schedule.0.notes=8192", "optimiser.decay_notes=6144")
+ANOTHER_KIND = ("inception.windows=[2048]", "inception.widths=[48,96,144]", "seed=1")
+"""What the second classifier differs in: front end, size and initial weights."""
+
+
+def wae_ablation(request: Request) -> Experiment:
+    """Four models that differ in one part each, the class-wise prior, and that with a larger latent; by seeds.
+
+    Raises:
+        UserError: there is no seed, or no size of the latent.
+    """
+    if request.seeds < 1 or not request.latents or min(request.latents) < 1:
+        raise UserError("The ablation needs at least one seed and sizes of the latent from 1 up.")
+    classes = (f"data.families={request.styles}", "data.attributes=0", *(QUICK_CLASSIFIER if request.quick else ()))
+    variants = []
+    if request.classifier is None:
+        for title, more in (("classifier", ()), ("second classifier", ANOTHER_KIND)):
+            name = f"name={title.replace(' ', '-')}-of-styles"
+            variants.append(Variant(title, "inception", (*classes, *more, name), role="classifier"))
+    first, *larger = request.latents
+    models = [(name, name, first) for name in WAE] + [(f"{WAE[-1]}, {d} dimensions", WAE[-1], d) for d in larger]
+    for seed in range(1 if request.quick else request.seeds):
+        for row, recipe, size in models:
+            settings = (f"name={recipe}-{size}d-{seed}", f"data.styles={request.styles}", f"network.latent={size}")
+            shortened = _shortened(request, recipe)
+            overrides = (*settings, f"seed={seed}", *shortened)
+            variants.append(Variant(f"{row}, seed {seed}", recipe, overrides, row=row))
+    left_out = [f"Each model was trained on {request.notes:,} notes, by --notes."] if request.notes else []
+    if request.quick:
+        left_out.append(
+            f"Quick: one seed, {request.notes or QUICK_NOTES:,} notes a model; figures are far from the end."
+        )
+    return Experiment(
+        "wae-ablation",
+        "Wasserstein autoencoders without condition, with note, with style, with a latent discriminator (Bitton et al. "
+        "2019), and with the prior matched class by class",
+        (Sounds("notes", grid="strings"),),
+        tuple(variants),
+        tuple(left_out),
+        report="latents",
+    )
+
+
+def _shortened(request: Request, recipe: str) -> tuple[str, ...]:
+    """Overrides for fewer notes than the recipe's, by --notes or --quick."""
+    wanted = request.notes or (QUICK_NOTES if request.quick else None)
+    if wanted is None:
+        return ()
+    plain = load_recipe(recipe, ())
+    part = wanted / sum(stage.notes for stage in plain.schedule)
+    changed = [f"schedule.{n}.notes={max(one.batch, round(part * one.notes))}" for n, one in enumerate(plain.schedule)]
+    for key in ("ramp_notes", "decay_notes"):
+        changed.append(f"optimiser.{key}={round(part * getattr(plain.optimiser, key))}")
+    return (*changed, f"checkpoint_every={max(1, wanted // 2)}", f"preview_every={max(1, wanted // 12)}")
+
+
+# ----------------------------------------------------------------------------
+
+
+EXPERIMENTS: dict[str, Callable[[Request], Experiment]] = {
+    "darkgan-paper": darkgan_paper, "mode-seeking": mode_seeking, "wae-ablation": wae_ablation
+}  # fmt: skip
 """By name."""
 
 

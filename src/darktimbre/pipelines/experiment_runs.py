@@ -55,7 +55,7 @@ class Start:
         """The start in a folder that the user gives."""
         bundle, discriminator = starting_bundle(place)
         held = hashlib.sha256((bundle.digest + digest(discriminator)).encode()).hexdigest()
-        return cls(Path(bundle.origin), held, bundle.network.minibatch_stddev, bundle.network.pac)
+        return cls(Path(bundle.origin), held, bundle.gan.minibatch_stddev, bundle.gan.pac)
 
     def fitted(self, recipe: Recipe, runs: Path) -> "Start":
         """The same for a recipe's network: without the channel of the deviation, or with a layer for pac.
@@ -82,7 +82,7 @@ class Start:
         if self.source.minibatch_stddev and not self.minibatch_stddev:
             discriminator = without_minibatch_stddev(discriminator)
         if self.pac > self.source.pac:
-            discriminator = with_pac(discriminator, bundle.network, self.pac)
+            discriminator = with_pac(discriminator, bundle.gan, self.pac)
         network = {**bundle.config["network"], "minibatch_stddev": self.minibatch_stddev, "pac": self.pac}
         Bundle({**bundle.config, "network": network}, bundle.weights, discriminator).save_pretrained(self.place)
 

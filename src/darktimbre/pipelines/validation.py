@@ -141,7 +141,7 @@ class NoteValidation(Callback):
 
     def _validate(self, view: Trainer, instrument: Synthesizer) -> None:
         found = self.validation.trained(instrument, self._interrupts(view)).metrics()
-        eligible = view.state.scale >= instrument.bundle.network.last  # a growing network is no instrument before
+        eligible = view.state.scale >= instrument.bundle.gan.last  # a growing network is no instrument before
         with checkpoint.saving(view.run):
             better = eligible and self._keep_best(view, instrument, found)
             self.record.add({"notes_seen": view.notes_seen, ELIGIBLE: eligible, **found})
