@@ -28,7 +28,7 @@ def test_the_python_example_runs_as_it_stands(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     if not where.has_starter():
         tiny_bundle().save_pretrained(tmp_path / "tiny")
-        monkeypatch.setattr(where, "starter_folder", lambda: tmp_path / "tiny")
+        monkeypatch.setattr(where, "shipped_folder", lambda _name: tmp_path / "tiny")
     space: dict[str, object] = {}
     exec(compile(code, "README.md", "exec"), space)
     waves, instrument = space["waves"], space["instrument"]

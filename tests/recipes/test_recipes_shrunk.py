@@ -9,9 +9,11 @@ import torch
 from tests.recipes.shrunk import shrunk, trained_whole_and_in_parts
 
 from darktimbre.bundle.classifier import NoteClassifier
+from darktimbre.bundle.inverter import InverterFolder
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.note import Note
+from darktimbre.representation.codec import codec_from_config
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.store import Tags
@@ -22,6 +24,7 @@ from darktimbre.teachers.vocabulary import yamnet_labels
 from darktimbre.training.recipe import Recipe, load_recipe, recipe_names
 from darktimbre.training.tasks.base import task_of
 from darktimbre.training.tasks.gan import GanTask
+from darktimbre.training.tasks.inversion import InversionTask
 from darktimbre.training.tasks.note_classifier import NoteClassifierTask
 from darktimbre.training.tasks.tagger import TaggerTask
 
@@ -102,13 +105,31 @@ def is_instrument(recipe: Recipe, bundle: Path, corpus: Corpus) -> None:
     assert np.isfinite(sound).all()
 
 
-WORKS = {TaggerTask: is_tagger, NoteClassifierTask: is_classifier, GanTask: is_instrument}
+def is_inverter(recipe: Recipe, bundle: Path, corpus: Corpus) -> None:
+    """It makes sound of the notes' spectrograms through the codec, and knows how near that is."""
+    inverter = InverterFolder.from_pretrained(bundle)
+    settings = {**recipe.data.codec, "sample_rate": corpus.sample_rate, "samples": corpus.samples}
+    codec = codec_from_config(settings, inverter=inverter.module)
+    inverter.refuse_other_codec(codec.config)
+    with torch.no_grad():
+        sound = codec.decode(codec.encode(torch.from_numpy(corpus.waves([0, 1]))), torch.tensor([44.0, torch.nan]))
+    assert sound.shape == (2, corpus.samples)
+    assert torch.isfinite(sound).all()
+    assert inverter.config["metrics"]["valid"]["notes"] == len(corpus.rows("valid"))
+
+
+WORKS = {
+    TaggerTask: is_tagger,
+    NoteClassifierTask: is_classifier,
+    GanTask: is_instrument,
+    InversionTask: is_inverter,
+}
 """How what a task has trained is tried out; of others, that there is something."""
 
 
 def notes_alone(name: str) -> bool:
-    """Pictures and one-shots have recipe tests of their own, with other corpora."""
-    return task_of(load_recipe(name)).corpus_of == "sounds" and not name.startswith("oneshot-")
+    """Pictures, one-shots and autoencoders have recipe tests of their own, with other corpora."""
+    return task_of(load_recipe(name)).corpus_of == "sounds" and not name.startswith(("oneshot-", "wae-"))
 
 
 @pytest.mark.parametrize("name", [name for name in recipe_names() if notes_alone(name)])
