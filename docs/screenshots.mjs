@@ -1,18 +1,19 @@
 // @ts-check
 /**
- * Takes the documents' screenshots of the page: docs/play-desktop.png, play-dark.png and play-phone.png.
+ * Takes the documents' screenshots of the page: docs/play-desktop.png, play-dark.png and play-phone.png of the starter,
+ * play-strings.png of the autoencoder `strings` with a sound of one's own in its latent space.
  *
  *     make shots
  */
 
 import { execFileSync } from "node:child_process";
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { PYTHON, open, serve, visit } from "../tests/browser/launch.mjs";
-import { allReady, keyAt } from "../tests/browser/page.mjs";
+import { allReady, keyAt, says, slider } from "../tests/browser/page.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const SOUND = {
@@ -66,16 +67,53 @@ try {
       }, midi);
     }
     await keyAt(page, CHORD[1]);
-    await page.evaluate(() => document.getElementById("said")?.replaceChildren());
-    await page.waitForTimeout(150); // the meter rises
-    const file = join(HERE, `play-${name}.png`);
-    await writeFile(file, await page.screenshot({ animations: "disabled" }));
-    execFileSync(PYTHON, ["-c", PALETTE, file]);
-    console.log(`${file}: ${Math.round((await stat(file)).size / 1000)} kB`);
+    await take(page, name);
     await context.close();
   }
+  await autoencoder();
 } finally {
   await browser.close();
   await server.stop();
   await rm(home, { recursive: true, force: true });
+}
+
+/**
+ * @param {import('playwright-core').Page} page
+ * @param {string} name
+ */
+async function take(page, name) {
+  await page.evaluate(() => document.getElementById("said")?.replaceChildren());
+  await page.waitForTimeout(150); // the meter rises
+  const file = join(HERE, `play-${name}.png`);
+  await writeFile(file, await page.screenshot({ animations: "disabled" }));
+  execFileSync(PYTHON, ["-c", PALETTE, file]);
+  console.log(`${file}: ${Math.round((await stat(file)).size / 1000)} kB`);
+}
+
+async function autoencoder() {
+  const strings = await serve({ bundle: "strings", home });
+  try {
+    const options = /** @type {const} */ ({ viewport: { width: 1366, height: 768 }, colorScheme: "light" });
+    const { page, context } = await visit(browser, strings, options);
+    const folder = join(home, "own");
+    const notes = ["synth", "random", "starter", folder, "--count", "1", "--set", "Singing bowl=0.9"];
+    execFileSync(join(dirname(PYTHON), "darktimbre"), notes);
+    const [own] = (await readdir(folder)).filter((file) => file.endsWith(".wav"));
+    const buffer = await readFile(join(folder, own));
+    await page.locator("#listen-file").setInputFiles({ name: "my bowl.wav", mimeType: "audio/wav", buffer });
+    await says(page, /my bowl/);
+    for (const [style, tenths] of Object.entries({ celli: 6, tremolo: 8 })) {
+      await slider(page, style).focus();
+      for (let press = 0; press < tenths; press += 1) await page.keyboard.press("PageUp");
+    }
+    await allReady(page);
+    const { x, y } = await keyAt(page, 57);
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.waitForTimeout(500);
+    await take(page, "strings");
+    await context.close();
+  } finally {
+    await strings.stop();
+  }
 }
