@@ -251,13 +251,9 @@ class RealDFT(nn.Module):
         self.p = max(d for d in range(1, math.isqrt(half) + 1) if half % d == 0)
         self.q, self.a = half // self.p, n_fft // self.p
         p, q, a, b = np.arange(self.p), np.arange(self.q), np.arange(self.a), np.arange(self.p)
-        for name, values in (
-            ("outer", np.exp(-2j * np.pi * np.outer(p, b) / self.p)),  # (p, b)
-            ("turn", np.exp(-2j * np.pi * np.outer(p, a) / n_fft)),  # (p, a)
-            ("inner", np.exp(-2j * np.pi * np.outer(a, q) / self.a)),  # (a, q)
-        ):
-            self.register_buffer(f"{name}_real", torch.from_numpy(np.ascontiguousarray(values.real)).float())
-            self.register_buffer(f"{name}_imag", torch.from_numpy(np.ascontiguousarray(values.imag)).float())
+        _keep(self, "outer", np.exp(-2j * np.pi * np.outer(p, b) / self.p))  # (p, b)
+        _keep(self, "turn", np.exp(-2j * np.pi * np.outer(p, a) / n_fft))  # (p, a)
+        _keep(self, "inner", np.exp(-2j * np.pi * np.outer(a, q) / self.a))  # (a, q)
         self.register_buffer("alternating", torch.from_numpy(np.where(np.arange(n_fft) % 2 == 0, 1.0, -1.0)).float())
 
     def forward(self, pieces: Tensor) -> tuple[Tensor, Tensor]:
@@ -298,16 +294,12 @@ class InverseRealDFT(nn.Module):
         weight = np.full((self.q, self.p), 2.0 / n_fft)  # (q, p): k = p + P·q
         weight[0, 0] = 1.0 / n_fft
         p, q, a, b = np.arange(self.p), np.arange(self.q), np.arange(self.a), np.arange(self.p)
-        self._keep("inner", np.exp(2j * np.pi * np.outer(a, q) / self.a))  # (a, q)
-        self._keep("turn", np.exp(2j * np.pi * np.outer(a, p) / n_fft))  # (a, p)
-        self._keep("outer", np.exp(2j * np.pi * np.outer(p, b) / self.p))  # (p, b)
+        _keep(self, "inner", np.exp(2j * np.pi * np.outer(a, q) / self.a))  # (a, q)
+        _keep(self, "turn", np.exp(2j * np.pi * np.outer(a, p) / n_fft))  # (a, p)
+        _keep(self, "outer", np.exp(2j * np.pi * np.outer(p, b) / self.p))  # (p, b)
         self.register_buffer("weight", torch.from_numpy(weight).float())
         alternating = np.where(np.arange(n_fft) % 2 == 0, 1.0, -1.0) / n_fft
         self.register_buffer("alternating", torch.from_numpy(alternating).float())
-
-    def _keep(self, name: str, values: np.ndarray) -> None:
-        self.register_buffer(f"{name}_real", torch.from_numpy(np.ascontiguousarray(values.real)).float())
-        self.register_buffer(f"{name}_imag", torch.from_numpy(np.ascontiguousarray(values.imag)).float())
 
     def forward(self, real: Tensor, imag: Tensor) -> Tensor:
         """Real and imaginary part `(batch, frame, n_fft/2 + 1)` → `(batch, frame, n_fft)`."""
@@ -344,3 +336,9 @@ def example(instrument: Synthesizer, count: int) -> tuple[Tensor, Tensor]:
 def parameters_of(instrument: Synthesizer) -> int:
     """How many numbers training adjusted in the network that generates."""
     return sum(one.numel() for one in instrument.bundle.generator().parameters())
+
+
+def _keep(module: nn.Module, name: str, values: np.ndarray) -> None:
+    """Registers complex values as two buffers, real and imaginary part."""
+    module.register_buffer(f"{name}_real", torch.from_numpy(np.ascontiguousarray(values.real)).float())
+    module.register_buffer(f"{name}_imag", torch.from_numpy(np.ascontiguousarray(values.imag)).float())
