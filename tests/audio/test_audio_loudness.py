@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from darktimbre.audio.loudness import at_peak, peak_dbfs, rms_dbfs
+from darktimbre.audio.loudness import LEAST, at_peak, peak_dbfs, peak_gain, rms_dbfs
 
 
 def test_levels_in_closed_form() -> None:
@@ -21,4 +22,17 @@ def test_every_sound_has_the_peak_and_its_shape() -> None:
     np.testing.assert_allclose(found / np.abs(found).max(axis=1, keepdims=True),
                                waves / np.abs(waves).max(axis=1, keepdims=True), atol=1e-6)  # fmt: skip
     np.testing.assert_array_equal(at_peak(found, -1.0), at_peak(at_peak(found, -1.0), -1.0))
-    assert not at_peak(np.zeros((1, 8), np.float32), -1.0).any()
+    np.testing.assert_allclose(peak_dbfs(at_peak(found, [-30.0, 6, 0])), [-30, 6, 0], atol=1e-5)
+
+
+def test_what_is_below_the_floor_is_silence() -> None:
+    waves = np.float32([[0, 0], [0.5 * LEAST, 0], [LEAST, 0], [1e-3, -1e-4]])
+    found = at_peak(waves, -1.0)
+    assert not found[:2].any()
+    np.testing.assert_allclose(peak_dbfs(found[2:]), -1.0, atol=1e-5)
+    assert not at_peak(waves, -1.0, floor=1.1e-3).any()
+
+
+def test_gains_of_tensors_are_those_of_arrays() -> None:
+    peaks = np.float32([0, 1e-9, 1e-4, 0.02, 3])
+    np.testing.assert_array_equal(peak_gain(torch.from_numpy(peaks), 0.5, 1e-3), peak_gain(peaks, 0.5, 1e-3))

@@ -12,6 +12,7 @@ import torch
 from tests.bundle.tiny import LATENT, STYLES, tiny_autoencoder, tiny_inverter
 from tests.conftest import Run
 
+from darktimbre.audio.loudness import peak_dbfs
 from darktimbre.export import sound
 from darktimbre.export.plan import suggested
 from darktimbre.export.player import PlayerReport, export_player
@@ -99,6 +100,7 @@ def test_the_file_makes_sound_of_latents_in_batches_of_any_size(coder: Synthesiz
         (found,) = session.run(["wave"], fed)
         expected = coder.waves(condition, latent)
         assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
+        np.testing.assert_allclose(peak_dbfs(found), -1.0, atol=1e-4)
     properties = session.get_modelmeta().custom_metadata_map
     assert json.loads(properties["darktimbre.teacher"]) == "styles"
     assert json.loads(properties["darktimbre.attributes"]) == list(STYLES)
@@ -141,14 +143,17 @@ def test_the_program_of_torch_is_the_synthesizer(coder: Synthesizer, tmp_path: P
 def test_the_stand_alone_player_gives_the_synthesizers_notes(
     coder: Synthesizer, alone: PlayerReport, tmp_path: Path
 ) -> None:
-    words = ("tremolo=1.5", "plucked=0.5", "--pitch", 60.5, "--latent", "0.3,-1.2,0.5", "--out", tmp_path / "new")
+    words = ("tremolo=1.5", "plucked=0.5", "--pitch", 60.5, "--latent", "0.3,-1.2,0.5", "--level", -7)
+    words += ("--out", tmp_path / "new")
     done = _play(alone.path, *words)
     assert done.returncode == 0, done.stderr.decode()
     with wave.open(str(tmp_path / "new" / "tremolo-plucked-0.wav"), "rb") as file:
         found = np.frombuffer(file.readframes(file.getnframes()), "<i2") / 32767
     with pytest.warns(UserWarning, match="styles mix linearly"):
-        (expected,) = coder.render(60.5, {"tremolo": 1.5, "plucked": 0.5}, latent=np.float32([0.3, -1.2, 0.5]))
-    expected = expected / max(1.0, float(np.abs(expected).max()))
+        (expected,) = coder.render(
+            60.5, {"tremolo": 1.5, "plucked": 0.5}, latent=np.float32([0.3, -1.2, 0.5]), level_db=-7
+        )
+    assert peak_dbfs(found) == pytest.approx(-7, abs=0.01)
     assert np.abs(found - expected).max() < 1e-3 + 1 / 32767
 
 
@@ -156,6 +161,7 @@ def test_the_stand_alone_player_gives_the_synthesizers_notes(
     ("words", "sentence"),
     [
         (("tremolo=4",), b"A value lies between 0 and 3."),
+        (("tremolo", "--level", "3"), b"A level is the peak in dB of full scale: from -120 to 0."),
         (("tremolo", "--latent", "1,2"), f"latents have {LATENT} values, not 2".encode()),
     ],
 )
@@ -174,6 +180,14 @@ def test_without_a_learned_inversion_no_player_and_the_way_to_one_is_said(tmp_pa
         export_player(bare, tmp_path / "out")
     assert not list(tmp_path.iterdir())
     assert "hold no phase" in (sound.why_not(bare.codec) or "")
+
+
+def test_silent_notes_of_the_graph_stay_silent(coder: Synthesizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = sound.Sound(coder, with_sound=True)
+    faint = torch.zeros(2, coder.samples)
+    faint[1, 0] = 5e-4
+    monkeypatch.setattr(sound.LearnedInversion, "forward", lambda *_: faint)
+    assert not graph(*sound.example(coder, 2))[1].any()
 
 
 # ----------------------------------------------------------------------------

@@ -1,7 +1,11 @@
 """How loud plain arrays are, in dB relative to full scale (dBFS: a full-scale square wave has an RMS level of 0)."""
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+LEAST = 1 / 32768  # the least that 16 bits hold but zero
 
 
 def peak_dbfs(waves: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -19,7 +23,14 @@ def _decibels(amplitude: NDArray[np.floating]) -> NDArray[np.float64]:
     return 20.0 * np.log10(amplitude, out=np.full(amplitude.shape, -np.inf), where=amplitude > 0)
 
 
-def at_peak(waves: NDArray[np.float32], peak_db: float) -> NDArray[np.float32]:
-    """Waves (note, sample), each brought to one peak in dB relative to full scale; silence stays."""
-    peaks = np.abs(waves).max(axis=1, keepdims=True)
-    return waves * (np.float32(10 ** (peak_db / 20)) / np.maximum(peaks, np.float32(1 / 32768)))
+def at_peak(waves: NDArray[np.float32], peak_db: ArrayLike, floor: float = LEAST) -> NDArray[np.float32]:
+    """Waves (note, sample), each brought to a peak in dB relative to full scale, one or one per note; what does not
+    reach the amplitude `floor` becomes silence."""
+    wanted = np.power(10.0, np.asarray(peak_db, np.float64) / 20).astype(np.float32)
+    return waves * peak_gain(np.abs(waves).max(axis=1, keepdims=True), wanted.reshape(-1, 1), floor)
+
+
+def peak_gain(peaks: Any, wanted: Any, floor: float) -> Any:
+    """Factors that bring amplitudes `peaks` to those `wanted`; 0 where they lie below the floor, for what is there is
+    noise. Arrays or tensors: graphs that are exported compute the same."""
+    return wanted / peaks.clip(min=floor) * (peaks >= floor)

@@ -236,17 +236,6 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
             return None
         return float(peak)
 
-    @property
-    def peak_db(self) -> float:
-        """As `level_db`.
-
-        Raises:
-            UserError: the notes were of no one level.
-        """
-        if self.level_db is None:
-            raise UserError("This instrument's notes are not of one level, so none can be set: leave the level out.")
-        return self.level_db
-
     def codec(self, *, inverter: Inverter | None = None) -> Codec:
         """The spectrogram ⇄ sound pair the generator was trained with, with its fitted scaling; see `Codec`."""
         try:

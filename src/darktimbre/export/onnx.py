@@ -129,6 +129,7 @@ def properties(instrument: Synthesizer) -> dict[str, str]:
         "between": instrument.controls.between,  # whether two neighbouring pitches may share the one
         "attributes": list(attributes.names),  # the condition's other values, 0 to 1
         "baseline": [round(float(value), 6) for value in instrument.controls.baseline],
+        "level": instrument.bundle.level_db,  # peak of every note in dB; null where they have no one level
         "teacher": attributes.teacher,
         "temperature": attributes.temperature,
         "codec": instrument.codec.to_config(),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darktimbre.audio.loudness import peak_gain
 from darktimbre.models.folding import fold
 from darktimbre.models.inversion import (
     MOMENTUM,
@@ -24,14 +25,15 @@ from darktimbre.models.inversion_folded import FoldedPartials
 from darktimbre.representation.codec import SPAN, Codec
 from darktimbre.representation.instantaneous_frequency import coherent_turns, if_to_phase, own_turns
 from darktimbre.representation.stft import hann, synthesis_gain
-from darktimbre.synthesizer.synthesizer import Synthesizer, edges
+from darktimbre.synthesizer.synthesizer import FAINT, Synthesizer, edges
 
 LATENT, CONDITION, PICTURE, WAVE = "latent", "condition", "picture", "wave"  # names of the graph's ends
 _PLACE = (torch.float32, torch.device("cpu"))
 
 
 class Sound(nn.Module):
-    """(latent, condition) → picture and, where `invertible`, the wave of the note with its edges.
+    """(latent, condition) → picture and, where `with_sound`, the wave of the note with its edges, at the level of
+    training where all notes had one.
 
     Raises:
         ValueError: the wave is wanted of a codec whose inverse is no plain graph.
@@ -46,6 +48,8 @@ class Sound(nn.Module):
         self.inversion: Inversion | LearnedInversion | None = None
         if with_sound:
             self.inversion = Inversion(codec) if codec.inverter is None else LearnedInversion(codec)
+        level = instrument.bundle.level_db
+        self.peak = None if level is None else 10 ** (level / 20)  # amplitude of every note
         self.register_buffer("pitches", torch.tensor(instrument.attributes.pitches, dtype=torch.float32))
 
     def forward(self, latent: Tensor, condition: Tensor) -> tuple[Tensor, ...]:
@@ -54,8 +58,12 @@ class Sound(nn.Module):
         if self.inversion is None:
             return (picture,)
         if isinstance(self.inversion, Inversion):
-            return picture, self.inversion(picture)
-        return picture, self.inversion(picture, self._pitch(condition))
+            wave = self.inversion(picture)
+        else:
+            wave = self.inversion(picture, self._pitch(condition))
+        if self.peak is not None:
+            wave = wave * peak_gain(wave.abs().amax(dim=1, keepdim=True), self.peak, FAINT)
+        return picture, wave
 
     def _pitch(self, condition: Tensor) -> Tensor:
         """`Controls.pitch_of`: MIDI numbers `(batch,)`, NaN where the condition has none."""

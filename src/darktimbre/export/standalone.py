@@ -3,8 +3,8 @@
     python play.py                            what it plays
     python play.py drums/kick --count 4       four kicks: drums-kick-0.wav …
     python play.py Trumpet=0.8 --pitch 60 --seed 3 --out sounds
-    python play.py tremolo=1 --latent 0.3,-1.2,0.5
-                                              a place in the latent space, such as an encoded sound's
+    python play.py tremolo=1 --latent 0.3,-1.2,0.5 --level -12
+                                              a latent and a level (peak in dB), such as an encoded sound's
     python play.py --pipe | aplay -t raw -f S16_LE -r 16000 -c 1
                                               a sound as soon as a line is read, such as "drums/snare" from a trigger
     python play.py --bench --core 3           milliseconds and megabytes on one core of this machine
@@ -21,6 +21,7 @@ import time
 import wave
 from pathlib import Path
 from statistics import NormalDist, median
+from typing import Any
 
 STARTED = time.perf_counter()
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else onnxruntime reports usage, from its import on
@@ -35,7 +36,8 @@ WARM_UP, ROUNDS = 3, 50  # notes that --bench plays before its clock counts, and
 INSTRUMENT = Path(__file__).with_name("instrument.onnx")
 # What is read of the file's own properties:
 FACTS = (
-    "attributes", "teacher", "pitches", "between", "baseline", "latent", "sample_rate", "samples", "parameters"
+    "attributes", "teacher", "pitches", "between", "baseline", "latent", "level", "sample_rate", "samples",
+    "parameters"
 )  # fmt: skip
 
 
@@ -52,6 +54,7 @@ class Instrument:
         self.pitches: list[float] = card["pitches"]  # MIDI; none for one-shots
         self.baseline: list[float] = card["baseline"]  # of attributes that are not given
         self.latent: int = card["latent"]
+        self.level: float | None = card["level"]  # peak of every note in dB, where all have one
         self.rate: int = card["sample_rate"]  # Hz
         self.samples: int = card["samples"]  # of a note
         self.parameters: int = card["parameters"]
@@ -67,10 +70,21 @@ class Instrument:
         seed: int = 0,
         place: int = 0,
         at: list[float] | None = None,
+        level: float | None = None,
     ) -> np.ndarray:
-        """One note (sample,), float32, full scale ±1; `at`: its latent, instead of the seed's."""
+        """One note (sample,), float32, full scale ±1; `at`: its latent, instead of the seed's; `level`: its peak."""
         fed = {"latent": self.place(seed, place, at)[None], "condition": self.condition(words, pitch)[None]}
-        return self.session.run(["wave"], fed)[0][0]
+        return self.session.run(["wave"], fed)[0][0] * self.gain(level)
+
+    def gain(self, level: float | None) -> np.float32:
+        """From the one level of all notes to the level wanted."""
+        if level is None:
+            return np.float32(1)
+        if self.level is None:
+            raise Refused("This instrument's notes are not of one level, so none can be set: leave out --level.")
+        if not -120 <= level <= 0:
+            raise Refused("A level is the peak in dB of full scale: from -120 to 0.")
+        return np.float32(10 ** ((level - self.level) / 20))
 
     def place(self, seed: int, place: int, at: list[float] | None) -> np.ndarray:
         """A latent (latent,), given or drawn."""
@@ -167,13 +181,19 @@ def list_all(instrument: Instrument) -> None:
     print("Words: " + ", ".join(instrument.names))
 
 
+def chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """How all notes are played: `Instrument.play`."""
+    return {"pitch": args.pitch, "seed": args.seed, "at": args.latent, "level": args.level}
+
+
 def write_all(instrument: Instrument, args: argparse.Namespace) -> None:
-    words = words_of(args.words)
-    instrument.condition(words, args.pitch), instrument.place(0, 0, args.latent)  # refused before a folder is made
+    words, how = words_of(args.words), chosen(args)
+    # refused before a folder is made
+    instrument.condition(words, args.pitch), instrument.place(0, 0, args.latent), instrument.gain(args.level)
     args.out.mkdir(parents=True, exist_ok=True)
     stem = "-".join(words).replace("/", "-").replace(" ", "-").lower() or "sound"
     for place in range(args.count or 1):
-        sound = instrument.play(words, pitch=args.pitch, seed=args.seed, place=place, at=args.latent)
+        sound = instrument.play(words, place=place, **how)
         path = args.out / f"{stem}-{place}.wav"
         with wave.open(str(path), "wb") as file:
             file.setparams((1, 2, instrument.rate, 0, "NONE", ""))
@@ -186,7 +206,7 @@ def pipe(instrument: Instrument, args: argparse.Namespace) -> None:
     for place, line in enumerate(iter(sys.stdin.readline, "")):
         try:
             words = words_of(line.split(";"))
-            sound = instrument.play(words, pitch=args.pitch, seed=args.seed, place=place, at=args.latent)
+            sound = instrument.play(words, place=place, **chosen(args))
         except Refused as refusal:
             print(refusal, file=sys.stderr)
             continue
@@ -242,6 +262,7 @@ def main() -> None:
     parser.add_argument("--pitch", type=float, help="MIDI, where it has pitches; left out, the one nearest to 60")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same sounds")
     parser.add_argument("--latent", type=numbers, metavar="Z,Z,…", help="a latent instead of the seed's")
+    parser.add_argument("--level", type=float, metavar="DB", help="peak in dB of full scale; left out, as trained")
     parser.add_argument("--count", type=int, help="how many sounds to write; 1")
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the WAV files")
     parser.add_argument("--core", type=int, help="stay on this processor core (Linux)")

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from darktimbre.audio.loudness import peak_dbfs
+from darktimbre.audio.loudness import at_peak, peak_dbfs
 from darktimbre.audio.shape import fade_out
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.models.edits import Edit, edited
@@ -25,8 +25,9 @@ from darktimbre.synthesizer.controls import Controls, Levels, Pitch, Seed
 from darktimbre.synthesizer.runtime import Network
 
 ATTACK, RELEASE = 0.003, 0.010  # s; see edges
-LARGEST_GAIN = 1e3  # of a level that is given; 60 dB
+LOUDEST = 60.0  # dB: the greatest level that can be set
 SILENT = -90.0  # dB: the peak below which 16 bits hold nothing
+FAINT = 1e-3  # a generated note with a smaller peak is silent; its noise is not brought to a level
 
 
 class Encoding(NamedTuple):
@@ -138,8 +139,9 @@ class Synthesizer:
             latent: (latent,) or (note, latent), used instead of a seed.
             batch_size: notes per call of the network on an accelerator, which is always filled up to it; on a CPU
                 notes go one by one.
-            level_db: peak in dB that a sound had which was encoded (`Encoding.level_db`), one or one per note: what
-                brings notes, all trained at one level, to its loudness. Left out: as the network makes them.
+            level_db: peak of the notes in dB relative to full scale, one or one per note, such as an encoded sound's
+                (`Encoding.level_db`). Left out: that of training, where all notes had one; else as the network makes
+                them. A note that is silent (peak below -60 dB) stays so.
 
         Returns:
             (note, sample) float32.
@@ -191,25 +193,13 @@ class Synthesizer:
                 "A silent sound cannot be encoded: give one that can be heard, or choose another part of it."
             )
         if self.bundle.level_db is not None:  # else the encoder was trained on notes as they are
-            sounds = (sounds * (1 / self.gain(level_db))[:, None]).astype(np.float32)
+            sounds = at_peak(sounds, self.bundle.level_db)
         latent = np.empty((len(sounds), self.latent_size), np.float32)
         with torch.inference_mode(), _exact(self.device):
             for rows, count in self._blocks(len(sounds), batch_size):
                 found = encoder(self.codec.encode(self._tensor(sounds[rows])))
                 latent[rows[:count]] = found[:count].cpu().numpy()
         return Encoding(latent, level_db.astype(np.float32))
-
-    def gain(self, level_db: ArrayLike) -> NDArray[np.float64]:
-        """What brings notes of the one level of training to some peaks in dB, (note,) as those.
-
-        Raises:
-            UserError: the instrument's notes are not of one level, or a level is no finite number.
-        """
-        wanted = np.asarray(level_db, np.float64)
-        if not np.isfinite(wanted).all():
-            raise UserError("A level in dB must be a finite number.")
-        with np.errstate(over="ignore"):  # what is infinite is refused where it is played
-            return np.asarray(10.0 ** ((wanted - self.bundle.peak_db) / 20.0))
 
     def latents(self, seed: Seed, count: int = 1) -> NDArray[np.float32]:
         """The latents (note, latent) that `render` would draw for these seeds."""
@@ -233,18 +223,27 @@ class Synthesizer:
         level_db: ArrayLike | None,
     ) -> NDArray[np.float32]:
         pitch = self.controls.pitch_of(condition)
-        gain = None if level_db is None else self.gain(level_db)
-        if gain is not None and not (gain <= LARGEST_GAIN).all():  # NaN is not
-            raise UserError("A level is a number of decibels relative to full scale, such as -6; take one below 60.")
-        if gain is not None and gain.size not in (1, len(condition)):
-            raise UserError(f"Levels must be one, or one for each of the {len(condition)} notes, not {gain.size}.")
+        level = self._level(level_db, len(condition))
         rendered = np.empty((len(condition), self.samples), np.float32)
         with torch.inference_mode(), _exact(self.device), edited(self.network, *self.edits):
             for rows, count in self._blocks(len(condition), batch_size):
                 pictures = self.network(self._tensor(latent[rows]), self._tensor(condition[rows]))
                 decoded = self.codec.decode(pictures, None if pitch is None else self._tensor(pitch[rows]))
                 rendered[rows[:count]] = decoded[:count].cpu().numpy() * self._edges
-        return rendered if gain is None else rendered * gain.reshape(-1, 1).astype(np.float32)
+        return rendered if level is None else at_peak(rendered, level, FAINT)
+
+    def _level(self, level_db: ArrayLike | None, count: int) -> ArrayLike | None:
+        """Peaks in dB of so many notes; None: as the network makes them."""
+        if level_db is None:
+            return self.bundle.level_db
+        if self.bundle.level_db is None:
+            raise UserError("This instrument's notes are not of one level, so none can be set: leave the level out.")
+        level = np.asarray(level_db, np.float64)
+        if not (np.isfinite(level) & (level <= LOUDEST)).all():
+            raise UserError("A level is a number of decibels relative to full scale, such as -6; take one below 60.")
+        if level.size not in (1, count):
+            raise UserError(f"Levels must be one, or one for each of the {count} notes, not {level.size}.")
+        return level
 
     def _blocks(self, count: int, batch_size: int) -> Iterator[tuple[NDArray[np.int64], int]]:
         """The rows of each call of a network, and how many of them are new: the last block is filled up."""
