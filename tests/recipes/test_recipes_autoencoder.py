@@ -13,7 +13,9 @@ from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import codec_from_config
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import checkpoint
+from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe import load_recipe, recipe_names
+from darktimbre.training.tasks.autoencoder import AutoencoderTask, first_inverter
 
 NAMES = [name for name in recipe_names() if load_recipe(name).task == "autoencoder"]
 SCRATCH = [name for name in NAMES if load_recipe(name).init == "scratch"]
@@ -74,7 +76,7 @@ def trained(corpus, tmp_path_factory):
 def tuned(name, trained, **changes):
     recipe = shrunk(name)
     settings = recipe.autoencoder
-    sound = settings.sound.model_copy(update={"inverter": str(trained[1])})
+    sound = settings.sound.model_copy(update={"inverter": trained[1] and str(trained[1])})
     update = {"init": str(trained[0]), "autoencoder": settings.model_copy(update={"sound": sound})}
     return recipe.model_copy(update=update | changes)
 
@@ -95,6 +97,29 @@ def test_a_decoder_is_tuned_through_an_inverter_and_resumes(name, corpus, traine
     assert same == (not recipe.autoencoder.sound.end_to_end)
     np.testing.assert_allclose(after.encoded.latent, before.encoded.latent, atol=1e-5)
     assert np.isfinite(Synthesizer(after).render(pitch=60, seed=1)).all()
+
+
+def test_training_goes_on_with_the_bundles_own_inverter_unless_another_is_named(corpus, trained, tmp_path):
+    folder = InverterFolder.from_pretrained(trained[1])
+    own = InverterFolder.untrained(folder.network, seed=5)
+    bundle = Bundle.from_pretrained(trained[0]).joined(own).save_pretrained(tmp_path / "joined")
+
+    def first(name, named):
+        recipe = tuned(name, (bundle, trained[1]))
+        sound = recipe.autoencoder.sound.model_copy(update={"inverter": named})
+        recipe = recipe.model_copy(update={"autoencoder": recipe.autoencoder.model_copy(update={"sound": sound})})
+        task = AutoencoderTask(AutoencoderTask.make_plan(recipe, corpus), corpus, DistributedContext())
+        task.initialise()
+        return task.networks["inverter"].state_dict()
+
+    for name in ("wae-finetune", "wae-end-to-end"):
+        assert load_recipe(name).autoencoder.sound.inverter is None
+        for named, wanted in ((None, own), (str(trained[1]), folder)):
+            found = first(name, named)
+            assert found.keys() == wanted.weights.keys()
+            assert all(torch.equal(found[key], weight) for key, weight in wanted.weights.items())
+    without = first_inverter(AutoencoderTask.make_plan(tuned("wae-finetune", (trained[0], None)), corpus))
+    assert without.digest == InverterFolder.from_pretrained("inverter").digest
 
 
 def test_what_does_not_fit_the_bundle_is_refused(corpus, trained, tmp_path):

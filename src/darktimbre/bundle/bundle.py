@@ -223,9 +223,10 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
     @cached_property
     def sound_digest(self) -> str:
         """SHA-256 over all weights that sounds follow from: `digest` where there is no learned inversion."""
-        if self.inverter is None:
+        inverter = self.inverter_folder()
+        if inverter is None:
             return self.digest
-        return hashlib.sha256((self.digest + self._inverter_folder().digest).encode()).hexdigest()
+        return hashlib.sha256((self.digest + inverter.digest).encode()).hexdigest()
 
     @property
     def level_db(self) -> float | None:
@@ -274,10 +275,13 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
 
     def inverter_network(self) -> Inverter | None:
         """The network that makes sound of its spectrograms, as `codec` is handed it; None where it has none."""
-        return None if self.inverter is None else fold(self._inverter_folder().build())
+        inverter = self.inverter_folder()
+        return None if inverter is None else fold(inverter.build())
 
-    def _inverter_folder(self) -> InverterFolder:
-        assert self.inverter is not None
+    def inverter_folder(self) -> InverterFolder | None:
+        """The same network as training continues it; None where it has none."""
+        if self.inverter is None:
+            return None
         return InverterFolder(self.config["inverter"], self.inverter, origin=f"{self.origin}/{INVERTER}")
 
     def _refuse_other_inverter(self, weights: Weights) -> None:
@@ -289,7 +293,9 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
                 f"{self.origin}: `inverter` in {CONFIG} is not one this version can build ({reason})."
             ) from error
         tensors.refuse_misfit(weights, lambda: InversionNetwork(plan), f"{self.origin}/{INVERTER}")
-        self._inverter_folder().refuse_other_codec(self.codec().config)
+        inverter = self.inverter_folder()
+        assert inverter is not None
+        inverter.refuse_other_codec(self.codec().config)
 
     def _files(self) -> dict[str, Weights]:
         parts = {

@@ -21,6 +21,7 @@ from darktimbre import __version__
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.encoded import EncodedNotes, evenly
 from darktimbre.bundle.inverter import InverterFolder
+from darktimbre.bundle.where import SHIPPED_INVERTER
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.styles import check_styles, styles_of
 from darktimbre.models.autoencoder import (
@@ -138,8 +139,9 @@ class Fader(Section):
 class Sound(Section):
     """Training through an inversion network: the sound of the decoder's spectrograms is compared with the real one."""
 
-    # the folder of a trained inversion network, or `inverter`, the one in the package
-    inverter: str = "inverter"
+    # the folder of a trained inversion network; `inverter`, the one in the package; or null: that of the bundle which
+    # training goes on from, or the package's where the bundle has none
+    inverter: str | None = None
     end_to_end: bool = False  # whether the inversion network is trained too
     lr: Annotated[float, Field(gt=0)] = 2e-4  # its learning rate
     windows: tuple[PositiveInt, ...] = Field(default=(2048, 1024, 512), min_length=1)  # samples; hops are a quarter
@@ -314,10 +316,10 @@ class AutoencoderTask(Task):
             self.networks: dict[str, Any] = {"encoder": Encoder(self.config), "decoder": Decoder(self.config)}
             if self.settings.fader:
                 self.networks["fader"] = LatentDiscriminator(self.config, len(self.dataset.combinations))
-        if sound := self.settings.sound:
-            inverter = InverterFolder.from_pretrained(sound.inverter)
-            inverter.refuse_other_codec(self.codec.config)
-            self.networks["inverter"] = inverter.build()
+        if self.settings.sound:
+            self.inverter = first_inverter(plan)
+            self.inverter.refuse_other_codec(self.codec.config)
+            self.networks["inverter"] = self.inverter.build()
         for name, network in self.networks.items():
             network.to(device).requires_grad_(self.trains(name))
         self.adam = {
@@ -616,8 +618,7 @@ class AutoencoderTask(Task):
         bundle = Bundle(config, self.networks["decoder"].state_dict(), encoder=self.networks["encoder"].state_dict())
         if not self.settings.sound:
             return bundle
-        inverter = InverterFolder.from_pretrained(self.settings.sound.inverter)
-        return bundle.joined(replace(inverter, weights=self.networks["inverter"].state_dict()))
+        return bundle.joined(replace(self.inverter, weights=self.networks["inverter"].state_dict()))
 
     def encoded_notes(self) -> EncodedNotes:
         """The training notes as points of the latent space, named by their styles and how loud they were played."""
@@ -669,6 +670,18 @@ def init_bundle(recipe: Any) -> Bundle | None:
     bundle = Bundle.from_pretrained(recipe.init)
     bundle.encoder_network()
     return bundle
+
+
+def first_inverter(plan: Plan) -> InverterFolder:
+    """The inversion network that a run with `autoencoder.sound` starts from, see `Sound.inverter`.
+
+    Raises:
+        UserError: there is none.
+    """
+    named = plan.recipe.autoencoder.sound.inverter
+    bundle = init_bundle(plan.requested) if named is None and plan.init_from else None
+    own = bundle.inverter_folder() if bundle else None
+    return own or InverterFolder.from_pretrained(named or SHIPPED_INVERTER)
 
 
 _AS_IT_IS = "take over its sizes, or train from scratch (--from-scratch)."
