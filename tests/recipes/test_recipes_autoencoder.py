@@ -110,7 +110,7 @@ def test_training_goes_on_with_the_bundles_own_inverter_unless_another_is_named(
         recipe = recipe.model_copy(update={"autoencoder": recipe.autoencoder.model_copy(update={"sound": sound})})
         task = AutoencoderTask(AutoencoderTask.make_plan(recipe, corpus), corpus, DistributedContext())
         task.initialise()
-        return task.networks["inverter"].state_dict()
+        return task.networks.inverter.state_dict()
 
     for name in ("wae-finetune", "wae-end-to-end"):
         assert load_recipe(name).autoencoder.sound.inverter is None

@@ -14,7 +14,9 @@ from darktimbre.training import checkpoint
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe import load_recipe
 from darktimbre.training.schedule import Schedule
-from darktimbre.training.tasks.autoencoder import AutoencoderTask, Fader, styled_notes
+from darktimbre.training.tasks.autoencoder import AutoencoderTask
+from darktimbre.training.tasks.autoencoder_notes import styled_notes
+from darktimbre.training.tasks.autoencoder_recipe import Fader
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +81,10 @@ def test_latents_wait_in_the_queues_of_their_classes_alone(corpus):
     task = task_for(corpus, prior={"directions": 4, "groups": 2, "queue": 3})
     steps(task, 1)
     classes = task.classes["style"][task.sampler.rows(0, 4)]
-    for one, queue in enumerate(task.queues["style"]):
+    for one, queue in enumerate(task.networks.queues["style"]):
         assert int(queue.isfinite().all(dim=1).sum()) == min(3, int((classes == one).sum()))
     steps(task, 6)
-    assert task.queues["style"].isfinite().all()
+    assert task.networks.queues["style"].isfinite().all()
     without = task_for(corpus, prior={"directions": 4, "groups": 2, "queue": 0})
     assert torch.isfinite(steps(without, 2)[-1]["prior"])
 
@@ -118,7 +120,7 @@ def test_the_discriminator_learns_from_its_own_loss_alone(corpus):
 def test_dropped_styles_are_zeros_and_no_others_are_touched(corpus):
     for condition, share in (({"drop_styles": 0.5, "drop_tag": 0.0}, 0.5), ({"drop_styles": 0.0, "drop_tag": 0.0}, 1)):
         task = task_for(corpus, condition=condition, schedule=[{"notes": 2000, "batch": 2000}])
-        kept = task._kept_styles(Schedule(task.recipe).at(0))
+        kept = task.kept_styles(Schedule(task.recipe).at(0))
         assert kept.mean() == pytest.approx(share, abs=0.05)
         assert (kept == kept[:, :1]).all()  # all tags of a note, or none
 

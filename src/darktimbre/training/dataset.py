@@ -103,12 +103,7 @@ def note_dataset(data: Data, corpus: Corpus, attributes: Attributes) -> NoteData
     Raises:
         UserError: the notes have another length, none is left, or the stored tags do not know an attribute.
     """
-    seconds = corpus.samples / corpus.sample_rate
-    if abs(seconds - data.seconds) > 1e-6:
-        raise UserError(
-            f"The recipe is for notes of {data.seconds:g} s, {corpus.path} holds notes of {seconds:g} s: make the "
-            f"corpus with --seconds {data.seconds:g}, or use --set data.seconds={seconds:g} and a network to match."
-        )
+    refuse_length(data, corpus, "a network")
     rows = corpus.rows(data.split)
     pitch_class = np.zeros(0, np.int64)
     if attributes.pitches:
@@ -124,6 +119,16 @@ def note_dataset(data: Data, corpus: Corpus, attributes: Attributes) -> NoteData
         )
     soft = soft_labels_of(corpus, attributes, rows)
     return NoteDataset(corpus, rows, attributes, pitch_class, soft, data.peak_db)
+
+
+def refuse_length(data: Data, corpus: Corpus, changed: str) -> None:
+    """Refuses, by a `UserError`, a corpus with notes of another length; `changed`: what would have to match, too."""
+    seconds = corpus.samples / corpus.sample_rate
+    if abs(seconds - data.seconds) > 1e-6:
+        raise UserError(
+            f"The recipe is for notes of {data.seconds:g} s, {corpus.path} holds notes of {seconds:g} s: make the "
+            f"corpus with --seconds {data.seconds:g}, or use --set data.seconds={seconds:g} and {changed} to match."
+        )
 
 
 def soft_labels_of(corpus: Corpus, attributes: Attributes, rows: NDArray[np.int64]) -> NDArray[np.float32]:
