@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from darktimbre import teachers
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers import logmel
+from darktimbre.teachers.frozen import write_converted
 from darktimbre.teachers.vocabulary import yamnet_labels
 from darktimbre.teachers.yamnet import SEPARABLE, YamnetBody, YamnetTagger
-from darktimbre.teachers.yamnet_files import EPSILON, read, write
+from darktimbre.teachers.yamnet_files import EPSILON, read
 
 TONES = 33  # notes of ../shared/sounds/nsynth-mini, which come first
 
@@ -294,7 +295,7 @@ def test_tflite_and_keras_agree(tmp_path, tflite, tagger, notes):
 
 def test_conversion_keeps_tensors_and_digest(tmp_path, tflite, tagger):
     weights, digest = read(tflite)
-    write(tmp_path / "yamnet.safetensors", weights, digest)
+    write_converted(tmp_path / "yamnet.safetensors", "yamnet", weights, digest)
     again, kept = read(tmp_path / "yamnet.safetensors")
     assert kept == digest == tagger.digest
     assert all(torch.equal(again[key], weights[key]) for key in weights)

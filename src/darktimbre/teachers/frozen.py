@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.download import sha256
 from darktimbre.notes.errors import UserError
 
 Network = TypeVar("Network", bound=nn.Module)
+Weights = dict[str, Tensor]
 
 
 def unpickled(path: Path, kind: str, allowed: Sequence[Any] = ()) -> Any:
@@ -62,6 +67,27 @@ def fitting(
             raise UserError(f"{path} is damaged: {key} holds values that are no numbers; get it again.")
     kept = {key: weights[key] for key in expected}
     return {key: value.float() if value.is_floating_point() else value for key, value in kept.items()}
+
+
+def write_converted(path: Path, name: str, weights: Weights, source_digest: str) -> None:
+    """Keeps tensors as safetensors with the digest of the official file, so that what they compute stays comparable."""
+    with atomic_file(path) as temporary:
+        save_file(
+            {key: value.contiguous() for key, value in weights.items()},
+            temporary,
+            metadata={"teacher": name, "source_sha256": source_digest},
+        )
+
+
+def read_converted(path: Path) -> tuple[Weights, str]:
+    """What `write_converted` kept, and the digest of the official file. Raises UserError: it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} can't be read as converted weights ({error}); add them again.") from error
+    return weights, metadata.get("source_sha256") or sha256(path)
 
 
 class Frozen(Generic[Network]):

@@ -1,7 +1,7 @@
-"""Where teachers' weights come from and where they are kept: official sources, an explicit fetch, a file the user has.
+"""Where frozen networks' weights come from and where they are kept: official sources, an explicit fetch, a user's file.
 
-The cache is `$DARKTIMBRE_HOME/weights`, or the platform's folder for user data. Each teacher has one file there and a
-line in `weights.json`: the SHA-256 of what was given and of what is kept (YAMNet is kept as safetensors).
+The cache is `$DARKTIMBRE_HOME/weights`, or the platform's folder for user data. Each network has one file there and a
+line in `weights.json`: the SHA-256 of what was given and of what is kept (YAMNet and MusiCNN as safetensors).
 """
 
 import json
@@ -28,7 +28,8 @@ class Source:
     megabytes: int  # rounded size, for people
     limit: int  # bytes after which a download is cut off as not being this file
     licence: str  # SPDX name
-    sha256: str  # of the file. Neither host publishes one; these are what many independent projects pin.
+    sha256: str  # of the file. The hosts of teachers publish none; these are what many independent projects pin.
+    teacher: bool = True  # whether it tags a corpus; else it only measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,20 @@ def locate(name: str) -> Path:
             f"The weights of {name} are not on this machine: get {GIVEN[name].file} from {GIVEN[name].project} and run "
             f"`darktimbre weights add {name} FILE`."
         )
-    remedy = (
+    raise UserError(
         f"The weights of {name} are not on this machine: run `darktimbre weights fetch {name}`, or "
-        f"`darktimbre weights add {name} FILE` with a file you have"
+        f"`darktimbre weights add {name} FILE` with a file you have{_or_else(name, ', or')}."
     )
-    other = "" if name == "embedded" else ", or use `--teacher embedded`, which ships with darktimbre"
-    raise UserError(remedy + other + ".")
+
+
+def _or_else(name: str, conjunction: str) -> str:
+    """What to do without a teacher's weights."""
+    shipped = f"{conjunction} use `--teacher embedded`, which ships with darktimbre"
+    return shipped if name in SOURCES and SOURCES[name].teacher else ""
 
 
 def add(name: str, path: Path) -> Path:
-    """Checks a file by loading it, and keeps a copy; YAMNet's is converted to safetensors.
+    """Checks a file by loading it, and keeps a copy; YAMNet's and MusiCNN's are converted to safetensors.
 
     Returns:
         The kept file.
@@ -115,12 +120,20 @@ def add(name: str, path: Path) -> Path:
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
     if name == "yamnet":
+        from darktimbre.teachers.frozen import write_converted
         from darktimbre.teachers.yamnet import YamnetTagger
-        from darktimbre.teachers.yamnet_files import read, write
+        from darktimbre.teachers.yamnet_files import read
 
         digest = YamnetTagger.load(path).digest
         target = folder / "yamnet.safetensors"
-        write(target, read(path)[0], digest)
+        write_converted(target, name, read(path)[0], digest)
+    elif name == "musicnn":
+        from darktimbre.teachers.frozen import write_converted
+        from darktimbre.teachers.musicnn_files import read_wheel
+
+        digest = sha256(path)
+        target = folder / "musicnn.safetensors"
+        write_converted(target, name, read_wheel(path), digest)
     else:
         from darktimbre.teachers import cnn14, vggish
 
@@ -175,7 +188,7 @@ def fetch(
     except Unreachable as reason:
         raise UserError(
             f"{source.address} can't be reached ({reason}). Fetch it where you are online, copy it here, and run "
-            f"`darktimbre weights add {name} FILE`; or use `--teacher embedded`, which ships with darktimbre."
+            f"`darktimbre weights add {name} FILE`{_or_else(name, '; or')}."
         ) from None
     finally:
         fetched.unlink(missing_ok=True)

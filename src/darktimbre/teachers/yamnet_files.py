@@ -7,17 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
-from darktimbre.audio.atomic import atomic_file
 from darktimbre.audio.download import sha256
 from darktimbre.notes.errors import UserError
+from darktimbre.teachers.frozen import Weights, read_converted
 
 LAYERS = 14
 EPSILON = 1e-4  # of the batch norms in the official release
-Weights = dict[str, Tensor]
 
 
 def read(path: Path) -> tuple[Weights, str]:
@@ -33,7 +29,7 @@ def read(path: Path) -> tuple[Weights, str]:
         if start[4:8] == b"TFL3":
             return _read_tflite(path), sha256(path)
         if path.suffix == ".safetensors":
-            return _read_safetensors(path)
+            return read_converted(path)
     except UserError:
         raise
     except Exception as error:  # a damaged file can fail anywhere in h5py, flatbuffers or safetensors
@@ -44,25 +40,6 @@ def read(path: Path) -> tuple[Weights, str]:
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(8)
-
-
-# --- our own conversion ---------------------------------------------------------------------------------------------
-
-
-def write(path: Path, weights: Weights, source_digest: str) -> None:
-    """Keeps the tensors as safetensors with the digest of the official file, so that tags stay comparable."""
-    with atomic_file(path) as temporary:
-        save_file(
-            {key: value.contiguous() for key, value in weights.items()},
-            temporary,
-            metadata={"teacher": "yamnet", "source_sha256": source_digest},
-        )
-
-
-def _read_safetensors(path: Path) -> tuple[Weights, str]:
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        return {key: file.get_tensor(key) for key in file.keys()}, metadata.get("source_sha256") or sha256(path)  # noqa: SIM118
 
 
 # --- Keras ----------------------------------------------------------------------------------------------------------
