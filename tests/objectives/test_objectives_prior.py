@@ -9,6 +9,7 @@ from scipy.stats import norm, wasserstein_distance
 from darktimbre.objectives.prior import (
     SCALES,
     classwise_sliced_wasserstein,
+    independent_sliced_wasserstein,
     mmd_imq,
     mmd_rbf,
     normal_places,
@@ -134,3 +135,55 @@ def test_classes_that_lie_apart_cost_though_together_they_fit():
         latent=latent, classes=classes, directions=ways, known=none[0], known_classes=none[1]
     )
     assert float(apart) > 0.5
+
+
+def paired(latent: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+    """Distance of some pairs from independent ones, by fixed random numbers."""
+    random = torch.Generator().manual_seed(5)
+    count, size = len(latent), latent.shape[1] + condition.shape[1]
+    ways = torch.randn(64, size, generator=random)
+    return independent_sliced_wasserstein(
+        latent=latent,
+        condition=condition,
+        prior=torch.randn(latent.shape, generator=random),
+        shuffled=condition[torch.randperm(count, generator=random)],
+        directions=ways / ways.norm(dim=1, keepdim=True),
+    )
+
+
+def test_independence_counts_what_a_latent_says_of_its_condition():
+    random = torch.Generator().manual_seed(6)
+    latent, condition = (torch.randn(1000, 2, generator=random) for _ in range(2))
+    apart = paired(latent, condition).item()
+    dependent = paired(0.6 * condition + 0.8 * latent, condition).item()  # normal by itself
+    moved = paired(latent + 0.5, condition).item()
+    assert apart < 0.02
+    assert dependent > 3 * apart
+    assert moved == pytest.approx(0.25 / 2, abs=0.04)  # half a unit direction's square lies in the latent: 2 · 0.5² / 4
+
+
+def test_independence_is_where_its_gradient_leads():
+    """Latents that copy their condition end without a correlation with it, of the prior's spread."""
+    random = torch.Generator().manual_seed(7)
+    condition = torch.randn(512, 2, generator=random)
+    rest = torch.randn(512, 2, generator=random)
+    mix = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).requires_grad_()
+    own = torch.full((2,), 0.3).requires_grad_()
+    adam = torch.optim.Adam([mix, own], lr=0.05)
+    for _ in range(200):
+        adam.zero_grad()
+        paired(condition @ mix + own * rest, condition).backward()
+        adam.step()
+    assert mix.detach().abs().max() < 0.2
+    torch.testing.assert_close(own.detach().abs(), torch.ones(2), atol=0.2, rtol=0.0)
+
+
+def test_of_counted_notes_alone_the_distance_is_taken():
+    latent, condition = torch.zeros(4, 1), torch.zeros(4, 1)
+    prior = torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+    common = {"latent": latent, "condition": condition, "prior": prior, "shuffled": condition}
+    counted = torch.tensor([True, False, False, False])
+    ways = torch.tensor([[1.0, 0.0]])
+    found = independent_sliced_wasserstein(**common, directions=ways, counted=counted).item()
+    assert found in (1.0, 4.0, 9.0, 16.0)
+    assert independent_sliced_wasserstein(**common, directions=ways).item() == pytest.approx(30 / 4)

@@ -9,6 +9,7 @@ from darktimbre.training.recipe import Recipe, load_recipe
 from darktimbre.training.schedule import Schedule
 from darktimbre.training.tasks.base import task_of
 from darktimbre.training.tasks.gan import GanRecipe
+from darktimbre.training.tasks.note_generator import NoteGeneratorRecipe
 
 
 def shrunk(name: str) -> Recipe:
@@ -18,10 +19,11 @@ def shrunk(name: str) -> Recipe:
     notes = 8 if len(recipe.schedule) == 1 else 4
     stages = (s.model_copy(update={"notes": notes, "fade": notes if s.fade else 0}) for s in recipe.schedule)
     update: dict[str, object] = {"schedule": tuple(stages), "checkpoint_every": 16, "preview_every": 0}
-    if isinstance(recipe, GanRecipe):
+    if isinstance(recipe, NoteGeneratorRecipe):
         few = tuple(4 for _ in recipe.network.widths)
         critic = few if recipe.network.critic_widths else None
         update["network"] = recipe.network.model_copy(update={"widths": few, "critic_widths": critic, "hidden": 8})
+    if isinstance(recipe, GanRecipe):
         update["warm_start"] = recipe.warm_start and recipe.warm_start.model_copy(update={"notes": 8})
     return recipe.model_copy(update=update)
 

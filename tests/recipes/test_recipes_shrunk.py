@@ -22,7 +22,9 @@ from darktimbre.teachers import logmel
 from darktimbre.teachers.embedded import EmbeddedTagger
 from darktimbre.teachers.vocabulary import yamnet_labels
 from darktimbre.training.recipe import Recipe, load_recipe, recipe_names
+from darktimbre.training.tasks import teacher_in_loss
 from darktimbre.training.tasks.base import task_of
+from darktimbre.training.tasks.energy import EnergyRecipe, EnergyTask
 from darktimbre.training.tasks.gan import GanTask
 from darktimbre.training.tasks.inversion import InversionTask
 from darktimbre.training.tasks.note_classifier import NoteClassifierTask
@@ -48,6 +50,18 @@ class FakeTagger:
     def embed(self, waves: torch.Tensor) -> torch.Tensor:
         """(batch, sample) → (batch, 521)."""
         return self.logits(waves)
+
+
+@pytest.fixture(autouse=True)
+def _teacher_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embedded network stands for YAMNet, whose weights tests do not have, where it is in a loss."""
+
+    def load(name: str, device: str) -> EmbeddedTagger:
+        tagger = EmbeddedTagger.load(device=device)
+        tagger.digest = FakeTagger.digest
+        return tagger
+
+    monkeypatch.setattr(teacher_in_loss.teachers, "load", load)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +119,20 @@ def is_instrument(recipe: Recipe, bundle: Path, corpus: Corpus) -> None:
     assert np.isfinite(sound).all()
 
 
+def is_energetic_instrument(recipe: Recipe, bundle: Path, corpus: Corpus) -> None:
+    """It plays, its card says what was in the loss, and one with an encoder plays a sound's latent."""
+    is_instrument(recipe, bundle, corpus)
+    assert isinstance(recipe, EnergyRecipe)
+    instrument = Synthesizer.from_pretrained(bundle)
+    provenance = instrument.bundle.config["provenance"]
+    assert provenance["losses"] == recipe.losses
+    assert ("teacher_in_loss" in provenance) == (recipe.teacher is not None)
+    assert instrument.encodes == (recipe.encoder is not None)
+    if instrument.encodes:
+        latent = instrument.encode(corpus.waves([0, 1])).latent
+        assert np.isfinite(instrument.render(pitch=60, latent=latent)).all()
+
+
 def is_inverter(recipe: Recipe, bundle: Path, corpus: Corpus) -> None:
     """It makes sound of the notes' spectrograms through the codec, and knows how near that is."""
     inverter = InverterFolder.from_pretrained(bundle)
@@ -122,6 +150,7 @@ WORKS = {
     TaggerTask: is_tagger,
     NoteClassifierTask: is_classifier,
     GanTask: is_instrument,
+    EnergyTask: is_energetic_instrument,
     InversionTask: is_inverter,
 }
 """How what a task has trained is tried out; of others, that there is something."""

@@ -18,8 +18,9 @@ from darktimbre.objectives.distillation import distillation_loss
 from darktimbre.representation.codec import codec_from_config
 from darktimbre.training.dataset import augmented, choose_attributes, label_mask, note_dataset
 from darktimbre.training.recipe import Augment, Data
-from darktimbre.training.tasks.gan import GanTask, network_config
+from darktimbre.training.tasks.gan import GanTask
 from darktimbre.training.tasks.note_classifier import families_of
+from darktimbre.training.tasks.note_generator import network_config
 
 PLACES = [("drums", "kick"), ("drums", "kick"), ("drums", "snare"), ("synths", None), ("drums", "clap"), ("fx", "kick")]
 NAMES = ("drums", "fx", "synths", "drums/clap", "drums/kick", "drums/snare", "fx/kick")

@@ -17,7 +17,7 @@ from darktimbre.tagging.store import Tags
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.training.dataset import choose_attributes, note_dataset
 from darktimbre.training.distributed import DistributedContext
-from darktimbre.training.tasks import gan
+from darktimbre.training.tasks import note_generator
 from darktimbre.training.tasks.base import Plan
 from darktimbre.training.tasks.gan import GanTask
 
@@ -91,7 +91,7 @@ def test_what_does_not_go_together_is_refused(tiny_corpus, data, sentence):
 
 
 def test_without_a_starter_auto_starts_from_scratch_and_says_so(tiny_corpus, monkeypatch):
-    monkeypatch.setattr(gan, "has_starter", lambda: False)
+    monkeypatch.setattr(note_generator, "has_starter", lambda: False)
     plan = GanTask.make_plan(tiny_recipe(init="auto"), Corpus.open(tiny_corpus))
     assert plan.init_from is None
     assert "from scratch" in plan.messages[0]

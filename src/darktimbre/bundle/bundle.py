@@ -17,7 +17,7 @@ from darktimbre.bundle.where import CONFIG, DISCRIMINATOR, ENCODER, INVERTER, LA
 from darktimbre.models.autoencoder import AutoencoderConfig, Decoder, Encoder
 from darktimbre.models.inversion import InversionConfig, InversionNetwork
 from darktimbre.models.inversion_folded import fold
-from darktimbre.models.progressive import Discriminator, Generator, ProgressiveConfig
+from darktimbre.models.progressive import Discriminator, Generator, PictureEncoder, ProgressiveConfig
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec, Inverter, codec_from_config
@@ -62,7 +62,7 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
     Attributes:
         weights: state of the averaged generator, or of the decoder.
         discriminator: state of the discriminator, where further training is meant to start from this bundle.
-        encoder: state of an autoencoder's encoder, which places sounds of one's own in the latent space.
+        encoder: state of an encoder, which places sounds of one's own in the latent space.
         inverter: state of the network that makes sound of its spectrograms.
         encoded: some training notes in the latent space.
     """
@@ -88,10 +88,8 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
                 f"{self.origin}: {INVERTER} and `inverter` in {CONFIG} belong together, and one is missing: copy the "
                 "whole folder again."
             )
-        if self.encoder is not None and self.architecture != AUTOENCODER:
-            raise UserError(f"{self.origin}: {ENCODER} belongs to another instrument: delete it.")
         if self.encoder is not None:
-            tensors.refuse_misfit(self.encoder, lambda: Encoder(self.autoencoder), f"{self.origin}/{ENCODER}")
+            tensors.refuse_misfit(self.encoder, self._untrained_encoder, f"{self.origin}/{ENCODER}")
         if self.inverter is not None:
             self._refuse_other_inverter(self.inverter)
         if self.encoded is not None:
@@ -263,15 +261,18 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         """
         if self.encoder is None:
             raise UserError(
-                f"{self.origin} has no encoder, so sounds cannot be placed in its latent space: take an autoencoder, "
-                f"such as `darktimbre train {where.INSTRUMENTS['strings']}` makes."
+                f"{self.origin} has no encoder, so sounds cannot be placed in its latent space: take one that "
+                f"`darktimbre train {where.INSTRUMENTS['strings']}` or `darktimbre train {where.ENCODING}` makes."
             )
         return self.encoder
 
-    def encoder_network(self) -> Encoder:
+    def encoder_network(self) -> Encoder | PictureEncoder:
         """The encoder, float32, frozen, in evaluation mode; raises as `require_encoder`."""
-        file = f"{self.origin}/{ENCODER}"
-        return tensors.filled(lambda: Encoder(self.autoencoder), self.require_encoder(), file)
+        weights: Weights = self.require_encoder()
+        return tensors.filled(self._untrained_encoder, weights, f"{self.origin}/{ENCODER}")
+
+    def _untrained_encoder(self) -> Encoder | PictureEncoder:
+        return PictureEncoder(self.gan) if self.architecture == PROGRESSIVE else Encoder(self.autoencoder)
 
     def inverter_network(self) -> Inverter | None:
         """The network that makes sound of its spectrograms, as `codec` is handed it; None where it has none."""

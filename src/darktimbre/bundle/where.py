@@ -20,6 +20,9 @@ CARD = "README.md"
 INSTRUMENTS = {"starter": "darkgan-small", "strings": "wae-class-prior"}
 """The instruments that the package may hold, each by the recipe that trains such a one."""
 
+ENCODING = "darktimbre-encoder"
+"""The recipe of an instrument steered with words that also encodes sounds."""
+
 SHIPPED_INVERTER = "inverter"  # name of the package's own learned inversion
 
 _HUB_ID = re.compile(r"(?P<id>[\w][\w.-]*/[\w][\w.-]*)(@(?P<revision>[\w./-]+))?")

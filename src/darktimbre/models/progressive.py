@@ -147,12 +147,12 @@ class DiscriminatorOutput(NamedTuple):
     posterior: Tensor | None  # (batch, 2·latent): mean, then log-variance of z given the picture
 
 
-class Discriminator(nn.Module):
-    """picture → `DiscriminatorOutput`: the generator mirrored, without pixel norm. Raises ValueError as it does."""
+class Trunk(nn.Module):
+    """picture → features: the generator mirrored, without pixel norm; what the critic and an encoder share."""
 
-    def __init__(self, config: ProgressiveConfig) -> None:
+    def __init__(self, config: ProgressiveConfig, *, minibatch_stddev: bool) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.minibatch_stddev = config, minibatch_stddev
         self.from_picture = nn.ModuleDict()
         self.stages = nn.ModuleList()  # stage 1 and up; stage 0 is `base` and `dense`
         widths = config.critic_widths or config.widths
@@ -163,8 +163,53 @@ class Discriminator(nn.Module):
                 below = widths[stage - 1]
                 self.stages.append(CriticStage(width, below, config.factor(stage), config.negative_slope))
         width = widths[0]
-        self.base = EqualisedConv(width + int(config.minibatch_stddev), width)
+        self.base = EqualisedConv(width + int(minibatch_stddev), width)
         self.dense = EqualisedLinear(width * config.start[0] * config.start[1], config.hidden, gain=RECTIFIER)
+
+    def features(
+        self, picture: Tensor, *, stage: int | None = None, alpha: float = 1.0, per_note: bool = False
+    ) -> Tensor:
+        """`(batch, hidden)`: what all heads read."""
+        stage = _checked(self.config, stage, alpha)
+        if tuple(picture.shape[2:]) != self.config.picture_size(stage):
+            raise ValueError(
+                f"stage {stage} takes pictures of {self.config.picture_size(stage)} (frequency, frame), "
+                f"not {tuple(picture.shape[2:])}."
+            )
+        slope = self.config.negative_slope
+        features = self._seen(picture, stage)
+        for number in range(stage, 0, -1):
+            features = self.stages[number - 1](features)
+            if number == stage and alpha < 1.0:
+                coarse = self._seen(shrink(picture, self.config.factor(stage)), stage - 1)
+                features = torch.lerp(coarse, features, alpha)
+        if self.minibatch_stddev:
+            features = minibatch_deviation(features, hold=per_note)
+        features = rectify(self.base(features), slope)
+        return rectify(self.dense(features.flatten(1)), slope)
+
+    def _seen(self, picture: Tensor, stage: int) -> Tensor:
+        return rectify(self.from_picture[str(stage)](pack(picture, self.config.bands)), self.config.negative_slope)
+
+
+class PictureEncoder(Trunk):
+    """Full-size picture → latent, by the critic's trunk with one head; it is given no condition."""
+
+    def __init__(self, config: ProgressiveConfig) -> None:
+        super().__init__(config, minibatch_stddev=False)
+        self.latent = EqualisedLinear(config.hidden, config.latent)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """`(batch, channel, frequency, frame)` → `(batch, latent)`."""
+        latent: Tensor = self.latent(self.features(picture))
+        return latent
+
+
+class Discriminator(Trunk):
+    """picture → `DiscriminatorOutput`. Raises ValueError for a stage that does not exist."""
+
+    def __init__(self, config: ProgressiveConfig) -> None:
+        super().__init__(config, minibatch_stddev=config.minibatch_stddev)
         self.score = EqualisedLinear(config.hidden, 1)
         self.pitch = EqualisedLinear(config.hidden, config.heads.pitch) if config.heads.pitch else None
         self.attributes = EqualisedLinear(config.hidden, config.heads.attributes) if config.heads.attributes else None
@@ -193,28 +238,3 @@ class Discriminator(nn.Module):
             attribute_logits=None if self.attributes is None else self.attributes(hidden),
             posterior=None if self.posterior is None else self.posterior(hidden),
         )
-
-    def features(
-        self, picture: Tensor, *, stage: int | None = None, alpha: float = 1.0, per_note: bool = False
-    ) -> Tensor:
-        """`(batch, hidden)`: what all heads read."""
-        stage = _checked(self.config, stage, alpha)
-        if tuple(picture.shape[2:]) != self.config.picture_size(stage):
-            raise ValueError(
-                f"stage {stage} takes pictures of {self.config.picture_size(stage)} (frequency, frame), "
-                f"not {tuple(picture.shape[2:])}."
-            )
-        slope = self.config.negative_slope
-        features = self._seen(picture, stage)
-        for number in range(stage, 0, -1):
-            features = self.stages[number - 1](features)
-            if number == stage and alpha < 1.0:
-                coarse = self._seen(shrink(picture, self.config.factor(stage)), stage - 1)
-                features = torch.lerp(coarse, features, alpha)
-        if self.config.minibatch_stddev:
-            features = minibatch_deviation(features, hold=per_note)
-        features = rectify(self.base(features), slope)
-        return rectify(self.dense(features.flatten(1)), slope)
-
-    def _seen(self, picture: Tensor, stage: int) -> Tensor:
-        return rectify(self.from_picture[str(stage)](pack(picture, self.config.bands)), self.config.negative_slope)

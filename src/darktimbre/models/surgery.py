@@ -13,6 +13,8 @@ STDDEV_LAYER = "base.weight"
 """The discriminator's layer whose last input channel is the minibatch standard deviation (`models/progressive.py`)."""
 PACKED_LAYER = "packed."
 """Its layer that joins the features of the notes of a pack."""
+TRUNK = ("from_picture", "stages", "base", "dense")
+"""Its layers before the heads."""
 
 
 def without_minibatch_stddev(discriminator: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -36,3 +38,11 @@ def with_pac(discriminator: Mapping[str, Tensor], config: ProgressiveConfig, pac
     scale = RECTIFIER / math.sqrt(hidden * pac)  # of the equalised learning rate
     joined = torch.eye(hidden).repeat(1, pac) / pac / scale
     return {**discriminator, PACKED_LAYER + "weight": joined, PACKED_LAYER + "bias": torch.zeros(hidden)}
+
+
+def encoder_from(discriminator: Mapping[str, Tensor], config: ProgressiveConfig) -> dict[str, Tensor]:
+    """Weights of a `PictureEncoder`: the trunk of the discriminator of `config` and the mean of its posterior head."""
+    plain = without_minibatch_stddev(discriminator) if config.minibatch_stddev else dict(discriminator)
+    trunk = {name: weight for name, weight in plain.items() if name.split(".")[0] in TRUNK}
+    mean = {f"latent.{part}": discriminator[f"posterior.{part}"][: config.latent] for part in ("weight", "bias")}
+    return {**trunk, **mean}

@@ -110,3 +110,32 @@ def classwise_sliced_wasserstein(
         distance = sliced_wasserstein(latent=together, directions=directions, counted=counted)
         total, count = total + len(mine) * distance, count + len(mine)
     return total / max(count, 1)
+
+
+def independent_sliced_wasserstein(
+    *,
+    latent: Tensor,
+    condition: Tensor,
+    prior: Tensor,
+    shuffled: Tensor,
+    directions: Tensor,
+    counted: Tensor | None = None,
+) -> Tensor:
+    """Squared 2-Wasserstein distance of pairs (latent, condition) to pairs (prior, shuffled condition), mean over
+    projections on `directions`; near 0 only where latents have the prior's distribution under every condition.
+
+    As `sliced_wasserstein`, but both sides are samples: the i-th smallest projection of one goes to the i-th smallest
+    of the other. Conditions should be on the latent's scale, of deviation 1, or projections hardly see them.
+
+    Args:
+        latent, prior: (note, latent).
+        condition, shuffled: (note, size); the second has the rows of the first in another order.
+        directions: (direction, latent + size) unit vectors.
+        counted: (note,) bool: over which notes the mean is taken, the others giving only their order; None: all.
+    """
+    projected = torch.cat([latent, condition], dim=1) @ directions.T
+    with torch.no_grad():
+        wanted = (torch.cat([prior, shuffled], dim=1) @ directions.T).sort(dim=0).values
+        places = torch.empty_like(wanted).scatter_(0, projected.argsort(dim=0), wanted)
+    apart = (projected - places).square()
+    return apart.mean() if counted is None else apart[counted].mean()

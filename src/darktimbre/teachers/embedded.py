@@ -131,7 +131,5 @@ class EmbeddedTagger(PatchTagger[EmbeddedNetwork]):
         network.load_state_dict(fitting(path, "the embedded teacher", weights, EmbeddedNetwork))
         return cls(network, sha256(path), device)
 
-    @torch.inference_mode()
-    def logits(self, waves: Tensor) -> Tensor:
-        """(batch, sample) in [-1, 1] at 16 kHz → (batch, 521)."""
-        return self.network.restore(self.network.head(self.embed(waves)))
+    def logits_of(self, embedding: Tensor) -> Tensor:
+        return self.network.restore(self.network.head(embedding))

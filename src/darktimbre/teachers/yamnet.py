@@ -94,6 +94,15 @@ class PatchTagger(Frozen[Network]):
         embed: Any = self.network.embed
         return logmel.mean_over_patches(embed, waves.to(self.device, torch.float32), at_once)
 
+    def logits_of(self, embedding: Tensor) -> Tensor:
+        """(batch, dimension) → (batch, 521): the embedding's linear map to logits."""
+        raise NotImplementedError
+
+    @torch.inference_mode()
+    def logits(self, waves: Tensor) -> Tensor:
+        """(batch, sample) in [-1, 1] at 16 kHz → (batch, 521): the mean over patches of the logits."""
+        return self.logits_of(self.embed(waves))
+
 
 class YamnetTagger(PatchTagger[YamnetBody]):
     """YAMNet as a `Tagger`."""
@@ -112,7 +121,5 @@ class YamnetTagger(PatchTagger[YamnetBody]):
         body.load_state_dict(fitting(path, "YAMNet", weights, YamnetBody))
         return cls(body, digest, device)
 
-    @torch.inference_mode()
-    def logits(self, waves: Tensor) -> Tensor:
-        """(batch, sample) in [-1, 1] at 16 kHz → (batch, 521): the mean over patches of the logits."""
-        return self.network.classifier(self.embed(waves))  # the mean commutes with the linear layer
+    def logits_of(self, embedding: Tensor) -> Tensor:
+        return self.network.classifier(embedding)  # the mean over patches commutes with the linear layer

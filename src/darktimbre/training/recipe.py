@@ -31,9 +31,9 @@ from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.training import tasks
 
-PhaseKind = Literal["warm", "adversarial", "autoencode", "distil"]
-"""`warm` (regression before adversarial training), `adversarial`, `autoencode`, or `distil` of taggers and
-classifiers."""
+PhaseKind = Literal["warm", "adversarial", "energy", "autoencode", "distil"]
+"""`warm` (regression before adversarial training), `adversarial`, `energy` (by the energy score), `autoencode`, or
+`distil` of taggers and classifiers."""
 
 
 class Section(BaseModel):

@@ -19,6 +19,9 @@ PURPOSES = (
     "unsaid",
     "prior",
     "directions",
+    "shuffle",
+    "smoothing",
+    "noise",
 )
 """What random numbers are for; each has a stream of its own, so that adding one leaves the others as they were."""
 

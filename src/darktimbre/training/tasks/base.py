@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from darktimbre import __version__
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import Attributes
@@ -18,6 +20,7 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training import recipe as recipes
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe import Recipe, stored_recipe
+from darktimbre.training.sampling import normal
 from darktimbre.training.schedule import Schedule, StepState
 
 FLAGS = {
@@ -180,9 +183,7 @@ class Task(ABC):
             UserError: there would be several.
         """
         if cls.one_process and (devices not in ("auto", 1) or nodes > 1):
-            raise UserError(
-                f"The task {cls.name} trains in one process, for its batch norms: leave out --devices and --nodes."
-            )
+            raise UserError(f"The task {cls.name} trains in one process: leave out --devices and --nodes.")
 
     # ------------------------------------------------------------------------
     # While it runs
@@ -223,6 +224,32 @@ class Task(ABC):
     def closing(cls, outcome: "Outcome") -> list[str]:
         """Sentences for the user at the end of a run."""
         return [f"The {cls.noun} is in {outcome.bundle}."] if outcome.bundle else []
+
+
+class GenerativeTask(Task):
+    """A task whose network makes something of latents: its random numbers and what is known of its training."""
+
+    config: Any  # of its networks
+    dataset: Any  # the examples that are trained on
+
+    def seeded(self, *networks: type[nn.Module]) -> list[Any]:
+        """Networks of `config` with random weights by the recipe's seed; the first is told how soft labels spread."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed)
+            made: list[Any] = [network(self.config) for network in networks]
+        if getattr(made[0], "whiten", None) is not None:
+            made[0].whiten.fit(torch.from_numpy(self.dataset.soft_labels))
+        return made
+
+    def latent(self, purpose: str, state: StepState) -> Tensor:
+        """N(0, 1) of this process's part of a step, (batch, latent)."""
+        drawn = normal(self.recipe.seed, purpose, state.notes_seen, (state.batch, self.config.latent))
+        return drawn[self.context.rank_slice(state.batch)].to(self.context.device)
+
+    def provenance(self, notes_seen: int) -> dict[str, Any]:
+        """What the networks were trained on, for how long, and by which software."""
+        software = {"darktimbre": __version__, "torch": torch.__version__.split("+")[0]}
+        return {"corpus": self.plan.corpus, "notes_seen": notes_seen, **software}
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,15 @@ import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from darktimbre import __version__
 from darktimbre.models.config import ProgressiveConfig
 from darktimbre.models.dcgan import DcganConfig, DcganDiscriminator, DcganGenerator
 from darktimbre.models.progressive import Discriminator, DiscriminatorOutput, Generator
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.recipe import PhaseKind, Recipe, Section
-from darktimbre.training.sampling import normal, uniform
+from darktimbre.training.sampling import uniform
 from darktimbre.training.schedule import StepState
-from darktimbre.training.tasks.base import Task
+from darktimbre.training.tasks.base import GenerativeTask
 
 GROUP = 4  # notes that share one minibatch standard deviation, see models.layers.minibatch_deviation
 
@@ -181,27 +180,16 @@ class GanNetworks:
             restore_module("encoder", self.encoder, tensors)
 
 
-class AdversarialTask(Task):
+class AdversarialTask(GenerativeTask):
     """A generator and a discriminator in training, whatever they make."""
 
     remedy = "A lower optimiser.lr or a higher objectives.penalty.weight may help"
-    config: Any  # of both networks
-    dataset: Any  # the examples that are trained on
     networks: GanNetworks  # the networks and their optimisers
 
     def build(self, generator: type[nn.Module], discriminator: type[nn.Module]) -> None:
         """Both networks of `config`, with random weights by the recipe's seed."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.recipe.seed)
-            made: Any = generator(self.config), discriminator(self.config)
-        if getattr(made[0], "whiten", None) is not None:
-            made[0].whiten.fit(torch.from_numpy(self.dataset.soft_labels))
+        made = self.seeded(generator, discriminator)
         self.networks = GanNetworks(self.recipe, made[0], made[1], self.context)
-
-    def latent(self, purpose: str, state: StepState) -> Tensor:
-        """N(0, 1) of this process's part of a step, (batch, latent)."""
-        drawn = normal(self.recipe.seed, purpose, state.notes_seen, (state.batch, self.config.latent))
-        return drawn[self.context.rank_slice(state.batch)].to(self.context.device)
 
     def batch_of(self, state: StepState, real: Tensor, condition: Tensor, **labels: Any) -> Batch:
         """This process's part of a step, with random numbers that are a function of the examples seen before it."""
@@ -214,11 +202,6 @@ class AdversarialTask(Task):
             mix=mix[self.context.rank_slice(state.batch)].to(device),
             **labels,
         )
-
-    def provenance(self, notes_seen: int) -> dict[str, Any]:
-        """What the networks were trained on, for how long, and by which software."""
-        software = {"darktimbre": __version__, "torch": torch.__version__.split("+")[0]}
-        return {"corpus": self.plan.corpus, "notes_seen": notes_seen, **software}
 
     def tensors(self) -> dict[str, Tensor]:
         return self.networks.tensors()
