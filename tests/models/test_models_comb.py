@@ -40,6 +40,13 @@ def test_definition(number: int) -> None:
     assert_same(comb[0, :, :, 0].numpy(), by_hand(midi_to_hz(PITCHES[number])))
 
 
+def test_numbers_are_those_of_the_nearest_harmonics() -> None:
+    mask, condition = HarmonicMask(PITCHES, 1024, 4, BIN_HZ, 1), torch.tensor([[0.0, 1.0, 0.0, 0.3]])
+    hertz, f0 = (np.arange(1024) + 1) * BIN_HZ, midi_to_hz(57)
+    nearest = 1 + np.abs(hertz[:, None] - np.arange(1, 200) * f0).argmin(axis=1)
+    assert mask.numbers(condition)[0].tolist() == nearest.tolist()
+
+
 def test_soft_one_hot_is_the_pitch_between() -> None:
     assert_same(comb_of([0.0, 0.5, 0.5])[0, :, :, 0].numpy(), by_hand(midi_to_hz(63)))
 

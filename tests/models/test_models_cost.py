@@ -39,12 +39,14 @@ def test_gansynth_is_built_from_the_same_classes() -> None:
     assert cost(GANSYNTH, Generator).parameters == sum(p.numel() for p in generator.parameters())
 
 
+@pytest.mark.parametrize("options", [{}, {"modulate": True, "pitch_comb": True, "pitches": (60, 61), "harmonics": 8}])
 @pytest.mark.parametrize("network", [Generator, Discriminator])
 @pytest.mark.parametrize("stage", [0, 1, 2])
-def test_counter_against_a_run(network: type, stage: int) -> None:
+def test_counter_against_a_run(network: type, stage: int, options: dict) -> None:
     config = ProgressiveConfig(
-        condition=5, latent=4, start=(4, 2), growth=((8, 4), (16, 4)), widths=(8, 6, 4), heads={"pitch": 3}, hidden=7
-    )
+        condition=5, latent=4, start=(4, 2), growth=((8, 4), (16, 8)), widths=(8, 6, 4), heads={"pitch": 3}, hidden=7,
+        **options,
+    )  # fmt: skip
     net, seen = network(config), {}
     for layer in net.modules():
         if isinstance(layer, EqualisedConv | EqualisedLinear | VectorToGrid):
@@ -55,6 +57,9 @@ def test_counter_against_a_run(network: type, stage: int) -> None:
         # `first` of every stage is computed by a fused function, not by its own forward.
         for block, (frequency, frame) in zip(net.stages, config.sizes[: stage + 1], strict=False):
             macs += block.first.weight.numel() * frequency * frame
+        if net.partials is not None and stage == config.last:
+            for block, positions in zip(net.partials.stages, (4 * 2, 8 * 4, 8 * 8), strict=True):
+                macs += block.first.weight.numel() * positions
     else:
         net(torch.randn(1, 2, *config.picture_size(stage)), stage=stage)
     for layer, (given, _) in seen.items():

@@ -20,6 +20,8 @@ COMB = {"pitch_comb": True, "pitches": (44, 57, 69), "bin_hz": 250.0}
         {"grow": False, "bands": 4, **COMB},
         {"whiten": True, "last_convolutions": 1, **COMB},
         {"growth": (), "widths": (8,), **COMB},
+        {"modulate": True, "normalise_input": True},
+        {"modulate": True, "harmonics": 8, "growth": ((8, 4), (16, 8)), **COMB},
         {"growth": ((16, 32), (32, 32)), "start": (8, 16), **COMB},
     ],
 )
@@ -28,7 +30,7 @@ def test_equals_the_unfolded(options: dict) -> None:
     config = ProgressiveConfig(**(SMALL.model_dump() | options))
     generator = Generator(config)
     for parameter in generator.parameters():
-        if parameter.dim() == 1:
+        if parameter.dim() == 1 or not parameter.any():
             torch.nn.init.normal_(parameter, std=0.3)
     if generator.whiten is not None:
         generator.whiten.fit(torch.rand(20, 2))

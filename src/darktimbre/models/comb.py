@@ -41,12 +41,23 @@ class HarmonicMask(nn.Module):
 
     def forward(self, condition: Tensor) -> Tensor:
         """condition `(batch, size)` → `(batch, 2·bands, frequency/bands, 1)`, constant over frames."""
-        one_hot = condition[:, : len(self.log_f0)].to(self.log_f0.dtype)
-        total = one_hot.sum(dim=1, keepdim=True)
-        f0 = torch.exp((one_hot * self.log_f0).sum(dim=1, keepdim=True) / total.clamp(min=1e-6))  # Hz
-        harmonic = (self.bin_hz / f0).round().clamp(min=1.0)
+        f0, total = self._fundamental(condition)
+        harmonic = self._nearest(f0)
         distance = (self.bin_hz - harmonic * f0) / self.spacing  # bins
         lobe = (1.0 - distance.abs() / MAIN_LOBE).clamp(min=0.0)
         offset = torch.where(lobe > 0.0, distance / MAIN_LOBE, torch.zeros_like(distance))
         comb = torch.stack([lobe, offset], dim=1) * total.clamp(0.0, 1.0)[:, :, None]
         return pack(comb[..., None], self.bands).to(condition.dtype)
+
+    def numbers(self, condition: Tensor) -> Tensor:
+        """condition `(batch, size)` → number of the harmonic nearest to each bin, `(batch, frequency)` int64 ≥ 1."""
+        return self._nearest(self._fundamental(condition)[0]).long()
+
+    def _fundamental(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """f0 in Hz, and the sum of the one-hot's entries, each `(batch, 1)`."""
+        one_hot = condition[:, : len(self.log_f0)].to(self.log_f0.dtype)
+        total = one_hot.sum(dim=1, keepdim=True)
+        return torch.exp((one_hot * self.log_f0).sum(dim=1, keepdim=True) / total.clamp(min=1e-6)), total
+
+    def _nearest(self, f0: Tensor) -> Tensor:
+        return (self.bin_hz / f0).round().clamp(min=1.0)

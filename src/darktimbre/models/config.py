@@ -6,6 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Positive = Annotated[int, Field(ge=1)]
 Size = tuple[Positive, Positive]
+PARTIAL_GROWTH = (4, 8)
+"""How much the grid of (harmonic, frame) grows in the branch of partials."""
+
+
+ADDITIONS = {"modulate": False, "harmonics": 0}
+"""Options of a generator, and what they are where it is without them. Each adds nothing at first, so that a trained
+generator without it can be trained on with it."""
 
 
 class Heads(BaseModel):
@@ -40,6 +47,8 @@ class ProgressiveSizes(BaseModel):
     normalise_input: bool = Field(default=False, description="pixel-normalise the input vector (PGAN)")
     posterior: bool = Field(default=False, description="a critic head of 2·latent numbers: mean and log-variance of z")
     pitch_comb: bool = Field(default=False, description="the last stage sees and shapes the pitch's harmonics")
+    modulate: bool = Field(default=False, description="the input vector also scales and shifts every stage's features")
+    harmonics: int = Field(default=0, ge=0, description="partials that are also drawn by their number")
     whiten: bool = Field(default=False, description="standardise the soft labels by statistics of the training notes")
     last_convolutions: int = Field(
         default=2, ge=1, le=2, description="3 × 3 convolutions of the generator's last stage"
@@ -86,6 +95,13 @@ class ProgressiveConfig(ProgressiveSizes):
                 )
         if self.pitch_comb and not self.pitches:
             raise ValueError("pitch_comb needs `pitches`: the MIDI numbers of the condition's first entries.")
+        if self.harmonics and not self.pitch_comb:
+            raise ValueError("partials by number (harmonics) are laid on the pitch comb: set pitch_comb to true.")
+        if self.harmonics % PARTIAL_GROWTH[0] or (self.harmonics and self.sizes[-1][1] % PARTIAL_GROWTH[1]):
+            raise ValueError(
+                f"harmonics must be a multiple of {PARTIAL_GROWTH[0]} and frames one of {PARTIAL_GROWTH[1]}: got "
+                f"{self.harmonics} harmonics and {self.sizes[-1][1]} frames."
+            )
         if self.pitch_comb and self.channels != 2:
             raise ValueError(
                 "the pitch comb shapes log-magnitude and instantaneous frequency together: take a codec that has both "

@@ -1,6 +1,7 @@
 """What a network costs, counted without running it: parameters, multiplications and activations, for `--dry-run`."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -27,7 +28,7 @@ def cost(config: ProgressiveConfig, network: type[Generator] | type[Discriminato
     """Count for a network of `config` working at `stage` (the last by default). Allocates nothing."""
     stage = config.last if stage is None else stage
     with torch.device("meta"):
-        built = network(config)
+        built: Any = network(config)
     by_stage, activations = [0] * (config.last + 1), 0
 
     def count(products: int, outputs: int, number: int) -> None:
@@ -42,6 +43,13 @@ def cost(config: ProgressiveConfig, network: type[Generator] | type[Discriminato
         if not isinstance(layer, EqualisedConv | EqualisedLinear | VectorToGrid):
             continue
         room, _, rest = name.partition(".")
+        if room == "partials":  # the branch of the last stage, on a grid of its own
+            positions = built.partials.positions
+            place = int(rest.split(".")[1]) if rest.startswith("stages") else len(positions) - 1
+            each = positions[place] if isinstance(layer, EqualisedConv) else 1
+            if stage == config.last:
+                count(layer.weight.numel() * each, layer.weight.shape[0] * each, config.last)
+            continue
         number = int(rest.partition(".")[0]) if rest else 0
         if room == "stages" and network is Discriminator:
             number += 1  # the critic's list begins with stage 1

@@ -15,13 +15,66 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darktimbre.models.autoencoder import Decoder
-from darktimbre.models.layers import EqualisedConv, held_conv, pixel_norm, unpack, upsampling_kernel
-from darktimbre.models.progressive import Generator, GeneratorStage, harmonically_masked
+from darktimbre.models.layers import EqualisedConv, VectorToGrid, held_conv, pixel_norm, unpack, upsampling_kernel
+from darktimbre.models.progressive import Generator, GeneratorStage, Modulation, harmonically_masked, laid_on
 
 
 def rectify(features: Tensor, slope: float) -> Tensor:
     """Leaky ReLU in place, as an operation that exporters support."""
     return F.leaky_relu(features, slope, inplace=True)
+
+
+class FoldedModulation(nn.Module):
+    """`Modulation` with its scale multiplied out."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, modulation: Modulation) -> None:
+        super().__init__()
+        self.register_buffer("weight", modulation.linear.scaled().detach().clone())
+        self.register_buffer("bias", modulation.linear.bias.detach().clone())
+
+    def forward(self, features: Tensor, vector: Tensor) -> Tensor:
+        scale, shift = F.linear(vector, self.weight, self.bias)[:, :, None, None].chunk(2, dim=1)
+        return features * (1.0 + scale) + shift
+
+
+class FoldedGrid(nn.Module):
+    """`VectorToGrid` as one matrix whose product already lies channels-last in memory."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, grid: VectorToGrid) -> None:
+        super().__init__()
+        channels, frequency, frame = grid.shape
+        self.size = (frequency, frame)
+        weight = grid.scaled().detach().unflatten(0, (channels, frequency, frame))
+        self.register_buffer("weight", weight.permute(1, 2, 0, 3).flatten(0, 2).clone())  # (frequency, frame, channel)
+        self.register_buffer("bias", grid.bias.detach().repeat(frequency * frame))
+
+    def forward(self, vector: Tensor) -> Tensor:
+        return F.linear(vector, self.weight, self.bias).unflatten(1, (*self.size, -1)).permute(0, 3, 1, 2)
+
+
+class FoldedShape(nn.Module):
+    """A 1 × 1 convolution behind a pixel norm: W · (x / rms) + b = (W · x) / rms + b, so that the norm touches the few
+    channels that come out."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, convolution: EqualisedConv) -> None:
+        super().__init__()
+        self.register_buffer("weight", convolution.scaled().detach()[:, :, 0, 0].clone())
+        self.register_buffer("bias", convolution.bias.detach().clone())
+
+    def forward(self, features: Tensor) -> Tensor:
+        loudness = torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-8)
+        # As a matrix product: a 1 × 1 convolution's last bits depend on the number of threads (oneDNN splits its sum).
+        maps = F.linear(features.permute(0, 2, 3, 1), self.weight).permute(0, 3, 1, 2)
+        return maps * loudness + self.bias[:, None, None]
 
 
 class FoldedStage(nn.Module):
@@ -47,61 +100,65 @@ class FoldedStage(nn.Module):
             second = stage.second.scaled().detach()
             self.register_buffer("second_weight", second.contiguous(memory_format=torch.channels_last))
             self.register_buffer("second_bias", stage.second.bias.detach().clone())
+        self.modulation = None if stage.modulation is None else FoldedModulation(stage.modulation)
 
-    def forward(self, features: Tensor, comb: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor, comb: Tensor | None = None, vector: Tensor | None = None) -> Tensor:
         if self.factor == (1, 1):
             features = F.conv2d(features, self.first_weight, self.first_bias, padding=1)
         else:
             features = F.conv_transpose2d(features, self.first_weight, self.first_bias, self.factor, padding=1)
         if comb is not None:
             features = features + held_conv(comb, self.comb_weight, features.shape[3])
+        if self.modulation is not None and vector is not None:
+            features = self.modulation(features, vector)
         features = rectify(features, self.slope)
         if self.convolutions == 1:
             return features
         return rectify(F.conv2d(pixel_norm(features), self.second_weight, self.second_bias, padding=1), self.slope)
 
 
-class FoldedGenerator(nn.Module):
+class FoldedPath(nn.Module):
+    """A vector's way through a grid and stages to maps: the generator's own, or that of its partials by number."""
+
+    def __init__(self, grid: VectorToGrid, stages: nn.ModuleList, shape: EqualisedConv, slope: float) -> None:
+        super().__init__()
+        self.grid, self.shape, self.slope = FoldedGrid(grid), FoldedShape(shape), slope
+        self.stages = nn.ModuleList(FoldedStage(cast(GeneratorStage, stage)) for stage in stages)
+
+    def forward(self, vector: Tensor, comb: Tensor | None = None) -> Tensor:
+        """`comb`: what the last stage sees."""
+        features = rectify(self.grid(vector), self.slope)
+        for number, stage in enumerate(self.stages, start=1):
+            features = stage(pixel_norm(features), comb if number == len(self.stages) else None, vector)
+        maps: Tensor = self.shape(features)
+        return maps
+
+
+class FoldedGenerator(FoldedPath):
     """(latent, condition) → the last stage's picture, equal to the generator it was folded from; inference only."""
 
-    grid_weight: Tensor
-    grid_bias: Tensor
-    picture_weight: Tensor
-    picture_bias: Tensor
-
     def __init__(self, generator: Generator) -> None:
-        super().__init__()
-        self.config = config = generator.config
-        channels, frequency, frame = generator.grid.shape
-        # Rows ordered (frequency, frame, channel), so that the product already lies channels-last in memory.
-        weight = generator.grid.scaled().detach().unflatten(0, (channels, frequency, frame))
-        self.register_buffer("grid_weight", weight.permute(1, 2, 0, 3).flatten(0, 2).clone())
-        self.register_buffer("grid_bias", generator.grid.bias.detach().repeat(frequency * frame))
-        self.comb, self.whiten = generator.comb, generator.whiten
-        self.stages = nn.ModuleList(FoldedStage(cast(GeneratorStage, stage)) for stage in generator.stages)
+        config = generator.config
         to_picture = cast(EqualisedConv, generator.to_picture[str(config.last)])
-        self.register_buffer("picture_weight", to_picture.scaled().detach().clone())
-        self.register_buffer("picture_bias", to_picture.bias.detach().clone())
+        super().__init__(generator.grid, generator.stages, to_picture, config.negative_slope)
+        self.config, self.comb, self.whiten = config, generator.comb, generator.whiten
+        self.partials: FoldedPath | None = None
+        if generator.partials is not None:
+            branch = generator.partials
+            self.partials = FoldedPath(branch.grid, branch.stages, branch.shape, branch.slope)
 
-    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]
         """latent `(batch, latent)`, condition `(batch, size)` → `(batch, channel, frequency, frame)`."""
         conditioned = condition if self.whiten is None else self.whiten(condition)
         vector = torch.cat([conditioned, latent], dim=1)
         if self.config.normalise_input:
             vector = pixel_norm(vector)
-        frequency, frame = self.config.start
-        grid = F.linear(vector, self.grid_weight, self.grid_bias).unflatten(1, (frequency, frame, -1))
-        features = rectify(grid.permute(0, 3, 1, 2), self.config.negative_slope)
-        shown = None
-        for number, stage in enumerate(self.stages):
-            shown = self.comb(condition) if self.comb is not None and number == self.config.last else None
-            features = stage(pixel_norm(features), shown)
-        # W · (x / rms) + b = (W · x) / rms + b: the norm touches a few channels instead of all.
-        loudness = torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-8)
-        # As a matrix product: a 1 × 1 convolution's last bits depend on the number of threads (oneDNN splits its sum).
-        maps = F.linear(features.permute(0, 2, 3, 1), self.picture_weight[:, :, 0, 0]).permute(0, 3, 1, 2)
-        maps = maps * loudness + self.picture_bias[:, None, None]
+        shown = None if self.comb is None else self.comb(condition)
+        maps = super().forward(vector, shown)
         picture = unpack(maps if shown is None else harmonically_masked(maps, shown), self.config.bands)
+        if self.partials is not None and self.comb is not None and shown is not None:
+            comb = unpack(shown, self.config.bands)
+            picture = picture + laid_on(comb, self.partials(vector), self.comb.numbers(condition))
         return torch.tanh(picture) if self.config.tanh else picture
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from darktimbre.models.comb import HarmonicMask
-from darktimbre.models.config import Heads, ProgressiveConfig
+from darktimbre.models.config import PARTIAL_GROWTH, Heads, ProgressiveConfig
 from darktimbre.models.layers import (
     RECTIFIER,
     EqualisedConv,
@@ -32,26 +32,93 @@ from darktimbre.models.whitening import LabelWhitening
 __all__ = ["Discriminator", "DiscriminatorOutput", "Generator", "Heads", "ProgressiveConfig"]
 
 
+class Modulation(nn.Module):
+    """Feature-wise linear modulation (Perez et al. 2018) by a vector: x ← (1 + γ(v)) · x + β(v); at first x ← x."""
+
+    def __init__(self, vector: int, features: int) -> None:
+        super().__init__()
+        self.linear = EqualisedLinear(vector, 2 * features)
+        nn.init.zeros_(self.linear.weight)
+
+    def forward(self, features: Tensor, vector: Tensor) -> Tensor:
+        """`(batch, feature, frequency, frame)` by `(batch, vector)`."""
+        scale, shift = self.linear(vector)[:, :, None, None].chunk(2, dim=1)
+        return torch.addcmul(shift, features, 1.0 + scale)
+
+
 class GeneratorStage(nn.Module):
-    """Nearest up-sampling, then twice (or once): 3 × 3 convolution, leaky ReLU, pixel norm."""
+    """Nearest up-sampling, then twice (or once): 3 × 3 convolution, leaky ReLU, pixel norm.
+
+    `extra`: maps of the comb; `vector`: size of what modulates the first convolution's features, 0 for nothing.
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, factor: tuple[int, int], extra: int, slope: float, convolutions: int = 2
+        self,
+        inputs: int,
+        outputs: int,
+        factor: tuple[int, int],
+        extra: int,
+        slope: float,
+        convolutions: int = 2,
+        vector: int = 0,
     ) -> None:
         super().__init__()
         self.inputs, self.factor, self.slope = inputs, factor, slope
         self.first = EqualisedConv(inputs + extra, outputs)
         self.second = EqualisedConv(outputs, outputs) if convolutions == 2 else None
+        self.modulation = Modulation(vector, outputs) if vector else None
 
-    def forward(self, features: Tensor, comb: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor, comb: Tensor | None = None, vector: Tensor | None = None) -> Tensor:
         """`comb`: `(batch, extra, frequency, 1)` maps of this stage's size that `first` sees, held over all frames,
-        beside the up-sampled features. The convolution is computed as the sum of its two parts."""
+        beside the up-sampled features. The convolution is computed as the sum of its two parts. `vector`: what
+        modulates."""
         weight = self.first.scaled()
         features = enlarged_conv(features, weight[:, : self.inputs], self.first.bias, self.factor)
         if comb is not None:
             features = features + held_conv(comb, weight[:, self.inputs :], features.shape[3])
+        if self.modulation is not None and vector is not None:
+            features = self.modulation(features, vector)
         features = rectify_and_norm(features, self.slope)
         return features if self.second is None else rectify_and_norm(self.second(features), self.slope)
+
+
+class PartialsByNumber(nn.Module):
+    """A vector → how much is added to level and frequency of each partial, by its number, laid on the pitch's comb.
+
+    What belongs to a partial's number, such as a clarinet's missing even ones, need not be found anew for each pitch.
+    """
+
+    def __init__(self, vector: int, config: ProgressiveConfig) -> None:
+        super().__init__()
+        growth, width = PARTIAL_GROWTH, config.widths[-1]
+        self.slope, self.harmonics = config.negative_slope, config.harmonics
+        self.start = (config.harmonics // growth[0], config.sizes[-1][1] // growth[1])
+        self.grid = VectorToGrid(vector, width, self.start)
+        factors = ((2, 2), (2, 2), (1, 2))
+        self.positions = [self.start[0] * self.start[1] * times for times in (4, 16, 32)]  # of each stage's maps
+        self.stages = nn.ModuleList(GeneratorStage(width, width, one, 0, config.negative_slope, 1) for one in factors)
+        self.shape = EqualisedConv(width, 2, kernel=1, gain=1.0)
+        nn.init.zeros_(self.shape.weight)  # at first nothing is added
+
+    def forward(self, vector: Tensor) -> Tensor:
+        """`(batch, vector)` → `(batch, 2, harmonic, frame)`."""
+        features = rectify_and_norm(self.grid(vector), self.slope)
+        for stage in self.stages:
+            features = stage(features)
+        drawn: Tensor = self.shape(features)
+        return drawn
+
+
+def laid_on(comb: Tensor, drawn: Tensor, numbers: Tensor) -> Tensor:
+    """What is drawn of partials `(batch, 2, harmonic, frame)` on the bins around them: `(batch, 2, frequency, frame)`.
+
+    `comb` `(batch, 2, frequency, 1)`: lobe and offset; `numbers` `(batch, frequency)`: the nearest partial's, from 1.
+    Bins of partials that are not drawn get nothing.
+    """
+    harmonics = drawn.shape[2]
+    index = (numbers.clamp(1, harmonics) - 1)[:, None, :, None].expand(-1, 2, -1, drawn.shape[3])
+    there = (numbers <= harmonics)[:, None, :, None].to(drawn.dtype)
+    return drawn.gather(2, index) * (comb * there)
 
 
 class CriticStage(nn.Module):
@@ -90,7 +157,7 @@ class Generator(nn.Module):
             if config.pitch_comb
             else None
         )
-        labels = config.condition - len(config.pitches)
+        labels, vector = config.condition - len(config.pitches), config.condition + config.latent
         self.whiten = LabelWhitening(len(config.pitches), labels) if config.whiten else None
         self.stages = nn.ModuleList()
         self.to_picture = nn.ModuleDict()  # keyed by stage, so that a network that does not grow has only the last
@@ -98,12 +165,14 @@ class Generator(nn.Module):
             inputs = config.widths[max(stage - 1, 0)]
             extra = self.comb.channels if self.comb is not None and stage == config.last else 0
             convolutions = config.last_convolutions if stage == config.last else 2
+            options = {"convolutions": convolutions, "vector": vector if config.modulate else 0}
             self.stages.append(
-                GeneratorStage(inputs, width, config.factor(stage), extra, config.negative_slope, convolutions)
+                GeneratorStage(inputs, width, config.factor(stage), extra, config.negative_slope, **options)
             )
             if config.grow or stage == config.last:
                 maps = config.channels * config.bands * (2 if extra else 1)
                 self.to_picture[str(stage)] = EqualisedConv(width, maps, kernel=1, gain=1.0)
+        self.partials = PartialsByNumber(vector, config) if config.harmonics else None
 
     def forward(self, latent: Tensor, condition: Tensor, *, stage: int | None = None, alpha: float = 1.0) -> Tensor:
         """latent `(batch, latent)`, condition `(batch, size)` → `(batch, channel, frequency, frame)` of that stage.
@@ -119,8 +188,11 @@ class Generator(nn.Module):
         below, shown = features, None
         for number, block in enumerate(self.stages[: stage + 1]):
             shown = self.comb(condition) if self.comb is not None and number == self.config.last else None
-            below, features = features, block(features, shown)
+            below, features = features, block(features, shown, vector)
         picture = self._picture(features, stage, shown)
+        if self.partials is not None and shown is not None and self.comb is not None:
+            comb = unpack(shown, self.config.bands)
+            picture = picture + laid_on(comb, self.partials(vector), self.comb.numbers(condition))
         if alpha < 1.0 and stage > 0:
             coarse = enlarge(self._picture(below, stage - 1), self.config.factor(stage))
             picture = torch.lerp(coarse, picture, alpha)

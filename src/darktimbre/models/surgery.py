@@ -46,3 +46,9 @@ def encoder_from(discriminator: Mapping[str, Tensor], config: ProgressiveConfig)
     trunk = {name: weight for name, weight in plain.items() if name.split(".")[0] in TRUNK}
     mean = {f"latent.{part}": discriminator[f"posterior.{part}"][: config.latent] for part in ("weight", "bias")}
     return {**trunk, **mean}
+
+
+def with_additions(generator: Mapping[str, Tensor], untrained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a generator with what `untrained`, one with further `models.config.ADDITIONS`, has beyond it; at first
+    both make the same."""
+    return {name: generator.get(name, weight) for name, weight in untrained.items()}

@@ -21,7 +21,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.averaging import average_into
 from darktimbre.models.cost import cost
 from darktimbre.models.progressive import Generator, PictureEncoder
-from darktimbre.models.surgery import encoder_from
+from darktimbre.models.surgery import encoder_from, with_additions
 from darktimbre.notes.attributes import WITHOUT_TEACHER
 from darktimbre.notes.errors import UserError
 from darktimbre.objectives import energy
@@ -169,7 +169,7 @@ class EnergyTask(NoteGeneratorTask):
         return {name: network.state_dict() for name, network in self.networks.items() if name == "encoder"}
 
     def start_from(self, bundle: Bundle) -> None:
-        weights = bundle.generator().state_dict()
+        weights = with_additions(bundle.generator().state_dict(), self.averaged.state_dict())
         self.networks["generator"].load_state_dict(weights)
         self.averaged.load_state_dict(weights)
         if "encoder" in self.networks and (known := encoder_of(bundle)) is not None:

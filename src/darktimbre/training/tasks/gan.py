@@ -12,6 +12,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.layers import at_stage, enlarge
 from darktimbre.models.progressive import Discriminator, Generator
+from darktimbre.models.surgery import with_additions
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -151,7 +152,8 @@ class GanTask(NoteGeneratorTask, AdversarialTask):
     # While it runs
 
     def start_from(self, bundle: Bundle) -> None:
-        weights, critic = bundle.generator().state_dict(), bundle.critic()
+        weights = with_additions(bundle.generator().state_dict(), self.networks.generator.state_dict())
+        critic = bundle.critic()
         self.networks.generator.load_state_dict(weights)
         self.networks.averaged.load_state_dict(weights)
         if critic is not None:

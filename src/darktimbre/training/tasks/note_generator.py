@@ -15,7 +15,7 @@ from darktimbre.bundle.bundle import PROGRESSIVE, Bundle
 from darktimbre.bundle.where import has_starter
 from darktimbre.corpus.classes import leaf_of
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.models.config import Heads, ProgressiveConfig, ProgressiveSizes, Size
+from darktimbre.models.config import ADDITIONS, Heads, ProgressiveConfig, ProgressiveSizes, Size
 from darktimbre.models.progressive import Generator
 from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
@@ -318,7 +318,10 @@ def misfits(recipe: Any, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
     wanted = codec_from_config({**data.codec, "samples": round(data.seconds * codec["sample_rate"])}).config
     if keys := _different(wanted.model_dump() | fitted, codec):
         yield f"its representation differs in {keys}"
-    if keys := _different(network_config(recipe, there, bundle.codec()).model_dump(), bundle.gan.model_dump()):
+    held = bundle.gan.model_dump()
+    new = {key for key, without in ADDITIONS.items() if held[key] == without}  # may be added to a trained network
+    network = network_config(recipe, there, bundle.codec()).model_dump(exclude=new)
+    if keys := _different(network, held):
         yield f"its network differs in {keys}"
     if there.teacher == CLASSES:
         classes = tree_of(corpus, corpus.rows(data.split)).names

@@ -1,0 +1,75 @@
+"""Options that are added to a trained generator: nothing at first, then what their definitions say."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from darktimbre.models.config import ADDITIONS
+from darktimbre.models.progressive import Generator, Modulation, ProgressiveConfig, laid_on
+from darktimbre.models.surgery import with_additions
+
+PLAIN = ProgressiveConfig(
+    condition=5, latent=4, start=(4, 2), growth=((8, 4), (16, 8)), widths=(8, 6, 4), bands=2, grow=False,
+    pitch_comb=True, pitches=(44, 57, 69), bin_hz=100.0,
+)  # fmt: skip
+LATENT, CONDITION = torch.randn(3, 4), torch.cat([torch.eye(3), torch.rand(3, 2)], dim=1)
+
+
+@pytest.mark.parametrize("options", [{"modulate": True}, {"harmonics": 8}, {"modulate": True, "harmonics": 4}])
+def test_at_first_they_add_nothing_and_then_they_learn(options):
+    assert options.keys() <= ADDITIONS.keys()
+    plain, more = Generator(PLAIN), Generator(PLAIN.model_copy(update=options))
+    more.load_state_dict(with_additions(plain.state_dict(), more.state_dict()))
+    made = more(LATENT, CONDITION)
+    torch.testing.assert_close(made, plain(LATENT, CONDITION))
+    made.square().sum().backward()
+    added = {name: weight for name, weight in more.named_parameters() if name not in plain.state_dict()}
+    assert added
+    assert any(bool(weight.grad.abs().any()) for weight in added.values())
+
+
+def test_modulation_is_by_the_definition():
+    modulation = Modulation(3, 2)
+    torch.nn.init.normal_(modulation.linear.weight)
+    torch.nn.init.normal_(modulation.linear.bias)
+    features, vector = torch.randn(4, 2, 5, 6), torch.randn(4, 3)
+    numbers = vector @ (modulation.linear.weight * modulation.linear.scale).T + modulation.linear.bias
+    for note in range(4):
+        for one in range(2):
+            wanted = (1 + numbers[note, one]) * features[note, one] + numbers[note, 2 + one]
+            torch.testing.assert_close(modulation(features, vector)[note, one], wanted)
+
+
+def test_a_partial_is_laid_on_its_bins_at_any_pitch():
+    comb = torch.rand(2, 2, 6, 1)
+    drawn = torch.randn(2, 2, 3, 5)  # three partials
+    numbers = torch.tensor([[1, 1, 2, 3, 4, 9], [1, 2, 3, 3, 3, 4]])
+    laid = laid_on(comb, drawn, numbers)
+    for note in range(2):
+        for row, number in enumerate(numbers[note].tolist()):
+            there = drawn[note, :, number - 1] if number <= 3 else torch.zeros(2, 5)
+            torch.testing.assert_close(laid[note, :, row], comb[note, :, row] * there)
+
+
+def test_partials_by_number_move_with_the_pitch():
+    """Without anything else, the same latent draws the same levels at each partial's peak, whatever the pitch."""
+    torch.manual_seed(4)
+    config = PLAIN.model_copy(
+        update={"harmonics": 4, "start": (64, 2), "growth": ((128, 4), (256, 8)), "bin_hz": 7.8125}
+    )
+    generator = Generator(config)
+    for name, weight in generator.named_parameters():
+        if name.startswith("to_picture"):
+            torch.nn.init.zeros_(weight)
+    torch.nn.init.normal_(generator.partials.shape.weight)
+    torch.nn.init.zeros_(generator.partials.grid.weight.data[:, :3])  # the branch sees no pitch
+    vector = torch.cat([F.one_hot(torch.tensor([0, 1]), 3).float(), torch.full((2, 2), 0.4)], dim=1)
+    made = generator(torch.ones(2, 4), vector)[:, 0].detach()
+    comb = generator.comb(vector).unflatten(1, (2, 2)).transpose(2, 3).flatten(2, 3)[:, 0, :, 0]
+    numbers = generator.comb.numbers(vector)
+    for number in (1, 2, 3):
+        found = [
+            (made[note] / comb[note].clamp(min=1e-3)[:, None])[(numbers[note] == number) & (comb[note] > 0.5)][0]
+            for note in (0, 1)
+        ]
+        torch.testing.assert_close(*found, atol=1e-4, rtol=1e-3)
