@@ -32,6 +32,7 @@ class Verb(NamedTuple):
 VERBS = (
     Verb("render", "render:render", SOUNDS, "Make a corpus of notes from SoundFonts."),
     Verb("import", "import_:app", SOUNDS, "Make a corpus of a folder of sounds, NSynth, or digits."),
+    Verb("augment", "augment:augment", SOUNDS, "Add copies of a corpus's notes with other timbres."),
     Verb("info", "info:info", SOUNDS, "Print and draw what is in a corpus."),
     Verb("weights", "weights:app", TEACHER, "List, fetch, add and verify the weights of teachers."),
     Verb("tag", "tag:tag", TEACHER, "Predict a teacher's logits for every note of a corpus and store them."),
