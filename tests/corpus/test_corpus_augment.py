@@ -96,7 +96,9 @@ def test_layers_never_cross_splits(source: Corpus, made: Corpus, tmp_path: Path)
     np.testing.assert_array_equal(hushed.int16(copies), made.int16(copies))
 
 
-def test_the_same_seed_gives_the_same_bytes_and_more_copies_begin_alike(source: Corpus, made: Corpus, tmp_path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_more_copies_begin_alike(
+    source: Corpus, made: Corpus, tmp_path: Path
+) -> None:
     again = augment(tmp_path / "again", source, copies=2, seed=3)
     assert again.digest == made.digest
     more = augment(tmp_path / "more", source, copies=3, seed=3)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from darktimbre.audio.loudness import at_peak
 from darktimbre.audio.pitch import yin
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.splits import SPLITS, fraction
-from darktimbre.corpus.writer import CorpusWriter, Writing
+from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.notes.pitch import midi_to_hz
@@ -108,8 +107,9 @@ def augment(
     seed: int = 0,
     of: str = "train",
     layers: bool = True,
+    name: str = "",
+    overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-    **writing: Unpack[Writing],
 ) -> Corpus:
     """Writes all notes of a corpus, and after them changed copies of some; the same arguments give the same digest.
 
@@ -125,8 +125,9 @@ def augment(
         seed: of the changes; the split stays the source's.
         of: the notes of which split are copied, or "all". Of train alone, held-out notes stay as they were recorded.
         layers: whether notes are layered.
+        name: what the corpus is called.
+        overwrite: replace a corpus that is already there.
         progress: called with (notes done, notes in all).
-        writing: as `CorpusWriter` takes it, but for the split.
 
     Raises:
         UserError: the source is augmented itself, the split has no notes, a number is out of range, or `out` is taken.
@@ -143,7 +144,7 @@ def augment(
     done, total = len(source), len(source) + copies * len(rows)
     with CorpusWriter(
         out, sample_rate=source.sample_rate, samples=source.samples, licence=source.meta.get("licence", "unknown"),
-        provenance={**made, "made_by": MADE_BY, AUGMENTED: facts}, **{**writing, "split": "given"},
+        provenance={**made, "made_by": MADE_BY, AUGMENTED: facts}, name=name, split="given", overwrite=overwrite,
     ) as writer:  # fmt: skip
         for row in source.rows():
             writer.add(source.note(int(row)), source.int16(row)[0])
