@@ -1,5 +1,6 @@
 """Drawings of latents: a colour a class, t-SNE keeps neighbours, the page fetches nothing, the animation moves."""
 
+import itertools
 import json
 import re
 import shutil
@@ -17,7 +18,7 @@ from darktimbre.evaluation import latent_pictures
 from darktimbre.evaluation.autoencoders import StyledNotes
 from darktimbre.evaluation.latent_figures import Leakage
 from darktimbre.evaluation.latent_page import write_page
-from darktimbre.evaluation.latent_pictures import Cloud, animate, colourings, in_plane, in_space, snapshots
+from darktimbre.evaluation.latent_pictures import Cloud, animate, colourings, in_plane, in_planes, in_space, snapshots
 from darktimbre.notes.errors import UserError
 from darktimbre.report.estimates import Estimate
 from darktimbre.report.figures import rendered
@@ -64,6 +65,22 @@ def test_t_sne_keeps_neighbours_and_takes_collapsed_codes() -> None:
     assert trustworthiness(codes, in_plane(codes), n_neighbors=10) > 0.85
     assert not in_plane(np.ones((20, 3))).any()
     assert np.isfinite(in_plane(np.outer(np.arange(30.0), [1, 2, 3]))).all()  # a line
+
+
+def test_t_sne_over_training_moves_notes_less_than_independent_ones_and_keeps_neighbours() -> None:
+    random = np.random.default_rng(3)
+    first, last = random.standard_normal((2, 150, 3))
+    codes = [np.sqrt(1 - part) * first + np.sqrt(part) * last for part in (0.0, 0.02, 0.04, 0.06)]
+    linked, apart = in_planes(codes), [in_plane(one, seed) for seed, one in enumerate(codes)]
+
+    def moved(places: list[np.ndarray]) -> float:
+        return float(np.mean([np.linalg.norm(b - a, axis=1).mean() for a, b in itertools.pairwise(places)]))
+
+    assert moved(linked) < moved(apart) / 2
+    assert trustworthiness(codes[-1], linked[-1]) > trustworthiness(codes[-1], apart[-1]) - 0.02
+    collapsed = in_planes([codes[0], np.ones((150, 3)), codes[1]])
+    assert not collapsed[1].any()
+    assert trustworthiness(codes[1], collapsed[2]) > 0.85  # places of a collapsed code are no start
 
 
 def test_panels_are_drawn_with_leakage_above(cloud: Cloud) -> None:

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.corpus.general_midi import PROGRAMS
 from darktimbre.corpus.presets import Place, Preset, installed_soundfonts, read_table, recordings
-from darktimbre.corpus.soundfont import Job, Progress, check_playing, identity, play_into, take_of
+from darktimbre.corpus.soundfont import Job, Progress, check_playing, identity, pitched_note, play_into, take_of
 from darktimbre.corpus.splits import spread
 from darktimbre.corpus.writer import Writing, check_destination
 from darktimbre.notes.errors import UserError
@@ -166,23 +165,11 @@ def notes_of(
     splits = spread(_counts(grid, jobs, recorded), seed)
 
     def note(job: Job, cell: Cell, key: int, velocity: int) -> Note:
-        stem, bank, program = Path(job.file).stem, job.preset.bank, job.preset.program
-        recording = _recording(recorded, (stem, bank, program, key))
-        general = PROGRAMS[program]
-        return Note(
-            **identity(job, key, velocity),
-            seconds=seconds,
-            pitch=key,
-            instrument=f"{stem}:{bank:03d}:{program:03d}",
-            family=general.family,
-            source=general.source,
-            category=general.group,
-            subcategory=general.name,
-            tags=(job.preset.name,) if job.preset.name else (),
-            styles=cell.tags,
-            split_key=f"recording:{recording}",
+        recording = _recording(recorded, (Path(job.file).stem, job.preset.bank, job.preset.program, key))
+        return pitched_note(
+            job, key, velocity, seconds=seconds, styles=cell.tags, split_key=f"recording:{recording}",
             split=splits[recording],
-        )
+        )  # fmt: skip
 
     return [(job, [note(job, grid.cells[number], *played) for played in job.keys]) for number, job in jobs]
 

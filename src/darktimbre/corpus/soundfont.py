@@ -32,8 +32,7 @@ from darktimbre.notes.note import Note
 
 __all__ = [
     "DEFAULT_GAIN", "KIT_VELOCITIES", "PITCHES", "VELOCITIES", "Job", "check_playing", "identity",
-    "installed_soundfonts",
-    "list_presets", "play_into", "render_kits", "render_soundfont", "take_of",
+    "installed_soundfonts", "list_presets", "pitched_note", "play_into", "render_kits", "render_soundfont", "take_of",
 ]  # fmt: skip
 
 DEFAULT_GAIN = 0.8
@@ -117,33 +116,38 @@ def _describe(job: Job, key: int, velocity: int, seconds: float, drums: dict[Pla
     """`drums`: the recordings of drum kits (see `presets.recordings`)."""
     stem, preset = Path(job.file).stem, job.preset
     bank, program = preset.bank, preset.program
-    common = identity(job, key, velocity) | {"seconds": seconds}
-    named = (preset.name,) if preset.name else ()
     if bank == DRUM_BANK:  # on a drum kit a key is an instrument, and kits share most of theirs
         recording = drums.get((stem, bank, program, key), f"{program}:{key}")
         what = drum(program, key)
         category, subcategory = DRUM_CLASSES.get(what, ("drums", what))
         return Note(
-            **common,
+            **identity(job, key, velocity),
+            seconds=seconds,
             instrument=f"{stem}:{recording}",
             source="acoustic",
             category=category,
             subcategory=subcategory,
-            tags=(*named, what),
+            tags=(preset.name, what) if preset.name else (what,),
             split_key=f"drum:{recording}",
         )
+    # Not the file: banks share ancestors, so the twin of a held-out preset must be held out with it.
+    return pitched_note(job, key, velocity, seconds=seconds, split_key=f"gm:{bank:03d}:{program:03d}")
+
+
+def pitched_note(job: Job, key: int, velocity: int, **rest: Any) -> Note:
+    """The note that a preset makes, as General MIDI describes its program; `rest`: the other fields of `Note`."""
+    stem, bank, program = Path(job.file).stem, job.preset.bank, job.preset.program
     general = PROGRAMS[program]
     return Note(
-        **common,
+        **identity(job, key, velocity),
         pitch=key,
         instrument=f"{stem}:{bank:03d}:{program:03d}",
         family=general.family,
         source=general.source,
         category=general.group,
         subcategory=general.name,
-        tags=named,
-        # Not the file: banks share ancestors, so the twin of a held-out preset must be held out with it.
-        split_key=f"gm:{bank:03d}:{program:03d}",
+        tags=(job.preset.name,) if job.preset.name else (),
+        **rest,
     )
 
 

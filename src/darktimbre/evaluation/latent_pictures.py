@@ -1,5 +1,5 @@
-"""Codes of notes → pictures: raw coordinates and t-SNE coloured by semitone, octave and style, an animation over
-training, reconstructions below their notes."""
+"""Codes of notes → pictures: raw coordinates and t-SNE coloured by semitone, octave and style, the same as an animation
+over training, reconstructions below their notes."""
 
 import colorsys
 import shutil
@@ -32,6 +32,7 @@ DRAWN = 1500  # notes of a drawing, at most
 FRAMES = 60  # of an animation, at most
 FRAME_SECONDS = 0.12
 TURN = 1.5  # degrees that the animation's camera turns a frame
+MOVING_STEPS = 250  # of t-SNE from frame to frame
 LISTED = 24  # classes that a key names
 SEMITONE_NAMES = tuple(note_name(60 + one)[:-1] for one in range(12))
 
@@ -103,17 +104,32 @@ def in_space(codes: Array) -> Array:
     return np.asarray(centred @ (directions * np.sign(directions[:, :1] + 1e-12)).T)
 
 
-def in_plane(codes: Array, seed: int = 0) -> Array:
-    """t-SNE (van der Maaten & Hinton 2008) of codes: (note, 2), from their principal components."""
+def in_plane(codes: Array, seed: int = 0, start: Array | None = None) -> Array:
+    """t-SNE (van der Maaten & Hinton 2008) of codes: (note, 2), from their principal components.
+
+    With `start` (note, 2), places of the same notes, it moves those by gradient descent without the early exaggeration
+    that separates clusters: a quarter of the steps, after which notes lie near where they lay.
+    """
     from sklearn.manifold import TSNE
 
     if not np.ptp(codes, axis=0).any():  # collapsed to a point
         return np.zeros((len(codes), 2))
-    perplexity = min(30.0, max(2.0, (len(codes) - 1) / 3))
+    settings: dict[str, Any] = {"perplexity": min(30.0, max(2.0, (len(codes) - 1) / 3)), "random_state": seed}
+    if start is not None and start.any():
+        settings |= {"init": start, "early_exaggeration": 1.0, "max_iter": MOVING_STEPS}
+    else:
+        settings["init"] = "pca" if np.linalg.matrix_rank(codes - codes.mean(axis=0)) > 1 else "random"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of principal components of dimensions without variance
-        init = "pca" if np.linalg.matrix_rank(codes - codes.mean(axis=0)) > 1 else "random"
-        return np.asarray(TSNE(2, perplexity=perplexity, init=init, random_state=seed).fit_transform(codes), np.float64)
+        return np.asarray(TSNE(2, **settings).fit_transform(codes), np.float64)
+
+
+def in_planes(frames: Sequence[Array], seed: int = 0) -> list[Array]:
+    """t-SNE of codes of the same notes over training: (note, 2) a frame, each from the places of the one before."""
+    places: list[Array] = []
+    for codes in frames:
+        places.append(in_plane(codes, seed, places[-1] if places else None))
+    return places
 
 
 # ── panels ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,8 +227,8 @@ def snapshots(run: Path) -> list[Snapshot]:
 
 
 def animate(notes: StyledNotes, taken: Sequence[Snapshot], out: Path, *, name: str = "", seed: int = 0) -> list[Path]:
-    """Writes `OUT.gif`, and `OUT.mp4` where ffmpeg is installed: the codes of each snapshot, in space, coloured three
-    ways, with what nearest neighbours still predict of each class.
+    """Writes `OUT.gif`, and `OUT.mp4` where ffmpeg is installed: the codes of each snapshot, in space and by t-SNE,
+    coloured three ways, with what nearest neighbours still predict of each class.
 
     Raises:
         UserError: there are fewer than two snapshots, or their notes are not of this corpus.
@@ -263,27 +279,39 @@ def _drawing(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    colours = colourings(notes)
-    # Width and height are even, as video codecs want them.
-    figure = Figure(figsize=(SIDE * 1.2 * len(colours), SIDE * 1.4), facecolor=PAPER)
+    colours, codes = colourings(notes), [one.codes for one in frames]
+    spaces, planes = [in_space(one) for one in codes], in_planes(codes, seed)
+    figure = Figure(figsize=(SIDE * 1.2 * len(colours), SIDE * 2.4), facecolor=PAPER)
     FigureCanvasAgg(figure)
-    figure.subplots_adjust(left=0.01, right=0.97, bottom=0.04, top=0.82, wspace=0.05)
-    each = [figure.add_subplot(1, len(colours), one + 1, projection="3d") for one in range(len(colours))]
-    places = [in_space(one.codes) for one in frames]
-    reach = max(2.5, float(np.quantile(np.abs(np.concatenate(places)), 0.995)))
-    dots = [scatter(axes, places[0], one, "") for axes, one in zip(each, colours, strict=True)]
-    for axes in each:
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
+    figure.subplots_adjust(left=0.02, right=0.97, bottom=0.02, top=0.89, wspace=0.05, hspace=0.08)
     title = figure.suptitle("", fontsize=9, color=INK)
+    upper = [figure.add_subplot(2, len(colours), one + 1, projection="3d") for one in range(len(colours))]
+    lower = [figure.add_subplot(2, len(colours), len(colours) + one + 1) for one in range(len(colours))]
+    lower[0].set_ylabel("t-SNE", fontsize=8, color=FAINT)
+    reach = max(2.5, _reach(spaces))
+    for axes in upper:
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
+    wide = 1.05 * _reach(planes)
+    for axes in lower:
+        axes.set(xlim=(-wide, wide), ylim=(-wide, wide))
+    solid = [scatter(axes, spaces[0], one, "") for axes, one in zip(upper, colours, strict=True)]
+    flat = [scatter(axes, planes[0], one, "") for axes, one in zip(lower, colours, strict=True)]
 
     def draw(number: int) -> None:
         title.set_text(f"{name + ': ' if name else ''}{frames[number].seen:,} notes seen")
-        for axes, one, shown in zip(each, colours, dots, strict=True):
-            shown._offsets3d = tuple(places[number].T)  # what mpl_toolkits has for it
+        for axes, one, dots in zip(upper, colours, solid, strict=True):
+            dots._offsets3d = tuple(spaces[number].T)  # what mpl_toolkits has for it
             axes.view_init(elev=22, azim=-60 + TURN * number)
-            axes.set_title(f"{one.name}{_leak(frames[number].codes, one.label, notes, seed)}", fontsize=8, color=FAINT)
+            axes.set_title(f"{one.name}{_leak(codes[number], one.label, notes, seed)}", fontsize=8, color=FAINT)
+        for dots in flat:
+            dots.set_offsets(planes[number])
 
     yield figure, draw
+
+
+def _reach(places: Sequence[Array]) -> float:
+    """How far dots lie from the centre in any frame, but for the outermost of 200 coordinates."""
+    return float(np.quantile(np.abs(np.concatenate(places)), 0.995))
 
 
 def _leak(codes: Array, label: NDArray[np.int64], notes: StyledNotes, seed: int) -> str:
