@@ -100,7 +100,7 @@ async function autoencoder() {
     execFileSync(join(dirname(PYTHON), "darktimbre"), notes);
     const [own] = (await readdir(folder)).filter((file) => file.endsWith(".wav"));
     const buffer = await readFile(join(folder, own));
-    await page.locator("#listen-file").setInputFiles({ name: "my bowl.wav", mimeType: "audio/wav", buffer });
+    await page.locator("#sound-file").setInputFiles({ name: "my bowl.wav", mimeType: "audio/wav", buffer });
     await says(page, /my bowl/);
     for (const [style, tenths] of Object.entries({ celli: 6, tremolo: 8 })) {
       await slider(page, style).focus();

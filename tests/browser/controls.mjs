@@ -80,7 +80,7 @@ export function controlTests(stage) {
 
   test("each change is played, where that is wished", async () => {
     const { page, instrument } = stage();
-    await page.getByRole("checkbox", { name: "Hear each change" }).check();
+    await page.getByRole("checkbox", { name: "Play each change" }).check();
     await begun(page);
     await slider(page, instrument.attributes[1].name).focus();
     const recorded = await captured(page, async () => {
@@ -91,7 +91,7 @@ export function controlTests(stage) {
     const [{ midi, velocity }] = await begun(page);
     const found = align(recorded, await rendered(stage(), midi, velocity), { to: Math.round(0.6 * stage().rate) });
     assert.ok(found.correlation > 0.999, `${found.correlation}: the new sound, not the old one`);
-    await page.getByRole("checkbox", { name: "Hear each change" }).uncheck();
+    await page.getByRole("checkbox", { name: "Play each change" }).uncheck();
   });
 
   test("A and B are two sounds, and switching is audible", async () => {

@@ -54,7 +54,7 @@ export function keepingTests(stage) {
       wave.map((x) => 0.9 * x),
       stage().rate,
     );
-    await page.locator("#listen-file").setInputFiles({ name: "a note.wav", mimeType: "audio/wav", buffer });
+    await page.locator("#sound-file").setInputFiles({ name: "a note.wav", mimeType: "audio/wav", buffer });
     await says(page, /set from a note/);
     const summary = await page.locator("#said").innerText();
     const patch = await patchOf(page);
@@ -88,7 +88,7 @@ export function keepingTests(stage) {
     assert.deepEqual((({ seed, pad }) => [seed, pad])(await patchOf(page)), [77, [0.5, 0]]);
     // What is no sound is refused with a sentence, and changes nothing.
     await page
-      .locator("#listen-file")
+      .locator("#sound-file")
       .setInputFiles({ name: "no sound.wav", mimeType: "audio/wav", buffer: Buffer.from("RIFFnothing") });
     await page.locator("#said.is-wrong").waitFor();
     assert.equal((await patchOf(page)).name, "dropped");

@@ -126,7 +126,7 @@ describe("styles", () => {
     await page.keyboard.press("End");
     assert.equal((await patchOf(page)).attributes[name], 1);
     await allReady(page);
-    assert.ok(!alike(await rendered(stage, 60), before), "a style is heard");
+    assert.ok(!alike(await rendered(stage, 60), before), "a style changes the sound");
     await page.getByRole("checkbox", { name: "Beyond 1" }).check();
     assert.equal(await page.locator(".attribute .bar-beyond").count(), instrument.styles.length, "shown as such");
     await slider(page, name).focus();

@@ -120,7 +120,7 @@ def test_what_is_sent_is_json_by_its_type(kind: bytes, status: int) -> None:
     assert _status("POST", "/api/render", HOST, TOKEN, JSON, (b"content-encoding", b"gzip")) == 415
 
 
-@pytest.mark.parametrize("path", ["/api/listen", "/api/encode"])
+@pytest.mark.parametrize("path", ["/api/describe", "/api/encode"])
 def test_a_sound_is_sent_as_bytes_and_by_no_form(path: str) -> None:
     for kind in (b"application/octet-stream", b"audio/wav"):
         assert _status("PUT", path, HOST, TOKEN, (b"content-type", kind)) == 200

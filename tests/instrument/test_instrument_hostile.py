@@ -193,10 +193,10 @@ def test_oversized_bodies_are_counted_not_believed(served: Running) -> None:
     large = b'{"pitch": 60, "x": "' + b"x" * (16 << 10) + b'"}'
     assert served.request("POST", "/api/render", large).status == 413
     sound = b"\x00" * (128 << 10)
-    assert served.request("PUT", "/api/listen", sound, headers=served.bearer, bare=True).status == 413
+    assert served.request("PUT", "/api/describe", sound, headers=served.bearer, bare=True).status == 413
     for path, kind, size in (
         ("/api/render", "application/json", 16 << 10),
-        ("/api/listen", "application/octet-stream", 128 << 10),
+        ("/api/describe", "application/octet-stream", 128 << 10),
         ("/api/presets/a", "application/json", 16 << 10),
     ):
         method = "POST" if path == "/api/render" else "PUT"
@@ -220,7 +220,7 @@ def test_a_body_shorter_than_it_claims_or_slow_is_cut(served: Running) -> None:
         )
         assert _status(answer) == 408
         assert time.monotonic() - began < 5
-    head = _request(served, "PUT", "/api/listen", "Content-Length: 60000")
+    head = _request(served, "PUT", "/api/describe", "Content-Length: 60000")
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
         connection.sendall(head)
         began, got = time.monotonic(), b""
@@ -302,11 +302,11 @@ def test_batches_and_exports_are_bounded(served: Running) -> None:
 def test_broken_sounds_end_in_one_sentence(served: Running, shared: Callable[[str], Path]) -> None:
     folder = shared("sounds/defects/hound/testsamples/fuzz")
     for path in sorted(folder.iterdir())[:3]:
-        answer = served.request("PUT", "/api/listen", path.read_bytes(), headers=served.bearer, bare=True)
+        answer = served.request("PUT", "/api/describe", path.read_bytes(), headers=served.bearer, bare=True)
         assert answer.status == 422
         assert "give another sound file" in answer.error
         _tells_nothing(answer.body)
-    assert served.request("PUT", "/api/listen", b"", headers=served.bearer, bare=True).status == 422
+    assert served.request("PUT", "/api/describe", b"", headers=served.bearer, bare=True).status == 422
 
 
 # --- live ---
@@ -451,7 +451,7 @@ def test_fifty_clients_at_once_are_all_answered(tmp_path: Path) -> None:
         return 0
 
     def upload(one: Running, number: int) -> int:
-        return one.request("PUT", "/api/listen", b"x" * 1000, headers=one.bearer, bare=True).status
+        return one.request("PUT", "/api/describe", b"x" * 1000, headers=one.bearer, bare=True).status
 
     def live(one: Running, number: int) -> int:
         async def play() -> int:

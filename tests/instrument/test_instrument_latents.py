@@ -111,7 +111,7 @@ def test_the_latent_of_a_patch_is_reported(served: Running) -> None:
         ("PUT", "/api/encode", b"", 422, "holds no sound file"),
         ("PUT", "/api/encode", b"RIFFnothing", 422, "cannot be read"),
         ("PUT", "/api/encode", _sound(0.0), 422, "silent"),
-        ("PUT", "/api/listen", _sound(), 409, "styles, which no teacher predicts: send the sound to /api/encode"),
+        ("PUT", "/api/describe", _sound(), 409, "styles, which no teacher predicts: send the sound to /api/encode"),
         (
             "POST",
             "/api/render",

@@ -109,7 +109,9 @@ def test_a_sound_is_tagged_at_the_instruments_rate_and_length(served: Running) -
     file = io.BytesIO()
     soundfile.write(file, 0.5 * np.sin(np.arange(44100) * 2 * np.pi * 440 / 44100), 44100, format="FLAC")
     for headers in ({}, {"Content-Type": "application/octet-stream"}, {"Content-Type": "audio/flac"}):
-        answer = served.request("PUT", "/api/listen", file.getvalue(), headers={**served.bearer, **headers}, bare=True)
+        answer = served.request(
+            "PUT", "/api/describe", file.getvalue(), headers={**served.bearer, **headers}, bare=True
+        )
         assert answer.json == {"attributes": {"Drum": pytest.approx(0.5, abs=0.01)}, "pitch": 60.25, "teacher": "fake"}
 
 
@@ -140,7 +142,7 @@ def test_without_tagger_and_exporter_both_say_so(tmp_path: Path) -> None:
     with running(tmp_path, pitched=False) as one:
         answer = one.request("GET", "/api/instrument").json
         assert (answer["teacher"], answer["exports"], answer["pitches"]) == (None, [], [])
-        assert one.request("PUT", "/api/listen", b"RIFF", headers=one.bearer, bare=True).status == 409
+        assert one.request("PUT", "/api/describe", b"RIFF", headers=one.bearer, bare=True).status == 409
         assert one.request("POST", "/api/export", {}).status == 422
         wave, _, _ = _wav(one.request("POST", "/api/render", {"pitch": 60}).body)
         np.testing.assert_allclose(wave, one.instrument.render(seed=[0])[0], atol=1e-7)
@@ -269,7 +271,7 @@ def test_an_unpitched_note_has_no_source(tmp_path: Path) -> None:
 def test_the_document_lists_every_route_with_token_models_and_errors(served: Running) -> None:
     document = served.request("GET", "/openapi.json").json
     assert {(method, path) for path, methods in document["paths"].items() for method in methods} == {
-        ("get", "/api/instrument"), ("post", "/api/render"), ("post", "/api/render/batch"), ("put", "/api/listen"),
+        ("get", "/api/instrument"), ("post", "/api/render"), ("post", "/api/render/batch"), ("put", "/api/describe"),
         ("put", "/api/encode"), ("post", "/api/latent"), ("get", "/api/points"),
         ("get", "/api/presets"), ("put", "/api/presets/{name}"), ("delete", "/api/presets/{name}"),
         ("post", "/api/export"), ("get", "/api/status"),

@@ -22,7 +22,7 @@ from darktimbre.notes.errors import UserError
 Headers = Sequence[tuple[bytes, bytes]]  # names in lower case, as ASGI has them
 
 SUBPROTOCOL = "darktimbre.1"
-UPLOADS = ("/api/listen", "/api/encode")  # take a sound file as it is
+UPLOADS = ("/api/describe", "/api/encode")  # take a sound file as it is
 OPEN = ("/", "/page/", "/favicon.ico")  # what a browser fetches before the page's script has the token
 
 
@@ -37,7 +37,7 @@ class Limits:
         notes: of one batch.
         batch_samples: samples of all sounds of one batch.
         patches: of one export.
-        renders, listens, batches, exports: requests of that kind worked on at once.
+        renders, uploads, batches, exports: requests of that kind worked on at once.
         waiting: renders that wait for their turn; the next is refused. Of the other kinds, 4 may wait.
         wait_seconds: for a turn.
         render_seconds: for one note.
@@ -61,7 +61,7 @@ class Limits:
     batch_samples: int = 1 << 24
     patches: int = 12
     renders: int = 8
-    listens: int = 2
+    uploads: int = 2
     batches: int = 1
     exports: int = 1
     waiting: int = 56

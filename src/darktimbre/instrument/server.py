@@ -176,7 +176,7 @@ class Api:
         self._points = points(instrument.bundle.encoded, tags, instrument.latent_size).model_dump_json().encode()
         self._sounds = Sounds(renderer, limits)
         self._gates = turns.gates(limits)
-        self._sockets, self._bodies = Places(limits.sockets), Places(limits.listens + 4)
+        self._sockets, self._bodies = Places(limits.sockets), Places(limits.uploads + 4)
         self._downloads = Places(limits.downloads)
 
     async def instrument_facts(self) -> messages.InstrumentAnswer:
@@ -193,7 +193,7 @@ class Api:
         file = await self._archived("batches", self._limits.batch_seconds, self._sounds.batch, request)
         return _Download(file, self._downloads, "notes.zip")
 
-    async def listen(self, request: Request) -> messages.DescriptionAnswer:
+    async def describe(self, request: Request) -> messages.DescriptionAnswer:
         """Labels of a sound file by the teacher, a value for every attribute, and its pitch."""
         if self._describer is None:
             raise Refusal(409, self._no_teacher())
@@ -267,7 +267,7 @@ class Api:
             if not content:
                 raise Refusal(422, "The request holds no sound file: send one as its body.")
             work = partial(work, instrument=self._instrument, seconds=limits.decode_seconds)
-            return await self._gates["listens"].run(work, content, seconds=_DESCRIBE_SECONDS)
+            return await self._gates["uploads"].run(work, content, seconds=_DESCRIBE_SECONDS)
 
     def _no_teacher(self) -> str:
         if self._facts.styles:
@@ -339,7 +339,7 @@ def _routes(api: Api) -> APIRouter:
     add("GET", "/instrument", api.instrument_facts, *READING)
     add("POST", "/render", api.render, *SENDING, media="audio/wav", what="The sound.")
     add("POST", "/render/batch", api.render_batch, *SENDING, media=archive, what="WAV files and a manifest.json.")
-    add("PUT", "/listen", api.listen, *SENDING, 409, openapi_extra=SOUND_FILE)
+    add("PUT", "/describe", api.describe, *SENDING, 409, openapi_extra=SOUND_FILE)
     add("PUT", "/encode", api.encode, *SENDING, 409, openapi_extra=SOUND_FILE)
     add("POST", "/latent", api.latent, *SENDING)
     add("GET", "/points", api.points, *READING, response_model=messages.PointsAnswer)

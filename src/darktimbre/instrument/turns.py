@@ -130,7 +130,7 @@ def gates(limits: Limits) -> dict[str, Gate]:
     return {
         "renders": Gate(limits.renders, limits.waiting, limits.wait_seconds),
         "batches": Gate(limits.batches, 4, limits.batch_seconds),
-        "listens": Gate(limits.listens, 4, limits.wait_seconds),
+        "uploads": Gate(limits.uploads, 4, limits.wait_seconds),
         "exports": Gate(limits.exports, 4, limits.export_seconds),
         "presets": Gate(1, limits.waiting, limits.wait_seconds),
     }

@@ -1,11 +1,11 @@
 // @ts-check
-// The instrument's attributes as a player meets them: order, search, how a value lies on a slider, how well it is followed. Pure.
+// The instrument's attributes as the page shows them: order, search, how a value lies on a slider, how well it is followed. Pure.
 
 /** @typedef {{name: string, baseline: number, response: number | null}} Attribute */
 /** @typedef {"response" | "value" | "name"} Order */
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Position on a slider ⇄ value: x = sign(α) √|α|. Most soft labels lie near 0, and the network hears their root too
+// Position on a slider ⇄ value: x = sign(α) √|α|. Most soft labels lie near 0, and the network is given their root too
 // (models/whitening.py): the lower half of a slider holds 0 to 0.25.
 // ---------------------------------------------------------------------------------------------------------------------
 /** @param {number} value @returns {number} */

@@ -24,10 +24,10 @@ const LEAP = 0.1; // for Page up and down
 export class Bar {
   /**
    * @param {BarPlan} plan
-   * @param {object} told
-   * @param {(value: number, event: Event) => void} told.onInput
-   * @param {() => void} told.onSeal the hand is off: what comes next is another step
-   * @param {(event: Event) => void} told.onRest back to where it was without being set
+   * @param {object} handlers
+   * @param {(value: number, event: Event) => void} handlers.onInput
+   * @param {() => void} handlers.onSeal the hand is off: what comes next is another step
+   * @param {(event: Event) => void} handlers.onRest back to where it was without being set
    */
   constructor(plan, { onInput, onSeal, onRest }) {
     this.plan = plan;

@@ -1,5 +1,5 @@
 // @ts-check
-// The way to the server: HTTP for what is asked once, a WebSocket for the notes of the sound one has set; it comes back by itself.
+// The way to the server: HTTP for single requests, a WebSocket for the notes of the sound one has set; it comes back by itself.
 
 /** @typedef {{generation: number, source: number | null, rate: number, samples: Float32Array}} LiveNote */
 
@@ -11,7 +11,7 @@ const OLD_TOKEN =
   "The instrument was restarted and this page's token is no longer valid: open the link printed in the terminal.";
 const GONE = "The instrument does not answer. Is darktimbre play still running? The page retries automatically.";
 
-/** An answer of the server that is not what was asked for; the message is its sentence. */
+/** An answer of the server that is not what was requested; the message is its sentence. */
 export class ServerError extends Error {
   /** @param {string} sentence @param {number} status 0: no answer at all */
   constructor(sentence, status) {
@@ -52,10 +52,10 @@ export function keepToken(token) {
 export class Connection {
   /**
    * @param {string | null} token
-   * @param {object} told
-   * @param {(note: LiveNote) => void} told.onNote
-   * @param {(message: any) => void} told.onMessage begun, finished, failed
-   * @param {(sentence: string | null) => void} told.onState what is wrong, or null: all is well
+   * @param {object} handlers
+   * @param {(note: LiveNote) => void} handlers.onNote
+   * @param {(message: any) => void} handlers.onMessage begun, finished, failed
+   * @param {(sentence: string | null) => void} handlers.onState what is wrong, or null: all is well
    */
   constructor(token, { onNote, onMessage, onState }) {
     this.token = token;
@@ -163,7 +163,7 @@ export class Connection {
     if (this.stopped) return;
     try {
       await this.ask("GET", "/api/status");
-      if (this.socket) return; // opened again meanwhile; it tells of itself
+      if (this.socket) return; // opened again meanwhile; that one reports its own state
       this.onState("The connection to the instrument was lost; reconnecting.");
     } catch (error) {
       if (this.socket) return;

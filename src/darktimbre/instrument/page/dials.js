@@ -1,5 +1,5 @@
 // @ts-check
-// Envelope and volume: the sliders that are heard at once, without rendering anything.
+// Envelope and volume: the sliders that take effect at once, without rendering anything.
 
 import { typed } from "./attributes.js";
 import { Bar } from "./bar.js";
@@ -7,7 +7,7 @@ import { PLAIN_ENVELOPE } from "./patch.js";
 
 /** @typedef {import("./patch.js").Envelope} Envelope */
 
-// Ears hear durations by their ratios: the bars go with the cube root of the time.
+// Durations are perceived by their ratios: the bars go with the cube root of the time.
 const LONGEST = { attack: 2, decay: 4, release: 4 }; // s
 const PARTS = /** @type {const} */ (["attack", "decay", "sustain", "release"]);
 
@@ -28,7 +28,7 @@ export function readSeconds(text) {
 export class EnvelopeDials {
   /**
    * @param {HTMLElement} element
-   * @param {{onInput: (envelope: Envelope, part: string, event: Event) => void, onSeal: () => void}} told
+   * @param {{onInput: (envelope: Envelope, part: string, event: Event) => void, onSeal: () => void}} handlers
    */
   constructor(element, { onInput, onSeal }) {
     /** @type {Envelope} */
@@ -100,7 +100,7 @@ export class LevelDial {
   /**
    * @param {HTMLElement} element
    * @param {number} rest dB, as the instrument's notes are
-   * @param {{onInput: (level_db: number | null, event: Event) => void, onSeal: () => void}} told null: as they are
+   * @param {{onInput: (level_db: number | null, event: Event) => void, onSeal: () => void}} handlers null: as they are
    */
   constructor(element, rest, { onInput, onSeal }) {
     this.rest = rest;

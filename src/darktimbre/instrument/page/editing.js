@@ -9,10 +9,10 @@ import { changed, plainPatch, tidyName } from "./patch.js";
 
 export class Editing {
   /**
-   * @param {object} told
-   * @param {(patch: Patch, event: Event, byHand: boolean) => void} told.onChange byHand: in the middle of a gesture
-   * @param {() => void} told.onDone a change is whole: it may be heard
-   * @param {(sentence: string) => void} told.say
+   * @param {object} handlers
+   * @param {(patch: Patch, event: Event, byHand: boolean) => void} handlers.onChange byHand: in the middle of a gesture
+   * @param {() => void} handlers.onDone a change is whole: it may be played
+   * @param {(sentence: string) => void} handlers.say
    */
   constructor({ onChange, onDone, say }) {
     this.onChange = onChange;
@@ -22,7 +22,7 @@ export class Editing {
     this.#listen();
   }
 
-  /** @returns {Patch} what one hears */
+  /** @returns {Patch} what is played */
   get patch() {
     return current(this.steps.value);
   }

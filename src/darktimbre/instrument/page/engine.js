@@ -43,7 +43,7 @@ export class Engine {
   /** @type {Map<number, {key: Key, velocity: number, held: boolean}>} keys whose note is not there yet */
   #waiting = new Map();
 
-  /** @type {import("./envelope.js").Envelope} heard from the next note on; `release` at once */
+  /** @type {import("./envelope.js").Envelope} in effect from the next note on; `release` at once */
   envelope = { ...PLAIN };
   /** @type {(peak: number, rms: number, gain: number) => void} some 30 times a second; gain < 1 while limiting */
   onlevel = () => {};
@@ -204,7 +204,7 @@ export class Engine {
     this.#glide();
   }
 
-  /** How many times louder than the notes themselves full volume plays: instruments are as quiet as what they learnt. */
+  /** How many times louder than the notes themselves full volume plays: instruments are as quiet as what they were trained on. */
   get makeup() {
     return this.#makeup;
   }
@@ -235,7 +235,7 @@ export class Engine {
   }
 
   /**
-   * The moment from which on changes are heard whole: the audio thread computes one hardware buffer in one go,
+   * The time from which on changes take effect whole: the audio thread computes one hardware buffer in one go,
    * so what is scheduled nearer than that may find its beginning already past.
    */
   #ahead() {

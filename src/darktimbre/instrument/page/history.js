@@ -3,14 +3,14 @@
 
 /** @typedef {import("./patch.js").Patch} Patch */
 /** @typedef {"A" | "B"} Slot */
-/** @typedef {{active: Slot, A: Patch, B: Patch}} Session what one hears, and what one compares it with */
+/** @typedef {{active: Slot, A: Patch, B: Patch}} Session what is played, and what it is compared with */
 
 /** @param {Patch} patch @returns {Session} */
 export function session(patch) {
   return Object.freeze({ active: "A", A: patch, B: patch });
 }
 
-/** @param {Session} both @returns {Patch} the sound one hears */
+/** @param {Session} both @returns {Patch} the sound that is played */
 export function current(both) {
   return both[both.active];
 }
@@ -30,7 +30,7 @@ export function switched(both, slot) {
   return Object.freeze({ ...both, active: slot });
 }
 
-/** @param {Session} both @returns {Session} the other place holds what one hears, too */
+/** @param {Session} both @returns {Session} the other place holds what is played, too */
 export function copied(both) {
   return Object.freeze({ ...both, [other(both.active)]: current(both) });
 }

@@ -7,7 +7,7 @@ import { Editing } from "./editing.js";
 import { Engine } from "./engine.js";
 import { Exporting } from "./exporting.js";
 import { Keyboard } from "./keyboard.js";
-import { Listen, likeHeard, pitchName } from "./listen.js";
+import { SoundFiles, likeDescribed, pitchName } from "./sound_files.js";
 import { Meter } from "./meter.js";
 import { connectMidi } from "./midi.js";
 import { Pad } from "./pad.js";
@@ -35,7 +35,7 @@ export function build(instrument, connection, status) {
   const isSpace = instrument.architecture === "autoencoder";
   worded(instrument, isSpace);
   for (const element of document.querySelectorAll("[inert]")) element.removeAttribute("inert");
-  for (const id of ["presets-open", "listen", "midi"]) button(id).disabled = false;
+  for (const id of ["presets-open", "analyse", "midi"]) button(id).disabled = false;
 
   // --- sound and keys ---
   const engine = new Engine();
@@ -120,7 +120,7 @@ export function build(instrument, connection, status) {
   audition.checked = localStorage.getItem("darktimbre.audition") !== "off";
   audition.addEventListener("input", () => localStorage.setItem("darktimbre.audition", audition.checked ? "on" : "off"));
 
-  // --- what is heard, drawn and taken away ---
+  // --- what is output, drawn and saved ---
   const scope = new Scope(canvas("wave"), canvas("spectrogram"));
   const meter = new Meter(piece("meter"));
   const tape = new Tape({ engine, connection, status, instrument: instrument.name });
@@ -130,7 +130,7 @@ export function build(instrument, connection, status) {
     scope.show(samples, rate, noteName(midi));
   };
 
-  // --- what is kept, opened and heard from files ---
+  // --- what is kept, opened and read from files ---
   const presets = new Presets(
     {
       drawer: dialog("presets"),
@@ -165,10 +165,10 @@ export function build(instrument, connection, status) {
     },
     { connection, status, instrument, current: patch },
   );
-  const listening = place instanceof Space ? placed(place, editing, playing, status) : tagged(instrument, editing, playing, status);
-  new Listen(
-    { button: button("listen"), file: input("listen-file"), veil: piece("veil") },
-    { connection, status, ...listening, onSound: (file, event) => presets.openFile(file, event) },
+  const found = place instanceof Space ? placed(place, editing, playing, status) : tagged(instrument, editing, playing, status);
+  new SoundFiles(
+    { button: button("analyse"), file: input("sound-file"), veil: piece("veil") },
+    { connection, status, ...found, onSound: (file, event) => presets.openFile(file, event) },
   );
 
   editing.reflect(new Event("load"));
@@ -196,8 +196,8 @@ function worded(instrument, isSpace) {
   const [sliders, space] = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("nav.parts button"));
   sliders.hidden = bare;
   if (bare) space.click();
-  piece("listen-word").textContent = "Add a sound";
-  button("listen").setAttribute("aria-label", "Add a sound");
+  piece("analyse-word").textContent = "Add a sound";
+  button("analyse").setAttribute("aria-label", "Add a sound");
   input("search").placeholder = "Search";
 }
 
@@ -217,7 +217,7 @@ function pad(editing, status) {
       dice: button("dice"),
       lock: button("seed-lock"),
       centre: button("centre"),
-      told: piece("pad-told"),
+      position: piece("pad-position"),
     },
     {
       onMove: (place, event) => editing.change(changed(editing.patch, { pad: place, latent: null }), "Pad", event, "pad"),
@@ -312,11 +312,11 @@ function placed(space, editing, playing, status) {
       if (key) playing.near = key.midi;
       const next = changed(editing.patch, { latent: Object.freeze([...latent]), level_db, name });
       editing.change(next, `Add “${name}”`, event);
-      const told = [pitch === null ? "no clear pitch" : pitchName(pitch)];
-      if (level_db !== null) told.push(`${level_db.toFixed(1).replace("-", "−")} dB`);
-      if (nearest) told.push(`nearest to ${nearest.name}`);
-      if (cut) told.push("longer than a note: its beginning is used");
-      status.say(`${name}: ${told.join(", ")}.`, { action: { name: "Undo", run: () => editing.step("undo") } });
+      const facts = [pitch === null ? "no clear pitch" : pitchName(pitch)];
+      if (level_db !== null) facts.push(`${level_db.toFixed(1).replace("-", "−")} dB`);
+      if (nearest) facts.push(`nearest to ${nearest.name}`);
+      if (cut) facts.push("longer than a note: its beginning is used");
+      status.say(`${name}: ${facts.join(", ")}.`, { action: { name: "Undo", run: () => editing.step("undo") } });
     },
   };
 }
@@ -331,17 +331,17 @@ function placed(space, editing, playing, status) {
  */
 function tagged(instrument, editing, playing, status) {
   return {
-    route: /** @type {const} */ ("listen"),
+    route: /** @type {const} */ ("describe"),
     title:
       instrument.teacher === null ? "This instrument was started without a teacher, which would predict a file's labels." : "",
     onFound: (/** @type {any} */ { attributes, pitch }, /** @type {string} */ name, /** @type {Event} */ event) => {
       const key = pitch === null ? undefined : playing.byMidi.get(Math.round(pitch));
       if (key) playing.near = key.midi;
-      const next = likeHeard(editing.patch, attributes, instrument.attributes, tidyName(`like ${name}`));
-      editing.change(next, "Listen to a file", event);
+      const next = likeDescribed(editing.patch, attributes, instrument.attributes, tidyName(`like ${name}`));
+      editing.change(next, "Analyse a sound", event);
       const count = Object.keys(next.attributes).length;
-      const heard = pitch === null ? "No clear pitch found" : `Pitch ${pitchName(pitch)}`;
-      status.say(`${heard}; ${count} attribute${count === 1 ? "" : "s"} set from ${name}.`, {
+      const measured = pitch === null ? "No clear pitch found" : `Pitch ${pitchName(pitch)}`;
+      status.say(`${measured}; ${count} attribute${count === 1 ? "" : "s"} set from ${name}.`, {
         action: { name: "Undo", run: () => editing.step("undo") },
       });
     },

@@ -44,10 +44,10 @@ export class Keyboard {
    * @param {HTMLElement} element what the keyboard is built in
    * @param {readonly Key[]} keys ascending
    * @param {{onPress: (midi: number, velocity: number) => void, onRelease: (midi: number) => void,
-   *          onSustain: (on: boolean) => void}} heard
+   *          onSustain: (on: boolean) => void}} handlers
    */
-  constructor(element, keys, heard) {
-    this.heard = heard;
+  constructor(element, keys, handlers) {
+    this.handlers = handlers;
     this.#keys = new Map(keys.map((key) => [key.midi, key]));
     const midis = keys.map(({ midi }) => midi);
     ({ places: this.#places, width: this.#width } = layout(midis));
@@ -80,7 +80,7 @@ export class Keyboard {
       first: () => 12 * (this.#octave + 1),
       shift: (octaves) => this.#shift(octaves),
       rove: (midi, focus) => this.#rove(midi, focus),
-      sustain: heard.onSustain,
+      sustain: handlers.onSustain,
     });
     window.addEventListener("blur", () => this.releaseAll());
     document.addEventListener("visibilitychange", () => document.hidden && this.releaseAll());
@@ -113,7 +113,7 @@ export class Keyboard {
     else element.removeAttribute("aria-description");
   }
 
-  /** Draws a key as pressed: for MIDI, which is heard elsewhere.  @param {number} midi */
+  /** Draws a key as pressed: for MIDI, which midi.js receives.  @param {number} midi */
   press(midi) {
     this.#hold(midi, "midi");
   }
@@ -123,7 +123,7 @@ export class Keyboard {
     this.#let(midi, "midi");
   }
 
-  /** Lets go of every key the page holds: the window lost the focus, so their release will not be heard of. */
+  /** Lets go of every key the page holds: the window lost the focus, so their release will not reach it. */
   releaseAll() {
     this.#touching.forget();
     for (const [midi, holders] of this.#holders) {
@@ -220,13 +220,13 @@ export class Keyboard {
   /** @param {number} midi  @param {string} holder  @param {number} velocity */
   #down(midi, holder, velocity) {
     this.#hold(midi, holder);
-    this.heard.onPress(midi, velocity);
+    this.handlers.onPress(midi, velocity);
   }
 
   /** @param {number} midi  @param {string} holder */
   #up(midi, holder) {
     this.#let(midi, holder);
-    if (![...(this.#holders.get(midi) ?? [])].some((other) => other !== "midi")) this.heard.onRelease(midi);
+    if (![...(this.#holders.get(midi) ?? [])].some((other) => other !== "midi")) this.handlers.onRelease(midi);
   }
 
   /** @param {number} midi  @param {string} holder */

@@ -18,9 +18,9 @@ const status = new Status({
   said: piece("said"),
   connection: piece("connection"),
 });
-const asked = readFragment(location.hash);
+const fragment = readFragment(location.hash);
 if (location.hash) history.replaceState(null, "", location.pathname);
-const connection = new Connection(keepToken(asked.token), {
+const connection = new Connection(keepToken(fragment.token), {
   onNote: (note) => page?.playing.onNote(note),
   onMessage: (message) => page?.playing.onMessage(message),
   onState: (sentence) => {
@@ -61,7 +61,7 @@ async function begin(wait = 500) {
     status.connection(null);
     page = build(instrument, connection, status);
     connection.open();
-    if (asked.sound) page.presets.openCode(asked.sound, new Event("load"));
+    if (fragment.sound) page.presets.openCode(fragment.sound, new Event("load"));
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     status.connection(error.message);

@@ -40,7 +40,7 @@ export class Master {
   /** @type {(seconds: number) => void} */
   onrecording = () => {};
 
-  /** @param {AudioContext} context  @param {AudioNode} input what is limited and heard */
+  /** @param {AudioContext} context  @param {AudioNode} input what is limited and output */
   constructor(context, input) {
     this.#context = context;
     this.#input = input;
@@ -63,7 +63,7 @@ export class Master {
         channelCount: 2,
         channelCountMode: "explicit",
       });
-      node.port.onmessage = (event) => this.#heard(event.data);
+      node.port.onmessage = (event) => this.#received(event.data);
       this.#input.connect(node).connect(context.destination);
       this.#worklet = node;
       this.delay = lookaheadSamples(context.sampleRate);
@@ -80,7 +80,7 @@ export class Master {
    * @param {{level?: {peak: number, rms: number, gain: number}, chunk?: Float32Array[], end?: number,
    *          stopped?: boolean}} data of the worklet
    */
-  #heard({ level, chunk, end, stopped }) {
+  #received({ level, chunk, end, stopped }) {
     if (level) this.onlevel(level.peak, level.rms, level.gain);
     if (chunk && this.#recording) {
       const before = this.#recording.seconds + chunk[0].length / this.#context.sampleRate;

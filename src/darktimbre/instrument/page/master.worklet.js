@@ -24,9 +24,9 @@ export const lookaheadSamples = (rate) => Math.max(1, Math.floor(LOOKAHEAD * rat
 /**
  * A peak limiter whose output never passes the threshold.
  *
- * With delay L: each sample asks for the gain min(1, T/|x|). The smallest gain asked for in the last L + 1 samples
+ * With delay L: each sample needs the gain min(1, T/|x|). The smallest gain needed in the last L + 1 samples
  * recovers exponentially, and is averaged over L + 1 samples: a gain that is down before the peak arrives, without
- * a corner. Every value in that average is at most what the sample leaving now asked for, so the output is at most T.
+ * a corner. Every value in that average is at most what the sample leaving now needs, so the output is at most T.
  */
 export class Limiter {
   /** @param {number} rate samples per second  @param {number} [threshold] largest amplitude that leaves */
@@ -42,7 +42,7 @@ export class Limiter {
     this.unity = window; // how many gains in a row were exactly 1
     this.at = 0;
     // Smallest value of a sliding window: a queue of ever larger values, in a ring.
-    this.asked = new Float64Array(window);
+    this.needed = new Float64Array(window);
     this.when = new Float64Array(window);
     this.first = 0;
     this.queued = 0;
@@ -81,18 +81,18 @@ export class Limiter {
 
   /** @param {number} gain what the newest sample asks for  @returns {number} what the oldest one gets */
   #smoothed(gain) {
-    const { window, asked, when, gains } = this;
-    while (this.queued && asked[(this.first + this.queued - 1) % window] >= gain) this.queued--;
+    const { window, needed, when, gains } = this;
+    while (this.queued && needed[(this.first + this.queued - 1) % window] >= gain) this.queued--;
     if (this.queued && when[this.first] <= this.clock - window) {
       this.first = (this.first + 1) % window;
       this.queued--;
     }
     const end = (this.first + this.queued) % window;
-    asked[end] = gain;
+    needed[end] = gain;
     when[end] = this.clock++;
     this.queued++;
     const recovered = this.held + (1 - this.held) * this.recovery;
-    this.held = Math.min(asked[this.first], recovered > UNITY ? 1 : recovered);
+    this.held = Math.min(needed[this.first], recovered > UNITY ? 1 : recovered);
     this.sum += this.held - gains[this.at];
     gains[this.at] = this.held;
     this.unity = this.held === 1 ? Math.min(this.unity + 1, window) : 0;
@@ -172,11 +172,11 @@ if ("AudioWorkletProcessor" in globalThis) {
       this.meter = new Level(sampleRate);
       this.tap = /** @type {Tap | null} */ (null);
       this.end = 0; // s, the context's clock after the last block
-      this.port.onmessage = (/** @type {MessageEvent} */ event) => this.#told(event.data);
+      this.port.onmessage = (/** @type {MessageEvent} */ event) => this.#receive(event.data);
     }
 
     /** @param {string} what */
-    #told(what) {
+    #receive(what) {
       if (what === "record") {
         this.tap = new Tap((chunk) => {
           const whole = chunk.map((channel) => (channel.length < CHUNK ? channel.slice() : channel));

@@ -1,7 +1,7 @@
 // @ts-check
 /** Web MIDI: notes with velocity, the sustain pedal and pitch bend of every device, on every channel; no sysex. */
 
-export const BEND_RANGE = 2; // semitones either way: what keyboards assume unless told
+export const BEND_RANGE = 2; // semitones either way: what keyboards assume unless set otherwise
 
 /**
  * @typedef {{kind: "on", midi: number, velocity: number} | {kind: "off", midi: number} | {kind: "sustain", on: boolean}
@@ -30,7 +30,7 @@ export function parseMidi(bytes) {
 }
 
 /**
- * @typedef {object} Heard
+ * @typedef {object} Handlers
  * @property {(midi: number, velocity: number) => void} onPress
  * @property {(midi: number) => void} onRelease
  * @property {(on: boolean) => void} onSustain
@@ -49,11 +49,11 @@ function refusal(reason) {
 
 /**
  * Asks for MIDI and plays what comes, from devices plugged in now or later.
- * @param {Heard} heard
- * @param {{requestMIDIAccess?: Navigator["requestMIDIAccess"]}} [browser] where MIDI is asked for
+ * @param {Handlers} handlers
+ * @param {{requestMIDIAccess?: Navigator["requestMIDIAccess"]}} [browser] where MIDI is requested
  * @returns {{stop: () => void}} stop lets go of all keys held
  */
-export function connectMidi(heard, browser = navigator) {
+export function connectMidi(handlers, browser = navigator) {
   /** @type {Map<string, Set<number>>} keys held on each device and channel */
   const held = new Map();
   /** @type {MIDIAccess | null} */
@@ -64,56 +64,56 @@ export function connectMidi(heard, browser = navigator) {
     for (const [place, keys] of held) {
       if (!place.startsWith(prefix)) continue;
       held.delete(place);
-      for (const midi of keys) heard.onRelease(midi);
+      for (const midi of keys) handlers.onRelease(midi);
     }
   };
 
-  const hear = (/** @type {string} */ device, /** @type {ArrayLike<number>} */ bytes) => {
+  const receive = (/** @type {string} */ device, /** @type {ArrayLike<number>} */ bytes) => {
     const message = parseMidi(bytes);
     const place = `${device}\n${bytes[0] & 0x0f}`;
     const keys = held.get(place) ?? new Set();
     held.set(place, keys);
     if (message?.kind === "on") {
       keys.add(message.midi);
-      heard.onPress(message.midi, message.velocity);
+      handlers.onPress(message.midi, message.velocity);
     } else if (message?.kind === "off") {
       keys.delete(message.midi);
-      heard.onRelease(message.midi);
-    } else if (message?.kind === "sustain") heard.onSustain(message.on);
-    else if (message?.kind === "bend") heard.onBend?.(message.semitones);
+      handlers.onRelease(message.midi);
+    } else if (message?.kind === "sustain") handlers.onSustain(message.on);
+    else if (message?.kind === "bend") handlers.onBend?.(message.semitones);
     else if (message?.kind === "silence") {
-      heard.onSustain(false);
+      handlers.onSustain(false);
       letGo(place);
     }
   };
 
-  const listen = () => {
+  const connect = () => {
     if (!access || stopped) return;
     const inputs = [...access.inputs.values()].filter((input) => input.state === "connected");
     for (const input of access.inputs.values()) {
-      input.onmidimessage = (event) => event.data && hear(input.id, event.data);
+      input.onmidimessage = (event) => event.data && receive(input.id, event.data);
     }
     const present = new Set(inputs.map((input) => input.id));
     const gone = [...held.keys()].filter((place) => !present.has(place.split("\n")[0]));
     for (const place of gone) letGo(place);
     if (gone.length > 0) {
-      heard.onSustain(false); // its pedal and its wheel will not be heard of again
-      heard.onBend?.(0);
+      handlers.onSustain(false); // its pedal and its wheel send nothing any more
+      handlers.onBend?.(0);
     }
     const names = inputs.map((input) => input.name ?? "a device without a name").join(", ");
-    heard.onStatus(names ? `MIDI from ${names}.` : "MIDI is on; no device is plugged in yet.", inputs.length > 0);
+    handlers.onStatus(names ? `MIDI from ${names}.` : "MIDI is on; no device is plugged in yet.", inputs.length > 0);
   };
 
   if (!browser.requestMIDIAccess) {
-    heard.onStatus("This browser has no MIDI here. Mouse, touch and computer keys still work.", false);
+    handlers.onStatus("This browser has no MIDI here. Mouse, touch and computer keys still work.", false);
   } else {
     browser.requestMIDIAccess({ sysex: false }).then(
       (granted) => {
         access = granted;
-        access.onstatechange = listen;
-        listen();
+        access.onstatechange = connect;
+        connect();
       },
-      (reason) => !stopped && heard.onStatus(refusal(reason), false),
+      (reason) => !stopped && handlers.onStatus(refusal(reason), false),
     );
   }
 
@@ -125,9 +125,9 @@ export function connectMidi(heard, browser = navigator) {
         for (const input of access.inputs.values()) input.onmidimessage = null;
       }
       letGo("");
-      heard.onSustain(false);
-      heard.onBend?.(0);
-      heard.onStatus("MIDI is off.", false);
+      handlers.onSustain(false);
+      handlers.onBend?.(0);
+      handlers.onStatus("MIDI is off.", false);
     },
   };
 }

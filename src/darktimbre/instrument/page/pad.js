@@ -23,7 +23,7 @@ export class Pad {
    * @param {HTMLButtonElement} parts.dice
    * @param {HTMLButtonElement} parts.lock
    * @param {HTMLButtonElement} parts.centre
-   * @param {HTMLElement} parts.told where it stands, in words
+   * @param {HTMLElement} parts.position where it stands, in words
    * @param {object} on
    * @param {(pad: Place, event: Event) => void} on.onMove
    * @param {() => void} on.onSeal
@@ -104,11 +104,11 @@ export class Pad {
     parts.x.value = String(x);
     parts.y.value = String(y);
     const turned = Math.round(Math.hypot(x, y) * 90);
-    const told = turned === 0 ? "at the seed's latent" : `rotated ${turned}° from the seed's latent`;
-    parts.x.setAttribute("aria-valuetext", `${x.toFixed(2)}, ${told}`);
-    parts.y.setAttribute("aria-valuetext", `${y.toFixed(2)}, ${told}`);
-    parts.told.textContent = turned === 0 ? "at the centre" : `rotated by ${turned}°`;
-    parts.told.title = `On the pad: ${told}.`;
+    const rotation = turned === 0 ? "at the seed's latent" : `rotated ${turned}° from the seed's latent`;
+    parts.x.setAttribute("aria-valuetext", `${x.toFixed(2)}, ${rotation}`);
+    parts.y.setAttribute("aria-valuetext", `${y.toFixed(2)}, ${rotation}`);
+    parts.position.textContent = turned === 0 ? "at the centre" : `rotated by ${turned}°`;
+    parts.position.title = `On the pad: ${rotation}.`;
     parts.centre.disabled = x === 0 && y === 0;
     parts.spot.style.left = `${(x + 1) * 50}%`;
     parts.spot.style.top = `${(1 - y) * 50}%`;

@@ -24,7 +24,7 @@ const MOST_VALUES = 4096; // of a latent
 const LEVELS = /** @type {const} */ ([-120, 24]); // dB
 const MEMBERS = ["darktimbre", "version", "bundle", "name", "attributes", "seed", "pad", "latent", "level_db", "envelope"];
 
-/** A sentence for the player about something that cannot be read. */
+/** A sentence for the user about something that cannot be read. */
 export class PatchError extends Error {}
 
 /** @returns {Patch} the instrument's own sound: nothing set */
@@ -180,7 +180,7 @@ export function fromJson(data) {
  * @param {Patch} patch
  * @param {readonly string[]} names the instrument's attributes
  * @param {{size?: number, levelled?: boolean}} [latent] values of its latents, and whether its notes have a level that can be set
- * @returns {{patch: Patch, missing: string[]}} with the attributes it has, in its own spelling; what it lacks is told.
+ * @returns {{patch: Patch, missing: string[]}} with the attributes it has, in its own spelling; and the names that it lacks.
  *   A latent of another size and a level where none can be set are left out.
  */
 export function fitted(patch, names, { size, levelled = false } = {}) {

@@ -8,7 +8,7 @@ import { Progress } from "./progress.js";
 /** @typedef {import("./engine.js").Key} Key */
 
 const HINT = "Sound starts with your first key or click.";
-const AUDITION = 90; // velocity of the key that lets a change be heard
+const AUDITION = 90; // velocity of the key that plays a change
 const AUDITION_LENGTH = 700; // ms
 
 export class Playing {
@@ -23,12 +23,12 @@ export class Playing {
   #sent = null;
   /** @type {number | null} ms; a change waits for the next frame */
   #changedAt = null;
-  #wantsAudition = false; // the change that waits shall be heard
-  #auditionOf = -1; // generation that shall be heard when its note is there
+  #wantsAudition = false; // the change that waits is to be played
+  #auditionOf = -1; // generation that is played when its note is there
   /** @type {{midi: number, timer: ReturnType<typeof setTimeout>} | null} the key that sounds by itself */
   #own = null;
-  /** @type {Map<number, Patch>} generation → what was asked for, as long as keys sound by it */
-  #asked = new Map();
+  /** @type {Map<number, Patch>} generation → what was requested, as long as keys sound by it */
+  #requested = new Map();
   #starting = false;
 
   /**
@@ -38,7 +38,7 @@ export class Playing {
    * @param {import("./status.js").Status} needs.status
    * @param {readonly Key[]} needs.keys
    * @param {() => Patch} needs.patch
-   * @param {() => boolean} needs.auditions whether each change is to be heard
+   * @param {() => boolean} needs.auditions whether each change is to be played
    */
   constructor({ engine, connection, status, keys, patch, auditions }) {
     this.engine = engine;
@@ -85,7 +85,7 @@ export class Playing {
   send(since) {
     this.#generation += 1;
     this.#sent = this.patch();
-    this.#asked.set(this.#generation, this.#sent);
+    this.#requested.set(this.#generation, this.#sent);
     this.#rate = this.engine.rate;
     this.progress.changed(this.#generation, since);
     this.connection.play(this.#generation, toJson(this.#sent), this.#rate, this.near);
@@ -95,7 +95,7 @@ export class Playing {
 
   /** @param {import("./connection.js").LiveNote} note */
   onNote(note) {
-    if (note.rate !== this.engine.rate) return; // asked for before the sound card's rate was known
+    if (note.rate !== this.engine.rate) return; // requested before the sound card's rate was known
     const isNew = this.progress.note(note.generation, note.source, performance.now());
     this.engine.setNote(note.source, note.samples, note.generation);
     for (const key of isNew ? (this.#bySource.get(note.source) ?? []) : []) {
@@ -108,7 +108,7 @@ export class Playing {
 
   /** @param {number} generation @returns {Patch} what its notes are the sound of */
   patchOf(generation) {
-    return this.#asked.get(generation) ?? this.patch();
+    return this.#requested.get(generation) ?? this.patch();
   }
 
   /** @param {any} message begun, finished or failed */
@@ -117,7 +117,7 @@ export class Playing {
     if (type === "begun") this.progress.begun(generation, message.pitches.length, message.cached);
     if (type === "finished") {
       this.progress.finished(generation, performance.now());
-      for (const older of this.#asked.keys()) if (older < generation) this.#asked.delete(older);
+      for (const older of this.#requested.keys()) if (older < generation) this.#requested.delete(older);
     }
     if (type === "failed") {
       this.progress.failed(generation, message.reason);
@@ -159,7 +159,7 @@ export class Playing {
   /** @param {Key} key */
   #soundOnce(key) {
     this.#auditionOf = -1;
-    if (this.#held.size > 0) return; // who plays hears enough
+    if (this.#held.size > 0) return; // keys that are held play the change themselves
     this.#endOwn();
     this.engine.noteOn(key, AUDITION);
     this.#own = { midi: key.midi, timer: setTimeout(() => this.#endOwn(), AUDITION_LENGTH) };

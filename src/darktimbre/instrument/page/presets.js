@@ -109,18 +109,18 @@ export class Presets {
       levelled: instrument.level_db !== null,
     });
     onLoad(mine, label, event);
-    const told = [];
-    if (bundle && bundle !== instrument.digest) told.push("This sound was made on another instrument and will differ here.");
-    if (mine.latent === null && patch.latent !== null) told.push("Its place in the other instrument's latent space is left out.");
-    if (mine.level_db === null && patch.level_db !== null) told.push("Its level is left out, since none can be set here.");
+    const remarks = [];
+    if (bundle && bundle !== instrument.digest) remarks.push("This sound was made on another instrument and will differ here.");
+    if (mine.latent === null && patch.latent !== null) remarks.push("Its place in the other instrument's latent space is left out.");
+    if (mine.level_db === null && patch.level_db !== null) remarks.push("Its level is left out, since none can be set here.");
     if (missing.length > 0) {
       const some = missing.slice(0, 3).join(", ");
-      told.push(
+      remarks.push(
         `${missing.length === 1 ? "One attribute is" : `${missing.length} attributes are`} unknown here and left out: ` +
           `${some}${missing.length > 3 ? " …" : ""}.`,
       );
     }
-    if (told.length > 0) status.say(told.join(" "));
+    if (remarks.length > 0) status.say(remarks.join(" "));
   }
 
   async refresh() {

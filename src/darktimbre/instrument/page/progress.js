@@ -10,7 +10,7 @@ export class Progress {
   constructor() {
     this.generation = 0;
     this.since = 0; // ms, when the change was made
-    this.total = 0; // notes of this generation; 0: not yet told
+    this.total = 0; // notes of this generation; 0: not yet known
     this.come = 0;
     this.cached = 0;
     /** @type {number | null} */
@@ -75,7 +75,7 @@ export class Progress {
     return this.all === null && this.failure === null && this.generation > 0;
   }
 
-  /** @param {boolean} [short] for a narrow screen @returns {string} one line for the player */
+  /** @param {boolean} [short] for a narrow screen @returns {string} one line for the user */
   sentence(short = false) {
     if (this.generation === 0) return "";
     if (this.failure !== null) return "Not rendered.";

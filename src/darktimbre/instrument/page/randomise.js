@@ -7,7 +7,7 @@ import { changed, round } from "./patch.js";
 /** @typedef {import("./attributes.js").Attribute} Attribute */
 
 const SHARE = 0.75; // of the first note; the rest is the second's
-const NEAR = 0.002; // what differs less from the baseline is left there: it is not heard, and the list stays readable
+const NEAR = 0.002; // what differs less from the baseline is left there: it is inaudible, and the list stays readable
 
 /**
  * @param {Patch} patch

@@ -1,5 +1,5 @@
 // @ts-check
-// The face of a seed: year rings like a tree's, the same for the same seed. They tell seeds apart at a glance and mean no more.
+// The face of a seed: year rings like a tree's, the same for the same seed. They distinguish seeds at a glance and mean no more.
 
 /** @param {number} seed @returns {() => number} mulberry32: 0…1, the same run for the same seed */
 export function numbers(seed) {

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Draws what is heard: the wave and the spectrogram of the last note, with axes.
+ * Draws the wave and the spectrogram of the last note, with axes.
  *
  * The wave is drawn in the next frame; the spectrogram is computed in slices of a few milliseconds, so that no key
  * waits for it. Colours come from the page's CSS: `--scope-ink`, `--scope-wave`, `--scope-grid`, `--scope-paper`,
@@ -19,7 +19,7 @@ import { spectrogramByFrames } from "./fourier.js";
 const FLOOR = -80; // dB below the loudest, the quietest that is drawn
 const LOWEST = 40; // Hz
 const HIGHEST = 20000; // Hz
-const WINDOW = 0.04; // s of the spectrogram's window: tells the partials of a bass note apart
+const WINDOW = 0.04; // s of the spectrogram's window: separates the partials of a bass note
 const SLICE = 4; // ms of computing at once
 const LEFT = 44; // CSS pixels for the labels of an axis
 const BOTTOM = 16;
@@ -68,15 +68,15 @@ export class Scope {
   #analysed = null;
   #turn = 0; // counts the drawings: a newer one ends an older one's computing
 
-  /** @param {HTMLCanvasElement} wave  @param {HTMLCanvasElement} picture of the spectrogram */
-  constructor(wave, picture) {
+  /** @param {HTMLCanvasElement} wave  @param {HTMLCanvasElement} spectrogram */
+  constructor(wave, spectrogram) {
     this.wave = wave;
-    this.picture = picture;
-    for (const canvas of [wave, picture]) canvas.setAttribute("role", "img");
+    this.spectrogram = spectrogram;
+    for (const canvas of [wave, spectrogram]) canvas.setAttribute("role", "img");
     this.#describe("Waveform: no note yet", "Spectrogram: no note yet");
     const resized = new ResizeObserver(() => this.#soon());
     resized.observe(wave);
-    resized.observe(picture);
+    resized.observe(spectrogram);
     this.setTheme();
   }
 
@@ -108,10 +108,10 @@ export class Scope {
     this.#soon();
   }
 
-  /** @param {string} wave  @param {string} picture */
-  #describe(wave, picture) {
+  /** @param {string} wave  @param {string} spectrogram */
+  #describe(wave, spectrogram) {
     this.wave.setAttribute("aria-label", wave);
-    this.picture.setAttribute("aria-label", picture);
+    this.spectrogram.setAttribute("aria-label", spectrogram);
   }
 
   #soon() {
@@ -201,9 +201,9 @@ export class Scope {
   /** @param {number} turn */
   async #drawPicture(turn) {
     const ratio = globalThis.devicePixelRatio || 1;
-    const columns = Math.max(1, Math.round((this.picture.clientWidth - LEFT - RIGHT) * ratio));
+    const columns = Math.max(1, Math.round((this.spectrogram.clientWidth - LEFT - RIGHT) * ratio));
     const levels = this.#note && (await this.#analysis(columns, turn));
-    const sheet = turn === this.#turn ? this.#sheet(this.picture) : null;
+    const sheet = turn === this.#turn ? this.#sheet(this.spectrogram) : null;
     if (!sheet) return;
     const { context, left, top, height } = sheet;
     if (this.#note && levels) {

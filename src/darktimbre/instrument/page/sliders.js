@@ -22,10 +22,10 @@ export class Sliders {
    * @param {HTMLElement} parts.count sentence about what is listed
    * @param {readonly Attribute[]} attributes
    * @param {import("./attributes.js").Scale} scale
-   * @param {object} told
-   * @param {(name: string, value: number, event: Event) => void} told.onInput
-   * @param {() => void} told.onSeal
-   * @param {(name: string, event: Event) => void} told.onRest
+   * @param {object} handlers
+   * @param {(name: string, value: number, event: Event) => void} handlers.onInput
+   * @param {() => void} handlers.onSeal
+   * @param {(name: string, event: Event) => void} handlers.onRest
    */
   constructor(parts, attributes, scale, { onInput, onSeal, onRest }) {
     this.parts = parts;
@@ -126,7 +126,7 @@ export class Sliders {
   /**
    * @param {Attribute} attribute
    * @param {number} index
-   * @param {{onInput: (name: string, value: number, event: Event) => void, onSeal: () => void, onRest: (name: string, event: Event) => void}} told
+   * @param {{onInput: (name: string, value: number, event: Event) => void, onSeal: () => void, onRest: (name: string, event: Event) => void}} handlers
    * @returns {Row}
    */
   #row(attribute, index, { onInput, onSeal, onRest }) {
@@ -152,11 +152,11 @@ export class Sliders {
         onRest: (event) => onRest(name, event),
       },
     );
-    const told = document.createElement("span");
-    told.id = `reply-${index}`;
-    told.className = "unseen";
-    told.textContent = reply;
-    if (this.measured) bar.range.setAttribute("aria-describedby", told.id);
+    const answer = document.createElement("span");
+    answer.id = `reply-${index}`;
+    answer.className = "unseen";
+    answer.textContent = reply;
+    if (this.measured) bar.range.setAttribute("aria-describedby", answer.id);
     bar.label.title = `${name}\n${this.measured ? `${reply}\n` : ""}Baseline ${shown(baseline)}. Double click resets it.`;
     bar.range.title = bar.label.title;
 
@@ -177,7 +177,7 @@ export class Sliders {
 
     const row = document.createElement("li");
     row.className = "attribute";
-    row.append(...(this.measured ? [mark, bar.element, lock, told] : [bar.element, lock]));
+    row.append(...(this.measured ? [mark, bar.element, lock, answer] : [bar.element, lock]));
     lock.addEventListener("click", () => {
       const isLocked = !this.locked.has(name);
       if (isLocked) this.locked.add(name);

@@ -102,7 +102,7 @@ export class Space {
     colour.value = has.style ? "style" : "octave";
     this.#setAxes();
     this.setTheme();
-    this.#tell();
+    this.#report();
   }
 
   /** The colours by what the menu says, in the theme's lightness. */
@@ -169,10 +169,10 @@ export class Space {
   #place(latent) {
     this.latent = latent;
     this.view.setCursor(along(latent, this.axes));
-    this.#tell();
+    this.#report();
   }
 
-  #tell() {
+  #report() {
     const { nearest, ranges } = this.parts;
     const note = this.cloud.nearest(this.latent);
     this.view.lit = note;

@@ -262,11 +262,11 @@ export class SpaceView {
    * @param {number[][]} taken middle, line and half width of what stands already; grows
    */
   #text(pen, ink, text, x, y, taken) {
-    const told = text.length > 40 ? `${text.slice(0, 39)}…` : text;
+    const shown = text.length > 40 ? `${text.slice(0, 39)}…` : text;
     pen.font = "12.5px system-ui, sans-serif";
     pen.textAlign = "center";
     pen.textBaseline = "middle";
-    const half = pen.measureText(told).width / 2 + 7;
+    const half = pen.measureText(shown).width / 2 + 7;
     const middle = Math.min(this.camera.width - half - 2, Math.max(half + 2, x));
     const isFree = (/** @type {number} */ at) =>
       at > 12 && taken.every(([mid, there, side]) => Math.abs(there - at) > 23 || Math.abs(mid - middle) > side + half);
@@ -281,6 +281,6 @@ export class SpaceView {
     pen.fill();
     pen.stroke();
     pen.fillStyle = ink("--ink");
-    pen.fillText(told, middle, line);
+    pen.fillText(shown, middle, line);
   }
 }

@@ -25,8 +25,8 @@ export class Status {
   render(progress) {
     const { rendering, bar } = this.parts;
     const isStuck = progress.busy && !this.parts.connection.hidden;
-    const told = isStuck ? "The keys play the notes received so far." : progress.sentence(this.narrow.matches);
-    const sentence = [told, this.hint].filter(Boolean).join(" ");
+    const state = isStuck ? "The keys play the notes received so far." : progress.sentence(this.narrow.matches);
+    const sentence = [state, this.hint].filter(Boolean).join(" ");
     if (rendering.textContent !== sentence) rendering.textContent = sentence;
     bar.max = Math.max(1, progress.total);
     bar.value = progress.come;

@@ -24,7 +24,7 @@ export class Tape {
     this.engine = engine;
     this.status = status;
     engine.onrecording = (seconds) => {
-      if (this.#isRecording) piece("record-told").textContent = `Stop ${clock(seconds)}`;
+      if (this.#isRecording) piece("record-word").textContent = `Stop ${clock(seconds)}`;
     };
     button("record").addEventListener("click", () => this.#turn());
     button("download").addEventListener("click", async () => {
@@ -43,7 +43,7 @@ export class Tape {
   /** A note has begun.  @param {number} midi @param {number} velocity @param {import("./patch.js").Patch} patch it sounds by */
   note(midi, velocity, patch) {
     this.#last = { midi, velocity, patch };
-    piece("note-told").textContent = piece("note-told").title = `${noteName(midi)} at velocity ${velocity}`;
+    piece("note-name").textContent = piece("note-name").title = `${noteName(midi)} at velocity ${velocity}`;
     button("download").disabled = false;
   }
 
@@ -73,7 +73,7 @@ export class Tape {
   #show(isRecording) {
     this.#isRecording = isRecording;
     button("record").setAttribute("aria-pressed", String(isRecording));
-    piece("record-told").textContent = isRecording ? "Stop 0:00" : "Record";
+    piece("record-word").textContent = isRecording ? "Stop 0:00" : "Record";
   }
 }
 

@@ -90,7 +90,7 @@ export class Typing {
     this.#codes.delete(event.code);
     if (midi !== undefined) this.#piano.up(midi, event.code);
     else if (event.code === SUSTAIN) this.#sustain(false);
-    // While the Mac's command key is down the release of other keys is never told.
+    // While the Mac's command key is down the release of other keys is never reported.
     if (event.key !== "Meta") return;
     const held = [...this.#codes];
     this.#codes.clear();

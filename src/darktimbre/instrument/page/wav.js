@@ -1,5 +1,5 @@
 // @ts-check
-/** Writes samples as a wav file: 16-bit with dither for every player there is, or 32-bit float, which loses nothing. */
+/** Writes samples as a wav file: 16-bit with dither which every program reads, or 32-bit float, which loses nothing. */
 
 const FULL_SCALE = 32768; // as everywhere in darktimbre
 

@@ -1,15 +1,15 @@
-// Listening: what was recorded sets the sliders, and the pitch is named as a musician would.
+// Sounds of one's own: what is predicted sets the sliders, and the pitch is named as a musician would.
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { likeHeard, pitchName } from "../../../src/darktimbre/instrument/page/listen.js";
+import { likeDescribed, pitchName } from "../../../src/darktimbre/instrument/page/sound_files.js";
 import { changed, plainPatch } from "../../../src/darktimbre/instrument/page/patch.js";
 import { fileName } from "../../../src/darktimbre/instrument/page/presets.js";
 
-test("what was recorded takes the place of all that was set; what is at the baseline is not set", () => {
+test("what is predicted takes the place of all that was set; what is at the baseline is not set", () => {
   const attributes = ["Bell", "Drum", "Flute"].map((name) => ({ name, baseline: 0.1, response: null }));
   const before = changed(plainPatch(), { attributes: { Flute: 1 }, seed: 3 });
-  const after = likeHeard(before, { Bell: 0.91234, Drum: 0.1001, Unknown: 1 }, attributes, "like a bell");
+  const after = likeDescribed(before, { Bell: 0.91234, Drum: 0.1001, Unknown: 1 }, attributes, "like a bell");
   assert.deepEqual(after.attributes, { Bell: 0.9123 });
   assert.deepEqual([after.seed, after.name], [3, "like a bell"]);
 });

@@ -22,19 +22,19 @@ export function pitchName(midi) {
 
 /**
  * @param {Patch} patch
- * @param {Readonly<Record<string, number>>} heard name → value, all attributes
+ * @param {Readonly<Record<string, number>>} predicted name → value, all attributes
  * @param {readonly Attribute[]} attributes
  * @param {string} name
- * @returns {Patch} the sound with what was heard in place of what was set
+ * @returns {Patch} the sound with what was predicted in place of what was set
  */
-export function likeHeard(patch, heard, attributes, name) {
+export function likeDescribed(patch, predicted, attributes, name) {
   const levels = attributes
-    .filter((one) => Object.hasOwn(heard, one.name) && Math.abs(heard[one.name] - one.baseline) >= NEAR)
-    .map((one) => [one.name, round(heard[one.name])]);
+    .filter((one) => Object.hasOwn(predicted, one.name) && Math.abs(predicted[one.name] - one.baseline) >= NEAR)
+    .map((one) => [one.name, round(predicted[one.name])]);
   return changed(patch, { attributes: Object.freeze(Object.fromEntries(levels)), name });
 }
 
-export class Listen {
+export class SoundFiles {
   /**
    * @param {object} parts
    * @param {HTMLButtonElement} parts.button
@@ -43,7 +43,7 @@ export class Listen {
    * @param {object} needs
    * @param {import("./connection.js").Connection} needs.connection
    * @param {import("./status.js").Status} needs.status
-   * @param {"listen" | "encode"} needs.route what becomes of it: labels, or a place in the latent space
+   * @param {"describe" | "encode"} needs.route what becomes of it: labels, or a place in the latent space
    * @param {string} [needs.title] of the button
    * @param {(found: any, name: string, event: Event) => void} needs.onFound the answer of the route
    * @param {(file: File, event: Event) => void} needs.onSound a sound's JSON was dropped
@@ -89,10 +89,10 @@ export class Listen {
     const most = this.needs.route === "encode" ? MOST : 1;
     const failed = [];
     for (const file of files.slice(0, most)) if (!(await this.read(file, event))) failed.push(file.name);
-    const told = [];
-    if (files.length > most) told.push(`${most} of ${files.length} files were read: more at once are not.`);
-    if (failed.length > 0 && files.length > 1) told.push(`Could not be used: ${failed.join(", ")}.`);
-    if (told.length > 0) this.needs.status.say(told.join(" "), { wrong: failed.length > 0 });
+    const remarks = [];
+    if (files.length > most) remarks.push(`${most} of ${files.length} files were read: more at once are not.`);
+    if (failed.length > 0 && files.length > 1) remarks.push(`Could not be used: ${failed.join(", ")}.`);
+    if (remarks.length > 0) this.needs.status.say(remarks.join(" "), { wrong: failed.length > 0 });
   }
 
   /** @param {File} file @param {Event} event @returns {Promise<boolean>} whether it could be used */
