@@ -77,18 +77,6 @@ def test_a_step_changes_both_networks(corpus, kind):
         assert not torch.equal(task.tensors()[name], before[name]), name
 
 
-def test_latents_wait_in_the_queues_of_their_classes_alone(corpus):
-    task = task_for(corpus, prior={"directions": 4, "groups": 2, "queue": 3})
-    steps(task, 1)
-    classes = task.classes["style"][task.sampler.rows(0, 4)]
-    for one, queue in enumerate(task.networks.queues["style"]):
-        assert int(queue.isfinite().all(dim=1).sum()) == min(3, int((classes == one).sum()))
-    steps(task, 6)
-    assert task.networks.queues["style"].isfinite().all()
-    without = task_for(corpus, prior={"directions": 4, "groups": 2, "queue": 0})
-    assert torch.isfinite(steps(without, 2)[-1]["prior"])
-
-
 def test_the_prior_alone_brings_latents_to_the_normal_distribution(corpus):
     none = {"level": 0.0, "loud": 0.0, "contrast": 0.0, "modulation": 0.0, "common": 0.0}
     task = task_for(

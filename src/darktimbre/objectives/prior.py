@@ -47,7 +47,7 @@ def _mean_of_others(similarity: Tensor) -> Tensor:
     return (similarity.sum() - similarity.diagonal().sum()) / (count * (count - 1))
 
 
-def sliced_wasserstein(*, latent: Tensor, directions: Tensor, counted: Tensor | None = None) -> Tensor:
+def sliced_wasserstein(*, latent: Tensor, directions: Tensor) -> Tensor:
     """Squared 2-Wasserstein distance to N(0, I), mean over projections on `directions` (direction, latent) of length 1.
 
     In one dimension the optimal transport is by order (Kolouri et al. 2019, eq. 10): the i-th smallest of n projections
@@ -56,11 +56,9 @@ def sliced_wasserstein(*, latent: Tensor, directions: Tensor, counted: Tensor | 
     Args:
         latent: (batch, latent).
         directions: (direction, latent) unit vectors.
-        counted: (batch,) bool: over which latents the mean is taken, the others giving only their order; None: all.
     """
     projected = latent @ directions.T
-    apart = (projected - normal_places(projected)).square()
-    return apart.mean() if counted is None else apart[counted].mean()
+    return (projected - normal_places(projected)).square().mean()
 
 
 @torch.no_grad()
@@ -83,32 +81,26 @@ def normal_order(count: int) -> Tensor:
     return (expected * count / expected.square().sum().clamp(min=1e-9)).float() if count > 1 else torch.zeros(count)
 
 
-def classwise_sliced_wasserstein(
-    *, latent: Tensor, classes: Tensor, directions: Tensor, known: Tensor, known_classes: Tensor
-) -> Tensor:
+def classwise_sliced_wasserstein(*, latent: Tensor, classes: Tensor, directions: Tensor) -> Tensor:
     """The same for the latents of each class by themselves: if each class has the prior's distribution, the latent says
     nothing of the class, and the prior fits.
 
-    The mean over all latents of the batch. A class has few latents in a batch, so they are sorted among those that are
-    `known` of it from the steps just before, which are not moved. Of earlier steps there must not be many: where these
-    have the prior's distribution, the batch itself may lie anywhere, and the code wanders.
+    The mean over all latents of the batch that have a class; one that is alone of its class is drawn to the middle.
+    They are sorted among those of their class in the batch alone: where latents of earlier steps, which are not moved,
+    have a place in the order too, these can hold the prior's distribution while the batch lies anywhere, and the code
+    wanders or collapses.
 
     Args:
         latent: (batch, latent).
         classes: (batch,) int; below 0: of no class, not counted.
         directions: (direction, latent) unit vectors.
-        known: (note, latent) other latents, without gradients.
-        known_classes: (note,) int, their classes.
     """
     total, count = latent.new_zeros(()), 0
     for one in classes.unique().tolist():
         mine = latent[classes == one]
-        if one < 0:
-            continue
-        together = torch.cat([mine, known[known_classes == one]])
-        counted = torch.arange(len(together), device=latent.device) < len(mine)
-        distance = sliced_wasserstein(latent=together, directions=directions, counted=counted)
-        total, count = total + len(mine) * distance, count + len(mine)
+        if one >= 0:
+            distance = sliced_wasserstein(latent=mine, directions=directions)
+            total, count = total + len(mine) * distance, count + len(mine)
     return total / max(count, 1)
 
 

@@ -63,7 +63,7 @@ class AutoencoderTask(Task):
             self.inverter.refuse_other_codec(self.codec.config)
         self.networks = AutoencoderNetworks(
             recipe, self.config, self.codec, context,
-            classes={kind: int(found.max()) + 1 for kind, found in self.classes.items()}, inverter=self.inverter,
+            styles=len(self.dataset.combinations), inverter=self.inverter,
         )  # fmt: skip
 
     def _sampler(self) -> RowSampler | ClassSampler:

@@ -1,6 +1,5 @@
-"""The networks of an autoencoder in training, with their optimisers and the latest latents of each class."""
+"""The networks of an autoencoder in training, with their optimisers."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from darktimbre.representation.codec import Codec
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
 from darktimbre.training.distributed import DistributedContext
 from darktimbre.training.schedule import StepState
-from darktimbre.training.tasks.autoencoder_recipe import AutoencoderRecipe, ClassKind
+from darktimbre.training.tasks.autoencoder_recipe import AutoencoderRecipe
 
 
 class AutoencoderNetworks:
@@ -27,7 +26,7 @@ class AutoencoderNetworks:
         codec: Codec,
         context: DistributedContext,
         *,
-        classes: Mapping[ClassKind, int],
+        styles: int,
         inverter: InverterFolder | None,
     ) -> None:
         """Random weights, by the recipe's seed.
@@ -37,14 +36,14 @@ class AutoencoderNetworks:
             config: the plan of the networks.
             codec: the representation.
             context: where to compute.
-            classes: how many classes of a kind there are, such as styles; by those of the prior, latents are kept.
+            styles: how many combinations of style tags the latent discriminator tells apart.
             inverter: the inversion network of a recipe with `autoencoder.sound`.
         """
         self.recipe, self.settings, self.config, self.context = recipe, recipe.autoencoder, config, context
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
             self.encoder, self.decoder = Encoder(config), Decoder(config)
-            self.fader = LatentDiscriminator(config, classes["style"]) if self.settings.fader else None
+            self.fader = LatentDiscriminator(config, styles) if self.settings.fader else None
         self.inverter = inverter.build() if inverter else None
         for name, network in self.all().items():
             network.to(context.device).requires_grad_(self.trains(name))
@@ -53,12 +52,6 @@ class AutoencoderNetworks:
             name: torch.optim.Adam(network.parameters(), betas=recipe.optimiser.betas, fused=True)
             for name, network in self.all().items()
             if self.trains(name)
-        }
-        # the latest latents of each class (class, place, latent), oldest first; NaN where there were none yet
-        prior = self.settings.prior
-        self.queues = {
-            kind: torch.full((classes[kind], prior.queue, config.latent), torch.nan, device=context.device)
-            for kind in prior.by_class
         }
 
     def all(self) -> dict[str, nn.Module]:
@@ -92,13 +85,6 @@ class AutoencoderNetworks:
         self.adam[name].step()
         self.adam[name].zero_grad(set_to_none=True)
 
-    def remember(self, kind: ClassKind, latent: Tensor, classes: Tensor) -> None:
-        """Appends latents (batch, latent) to the queues of their classes (batch,); the oldest drop out."""
-        queue = self.queues[kind]
-        for one in classes.unique().tolist() if queue.shape[1] else ():
-            if one >= 0:
-                queue[one] = torch.cat([queue[one], latent[classes == one]])[-queue.shape[1] :]
-
     @torch.no_grad()
     def encoded(self, spectrograms: Tensor) -> Tensor:
         """Latents (note, latent) by the encoder as it stands and as it is used, with its averages."""
@@ -109,8 +95,8 @@ class AutoencoderNetworks:
         return latent
 
     def tensors(self) -> dict[str, Tensor]:
-        """Weights, moments and queues by name."""
-        kept = {f"queue/{kind}": queue for kind, queue in self.queues.items()}
+        """Weights and moments by name."""
+        kept: dict[str, Tensor] = {}
         for name, network in self.all().items():
             kept |= module_tensors(name, network)
             if name in self.adam:
@@ -119,8 +105,6 @@ class AutoencoderNetworks:
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Inverse of `tensors`."""
-        for kind, queue in self.queues.items():
-            queue.copy_(tensors[f"queue/{kind}"])
         for name, network in self.all().items():
             restore_module(name, network, tensors)
             if name in self.adam:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
 from darktimbre.models.autoencoder import AutoencoderSizes
 from darktimbre.training.recipe import Data, PhaseKind, Recipe, Section
@@ -43,11 +43,10 @@ class Prior(Section):
     kind: Literal["mmd-rbf", "mmd-imq", "sliced", "class-sliced"] = "class-sliced"
     weight: NonNegativeFloat = 1.0
     directions: PositiveInt = 32  # random directions a step, of the sliced kinds
-    # Of `class-sliced`: by which classes; how many combinations of style tags a batch has, with equally many notes
-    # each; and how many latents of a class are kept from earlier steps, among which those of a batch are sorted
+    # Of `class-sliced`: by which classes, and how many combinations of style tags a batch has, with equally many notes
+    # each
     classes: tuple[ClassKind, ...] = ("style", "octave")
     groups: PositiveInt = 4
-    queue: NonNegativeInt = 16
 
     @property
     def by_class(self) -> tuple[ClassKind, ...]:

@@ -96,24 +96,17 @@ def sound_losses(weights: Sound, codec: Codec, made: Tensor, batch: Batch) -> tu
 
 
 def prior_distance(networks: AutoencoderNetworks, latent: Tensor, batch: Batch) -> Tensor:
-    """How far latents (batch, latent) are from the prior; those of classes then wait for the next steps."""
+    """How far latents (batch, latent) are from the prior."""
     kind = networks.settings.prior.kind
     if kind.startswith("mmd"):
         return {"mmd-rbf": mmd_rbf, "mmd-imq": mmd_imq}[kind](latent=latent, prior=batch.prior)
     directions = batch.prior / batch.prior.norm(dim=1, keepdim=True)
     if kind == "sliced":
         return sliced_wasserstein(latent=latent, directions=directions)
-    distances = []
-    for of, queue in networks.queues.items():
-        there = ~queue[..., 0].isnan()
-        known_classes = torch.arange(len(queue), device=latent.device)[:, None].expand_as(there)[there]
-        distances.append(
-            classwise_sliced_wasserstein(
-                latent=latent, classes=batch.classes[of], directions=directions, known=queue[there],
-                known_classes=known_classes,
-            )
-        )  # fmt: skip
-        networks.remember(of, latent.detach(), batch.classes[of])
+    by_class = networks.settings.prior.by_class
+    distances = [
+        classwise_sliced_wasserstein(latent=latent, classes=batch.classes[of], directions=directions) for of in by_class
+    ]
     return torch.stack(distances).mean()
 
 
