@@ -178,24 +178,19 @@ class Notes:
 
     def copied(self, copy: int, seed: int, *, layers: bool) -> Iterator[tuple[int, Note, NDArray[np.float32]]]:
         """One copy of each: its row, what it is, and its sound (sample,)."""
-        source, changers = self.source, dict[str, Changer]()
+        source, name = self.source, ""
         for row in self.rows.tolist():
             note = source.note(row)
-            name = f"{note.instrument}+{copy}"
-            if name not in changers:
+            if name != f"{note.instrument}+{copy}":  # notes of an instrument mostly follow each other
+                name = f"{note.instrument}+{copy}"
                 change = Change.drawn(_generator(seed, name))
-                change = change if layers else replace(change, layer_db=None)
-                changers[name] = Changer(change, source.samples, source.sample_rate)
-            change = changers[name].change
-            other = None if change.layer_db is None else self.layer_of(row, name, seed)
+                changer = Changer(change, source.samples, source.sample_rate)
+            paired = layers and change.layer_db is not None
+            other = self.layer_of(row, name, seed) if paired else None
             there = {"layered": other, "enveloped": change.envelope, "driven": change.drive_db}
-            words = tuple(word for word, what in there.items() if what is not None)
-            wave = changers[name].changed(source.waves(row)[0], None if other is None else source.waves(other)[0])
-            yield (
-                row,
-                replace(note, id=f"{note.id}+{copy}", instrument=name, tags=(*note.tags, AUGMENTED, *words)),
-                wave,
-            )
+            tags = (*note.tags, AUGMENTED, *(word for word, what in there.items() if what is not None))
+            wave = changer.changed(source.waves(row)[0], None if other is None else source.waves(other)[0])
+            yield row, replace(note, id=f"{note.id}+{copy}", instrument=name, tags=tags), wave
 
     def layer_of(self, row: int, name: str, seed: int) -> int | None:
         """The note that the copy `name` of a note is layered with, nearest in velocity; None where there is none.
