@@ -9,7 +9,7 @@ from scipy.stats import norm, wasserstein_distance
 from darktimbre.objectives.prior import (
     SCALES,
     classwise_sliced_wasserstein,
-    independent_sliced_wasserstein,
+    energy_distance,
     mmd_imq,
     mmd_rbf,
     normal_places,
@@ -136,53 +136,45 @@ def test_classes_that_lie_apart_cost_though_together_they_fit():
     assert float(classwise_sliced_wasserstein(latent=latent, classes=classes, directions=ways)) > 0.5
 
 
-def paired(latent: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-    """Distance of some pairs from independent ones, by fixed random numbers."""
-    random = torch.Generator().manual_seed(5)
-    count, size = len(latent), latent.shape[1] + condition.shape[1]
-    ways = torch.randn(64, size, generator=random)
-    return independent_sliced_wasserstein(
-        latent=latent,
-        condition=condition,
-        prior=torch.randn(latent.shape, generator=random),
-        shuffled=condition[torch.randperm(count, generator=random)],
-        directions=ways / ways.norm(dim=1, keepdim=True),
-    )
+def test_energy_distance_is_that_of_the_definition():
+    first, second = torch.randn(4, 3), torch.randn(6, 3)
+    lengths = loops(lambda a, b: -torch.linalg.vector_norm(a - b), first, second)
+    assert energy_distance(latent=first, prior=second).item() == pytest.approx(lengths.item(), rel=1e-4)
 
 
-def test_independence_counts_what_a_latent_says_of_its_condition():
+def test_energy_distance_is_0_on_average_for_one_distribution():
     random = torch.Generator().manual_seed(6)
-    latent, condition = (torch.randn(1000, 2, generator=random) for _ in range(2))
-    apart = paired(latent, condition).item()
-    dependent = paired(0.6 * condition + 0.8 * latent, condition).item()  # normal by itself
-    moved = paired(latent + 0.5, condition).item()
-    assert apart < 0.02
-    assert dependent > 3 * apart
-    assert moved == pytest.approx(0.25 / 2, abs=0.04)  # half a unit direction's square lies in the latent: 2 · 0.5² / 4
+    found = [
+        energy_distance(latent=torch.randn(8, 5, generator=random), prior=torch.randn(64, 5, generator=random)).item()
+        for _ in range(400)
+    ]
+    error = torch.tensor(found).std().item() / math.sqrt(len(found))
+    assert abs(sum(found) / len(found)) < 3 * error
 
 
-def test_independence_is_where_its_gradient_leads():
-    """Latents that copy their condition end without a correlation with it, of the prior's spread."""
+def test_by_batches_of_8_latents_end_independent_of_their_condition_with_mean_0_and_deviation_1():
+    """At first a latent is its condition, off the mean and hardly spread otherwise; batches are as small as in
+    training, and what could drift is watched over the last third of the steps."""
     random = torch.Generator().manual_seed(7)
-    condition = torch.randn(512, 2, generator=random)
-    rest = torch.randn(512, 2, generator=random)
-    mix = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).requires_grad_()
-    own = torch.full((2,), 0.3).requires_grad_()
-    adam = torch.optim.Adam([mix, own], lr=0.05)
-    for _ in range(200):
+    mix, own, mean = (
+        torch.eye(2).requires_grad_(),
+        torch.full((2,), 0.3).requires_grad_(),
+        torch.ones(2).requires_grad_(),
+    )
+    adam, codes, conditions = torch.optim.Adam([mix, own, mean], lr=0.02, betas=(0.9, 0.99)), [], []
+    for step in range(1500):
+        condition, others = torch.randn(8, 2, generator=random), torch.randn(64, 2, generator=random)
+        latent = mean + condition @ mix + own * torch.randn(8, 2, generator=random)
+        pairs, wanted = torch.cat([latent, condition], 1), torch.cat([torch.randn(64, 2, generator=random), others], 1)
+        adam.param_groups[0]["lr"] = 0.02 * (1 - step / 1500)
         adam.zero_grad()
-        paired(condition @ mix + own * rest, condition).backward()
+        energy_distance(latent=pairs, prior=wanted).backward()
         adam.step()
-    assert mix.detach().abs().max() < 0.2
-    torch.testing.assert_close(own.detach().abs(), torch.ones(2), atol=0.2, rtol=0.0)
-
-
-def test_of_counted_notes_alone_the_distance_is_taken():
-    latent, condition = torch.zeros(4, 1), torch.zeros(4, 1)
-    prior = torch.tensor([[1.0], [2.0], [3.0], [4.0]])
-    common = {"latent": latent, "condition": condition, "prior": prior, "shuffled": condition}
-    counted = torch.tensor([True, False, False, False])
-    ways = torch.tensor([[1.0, 0.0]])
-    found = independent_sliced_wasserstein(**common, directions=ways, counted=counted).item()
-    assert found in (1.0, 4.0, 9.0, 16.0)
-    assert independent_sliced_wasserstein(**common, directions=ways).item() == pytest.approx(30 / 4)
+        if step >= 1000:
+            codes.append(latent.detach())
+            conditions.append(condition)
+    latent, condition = torch.cat(codes), torch.cat(conditions)
+    torch.testing.assert_close(latent.mean(0), torch.zeros(2), atol=0.12, rtol=0.0)
+    torch.testing.assert_close(latent.T.cov(), torch.eye(2), atol=0.2, rtol=0.0)
+    together = torch.cat([latent, condition], 1).T.corrcoef()[:2, 2:]
+    assert together.abs().max() < 0.12

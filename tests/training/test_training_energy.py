@@ -101,7 +101,7 @@ def test_recipes_that_mean_nothing_are_refused(changes, message):
 
 
 def encoding_recipe(**changes) -> Recipe:
-    return energy_recipe(encoder={"queue": 12, "directions": 16}, **changes)
+    return energy_recipe(encoder={}, **changes)
 
 
 def test_bundle_encodes_and_training_goes_on_from_it(tiny_corpus, tmp_path):
@@ -134,18 +134,6 @@ def test_encoder_starts_as_the_mean_of_the_discriminators_posterior(tiny_corpus,
     critic.base.weight.data[:, -1] = 0.0  # the minibatch deviation, which an encoder does not see
     with torch.no_grad():
         torch.testing.assert_close(task.networks["encoder"](pictures), critic(pictures).posterior[:, :4])
-
-
-def test_queue_takes_the_steps_latents_and_the_oldest_drop_out(tiny_corpus):
-    recipe = encoding_recipe()
-    task, schedule = task_on(tiny_corpus, recipe), Schedule(recipe)
-    for step in range(4):
-        before = task.queue.clone()
-        task.step(schedule.at(4 * step))
-        assert torch.equal(task.queue[:8].nan_to_num(), before[4:].nan_to_num())
-    assert torch.isfinite(task.queue).all()
-    index = task.sampler.rows(12, 4)
-    torch.testing.assert_close(task.queue[8:, 4:], task.codes[index])
 
 
 def test_condition_codes_are_uncorrelated_and_say_which_condition():

@@ -15,7 +15,8 @@ from darktimbre.pipelines import experiment_plans as plans
 NAMES = (
     "darkgan-paper: the grid of DarkGAN (ISMIR 2021), §5. mode-seeking: diversity of the sounds against their quality, "
     "with and without the mode-seeking loss (Mao et al. 2019) and other means. wae-ablation: autoencoders of Bitton et "
-    "al. (2019) without condition, with note, with style, with a latent discriminator, and with a class-wise prior."
+    "al. (2019) without condition, with note, with style, with a latent discriminator, and with a class-wise prior. "
+    "sound-quality: ways to train the starter on, by the energy score, with its teacher in the loss, with an encoder."
 )
 LATENTS = "Sizes of the latent: the first of all models, the others of the class-wise prior as well."
 SCALES = "small: about an hour of one processor core a variant. paper: the paper's sizes, a GPU, days a variant."
@@ -48,12 +49,12 @@ def experiment(
     mode_seeking: Annotated[str, Diversity(help="Weights of the loss, a variant each.")] = "0.05,0.5",
     start: Annotated[Path | None, Diversity(metavar="BUNDLE", help=START)] = None,
     notes: Annotated[
-        int | None, Diversity(min=1, help="Notes of each variant's adversarial training; by default the recipe's.")
+        int | None, Diversity(min=1, help="Notes of each variant's training; by default the recipe's.")
     ] = None,
     classifier: Annotated[
         Path | None, Diversity(metavar="BUNDLE", help="A trained one to evaluate by, instead of training it.")
     ] = None,
-    seeds: Annotated[int, Ablation(min=1, help="Trainings of each model.")] = 3,
+    seeds: Annotated[int, Ablation(min=1, help="Trainings of each model; of sound-quality too.")] = 3,
     latents: Annotated[str, Ablation(help=LATENTS)] = "3,16",
     styles: Annotated[str, Ablation(help="Column that styles are: styles, category, family, …")] = "styles",
     inversion: Annotated[

@@ -104,30 +104,18 @@ def classwise_sliced_wasserstein(*, latent: Tensor, classes: Tensor, directions:
     return total / max(count, 1)
 
 
-def independent_sliced_wasserstein(
-    *,
-    latent: Tensor,
-    condition: Tensor,
-    prior: Tensor,
-    shuffled: Tensor,
-    directions: Tensor,
-    counted: Tensor | None = None,
-) -> Tensor:
-    """Squared 2-Wasserstein distance of pairs (latent, condition) to pairs (prior, shuffled condition), mean over
-    projections on `directions`; near 0 only where latents have the prior's distribution under every condition.
+def energy_distance(*, latent: Tensor, prior: Tensor) -> Tensor:
+    """2 E‖x − y‖ − E‖x − x′‖ − E‖y − y′‖ (Székely & Rizzo 2013, eq. 5), unbiased; 0 in expectation only where both are
+    of one distribution.
 
-    As `sliced_wasserstein`, but both sides are samples: the i-th smallest projection of one goes to the i-th smallest
-    of the other. Conditions should be on the latent's scale, of deviation 1, or projections hardly see them.
-
-    Args:
-        latent, prior: (note, latent).
-        condition, shuffled: (note, size); the second has the rows of the first in another order.
-        directions: (direction, latent + size) unit vectors.
-        counted: (note,) bool: over which notes the mean is taken, the others giving only their order; None: all.
+    Rows (note, size) of each may be a latent beside its condition: against the prior beside conditions of other notes,
+    it counts what latents say of their conditions as well. Entries should be of one scale. Few latents do: the estimate
+    has no bias that they could follow, and no memory of earlier ones, of which they would drift apart.
     """
-    projected = torch.cat([latent, condition], dim=1) @ directions.T
-    with torch.no_grad():
-        wanted = (torch.cat([prior, shuffled], dim=1) @ directions.T).sort(dim=0).values
-        places = torch.empty_like(wanted).scatter_(0, projected.argsort(dim=0), wanted)
-    apart = (projected - places).square()
-    return apart.mean() if counted is None else apart[counted].mean()
+    across = _distances(latent, prior).mean()
+    within = [_mean_of_others(_distances(one, one)) for one in (latent, prior)]
+    return 2.0 * across - within[0] - within[1]
+
+
+def _distances(first: Tensor, second: Tensor) -> Tensor:
+    return (_squared_distances(first, second) + 1e-12).sqrt()

@@ -198,7 +198,8 @@ class ExperimentPipeline:
             UserError: rates, lengths or weights differ, or notes are too few.
         """
         request, corpus = self.request, self.corpus
-        given = [Instrument.load("GANSynth", request.gansynth)] if request.gansynth else []
+        given = [Instrument.load(title, place) for title, place in self.experiment.beside]
+        given += [Instrument.load("GANSynth", request.gansynth)] if request.gansynth else []
         refuse_mismatches(given, corpus, Evaluators.load(tagger, classifier=request.classifier))
         known = [set(one.attributes.pitches) for one in given]
         for run in self.instruments:
@@ -280,7 +281,8 @@ class ExperimentPipeline:
             "classifier": request.classifier or trained,
             "device": self.device,
         }
-        rows = [(run.variant.title, run.bundle) for run in self.instruments]
+        rows: list[tuple[str, Any]] = [*experiment.beside]
+        rows += [(run.variant.title, run.bundle) for run in self.instruments]
         settings: dict[str, Any] = {"fad": request.fad, "seed": request.seed}
         with self.reporter.progress("preparing") as update:
             if experiment.report == "paper":

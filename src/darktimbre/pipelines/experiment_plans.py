@@ -11,12 +11,14 @@ from typing import Literal
 from torch import Tensor
 
 from darktimbre.bundle.bundle import Bundle
+from darktimbre.bundle.where import shipped_folder
 from darktimbre.evaluation.profile import PAPER, QUICK, Profile
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.training.recipe import Recipe, load_recipe
 from darktimbre.training.tasks.base import task_of
 from darktimbre.training.tasks.gan import GanRecipe
+from darktimbre.training.tasks.note_generator import NoteGeneratorTask
 
 SCALES = ("small", "paper")
 TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 5.0)
@@ -84,6 +86,7 @@ class Experiment:
     remarks: tuple[str, ...] = ()  # sentences about what is left out or differs, and why
     # all that DarkGAN reports; diversity against quality; what autoencoders' latents hold and their conditions do
     report: Literal["paper", "diversity", "latents"] = "paper"
+    beside: tuple[tuple[str, str], ...] = ()  # (title, bundle) of trained instruments that are compared with them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +112,9 @@ class Request:
     recipe: str | None = None  # of the GAN whose variants are compared; else the scale's DarkGAN
     mode_seeking: tuple[float, ...] = WEIGHTS  # weights of the loss, a variant each
     start: Path | None = None  # bundle that all variants are initialised from
-    notes: int | None = None  # of each variant's adversarial training; else the recipe's
+    notes: int | None = None  # of each variant's training; else the recipe's
 
-    seeds: int = 3  # trainings of each model of the ablation
+    seeds: int = 3  # trainings of each model of the ablation, or each variant of sound-quality
     latents: tuple[int, ...] = (3, 16)  # dimensions of its latents; of the largest, the last variant alone
     styles: str = "styles"  # column of the corpus that its styles are
     inversions: tuple[tuple[str, str], ...] = ()  # (name, inversion or folder of a trained one) that are compared
@@ -337,8 +340,91 @@ def _shortened(request: Request, recipe: str) -> tuple[str, ...]:
 # ----------------------------------------------------------------------------
 
 
+# sound-quality
+
+STARTER = "starter"
+BASIS = "darktimbre-teacher"
+"""The recipe whose multiplications are every variant's budget."""
+LAYERS = ("teacher.layer=0.06", "teacher.embedding=0.25", "teacher.labels=0.25")
+WIDER = {"twice": "[184,136,88,44]", "four times": "[256,192,128,64]"}
+"""Widths of the generator by its multiplications, relative to the starter's."""
+FROM_STARTER = (
+    ("energy", "darktimbre-energy", ()),
+    ("energy, teacher", BASIS, ()),
+    ("energy, teacher and its layers", BASIS, LAYERS),
+    ("encoder, teacher", "darktimbre-encoder", ("energy=0",)),
+    ("encoder, energy, teacher", "darktimbre-encoder", ()),
+    ("modulated stages", BASIS, ("network.modulate=true",)),
+    ("partials by number", BASIS, ("network.harmonics=64",)),
+    ("adversarial", "darkgan-small", ("optimiser.lr=0.0001",)),
+)
+"""Title, recipe and settings of what is trained on from the starter; the last as `quickstart` does."""
+FROM_NOTHING = (
+    ("from nothing", ()),
+    *((f"from nothing, {times} the multiplications", (f"network.widths={widths}",)) for times, widths in WIDER.items()),
+)
+"""The same of `BASIS` from random weights."""
+
+
+def sound_quality(request: Request) -> Experiment:
+    """Ways to train an instrument on, one setting a variant, all with the multiplications of `BASIS`.
+
+    Raises:
+        UserError: there is no seed.
+    """
+    if request.seeds < 1:
+        raise UserError("sound-quality needs at least one seed.")
+    start = request.start or shipped_folder(STARTER)
+    plain = load_recipe(BASIS)
+    budget = (request.notes or sum(stage.notes for stage in plain.schedule)) * task_macs(plain)
+    by = f"data.teacher={request.teacher}"
+    variants = []
+    if request.classifier is None:
+        variants.append(Variant("classifier", "inception", (by,), role="classifier"))
+    rows = [(*one, start) for one in FROM_STARTER]
+    rows += [(title, BASIS, (*settings, "init=scratch"), None) for title, settings in FROM_NOTHING]
+    for seed in range(request.seeds):
+        for number, (row, recipe, settings, init_from) in enumerate(rows):
+            common = (*settings, by, f"seed={seed}", f"name=sound-quality-{number}-{seed}")
+            title = f"{row}, seed {seed}" if request.seeds > 1 else row
+            overrides = (*common, *_budgeted(recipe, common, budget))
+            variants.append(Variant(title, recipe, overrides, init_from=init_from, row=row))
+    return Experiment(
+        "sound-quality",
+        "the starter trained on by the energy score, with its teacher in the loss, with an encoder, with other "
+        "networks, and as a GAN",
+        (Sounds("notes"),),
+        tuple(variants),
+        beside=((STARTER, str(start)),),
+        remarks=(
+            "All variants were trained for about as many multiplications, so they saw different numbers of notes.",
+            "The teacher was in the loss of all but energy and adversarial: its figures alone say little of them.",
+        ),
+    )
+
+
+def task_macs(recipe: Recipe) -> float:
+    """Multiply-accumulates of a note of a step."""
+    task = task_of(recipe)
+    assert issubclass(task, NoteGeneratorTask)
+    return task.macs(recipe)
+
+
+def _budgeted(name: str, settings: tuple[str, ...], budget: float) -> tuple[str, ...]:
+    """Overrides that give a recipe of one stage as many notes as a budget of multiplications lasts for."""
+    plain = load_recipe(name, settings)
+    (stage,) = plain.schedule
+    notes = max(stage.batch, round(budget / task_macs(plain)))
+    decay = round(plain.optimiser.decay_notes * notes / stage.notes)
+    return (f"schedule.0.notes={notes}", f"optimiser.decay_notes={decay}", f"checkpoint_every={max(1, notes // 4)}")
+
+
+# ----------------------------------------------------------------------------
+
+
 EXPERIMENTS: dict[str, Callable[[Request], Experiment]] = {
-    "darkgan-paper": darkgan_paper, "mode-seeking": mode_seeking, "wae-ablation": wae_ablation
+    "darkgan-paper": darkgan_paper, "mode-seeking": mode_seeking, "wae-ablation": wae_ablation,
+    "sound-quality": sound_quality,
 }  # fmt: skip
 """By name."""
 

@@ -53,17 +53,19 @@ class Start:
     @classmethod
     def at(cls, place: Path) -> "Start":
         """The start in a folder that the user gives."""
-        bundle, discriminator = starting_bundle(place)
-        held = hashlib.sha256((bundle.digest + digest(discriminator)).encode()).hexdigest()
+        bundle = Bundle.from_pretrained(place, discriminator=True)
+        parts = (part for part in (bundle.discriminator, bundle.encoder) if part is not None)
+        held = hashlib.sha256("".join([bundle.digest, *map(digest, parts)]).encode()).hexdigest()
         return cls(Path(bundle.origin), held, bundle.gan.minibatch_stddev, bundle.gan.pac)
 
     def fitted(self, recipe: Recipe, runs: Path) -> "Start":
-        """The same for a recipe's network: without the channel of the deviation, or with a layer for pac.
+        """The same for a GAN's network: without the channel of the deviation, or with a layer for pac.
 
         Raises:
             UserError: the start lacks what the recipe has.
         """
-        assert isinstance(recipe, GanRecipe)
+        if not isinstance(recipe, GanRecipe):
+            return self
         stddev, pac = recipe.network.minibatch_stddev, recipe.network.pac
         if (stddev, pac) == (self.minibatch_stddev, self.pac):
             return self

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from darktimbre.bundle.bundle import Bundle
@@ -20,12 +20,12 @@ from darktimbre.bundle.encoded import evenly
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.averaging import average_into
 from darktimbre.models.cost import cost
-from darktimbre.models.progressive import Generator, PictureEncoder
+from darktimbre.models.progressive import Discriminator, Generator, PictureEncoder
 from darktimbre.models.surgery import encoder_from, with_additions
 from darktimbre.notes.attributes import WITHOUT_TEACHER
 from darktimbre.notes.errors import UserError
 from darktimbre.objectives import energy
-from darktimbre.objectives.prior import independent_sliced_wasserstein
+from darktimbre.objectives.prior import energy_distance
 from darktimbre.synthesizer.synthesizer import edges
 from darktimbre.teachers.differentiable import Responses
 from darktimbre.training.checkpoint import module_tensors, optimiser_tensors, restore_module, restore_optimiser
@@ -34,20 +34,21 @@ from darktimbre.training.progress import duration
 from darktimbre.training.recipe import PhaseKind, Section, Stage
 from darktimbre.training.sampling import generator_for, normal, uniform
 from darktimbre.training.schedule import Schedule, StepState
-from darktimbre.training.tasks.base import Plan, smoke_size
+from darktimbre.training.tasks.base import Plan
 from darktimbre.training.tasks.gan_cost import measured_speed
 from darktimbre.training.tasks.note_generator import (
+    RATE,
     NoteGeneratorRecipe,
     NoteGeneratorTask,
-    network_config,
-    unfitted,
-    without_corpus,
+    counted_config,
 )
 from darktimbre.training.tasks.teacher_in_loss import TeacherInLoss, TeacherTerms, smoothed
 
 COMPARED = 32  # training notes whose distances are the units of distances
 CODED = 16  # principal components of the conditions that latents are kept independent of
-PASSES = 3  # forward-sized ones of a generated note: forward and backward
+PAIRS = 256  # of a latent of the prior and another note's condition, with which a step's are compared
+PASSES = 3  # forward-sized ones of a network: forward and backward
+TEACHER_MACS = 69e6  # of YAMNet, a second of sound
 
 
 # ----------------------------------------------------------------------------
@@ -78,8 +79,6 @@ class LatentTerms(Section):
     # weight of the distance of (latent, condition) from (prior, another note's condition)
     independence: NonNegativeFloat = 1.0
     noise: NonNegativeFloat = 0.15  # deviation of what is added to an encoder's latent
-    queue: NonNegativeInt = 240  # latents of earlier steps among which those of a step are sorted
-    directions: PositiveInt = 64  # random projections a step
     lr: PositiveFloat | None = None  # the encoder's learning rate, where it differs
 
 
@@ -110,6 +109,12 @@ class EnergyRecipe(NoteGeneratorRecipe):
         terms |= {name: getattr(encoder, name) for name in ("reconstruction", "independence")} if encoder else {}
         return {name: weight for name, weight in terms.items() if weight}
 
+    @property
+    def samples(self) -> int:
+        """How many sounds are generated of each note: two of the prior, where a term looks at them; the encoder's."""
+        compared = self.energy or (self.teacher and self.teacher.logits)
+        return (2 if compared else 0) + (1 if self.encoder else 0)
+
     @model_validator(mode="after")
     def _consistent(self) -> "EnergyRecipe":
         if self.network.grow:
@@ -131,7 +136,6 @@ class EnergyTask(NoteGeneratorTask):
     """A generator in training by proper scores of its samples, and an encoder where the recipe has one."""
 
     Recipe = EnergyRecipe
-    one_process = True  # the queue of latents is this process's
 
     def __init__(self, plan: Plan, corpus: Corpus, context: DistributedContext) -> None:
         super().__init__(plan, corpus, context)
@@ -157,8 +161,6 @@ class EnergyTask(NoteGeneratorTask):
         self.units = self._measured_units()
         if recipe.encoder:
             self.codes = condition_codes(self.dataset.condition(np.arange(len(self.dataset.rows)))).to(device)
-            width = self.config.latent + self.codes.shape[1]
-            self.queue = torch.full((recipe.encoder.queue, width), math.nan, device=device)
 
     @property
     def averaged(self) -> Any:
@@ -187,9 +189,7 @@ class EnergyTask(NoteGeneratorTask):
     def dry_run(cls, recipe: EnergyRecipe, corpus: Corpus | None, accelerator: str) -> list[str]:
         config, lines = cls.sized(recipe, corpus)
         schedule, size = Schedule(recipe), cost(config, Generator)
-        seconds = sum(
-            cls.seconds(recipe, corpus.sample_rate if corpus else unfitted(recipe.data, 16_000).sample_rate, "cpu")
-        )
+        seconds = sum(cls.seconds(recipe, corpus.sample_rate if corpus else RATE, "cpu"))
         weights = ", ".join(f"{name} {weight:g}" for name, weight in recipe.losses.items())
         return [
             *lines,
@@ -199,18 +199,21 @@ class EnergyTask(NoteGeneratorTask):
         ]
 
     @classmethod
+    def macs(cls, recipe: EnergyRecipe) -> float:
+        config = counted_config(recipe)
+        made, teacher = recipe.samples, TEACHER_MACS if recipe.teacher else 0.0
+        # Its trunk; of the second convolution of a stage only a quarter is computed (`models.cost.Cost`).
+        encoder = cost(config, Discriminator).macs / 2 if recipe.encoder else 0.0
+        return PASSES * (made * (cost(config, Generator).macs + teacher) + encoder)
+
+    @classmethod
     def seconds(cls, recipe: EnergyRecipe, sample_rate: int, device: str) -> list[float]:
         """By the networks' multiplications and the processor's speed just now."""
-        config = network_config(recipe, without_corpus(recipe.data), unfitted(recipe.data, sample_rate))
-        notes = 3 if recipe.encoder else 2  # generated of each note
-        macs = notes * PASSES * cost(config, Generator).macs
-        speed = measured_speed(torch.device(device))
-        return [(part.stop - part.first) * macs / speed for part in Schedule(recipe).phases]
+        each = cls.macs(recipe) / measured_speed(torch.device(device))
+        return [(part.stop - part.first) * each for part in Schedule(recipe).phases]
 
     @classmethod
     def shrunk(cls, recipe: EnergyRecipe, **sections: Any) -> Any:
-        queue = 2 * smoke_size(recipe)[0]
-        sections["encoder"] = recipe.encoder and recipe.encoder.model_copy(update={"queue": queue})
         return super().shrunk(recipe, network=recipe.network.narrow, **sections)
 
     @classmethod
@@ -223,14 +226,14 @@ class EnergyTask(NoteGeneratorTask):
     # A step, of a note x with condition c; y₁ = G(z₁, c), y₂ = G(z₂, c), d = Σ_k w_k d_k, T the teacher's logits:
     #     G ← Adam(∇ ½ (d(y₁, x) + d(y₂, x)) − ½ d(y₁, y₂) + w Huber(T(y), T(x)))
     # with an encoder, z = E(x) + σ ε:
-    #     G, E ← Adam(∇ … + w d(G(z, c), x) + w W₂²((z, c), (N(0, I), shuffled c)))
+    #     G, E ← Adam(∇ … + w d(G(z, c), x) + w distance of (z, c) from (N(0, I), another c))
     # ------------------------------------------------------------------------
     def step(self, state: StepState) -> dict[str, Tensor]:
-        recipe, device, whole = self.recipe, self.context.device, slice(None)
-        index = self.sampler.rows(state.notes_seen, state.batch)
-        mask = self.label_mask(state, whole)
+        recipe, device, part = self.recipe, self.context.device, self.context.rank_slice(state.batch)
+        index = self.sampler.rows(state.notes_seen, state.batch)[part]
+        mask = self.label_mask(state, part)
         condition = self.dataset.condition(index, mask).to(device)
-        waves = self.waves(index, state, whole).to(device)
+        waves = self.waves(index, state, part).to(device)
         with torch.no_grad():
             real = self.codec.encode(waves)
             wanted, wanted_responses = self.features(real, waves, state)
@@ -262,9 +265,8 @@ class EnergyTask(NoteGeneratorTask):
 
     def latents(self, real: Tensor, state: StepState) -> list[Tensor]:
         """Two of the prior for each note, where a term looks at their sounds; with an encoder, its own as the last."""
-        recipe, drawn = self.recipe, list[Tensor]()
-        if recipe.energy or (recipe.teacher and recipe.teacher.logits):
-            drawn = [self.latent(f"{one} latent", state) for one in ("critic", "generator")]
+        recipe, purposes = self.recipe, ("critic latent", "generator latent")
+        drawn = [self.latent(one, state) for one in purposes] if recipe.samples > 1 else []
         if "encoder" not in self.networks:
             return drawn
         with self.context.autocast():
@@ -301,11 +303,11 @@ class EnergyTask(NoteGeneratorTask):
         return found, responses
 
     def _smoothed(self, waves: Tensor, state: StepState) -> Tensor:
-        seed, device, times = self.recipe.seed, waves.device, len(waves) // state.batch
-        moves = uniform(seed, "smoothing", state.notes_seen, (state.batch, 3)).to(device)
-        noise = normal(seed, "noise", state.notes_seen, (state.batch, waves.shape[1])).to(device)
-        choices = self.recipe.teacher.smoothing
-        return smoothed(waves, moves.repeat(times, 1), noise.repeat(times, 1), choices, self.codec.sample_rate)
+        seed, batch, part = self.recipe.seed, state.batch, self.context.rank_slice(state.batch)
+        moves = uniform(seed, "smoothing", state.notes_seen, (batch, 3))[part]
+        noise = normal(seed, "noise", state.notes_seen, (batch, waves.shape[1]))[part]
+        moves, noise = (one.to(waves.device).repeat(len(waves) // len(one), 1) for one in (moves, noise))
+        return smoothed(waves, moves, noise, self.recipe.teacher.smoothing, self.codec.sample_rate)
 
     def _there(self, name: str) -> bool:
         """Whether the representation has what features are taken of."""
@@ -321,24 +323,13 @@ class EnergyTask(NoteGeneratorTask):
         return {name: float(one.mean()) or 1.0 for name, one in apart.items()}
 
     def _dependence(self, latent: Tensor, index: NDArray[np.int64], state: StepState) -> Tensor:
-        """How far latents and conditions are from independent ones; the queue takes the step's."""
-        terms, seed, size = self.recipe.encoder, self.recipe.seed, self.config.latent
-        known = self.queue[~self.queue[:, 0].isnan()]
-        pairs = torch.cat([torch.cat([latent, self.codes[index]], dim=1), known])
-        prior = normal(seed, "prior", state.notes_seen, (len(pairs), size)).to(latent.device)
-        order = generator_for(seed, "shuffle", state.notes_seen).permutation(len(pairs))
-        ways = normal(seed, "directions", state.notes_seen, (terms.directions, pairs.shape[1])).to(latent.device)
-        apart = independent_sliced_wasserstein(
-            latent=pairs[:, :size],
-            condition=pairs[:, size:],
-            prior=prior,
-            shuffled=pairs[:, size:].detach()[torch.from_numpy(order).to(latent.device)],
-            directions=ways / ways.norm(dim=1, keepdim=True),
-            counted=torch.arange(len(pairs), device=latent.device) < len(latent),
+        """How far the step's latents beside their conditions are from the prior beside those of other notes."""
+        seed, place, device = self.recipe.seed, state.notes_seen, latent.device
+        others = torch.from_numpy(generator_for(seed, "shuffle", place).integers(0, len(self.codes), PAIRS)).to(device)
+        prior = normal(seed, "prior", place, (PAIRS, self.config.latent)).to(device)
+        return energy_distance(
+            latent=torch.cat([latent, self.codes[index]], dim=1), prior=torch.cat([prior, self.codes[others]], dim=1)
         )
-        if len(self.queue):
-            self.queue = torch.cat([self.queue, pairs[: len(latent)].detach()])[-len(self.queue) :]
-        return apart
 
     def _update(self, state: StepState) -> None:
         """A step of the optimisers, and the averaged generator's."""
@@ -348,6 +339,7 @@ class EnergyTask(NoteGeneratorTask):
         optimiser, encoder = self.recipe.optimiser, self.recipe.encoder
         rates = {"generator": optimiser.generator_lr, "encoder": encoder and encoder.lr}
         for name, adam in self.adam.items():
+            self.context.average_gradients(self.networks[name])
             for group in adam.param_groups:
                 group["lr"] = (rates[name] or optimiser.lr) * state.rate
             adam.step()
@@ -367,15 +359,13 @@ class EnergyTask(NoteGeneratorTask):
         kept = module_tensors("averaged", self.averaged)
         for name, network in self.networks.items():
             kept |= module_tensors(name, network) | optimiser_tensors(f"adam-{name}", self.adam[name], network)
-        return kept | ({"queue": self.queue} if "encoder" in self.networks else {})
+        return kept
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         restore_module("averaged", self.averaged, tensors)
         for name, network in self.networks.items():
             restore_module(name, network, tensors)
             restore_optimiser(f"adam-{name}", self.adam[name], network, tensors)
-        if "encoder" in self.networks:
-            self.queue.copy_(tensors["queue"])
 
 
 def _of_samples(made: Responses, real: Responses) -> tuple[Responses, Responses]:

@@ -27,6 +27,7 @@ from darktimbre.training.tasks.gan_step import gan_step, warm_start_step
 from darktimbre.training.tasks.note_generator import (
     NoteGeneratorRecipe,
     NoteGeneratorTask,
+    counted_config,
     network_config,
     unfitted,
     without_corpus,
@@ -130,6 +131,10 @@ class GanTask(NoteGeneratorTask, AdversarialTask):
         """By its multiplications and the processor's speed just now."""
         config = network_config(recipe, without_corpus(recipe.data), unfitted(recipe.data, sample_rate))
         return list(estimate(recipe, config, torch.device(device)).seconds)
+
+    @classmethod
+    def macs(cls, recipe: GanRecipe) -> float:
+        return step_macs(counted_config(recipe), recipe.scale(len(recipe.schedule) - 1), recipe.objectives.penalty)
 
     @classmethod
     def shrunk(cls, recipe: GanRecipe, **sections: Any) -> Any:

@@ -156,6 +156,11 @@ class NoteGeneratorTask(GenerativeTask):
         ]
         return config, lines
 
+    @classmethod
+    def macs(cls, recipe: Any) -> float:
+        """Multiply-accumulates of a note of a step of the last phase: by which budgets of unlike tasks compare."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------------------
     # While it runs
 
@@ -247,6 +252,13 @@ def without_corpus(data: Data) -> Attributes:
 
 def unfitted(data: Data, rate: int) -> Codec:
     return codec_from_config({**data.codec, "sample_rate": rate, "samples": round(data.seconds * rate)})
+
+
+def counted_config(recipe: Any) -> ProgressiveConfig:
+    """The plan of the networks by the recipe alone, whatever the corpus's rate: for counting."""
+    attributes, phase = without_corpus(recipe.data), str(recipe.data.codec.get("kind")).endswith("if")
+    sizes = {"pitches": attributes.pitches, "attributes": len(attributes.names)}
+    return recipe.network.config(**sizes, channels=2 if phase else 1)
 
 
 def network_config(recipe: Any, attributes: Attributes, codec: Codec) -> ProgressiveConfig:
