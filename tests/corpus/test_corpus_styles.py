@@ -12,7 +12,7 @@ from darktimbre.corpus.classes import OTHER, family_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.describe import describe
 from darktimbre.corpus.plots import _filed
-from darktimbre.corpus.styles import check_styles, in_octaves, octaves_of, shared_octaves, styles_of
+from darktimbre.corpus.styles import check_styles, octaves_of, shared_octaves, styles_of
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
@@ -85,7 +85,6 @@ def test_a_corpus_of_before_has_no_styles_and_opens_unchanged(corpus: Corpus) ->
 
 def test_octaves_are_shared_where_every_combination_plays() -> None:
     assert octaves_of(np.array([59, 60, 71, 72, -1])) == (3, 4, 5)
-    assert in_octaves(np.array([59, 60, 71, 72, -1]), (3, 5)).tolist() == [True, False, False, True, False]
 
 
 def test_styles_that_play_elsewhere_are_warned_of(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_figures_come_back_from_json() -> None:
     assert LatentFigures.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False))) == found
 
 
-def test_mirrored_bounds() -> None:
+def test_upper_bounds_are_the_mirror_of_lower_ones() -> None:
     value = Estimate(0.1, 0.05, 0.2)
     assert ablation_report._below(value, 0.3) == HOLDS
     assert ablation_report._below(value, 0.15) == OPEN

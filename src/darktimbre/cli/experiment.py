@@ -26,11 +26,14 @@ MINUTES = (
     "End this session's training after so long; the same command resumes. Rendering, tagging and evaluating are not "
     "cut short."
 )
+CORPUS = "Real notes of 1 s, or for wae-ablation with styles; by default rendered from a SoundFont."
+QUICK = "Fewer notes than the paper's; in wae-ablation also one short training of each model, minutes in all."
 DRY_RUN = "Print the variants, what is cached and the time each takes; do nothing."
 
 Paper = partial(Option, rich_help_panel="darkgan-paper")
 Diversity = partial(Option, rich_help_panel="mode-seeking")
 Ablation = partial(Option, rich_help_panel="wae-ablation")
+Several = partial(Option, rich_help_panel="Several experiments")
 Sounds = partial(Option, rich_help_panel="Sounds and teacher")
 Evaluation = partial(Option, rich_help_panel="The evaluation at the end")
 Machine = partial(Option, rich_help_panel="Machine")
@@ -49,12 +52,12 @@ def experiment(
     mode_seeking: Annotated[str, Diversity(help="Weights of the loss, a variant each.")] = "0.05,0.5",
     start: Annotated[Path | None, Diversity(metavar="BUNDLE", help=START)] = None,
     notes: Annotated[
-        int | None, Diversity(min=1, help="Notes of each variant's training; by default the recipe's.")
+        int | None, Several(min=1, help="Notes that each variant is trained on; by default the recipe's.")
     ] = None,
     classifier: Annotated[
-        Path | None, Diversity(metavar="BUNDLE", help="A trained one to evaluate by, instead of training it.")
+        Path | None, Several(metavar="BUNDLE", help="A trained one to evaluate by, instead of training it.")
     ] = None,
-    seeds: Annotated[int, Ablation(min=1, help="Trainings of each model; of sound-quality too.")] = 3,
+    seeds: Annotated[int, Several(min=1, help="Trainings of each model of wae-ablation and sound-quality.")] = 3,
     latents: Annotated[str, Ablation(help=LATENTS)] = "3,16",
     styles: Annotated[str, Ablation(help="Column that styles are: styles, category, family, …")] = "styles",
     inversion: Annotated[
@@ -62,11 +65,11 @@ def experiment(
     ] = None,
     minutes: Annotated[float | None, Option(min=0, help=MINUTES)] = None,
     dry_run: Annotated[bool, Option("--dry-run", help=DRY_RUN)] = False,
-    corpus: Annotated[Path | None, Sounds(help="Real notes of 1 s; by default rendered from a SoundFont.")] = None,
+    corpus: Annotated[Path | None, Sounds(help=CORPUS)] = None,
     soundfont: Annotated[Path | None, Sounds(help="What to render from; by default FluidR3, where installed.")] = None,
     teacher: Annotated[str, Sounds(help="yamnet, cnn14, cnn14-16k or embedded.")] = "yamnet",
     weights: Annotated[Path | None, Sounds(help="Its weights file, instead of the one kept.")] = None,
-    quick: Annotated[bool, Evaluation("--quick", help="Fewer notes than the paper's.")] = False,
+    quick: Annotated[bool, Evaluation("--quick", help=QUICK)] = False,
     set_: Annotated[
         list[str] | None, Evaluation("--set", metavar="COUNT=N", help="A count, such as notes=3000.")
     ] = None,

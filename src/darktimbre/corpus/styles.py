@@ -88,11 +88,6 @@ def shared_octaves(pitch: NDArray[np.int64], styles: Styles) -> tuple[int, ...]:
     return tuple(sorted(set.intersection(*present))) if present else ()
 
 
-def in_octaves(pitch: NDArray[np.int64], octaves: Sequence[int]) -> NDArray[np.bool_]:
-    """Which notes (note,) lie in one of some octaves."""
-    return (pitch >= 0) & np.isin(octave_of(pitch), np.asarray(octaves, dtype=np.int64))
-
-
 def check_styles(corpus: Corpus, rows: NDArray[np.int64], source: str = "styles") -> tuple[str, ...]:
     """What a model conditioned on the styles of some rows should be warned of: sentences, each with its remedy.
 
@@ -134,7 +129,8 @@ def check_styles(corpus: Corpus, rows: NDArray[np.int64], source: str = "styles"
 
 def _require_two(corpus: Corpus, styles: Styles, source: str) -> None:
     present = np.unique(styles.combination[styles.combination >= 0])
-    others = "take another column for it (--set data.styles=category)"
+    column = "subcategory" if source == "category" else "category"
+    others = f"take another column for it (`train --set data.styles={column}`, `experiment --styles {column}`)"
     if not present.size:
         what = "style tags" if source == "styles" else f"{source} to take styles from"
         raise UserError(

@@ -110,12 +110,8 @@ def _above(value: Estimate, least: float) -> str:
 
 
 def _below(value: Estimate, most: float) -> str:
-    return _above(value.times(-1), -most) if value.interval is None else _above(_mirrored(value), -most)
-
-
-def _mirrored(value: Estimate) -> Estimate:
-    low, high = value.interval or (float(value), float(value))
-    return Estimate(-float(value), -high, -low)
+    found = _above(value, most)
+    return {HOLDS: FAILS, FAILS: HOLDS}.get(found, found)
 
 
 class Aim(NamedTuple):

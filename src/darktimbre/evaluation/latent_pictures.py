@@ -288,7 +288,7 @@ def _drawing(
     upper = [figure.add_subplot(2, len(colours), one + 1, projection="3d") for one in range(len(colours))]
     lower = [figure.add_subplot(2, len(colours), len(colours) + one + 1) for one in range(len(colours))]
     lower[0].set_ylabel("t-SNE", fontsize=8, color=FAINT)
-    reach = max(2.5, _reach(spaces))
+    reach = max(2.5, float(np.median([_reach([one]) for one in spaces])))  # the first frames may lie far outside
     for axes in upper:
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
     wide = 1.05 * _reach(planes)

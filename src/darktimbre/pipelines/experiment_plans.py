@@ -334,7 +334,7 @@ def _shortened(request: Request, recipe: str) -> tuple[str, ...]:
     changed = [f"schedule.{n}.notes={max(one.batch, round(part * one.notes))}" for n, one in enumerate(plain.schedule)]
     for key in ("ramp_notes", "decay_notes"):
         changed.append(f"optimiser.{key}={round(part * getattr(plain.optimiser, key))}")
-    return (*changed, f"checkpoint_every={max(1, wanted // 2)}", f"preview_every={max(1, wanted // 12)}")
+    return (*changed, f"checkpoint_every={max(1, wanted // 2)}", f"preview_every={max(1, wanted // 4)}")
 
 
 # ----------------------------------------------------------------------------
