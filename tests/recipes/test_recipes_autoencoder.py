@@ -132,3 +132,5 @@ def test_what_does_not_fit_the_bundle_is_refused(corpus, trained, tmp_path):
         run(tuned("wae-finetune", trained, network=wider), corpus.path, tmp_path / "b")
     with pytest.raises(UserError, match="name one with --init"):
         run(tuned("wae-finetune", trained, init="auto"), corpus.path, tmp_path / "c")
+    with pytest.raises(UserError, match="name its bundle with --init"):
+        AutoencoderTask.make_plan(tuned("wae-finetune", trained, init="scratch"), corpus)

@@ -189,9 +189,7 @@ class Synthesizer:
             raise UserError("A sound with samples that are not finite cannot be encoded: give another one.")
         level_db = peak_dbfs(sounds)
         if (level_db < SILENT).any():
-            raise UserError(
-                "A silent sound cannot be encoded: give one that can be heard, or choose another part of it."
-            )
+            raise UserError("A silent sound cannot be encoded: give one that is louder, or choose another part of it.")
         if self.bundle.level_db is not None:  # else the encoder was trained on notes as they are
             sounds = at_peak(sounds, self.bundle.level_db)
         latent = np.empty((len(sounds), self.latent_size), np.float32)

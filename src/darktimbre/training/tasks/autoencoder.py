@@ -118,7 +118,8 @@ class AutoencoderTask(Task):
     def dry_run(cls, recipe: AutoencoderRecipe, corpus: Corpus | None, accelerator: str) -> list[str]:
         lines, attributes, rate = [], Attributes(), 16_000
         if corpus is not None:
-            notes = styled_notes(recipe, corpus)
+            bundle = init_bundle(recipe)
+            notes = styled_notes(recipe, corpus, bundle.attributes if bundle else None)
             attributes, rate = notes.attributes, corpus.sample_rate
             lines += [*notes.remarks, f"corpus: {len(notes.rows):,} of {len(corpus):,} notes are trained on"]
             lines.append(f"{len(notes.combinations)} combinations of {len(attributes.names)} style tags")
@@ -256,9 +257,13 @@ def init_bundle(recipe: Any) -> Bundle | None:
     """The bundle that a recipe's first weights are from; None: random ones.
 
     Raises:
-        UserError: there is none, or it is no autoencoder, or has no encoder.
+        UserError: there is none, it is no autoencoder, or has no encoder; or an encoder of random weights would stay.
     """
     if recipe.init == "scratch":
+        if not recipe.autoencoder.train_encoder:
+            raise UserError(
+                "Only the decoder is trained, so the encoder must be a trained one: name its bundle with --init."
+            )
         return None
     if recipe.init == "auto":
         raise UserError("An autoencoder starts from scratch or from a bundle of an autoencoder: name one with --init.")
