@@ -50,7 +50,7 @@ def look() -> Machine:
     """Asks the machine; takes a second."""
     import torch
 
-    from darktimbre.training.distributed import computes_bf16
+    from darktimbre.models.convolution import computes_bf16
 
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -63,8 +63,9 @@ def iteration(variant: str, scale: int, batch: int = BATCH) -> Callable[[], dict
     from torch.nn import functional as F
 
     from benchmarks.plain import PlainGan
+    from darktimbre.models.convolution import computes_bf16
     from darktimbre.models.progressive import Discriminator, Generator
-    from darktimbre.training.distributed import DistributedContext, computes_bf16
+    from darktimbre.training.distributed import DistributedContext
     from darktimbre.training.recipe import load_recipe
     from darktimbre.training.schedule import Schedule
     from darktimbre.training.tasks.gan import GanRecipe

@@ -202,3 +202,13 @@ def weight_gradient(features: Tensor, result: Tensor, shape: torch.Size, stride:
 def _strips_pay(features: Tensor) -> bool:
     last = features.is_contiguous(memory_format=torch.channels_last)
     return last and "AVX512" not in torch.backends.cpu.get_cpu_capability()
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether the processor multiplies bfloat16 natively, where it is faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+        return any(bool(probe()) for probe in probes if probe is not None)
+    return False

@@ -1,8 +1,9 @@
 """An inversion network made ready to play on a CPU: the same function, fewer operations; used by the synthesizer.
 
 What training and exporters need of `inversion.Partials`, and playing does not, is gone: norms and scales are multiplied
-into the layers beside them, the two heads are one product, the mel basis is a sparse matrix, a bin's peak is found by
-comparing codes of magnitude and place in one, and what can be is computed in place, a note at a time.
+into the layers beside them, heads are one product, the mel basis is a sparse matrix, a bin's peak is found by comparing
+codes of magnitude and place in one, and what can be is computed in place, a note at a time. Where the processor
+multiplies bfloat16, the layers' products are of bfloat16: their weights, which do not fit its nearest caches, are half.
 """
 
 import math
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darktimbre.models.convolution import computes_bf16
 from darktimbre.models.inversion import (
     CENTRE,
     MOMENTUM,
@@ -28,79 +30,64 @@ from darktimbre.models.inversion import (
 from darktimbre.representation import stft
 
 
-def fold(network: InversionNetwork) -> nn.Module:
-    """The same function for inference: equal within rounding, and faster on a CPU."""
-    return FoldedPartials(network).eval() if isinstance(network.body, Partials) else network.eval()
+def fold(network: InversionNetwork, *, bf16: bool | None = None) -> nn.Module:
+    """The same function for inference: equal within rounding, and faster on a CPU.
+
+    Args:
+        bf16: whether the products are of bfloat16; None: where the processor multiplies it.
+    """
+    if not isinstance(network.body, Partials):
+        return network.eval()
+    with torch.inference_mode(False), torch.no_grad():
+        return FoldedPartials(network, computes_bf16(torch.device("cpu")) if bf16 is None else bf16).eval()
 
 
 class FoldedPartials(nn.Module):
-    """(log magnitudes, pitch) → waves; where it is not for inference on a CPU, the network itself computes."""
+    """(log magnitudes, pitch) → waves; where it is not for inference on a CPU, the network itself computes.
 
-    stem: Tensor
-    start: Tensor
-    known: Tensor
-    local: Tensor
-    head: Tensor
-    head_bias: Tensor
-    band_of: Tensor
-    places: Tensor
-    mean: Tensor
-    lower: Tensor
-    upper: Tensor
-    share: Tensor
-    centres: Tensor
-    spacing: Tensor
-    quiet: Tensor
-    row: Tensor
-    half_turns: Tensor
+    Its tables are plain attributes: they stay on the CPU, in their own precision.
+    """
 
-    def __init__(self, network: InversionNetwork) -> None:
+    def __init__(self, network: InversionNetwork, bf16: bool) -> None:
         super().__init__()
         body = network.body
         assert isinstance(body, Partials)
-        self.network, self.config, self.bins = network, network.config, body.bins
-        with torch.no_grad():
-            self._fold(body)
-
-    def _fold(self, body: Partials) -> None:
-        width = self.config.width
+        self.network, self.body, self.config, self.bins = network, body, network.config, body.bins
+        self.kind = torch.bfloat16 if bf16 else torch.float32  # of products
+        self.blocks = [self._folded_block(block) for block in body.blocks if isinstance(block, Block)]
         stem = body.stem.weight / SPREAD
-        shift = CENTRE / SPREAD * body.stem.weight.sum(dim=(1, 2))
         assert body.stem.bias is not None
-        self._keep("stem", stem.permute(2, 1, 0).reshape(-1, width).contiguous())  # (tap · band, width)
-        self._keep("start", body.stem.bias - shift)
-        self._keep("local", body.local.weight * (SLOW / SPREAD))
-        self._keep("known", body.pitch.weight.t().contiguous())
-        self.blocks: list[dict[str, Tensor]] = []
-        for block in body.blocks:
-            assert isinstance(block, Block)
-            up, down, norm, mix = block.up, block.down, block.norm, block.mix
-            assert mix.bias is not None
-            self.blocks.append({
-                "mix": mix.weight[:, 0].t().contiguous(),  # (tap, width)
-                "mix_bias": mix.bias.clone(),
-                "up": (up.weight * norm.weight).t().contiguous(),
-                "up_bias": up.bias + up.weight @ norm.bias,
-                "down": (down.weight * block.scale[:, None]).t().contiguous(),
-                "down_bias": down.bias * block.scale,
-            })  # fmt: skip
-        heads = [body.per_bin.weight[..., 0], body.per_band.weight[..., 0], body.per_frame.weight]
-        biases = [body.per_bin.bias, body.per_band.bias, body.per_frame.bias]
-        weight = torch.cat(heads)
-        bias = torch.cat([one for one in biases if one is not None])
-        self._keep("head", weight * body.norm.weight)
-        self._keep("head_bias", (bias + weight @ body.norm.bias)[:, None])
-        for name in ("band_of", "places", "mean", "lower", "upper", "share", "centres", "spacing"):
-            self._keep(name, getattr(body, name).clone())
+        self.stem = stem.permute(2, 1, 0).reshape(-1, self.config.width).to(self.kind)  # (tap · band, width)
+        self.start = body.stem.bias - CENTRE * stem.sum(dim=(1, 2))
+        self.known = body.pitch.weight.t().contiguous()
+        # The heads, with the last norm's scale and shift; that of bins sees the bands' levels as well
+        heads = (body.per_bin, body.per_band, body.per_frame)
+        weights = torch.cat([head.weight.flatten(1) for head in heads])
+        biases = torch.cat([head.bias for head in heads if head.bias is not None])
+        biases = (biases + weights @ body.norm.bias)[:, None]
+        weights = weights * body.norm.weight
+        local = body.local.weight * (SLOW / SPREAD)
+        self.level = torch.cat([weights[: self.bins], local], dim=1).to(self.kind)
+        self.level_bias = (biases[: self.bins] - CENTRE * local.sum(dim=1, keepdim=True)).contiguous()
+        self.rest, self.rest_bias = weights[self.bins :].to(self.kind), biases[self.bins :].contiguous()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # sparse CSR tensors are in beta; all that is used of them is a product
             self.basis = body.basis.to_sparse_csr()
-        self._keep("row", torch.arange(self.bins, dtype=torch.float32)[:, None])
-        self._keep("quiet", torch.tensor(QUIET))
-        self._keep("half_turns", math.pi * (torch.arange(self.bins) % 2).float())
+        self.row = torch.arange(self.bins, dtype=torch.float32)[:, None]
+        self.quiet = torch.tensor(QUIET)
+        self.half_turns = math.pi * (torch.arange(self.bins) % 2).float()
 
-    def _keep(self, name: str, values: Tensor) -> None:
-        self.register_buffer(name, values.detach(), persistent=False)
+    def _folded_block(self, block: Block) -> dict[str, Tensor]:
+        up, down, norm, mix = block.up, block.down, block.norm, block.mix
+        assert mix.bias is not None
+        return {
+            "mix": mix.weight[:, 0].t().contiguous(),  # (tap, width)
+            "mix_bias": mix.bias.clone(),
+            "up": (up.weight * norm.weight).t().to(self.kind).contiguous(),
+            "up_bias": (up.bias + up.weight @ norm.bias).to(self.kind),
+            "down": (down.weight * block.scale[:, None]).t().to(self.kind).contiguous(),
+            "down_bias": down.bias * block.scale,
+        }
 
     def forward(self, log_magnitude: Tensor, pitch: Tensor | None = None) -> Tensor:
         """As `InversionNetwork`."""
@@ -112,42 +99,48 @@ class FoldedPartials(nn.Module):
 
     def _note(self, logs: Tensor, midi: float) -> Tensor:
         """`(band, frame)` → `(sample,)`; all in between is `(bin, frame)` until the peaks, then `(frame, bin)`."""
-        c = self.config
+        c, body = self.config, self.body
         fundamental = 440.0 * 2 ** ((midi - 69) / 12) * (c.n_fft / c.sample_rate)  # in bins
-        made = torch.addmm(self.head_bias, self.head, self._features(logs, fundamental).t())  # (row, frame)
-        level, rows, frame = made.split([self.bins, len(made) - self.bins - 2, 2])
+        features = self._features(logs, fundamental).t()
         given = logs[:, ::STRIDE].contiguous()
+        level = self._product(self.level, torch.cat([features, given])).add_(self.level_bias)
+        rows, frame = self._product(self.rest, features).add_(self.rest_bias).tensor_split([-2])
         mel = torch.exp(given).sub_(c.floor).clamp_(min=0)
-        bands = torch.addcmul(self.quiet, mel, self.mean).log_()
-        own = self.row - peak_places(bands[None], self.centres, self.spacing)[0].index_select(0, self.band_of)
-        level = level.addmm_(self.local, given.sub_(CENTRE)).add_(bands.index_select(0, self.band_of))
-        partial, peak, correction, trust = rows.index_select(0, self.places).view(ROWS, self.bins, -1)
+        bands = torch.addcmul(self.quiet, mel, body.mean).log_()
+        own = self.row - peak_places(bands[None], body.centres, body.spacing)[0].index_select(0, body.band_of)
+        level.add_(bands.index_select(0, body.band_of))
+        partial, peak, correction, trust = rows.index_select(0, body.places).view(ROWS, self.bins, -1)
         level.addcmul_(peak, _log_lobe(own))
         distance = None
         if math.isfinite(fundamental):
             distance = self._distance(self.row, fundamental, 0.01 * frame[0], 1e-4 * frame[1])
             level.addcmul_(partial, _log_lobe(distance))
         magnitude = level.clamp_(max=8.0).exp_()
+        mel.add_(1e-6)
         for _ in range(c.rounds):
-            ratio = (mel + 1e-6).div_((self.basis @ magnitude).add_(1e-6))
-            below, above = ratio.index_select(0, self.lower), ratio.index_select(0, self.upper)
-            magnitude.mul_(torch.lerp(above, below, self.share))
+            ratio = torch.div(mel, (self.basis @ magnitude).add_(1e-6))
+            below, above = ratio.index_select(0, body.lower), ratio.index_select(0, body.upper)
+            magnitude.mul_(torch.lerp(above, below, body.share))
         above = _lobe_offset(magnitude).add_(correction)
         if distance is not None:
-            above.sub_(torch.sigmoid(trust).mul_(distance.clamp_(-2, 2).add_(above)))
+            above.sub_(trust.sigmoid_().mul_(distance.clamp_(-2, 2).add_(above)))
         return self._sound(magnitude.t().contiguous(), above.t().contiguous())
+
+    def _product(self, weight: Tensor, values: Tensor) -> Tensor:
+        """Their product, float32."""
+        return (weight @ values.to(self.kind)).float()
 
     def _features(self, logs: Tensor, fundamental: float) -> Tensor:
         """`(frame, width)`, normalised but for the last norm's scale and shift."""
-        padded = F.pad(logs.t(), (0, 0, 1, 1), value=CENTRE).contiguous()
+        padded = F.pad(logs.t().to(self.kind), (0, 0, 1, 1), value=CENTRE).contiguous()
         frames, bands = logs.shape[1] // STRIDE, logs.shape[0]
         start = self.start
         if math.isfinite(fundamental):
             none = torch.zeros(1)
-            distance = self._distance(self.centres[:, None], fundamental, none, none)
+            distance = self._distance(self.body.centres[:, None], fundamental, none, none)
             start = start + (torch.cat([distance.clamp(-2, 2), _log_lobe(distance)]).t() @ self.known)[0]
         windows = padded.as_strided((frames, 3 * bands), (STRIDE * bands, 1))
-        features = torch.addmm(start, windows, self.stem)
+        features = self._product(windows, self.stem).add_(start)
         for block in self.blocks:
             taps = block["mix"]
             reach = len(taps) // 2
@@ -155,8 +148,9 @@ class FoldedPartials(nn.Module):
             mixed = torch.addcmul(block["mix_bias"], around[:frames], taps[0])
             for tap in range(1, len(taps)):
                 mixed.addcmul_(around[tap : tap + frames], taps[tap])
-            hidden = torch.addmm(block["up_bias"], F.layer_norm(mixed, mixed.shape[1:]), block["up"])
-            features = features.add_(block["down_bias"]).addmm_(F.silu(hidden, inplace=True), block["down"])
+            normed = F.layer_norm(mixed, mixed.shape[1:]).to(self.kind)
+            hidden = F.silu(torch.addmm(block["up_bias"], normed, block["up"]), inplace=True)
+            features.add_(self._product(hidden, block["down"])).add_(block["down_bias"])
         return F.layer_norm(features, features.shape[1:])
 
     @staticmethod
@@ -171,17 +165,16 @@ class FoldedPartials(nn.Module):
         """Magnitudes and frequencies `(frame, bin)` → wave `(sample,)`."""
         c = self.config
         hop = STRIDE * c.hop
-        phase = self._phase(magnitude, above, hop)
-        spectra = torch.complex(torch.cos(phase).mul_(magnitude), torch.sin(phase).mul_(magnitude))
+        spectra = torch.polar(magnitude, self._phase(magnitude, above, hop))
         quiet, before = (magnitude * magnitude).mul_(1e-4).add_(1e-12), None
         for _ in range(c.refinements):
             wave = stft.inverse(spectra[None], n_fft=c.n_fft, hop=hop, samples=c.samples)
             made = torch.view_as_real(stft.forward(wave, n_fft=c.n_fft, hop=hop, frames=len(magnitude))[0])
             push = made if before is None else torch.lerp(before, made, 1 + MOMENTUM)
             before = made
-            real, imag = push[..., 0].contiguous(), push[..., 1].contiguous()  # apart, both are vectors
-            gain = torch.addcmul(quiet, real, real).addcmul_(imag, imag).rsqrt_().mul_(magnitude)
-            spectra = torch.complex(real.mul_(gain), imag.mul_(gain))
+            squares = push * push
+            gain = torch.add(squares[..., 0], squares[..., 1]).add_(quiet).rsqrt_().mul_(magnitude)
+            spectra = torch.view_as_complex(push) * gain
         return stft.inverse(spectra[None], n_fft=c.n_fft, hop=hop, samples=c.samples)[0]
 
     def _phase(self, magnitude: Tensor, above: Tensor, hop: int) -> Tensor:

@@ -42,8 +42,8 @@ def overlap_add(pieces: Tensor, hop: int) -> Tensor:
     batch, frames, n_fft = pieces.shape
     parts = n_fft // hop
     blocks = pieces.reshape(batch, frames, parts, hop)
-    total = pieces.new_zeros(batch, frames + parts - 1, hop)
-    for part in range(parts):
+    total = functional.pad(blocks[:, :, 0], (0, 0, 0, parts - 1))
+    for part in range(1, parts):
         total[:, part : part + frames] += blocks[:, :, part]
     return total.view(batch, -1)
 
@@ -86,6 +86,6 @@ def inverse(spectra: Tensor, *, n_fft: int, hop: int, samples: int) -> Tensor:
     assert n_fft >= 4 * hop, "and is at most a quarter of it, so that every sample is covered well"
     assert frames >= frame_count(samples, hop), "every sample lies under a frame"
     pieces = torch.fft.irfft(spectra, n=n_fft)
-    pieces = pieces * hann(n_fft, pieces.dtype, pieces.device)
+    pieces = pieces.mul_(hann(n_fft, pieces.dtype, pieces.device))  # in place: it stays in the cache
     waves = overlap_add(pieces, hop)[:, n_fft // 2 : n_fft // 2 + samples]
     return waves * synthesis_gain(n_fft, hop, frames, samples, pieces.dtype, pieces.device)

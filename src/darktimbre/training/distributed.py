@@ -124,13 +124,3 @@ class DistributedContext:
     def rng_devices(self) -> list[torch.device]:
         """What `torch.random.fork_rng` keeps beside the CPU's generator."""
         return [self.device] if self.device.type == "cuda" else []
-
-
-def computes_bf16(device: torch.device) -> bool:
-    """Whether the processor multiplies bfloat16 natively, where it is faster than float32."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu":
-        probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-        return any(bool(probe()) for probe in probes if probe is not None)
-    return False

@@ -17,9 +17,10 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.models.convolution import computes_bf16
 from darktimbre.notes.errors import UserError
 from darktimbre.training import checkpoint, run_folder
-from darktimbre.training.distributed import DistributedContext, Precision, computes_bf16
+from darktimbre.training.distributed import DistributedContext, Precision
 from darktimbre.training.journal import JOURNAL, Journal, Meter
 from darktimbre.training.progress import ProgressLine
 from darktimbre.training.recipe import Recipe
