@@ -14,6 +14,8 @@ from darktimbre.extractors.extractors import (
     EmbeddingExtractor,
     Extractor,
     PitchExtractor,
+    SoundExtractor,
+    SwiftExtractor,
     TeacherExtractor,
 )
 from darktimbre.notes.errors import UserError
@@ -57,10 +59,11 @@ def extractors() -> list[Extractor]:
         EmbeddingExtractor(embedded),
         ClassifierExtractor(Networks()),  # type: ignore[arg-type]
         PitchExtractor(RATE),
+        SoundExtractor(RATE),
     ]
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_features_of_a_note_do_not_depend_on_its_neighbours(number: int) -> None:
     extractor, waves = extractors()[number], tones(np.geomspace(80, 900, NOTES))
     whole = extractor.extract(waves, RATE)
@@ -127,6 +130,35 @@ def test_noise_has_no_fundamental() -> None:
     assert np.isnan(PitchExtractor(RATE).extract(noise, RATE)["f0"]).all()
 
 
+def test_level_unevenness_and_modulation_are_those_of_the_sound() -> None:
+    rate, time = 16000, np.arange(16000) / 16000
+    levels = np.array([0.0, -6.0, -12.0, -18.0, -24.0, -30.0])
+    uneven = levels + np.array([0.0, -10.0, 6.0, -10.0, 6.0, 0.0])
+    tones = [sum(10 ** (db / 20) * np.sin(2 * np.pi * 250 * (k + 1) * time) for k, db in enumerate(each))
+             for each in (levels, levels, uneven)]  # fmt: skip
+    waves = (0.1 * np.stack(tones)).astype(np.float32)
+    waves[1] *= (1 + 0.5 * np.sin(2 * np.pi * 6 * time)) / 2
+    found = SoundExtractor(rate).extract(waves, rate)
+    assert np.allclose(found["f0"], 250, rtol=0.01)
+    assert found["level"] == pytest.approx(10 * np.log10(np.square(waves, dtype=np.float64).mean(axis=1)), abs=1e-3)
+    assert found["unevenness"][0] == pytest.approx(0, abs=0.5)
+    assert found["unevenness"][2] > 5
+    assert found["modulation"][0] < 0.2
+    assert found["modulation"][1] == pytest.approx(3.2, abs=0.8)  # a swing of 9.5 dB
+    quiet = SoundExtractor(rate).extract(np.zeros((1, rate), np.float32), rate)
+    assert quiet["level"] == pytest.approx(-100)
+    assert np.isnan(quiet["unevenness"]).all()
+
+
+def test_swift_f0_agrees_with_yin() -> None:
+    pytest.importorskip("swift_f0", reason="swift-f0 is not installed (pip install darktimbre[evaluate])")
+    hertz = np.array([110.0, 220.0, 523.0])
+    waves = tones(hertz, seconds=1.0, rate=16000)
+    found = SwiftExtractor().extract(np.concatenate([waves, np.zeros_like(waves[:1])]), 16000)["f0"]
+    assert (np.abs(1200 * np.log2(found[:3] / hertz)) < 30).all()
+    assert np.isnan(found[3])
+
+
 def test_digests_differ_with_all_that_features_depend_on() -> None:
     tagger, other = ToneTagger(), ToneTagger()
     other.digest = "0" * 64
@@ -139,6 +171,7 @@ def test_digests_differ_with_all_that_features_depend_on() -> None:
         EmbeddingExtractor(tagger),
         EmbeddingExtractor(other),
         PitchExtractor(RATE),
+        SoundExtractor(RATE),
     ]
     assert len({one.digest for one in each}) == len(each)
     assert TeacherExtractor(ToneTagger(), NAMES).digest == TeacherExtractor(tagger, NAMES).digest

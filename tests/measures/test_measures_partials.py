@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from darktimbre.measures.partials import band_depth, frame_depth, loud_frames, modulation_kept, partials, partials_kept
+from darktimbre.measures.partials import (
+    Partials,
+    band_depth,
+    frame_depth,
+    loud_frames,
+    modulation_kept,
+    partials,
+    partials_kept,
+    unevenness,
+)
 
 RATE, N_FFT, HOP = 16_000, 2048, 256
 FRAMES_A_SECOND = RATE / HOP
@@ -144,3 +153,15 @@ def test_a_decay_is_no_modulation_and_a_short_note_has_none() -> None:
     short = levels(tone(tremolo_db=4))[0]
     short[:, 20:] = -90.0
     assert np.isnan(modulated(short, short)).all()
+
+
+def test_partials_that_fall_evenly_are_even_and_formants_are_not() -> None:
+    """Of levels in a straight line it is 0; of alternating ones ±d it is 4d/3, whatever the tilt."""
+    numbers = np.arange(8)
+    for alternating in (0.0, 3.0):
+        level = -3.0 * numbers + alternating * (-1.0) ** numbers
+        known = Partials(*(np.repeat(level[None, :, None], 5, axis=2),) * 3)
+        found = unevenness(known, np.ones((1, 5), bool))
+        assert found[0] == pytest.approx(4 / 3 * alternating, abs=1e-9)
+    few = Partials(*(np.where(numbers[None, :, None] < 2, 0.0, np.full((1, 8, 5), np.nan)),) * 3)
+    assert np.isnan(unevenness(few, np.ones((1, 5), bool))).all()

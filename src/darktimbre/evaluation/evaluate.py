@@ -8,7 +8,8 @@ from typing import Any
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation import report
+from darktimbre.evaluation import in_loss, report
+from darktimbre.evaluation.comparison import Compared
 from darktimbre.evaluation.profile import PAPER, QUICK
 from darktimbre.evaluation.results import Evaluation, System
 from darktimbre.evaluation.study import Study, Update
@@ -124,6 +125,9 @@ def card_metrics(system: System, evaluation: Evaluation) -> dict[str, Any]:
             figures["attributes"] = {n: round(v, DIGITS) for n, v in sorted(known, key=lambda pair: -pair[1])}
     if system.timing:
         figures["real_time_factor"] = round(system.timing.real_time_factor, DIGITS)
+    names, independent = in_loss.card(system, Compared(evaluation))
+    figures["in the loss"] = names
+    figures["independent"] = {key: v for key, one in independent.items() if (v := _plain(one)) is not None}
     plain = {key: _plain(value) if isinstance(value, Estimate) else value for key, value in figures.items()}
     return {key: value for key, value in plain.items() if value is not None}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from darktimbre.evaluation import comparison, figures, tables
+from darktimbre.evaluation import comparison, figures, in_loss, tables
 from darktimbre.evaluation.comparison import MEASURES, PAPER_MEASURES, Compared
 from darktimbre.evaluation.results import Evaluation, Sound
 from darktimbre.report.estimates import written
@@ -31,6 +31,7 @@ def write(evaluation: Evaluation, folder: Path) -> None:
     write_report(
         folder, "evaluation.jinja", evaluation.to_json(), package=PACKAGE, figures=figures.draw(compared),
         evaluation=evaluation, compared=compared, comparison=comparison, tables=tables, written=written,
+        in_loss=in_loss.table(compared),
         trade_measure=measure, traded=figures.traded(compared, measure),
         fewer_shifted=most if most is not None and most < known else None,  # of S, where that may be fewer than all
         **in_short(compared), **settings(evaluation, folder),

@@ -39,6 +39,21 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Independent:
+    """Figures of one set of sounds by what no training used (`evaluation/independent.py`)."""
+
+    probe: Estimate = MISSING  # mean correlation of target logits with those that a probe reads off MusiCNN's features
+    probe_by_classifier: Estimate = MISSING  # the same of the classifier's embedding
+    kid: Estimate = MISSING  # kernel distance to the reference in MusiCNN's features
+    coverage: Estimate = MISSING  # the same features
+    pitch_by_swift: Estimate = MISSING  # share of notes at the target pitch by SwiftF0
+    level: Estimate = MISSING  # mean level less that of the real notes, dB
+    unevenness: Estimate = MISSING  # of the partials, real notes' = 1
+    modulation: Estimate = MISSING  # of the partials at 4 to 12 Hz, real notes' = 1
+    at_condition: Estimate = MISSING  # mean distance of two sounds of one condition by two real notes' of one pitch
+
+
+@dataclass(frozen=True)
 class AttributeScore:
     """Control of one attribute: correlation of target and prediction, of soft labels and of logits."""
 
@@ -122,6 +137,7 @@ class System:
     facts: dict[str, Any] = field(default_factory=dict)  # notes_seen, parameters, recipe, corpus it was trained on, …
     scores: dict[str, Scores] = field(default_factory=dict)  # by the conditions' split: `train`, `held-out`
     control: dict[str, Control] = field(default_factory=dict)  # the same
+    independent: dict[str, Independent] = field(default_factory=dict)  # the same
     out_of_distribution: Curve | None = None  # figure 2
     increments: Curve | None = None  # figure 3
     variation: Variation | None = None

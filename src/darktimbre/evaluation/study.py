@@ -17,22 +17,38 @@ from numpy.typing import NDArray
 
 from darktimbre.corpus.classes import class_indices
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.evaluation import control, systems
+from darktimbre.evaluation import control, in_loss, systems
+from darktimbre.evaluation.comparison import Compared
 from darktimbre.evaluation.conditions import Conditions, RealNotes, draw_rows
 from darktimbre.evaluation.examples import Examples, spectral_distances
+from darktimbre.evaluation.independent import PROBES, IndependentReference
 from darktimbre.evaluation.profile import Profile
-from darktimbre.evaluation.results import HELD_OUT, TRAIN, Evaluation, Kind, Scores, System, Timing, Variation
+from darktimbre.evaluation.results import (
+    HELD_OUT,
+    MISSING,
+    TRAIN,
+    Estimate,
+    Evaluation,
+    Independent,
+    Kind,
+    Scores,
+    System,
+    Timing,
+    Variation,
+)
 from darktimbre.evaluation.scores import Reference, RoleFeatures
 from darktimbre.evaluation.systems import Evaluators, Instrument
 from darktimbre.evaluation.variation import variation
 from darktimbre.extractors import sources
 from darktimbre.extractors.extract import extract
-from darktimbre.extractors.extractors import EmbeddingExtractor, Extractor, TeacherExtractor
+from darktimbre.extractors.extractors import EmbeddingExtractor, Extractor, Features, TeacherExtractor
 from darktimbre.extractors.sources import ROUND_TRIP, Source, real_source
 from darktimbre.measures.frechet import notes_for_full_rank
 from darktimbre.notes.attributes import Attributes
 from darktimbre.synthesizer import timing
 from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.tagging.store import Tags
+from darktimbre.teachers.tagger import Embedder
 
 Floats = NDArray[np.float32]
 Update = Callable[[int, int, str], object]
@@ -83,11 +99,7 @@ class Study:
             systems.refuse_few_notes(notes, compared, embedder, self.dimension)
         elif min(notes, compared) < notes_for_full_rank(self.dimension):
             self.left_out.append(f"FAD: too few notes for the {self.dimension:,} dimensions of {embedder.name}.")
-        if evaluators.classifier is None:
-            self.left_out.append(
-                "PIS, IIS and pitch accuracy by classifier: no --classifier was given (`darktimbre train inception`); "
-                f"KID is taken in the embedding of {embedder.name} instead."
-            )
+        self.left_out += evaluators.absent()
 
     def run(self) -> Evaluation:
         """Renders, extracts and measures everything."""
@@ -107,7 +119,8 @@ class Study:
                 "held_out_instruments": len(np.unique(self._conditions(held_out).groups)),
             },
         )
-        return replace(found, reduced=(*self.profile.reduced(), *self._short_of()))
+        cautions = (*found.cautions, *in_loss.doubts(Compared(found)))
+        return replace(found, cautions=cautions, reduced=(*self.profile.reduced(), *self._short_of()))
 
     def _evaluation(self, rows: Sequence[System], facts: dict[str, Any], counts: dict[str, int]) -> Evaluation:
         return Evaluation(
@@ -163,9 +176,9 @@ class Study:
         found = self._extract(stage, source, list(dict.fromkeys(self.extractors.values())))
         return {role: found[one.name] for role, one in self.extractors.items()}
 
-    def embedding(self, stage: str, source: Source) -> Floats:
-        """The embedding (note, dimension) alone."""
-        one = EmbeddingExtractor(self.evaluators.embedder)
+    def embedding(self, stage: str, source: Source, embedder: Embedder | None = None) -> Floats:
+        """The embedding (note, dimension) alone, by default of that which distances are taken in."""
+        one = EmbeddingExtractor(embedder or self.evaluators.embedder)
         return self._extract(stage, source, [one])[one.name]["embedding"]
 
     def logits(self, stage: str, source: Source, names: tuple[str, ...]) -> Floats:
@@ -190,13 +203,25 @@ class Study:
         features = self.features("reference", real_source(self.corpus, rows))
         return Reference(features, self._conditions(rows).groups, self.profile, self.seed)
 
+    @cached_property
+    def independent(self) -> IndependentReference:
+        rows, tags = self.real.reference, np.zeros((len(self.real.reference), 0), np.float32)
+        if self.first.attributes.labelled_by:
+            tags = Tags.open(self.corpus.path, self.evaluators.teacher.name).logits(rows)
+        groups = self._conditions(rows).groups
+        return IndependentReference(self.reference.features, tags, groups, self.profile, self.seed)
+
     # ── real notes, and a network before training ─────────────────────────────────────────────────────────────────────
 
     def _real_systems(self) -> Iterator[System]:
         """The other half of the real notes; held-out notes; and these after the codec's round trip."""
         target = self._conditions(self.real.others)
         features = self.features("real notes", real_source(self.corpus, target.rows))
-        yield System("real notes", "real", scores={TRAIN: self._score(features, target)})
+        independent = self._independent(features, target, self.vocabulary, TRAIN)
+        independent = replace(independent, probe=MISSING, probe_by_classifier=MISSING)  # the probes were fitted on them
+        yield System(
+            "real notes", "real", scores={TRAIN: self._score(features, target)}, independent={TRAIN: independent}
+        )
 
         target = self._conditions(self.real.held_out)
         same = control.same_instrument_correlation(target, self.vocabulary, **self._bootstrap)
@@ -205,6 +230,7 @@ class Study:
             "real",
             scores={HELD_OUT: self._score(self.held_out, target)},
             control={HELD_OUT: same} if same else {},
+            independent={HELD_OUT: self._of_another_note(target)},
             sounds=self.examples.write("held-out notes", self.corpus.waves(self.examples.rows), self.examples.targets),
         )
 
@@ -252,6 +278,12 @@ class Study:
             timing=_timing(one.synthesizer, self.profile.repeats),
             sounds=self.examples.of(one),
         )
+        if self.evaluators.independent:
+            moved = self._variation(one, "independent")
+            ratio = Estimate(moved.diversity / moved.real_diversity if moved.real_diversity else None)
+            independent = {**system.independent}
+            independent[HELD_OUT] = replace(independent[HELD_OUT], at_condition=ratio)
+            system = replace(system, independent=independent)
         return self._with_increments(system, one, *responses[HELD_OUT]) if one.attributes.names else system
 
     def _with_increments(self, system: System, one: Instrument, target: Conditions, features: RoleFeatures) -> System:
@@ -282,11 +314,15 @@ class Study:
         sounds = (*system.sounds, *(self.examples.raised(one, names[0]) if names else ()))
         return replace(system, out_of_distribution=shifted.curve, increments=increased.curve, sounds=sounds)
 
-    def _variation(self, one: Instrument) -> Variation:
-        def embed(condition: Floats, latent: Floats) -> Floats:
-            return self.embedding(f"{one.name}, latents × conditions", self.generated(one, condition, latent))
+    def _variation(self, one: Instrument, role: str = "embedder") -> Variation:
+        """What moves the sound, in the embedding of the extractor of this role."""
+        embedder = self.evaluators.independent if role == "independent" else None
 
-        target, real = Conditions.of(self.corpus, self.real.held_out, one.attributes), self.held_out["embedder"]
+        def embed(condition: Floats, latent: Floats) -> Floats:
+            stage, source = f"{one.name}, latents × conditions", self.generated(one, condition, latent)
+            return self.embedding(stage, source, embedder)
+
+        target, real = Conditions.of(self.corpus, self.real.held_out, one.attributes), self.held_out[role]
         return variation(one.synthesizer, target, real["embedding"], embed, self.profile, seed=self.seed)
 
     # ── what all rows share ───────────────────────────────────────────────────────────────────────────────────────────
@@ -330,8 +366,36 @@ class Study:
                 for where, (target, features) in responses.items()
                 if columns
             },
+            independent={
+                where: self._independent(features, target, compared, where)
+                for where, (target, features) in responses.items()
+            },
             **more,
         )
+
+    def _independent(self, features: RoleFeatures, target: Conditions, compared: Attributes, where: str) -> Independent:
+        """Figures by what no training used; sounds of held-out conditions are compared with the real notes of these."""
+        real: Features | None = None
+        if where == HELD_OUT:
+            extractor = self.extractors["fundamental"]
+            source = real_source(self.corpus, target.rows)
+            real = self._extract("real notes of the conditions", source, [extractor])[extractor.name]
+        columns = self._columns(compared)
+        return self.independent.score(features, target, compared, columns=columns, real=real, notes=self.scored)
+
+    def _of_another_note(self, target: Conditions) -> Independent:
+        """Held-out notes: distances and pitch of themselves; the probes are given another note of each instrument."""
+        whole = self._independent(self.held_out, target, self.vocabulary, HELD_OUT)
+        whole = replace(whole, level=MISSING, unevenness=MISSING, modulation=MISSING)  # of themselves
+        another, plain = target.another_note(), replace(self.vocabulary, pitches=())
+        if not (mine := np.flatnonzero(another >= 0)).size:
+            return replace(whole, probe=MISSING, probe_by_classifier=MISSING)
+        others = self.features("other notes of the instruments", real_source(self.corpus, another[mine]))
+        same = self.independent.score(
+            {role: one for role, one in others.items() if role in PROBES.values()},
+            Conditions.of(self.corpus, target.rows[mine], plain), plain, columns=self._columns(plain),
+        )  # fmt: skip
+        return replace(whole, probe=same.probe, probe_by_classifier=same.probe_by_classifier)
 
     def _score(self, features: RoleFeatures, target: Conditions, pitched: bool = True) -> Scores:
         classes = np.zeros(0, np.int64)  # columns of the classifier's logits for the pitch of each row; −1: unknown

@@ -19,15 +19,18 @@ from darktimbre.extractors.extractors import (
     ClassifierExtractor,
     EmbeddingExtractor,
     Extractor,
-    PitchExtractor,
+    SoundExtractor,
+    SwiftExtractor,
     TeacherExtractor,
 )
+from darktimbre.extractors.musicnn import MusicnnEmbedder
 from darktimbre.measures.frechet import notes_for_full_rank
 from darktimbre.notes.attributes import STYLES, Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
+from darktimbre.teachers import weights as teacher_weights
 from darktimbre.teachers.tagger import Embedder, Tagger
 
 LIBRARIES = ("darktimbre", "torch", "numpy", "scipy", "soxr")
@@ -80,6 +83,7 @@ class Instrument:
             "attributes": len(self.attributes.names),
             "recipe": (bundle.config.get("recipe") or {}).get("name"),
             "chosen_by": self.provenance.get("chosen_by"),
+            "teacher_in_loss": self.provenance.get("teacher_in_loss"),
             "learnt_from": {"name": trained_on.get("name"), "digest": trained_on["digest"]} if trained_on else None,
             "seconds": self.synthesizer.seconds if self.synthesizer.samples != corpus.samples else None,
         }
@@ -93,6 +97,8 @@ class Evaluators:
     teacher: Tagger  # that the instruments were trained on; predicts the attributes
     embedder: Embedder  # whose embedding FAD, precision, recall, density and coverage are taken in
     classifier: NoteClassifier | None = None  # names pitch and family, its embedding is KID's; None leaves these out
+    independent: Embedder | None = None  # MusiCNN, which no training uses; None where its weights are not kept
+    swift: SwiftExtractor | None = None  # a second estimator of pitch; None where its package is not installed
 
     @classmethod
     def load(
@@ -106,6 +112,8 @@ class Evaluators:
     ) -> "Evaluators":
         """By name, or the folder of the classifier, unless they are loaded; the embedding is by default the teacher's.
 
+        MusiCNN and SwiftF0 are taken where they are at hand.
+
         Raises:
             UserError: one of them is missing, or cannot be read.
         """
@@ -115,7 +123,32 @@ class Evaluators:
             embedder = teachers.load_embedder(embedding, device=device, weights=embedding_weights)
         if isinstance(classifier, str | Path):
             classifier = NoteClassifier.from_pretrained(classifier)
-        return cls(tagger, embedder, classifier)
+        musicnn = MusicnnEmbedder.load(device=device) if teacher_weights.kept("musicnn") else None
+        try:
+            swift = SwiftExtractor()
+        except ImportError:
+            swift = None
+        return cls(tagger, embedder, classifier, musicnn, swift)
+
+    def absent(self) -> list[str]:
+        """Sentences on what is not at hand, and the remedy."""
+        sentences = []
+        if self.classifier is None:
+            sentences.append(
+                "PIS, IIS and pitch accuracy by classifier: no --classifier was given (`darktimbre train inception`); "
+                f"KID is taken in the embedding of {self.embedder.name} instead."
+            )
+        if self.independent is None:
+            sentences.append(
+                "Probe, KID and coverage in features that no training used: the weights of MusiCNN are not on this "
+                "machine (`darktimbre weights fetch musicnn`)."
+            )
+        if self.swift is None:
+            sentences.append(
+                "Pitch by SwiftF0: the package swift-f0 is not installed (`pip install darktimbre[evaluate]`), so that "
+                "pitch is by YIN alone."
+            )
+        return sentences
 
     def extractors(self, rate: int, pitches: tuple[int, ...]) -> dict[str, Extractor]:
         """By role; the teacher is also the embedder where they are the same. `pitches` are the targets (MIDI)."""
@@ -124,9 +157,15 @@ class Evaluators:
         found: dict[str, Extractor] = {
             "teacher": teacher,
             "embedder": teacher if own else EmbeddingExtractor(self.embedder),
-            "fundamental": PitchExtractor(rate, np.array([midi_to_hz(float(pitch)) for pitch in pitches])),
+            "fundamental": SoundExtractor(rate, np.array([midi_to_hz(float(pitch)) for pitch in pitches])),
         }
-        return {**found, "classifier": ClassifierExtractor(self.classifier)} if self.classifier else found
+        if self.classifier:
+            found["classifier"] = ClassifierExtractor(self.classifier)
+        if self.independent:
+            found["independent"] = EmbeddingExtractor(self.independent)
+        if self.swift:
+            found["swift"] = self.swift
+        return found
 
     def facts(self, dimension: int) -> dict[str, Any]:
         c = self.classifier
@@ -142,6 +181,7 @@ class Evaluators:
                 "learnt_from": (c.config.get("provenance") or {}).get("corpus"),
                 "metrics": c.config.get("metrics"),
             },
+            "independent": self.independent and {"name": self.independent.name, "digest": self.independent.digest},
         }
 
 
@@ -149,6 +189,11 @@ def _corpus_of(provenance: dict[str, Any]) -> dict[str, Any]:
     """The corpus that something was trained on; empty where its digest is not known."""
     corpus = provenance.get("corpus")
     return corpus if isinstance(corpus, dict) and corpus.get("digest") else {}
+
+
+def _digest_in_loss(one: Instrument) -> str | None:
+    """Of the teacher's network that the instrument's loss held; None without one."""
+    return (one.provenance.get("teacher_in_loss") or {}).get("digest")
 
 
 # ── what is refused ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -268,6 +313,12 @@ def cautions(instruments: Sequence[Instrument], corpus: Corpus, evaluators: Eval
         sentences.append(
             f"{evaluators.teacher.name} is evaluator and teacher: instruments with attributes were trained on its "
             f"labels, and distances are taken in the embedding of {evaluators.embedder.name}."
+        )
+    held = [one.name for one in instruments if _digest_in_loss(one) == evaluators.embedder.digest]
+    if held:
+        sentences.append(
+            f"The loss of {' and of '.join(held)} held {evaluators.embedder.name} itself: FAD and coverage in its "
+            "embedding are no independent figures of it."
         )
     if evaluators.classifier is not None:
         if _corpus_of(evaluators.classifier.config.get("provenance") or {}).get("digest") != corpus.digest:

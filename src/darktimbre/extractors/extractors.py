@@ -1,4 +1,4 @@
-"""Feature extractors: a teacher, its embedding alone, the corpus's classifier, an estimator of pitch.
+"""Feature extractors: a teacher, its embedding alone, the corpus's classifier, estimators of pitch, and of life.
 
 Networks run in batches of a fixed size, the last one padded: the features of a note do not depend on how many notes
 are extracted at once.
@@ -18,11 +18,15 @@ from darktimbre.audio.pitch import yin
 from darktimbre.audio.shape import resample
 from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.extractors.parallel import in_parallel
+from darktimbre.measures.partials import loud_frames, modulation_kept, partials, unevenness
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers.tagger import Embedder, Tagger
 
 BATCH = 16  # notes in one call of a network
 LOWEST, HIGHEST = 50.0, 2500.0  # Hz, ends of YIN's search, widened where the expected pitches lie beyond
+WINDOW_SECONDS = 0.064  # of the spectrogram that partials are read from
+QUIETEST = -100.0  # dB: what is below counts as this
+VOICED = 0.5  # SwiftF0's confidence from which a frame is voiced
 MARGIN = 2 ** (4 / 12)  # a major third beyond them, so that a miss is distinguished from a hit
 
 Features = dict[str, NDArray[Any]]
@@ -130,6 +134,54 @@ class PitchExtractor:
     def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
         f0, confidence = yin(waves, rate, fmin=self.low, fmax=min(self.high, rate / 2))
         return {"f0": f0, "confidence": confidence}
+
+
+class SoundExtractor(PitchExtractor):
+    """`PitchExtractor`, and `level` (of full scale), `unevenness` of the partials and their 4 to 12 Hz `modulation`.
+
+    These are (note,) in dB; the last two, which need the fundamental, are NaN where there is none.
+    """
+
+    def __init__(self, rate: int, hertz: NDArray[np.float64] | None = None) -> None:
+        super().__init__(rate, hertz)
+        self.digest = _digest("sound", self.digest, WINDOW_SECONDS, QUIETEST)
+
+    def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
+        found = super().extract(waves, rate)
+        window = round(WINDOW_SECONDS * rate)
+        hop = window // 4
+        level = 10 * np.log10(np.square(waves, dtype=np.float64).mean(axis=1).clip(min=10 ** (QUIETEST / 10)))
+        frames = np.lib.stride_tricks.sliding_window_view(waves, window, axis=1)[:, ::hop]
+        magnitudes = np.abs(np.fft.rfft(frames * np.hanning(window + 1)[:-1].astype(np.float32)))
+        decibels = 20 * np.log10(magnitudes.swapaxes(1, 2).clip(min=10 ** (QUIETEST / 20)))
+        loud = loud_frames(decibels)
+        tones = partials(decibels, np.fft.rfftfreq(window, 1 / rate), found["f0"])
+        depth = modulation_kept(tones, tones, loud, frame_rate=rate / hop).depth
+        return {**found, "level": level, "unevenness": unevenness(tones, loud), "modulation": depth}
+
+
+class SwiftExtractor:
+    """SwiftF0 (Nieradzik 2025; the optional package `swift-f0`): `f0` in Hz (note,), NaN where no pitch is found.
+
+    The median over the frames that it calls voiced, of 47 to 2,094 Hz: all that it knows.
+    """
+
+    name = "fundamental by SwiftF0"
+
+    def __init__(self) -> None:
+        """Raises ImportError: the package is not installed."""
+        import swift_f0
+
+        self.detector = swift_f0.SwiftF0(threads=1)
+        self.digest = _digest("swift", swift_f0.__version__)
+
+    def extract(self, waves: NDArray[np.float32], rate: int) -> Features:
+        def run(first: int, stop: int) -> list[float]:
+            found = [self.detector.detect(wave, rate) for wave in waves[first:stop]]
+            voiced = [one.pitch_hz[one.confidence >= VOICED] for one in found]
+            return [float(np.median(hertz)) if len(hertz) else np.nan for hertz in voiced]
+
+        return {"f0": np.concatenate(in_parallel(run, len(waves), BATCH))}
 
 
 def _run(

@@ -117,7 +117,7 @@ class Block(nn.Module):
 class Features(NamedTuple):
     """Of each patch."""
 
-    pooled: Tensor  # (patch, 1506): maximum and mean over time of every feature, alternating
+    pooled: Tensor  # (patch, 1506): maximum and mean over time of every feature, alternating, as its norm scales them
     units: Tensor  # (patch, 200): the penultimate layer
     tags: Tensor  # (patch, 50): logits of MagnaTagATune's tags
 
@@ -143,13 +143,17 @@ class Musicnn(nn.Module):
             found = block(layers[-1].transpose(1, 2)[:, None]).squeeze(3)
             layers.append(found + layers[-1] if number else found)
         every = torch.cat(layers, 1)  # (patch, 753, frame)
-        pooled = torch.stack([every.amax(2), every.mean(2)], 2).flatten(1)
-        units = self.units(F.relu(self.dense(self.pooled(pooled))))
+        pooled = self.pooled(torch.stack([every.amax(2), every.mean(2)], 2).flatten(1))
+        units = self.units(F.relu(self.dense(pooled)))
         return Features(pooled, units, self.tags(units))
 
 
 class MusicnnEmbedder(Frozen[Musicnn]):
-    """MusiCNN as an `Embedder`: the penultimate layer, 200 numbers, the mean over the patches of a sound."""
+    """MusiCNN as an `Embedder`: its features pooled over time, 1,506 numbers, the mean over the patches of a sound.
+
+    The penultimate layer keeps what MagnaTagATune's tags need alone: a ridge regression on its 200 numbers predicts
+    YAMNet's logits of unseen instruments with a correlation of 0.48, one on the pooled features with 0.59.
+    """
 
     name = "musicnn"
     sample_rate = RATE
@@ -169,7 +173,7 @@ class MusicnnEmbedder(Frozen[Musicnn]):
 
     @torch.inference_mode()
     def embed(self, waves: Tensor) -> Tensor:
-        """(batch, sample) in [-1, 1] at 16 kHz → (batch, 200)."""
+        """(batch, sample) in [-1, 1] at 16 kHz → (batch, 1506)."""
         parts = patches(log_mel(waves.to(self.device, torch.float32)))
-        units = torch.cat([self.network(part).units for part in parts.flatten(0, 1).split(AT_ONCE)])
-        return units.unflatten(0, parts.shape[:2]).mean(1)
+        pooled = torch.cat([self.network(part).pooled for part in parts.flatten(0, 1).split(AT_ONCE)])
+        return pooled.unflatten(0, parts.shape[:2]).mean(1)

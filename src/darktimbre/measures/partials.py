@@ -94,6 +94,23 @@ def partials_kept(original: Partials, copy: Partials, loud: NDArray[np.bool_]) -
     return _share(wanted, found, counts)
 
 
+def unevenness(found: Partials, loud: NDArray[np.bool_]) -> Floats:
+    """How far levels of neighbouring partials differ: `(note,)` dB, NaN with fewer than three partials.
+
+    mean_k |L_k − (L_{k−1} + L_k + L_{k+1}) / 3|, L_k the mean level of the k-th partial over the loud frames `(note,
+    frame)` (the irregularity of Krimphoff, McAdams & Winsberg 1994, as a mean). 0 where levels fall evenly; formants
+    and reeds make real notes uneven. Counted are k whose three partials are within `AUDIBLE` of the loudest.
+    """
+    level = _mean_over(found.level, loud)
+    with np.errstate(invalid="ignore"):
+        audible = level >= _filled(level).max(axis=1, keepdims=True) - AUDIBLE
+    bend = np.abs(level[:, 1:-1] - (level[:, :-2] + level[:, 1:-1] + level[:, 2:]) / 3)
+    counts = audible[:, :-2] & audible[:, 1:-1] & audible[:, 2:] & np.isfinite(bend)
+    return np.asarray(
+        np.where(counts, bend, 0.0).sum(axis=1) / np.where(counts.any(axis=1), counts.sum(axis=1), np.nan)
+    )
+
+
 class ModulationKept(NamedTuple):
     """Of each note `(note,)`, in [0, 1], NaN where the original has none to keep.
 
