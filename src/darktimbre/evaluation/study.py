@@ -161,9 +161,11 @@ class Study:
     def workload(self) -> int:
         """Notes that `run` will describe, at most: for a progress bar."""
         p = self.profile
-        whole = len(self.real.reference) + len(self.real.others) + 2 * len(self.real.held_out) + 2 * p.notes
+        # held-out notes: themselves, their copies, what copies are compared with, and other notes of their instruments
+        whole = len(self.real.reference) + len(self.real.others) + 4 * len(self.real.held_out) + 3 * p.notes
         for attributes in (one.attributes for one in self.instruments):
-            whole += 2 * p.notes + p.latents * p.conditions * max(1, min(p.pitches, len(attributes.pitches)))
+            crossed = p.latents * p.conditions * max(1, min(p.pitches, len(attributes.pitches)))
+            whole += 3 * p.notes + crossed * (1 + bool(self.evaluators.independent))
             if count := len(attributes.names):
                 whole += min(p.shift_attributes, count) * (p.shift_steps + 1) * min(p.shift_notes, p.notes)
                 whole += min(p.increment_attributes, count) * (p.increment_steps + 1) * min(p.increment_notes, p.notes)
@@ -385,15 +387,15 @@ class Study:
 
     def _of_another_note(self, target: Conditions) -> Independent:
         """Held-out notes: distances and pitch of themselves; the probes are given another note of each instrument."""
-        whole = self._independent(self.held_out, target, self.vocabulary, HELD_OUT)
-        whole = replace(whole, level=MISSING, unevenness=MISSING, modulation=MISSING)  # of themselves
+        columns = self._columns(self.vocabulary)
+        whole = self.independent.score(self.held_out, target, self.vocabulary, columns=columns, notes=self.scored)
         another, plain = target.another_note(), replace(self.vocabulary, pitches=())
         if not (mine := np.flatnonzero(another >= 0)).size:
             return replace(whole, probe=MISSING, probe_by_classifier=MISSING)
         others = self.features("other notes of the instruments", real_source(self.corpus, another[mine]))
         same = self.independent.score(
             {role: one for role, one in others.items() if role in PROBES.values()},
-            Conditions.of(self.corpus, target.rows[mine], plain), plain, columns=self._columns(plain),
+            Conditions.of(self.corpus, target.rows[mine], plain), plain, columns=columns,
         )  # fmt: skip
         return replace(whole, probe=same.probe, probe_by_classifier=same.probe_by_classifier)
 
