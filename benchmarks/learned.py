@@ -8,9 +8,7 @@ an autoencoder whose spectrograms of these notes are inverted as well.
 
 import argparse
 import json
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from torch.nn import functional as F
 from darktimbre.audio.pitch import yin
 from darktimbre.bundle.inverter import InverterFolder
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.evaluation.inversions import note_by_note
 from darktimbre.measures.frechet import Moments, frechet_distance
 from darktimbre.measures.pitch import interval_cents
 from darktimbre.measures.spectral import log_spectral_distance, spectral_convergence
@@ -112,19 +111,13 @@ def table(name: str, rows: dict[str, dict[str, float]]) -> str:
 def measured(
     name: str, found: dict[str, Way], pictures: Tensor, pitch: Tensor, real: Tensor, config: CodecConfig, paired: bool
 ) -> dict[str, dict[str, float]]:
-    """Way → figures; ms is the median of one core's time for a note alone."""
+    """Way → figures; ms: see `note_by_note`."""
     given, rows = Codec(config)._logs(pictures[:, 0]), dict[str, dict[str, float]]()
     for way, decode in found.items():
         print(f"{name}: {way} …", file=sys.stderr, flush=True)
-        waves, spent = [], []
-        with torch.inference_mode():
-            decode(pictures[:1], pitch[:1])
-            for one in range(len(pictures)):
-                began = time.process_time()
-                waves.append(decode(pictures[one : one + 1], pitch[one : one + 1]))
-                spent.append(time.process_time() - began)
-        made = torch.cat(waves)
-        rows[way] = figures(made, given, pitch, real, config, paired=paired) | {"ms": 1e3 * statistics.median(spent)}
+        made, milliseconds = note_by_note(decode, pictures, pitch)
+        found_now = figures(torch.from_numpy(made), given, pitch, real, config, paired=paired)
+        rows[way] = found_now | {"ms": milliseconds}
     return rows
 
 

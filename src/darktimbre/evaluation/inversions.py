@@ -1,7 +1,7 @@
 """Autoencoder × ways from magnitudes to sound → how near each comes to real notes, and how long it takes."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 
 
 def compare_inversions(
-    model: EncodingInstrument, study: LatentStudy, ways: Iterable[tuple[str, str]], *, repeats: int = 8
+    model: EncodingInstrument, study: LatentStudy, ways: Iterable[tuple[str, str]]
 ) -> tuple[InversionFigures, ...]:
     """Each inversion on held-out notes (their codec round trip) and on the decoder's spectrograms of them.
 
@@ -42,7 +42,7 @@ def compare_inversions(
         codec = Synthesizer(model.synthesizer.bundle.inverted_by(place)).codec
         real = codec.encode(torch.from_numpy(waves))
         spectrograms = torch.from_numpy(generated)[:, None]
-        copies, made = (_decoded(codec, one, pitch) for one in (real, spectrograms))
+        (copies, _), (made, milliseconds) = (note_by_note(codec.decode, one, pitch) for one in (real, spectrograms))
         mean = study.mean_over(notes.recording)
         linear = [_linear(codec, one) for one in (waves, copies)]
         floor = codec.config.floor
@@ -50,7 +50,7 @@ def compare_inversions(
         found.append(
             InversionFigures(
                 name,
-                _milliseconds(codec, spectrograms[:repeats], pitch),
+                milliseconds,
                 mean(20 * np.log10(np.maximum(spectral_convergence(*linear), 1e-9))),
                 mean(log_spectral_distance(*linear, floor=floor)),
                 mean(log_spectral_distance(*again, floor=floor)),
@@ -61,26 +61,23 @@ def compare_inversions(
     return tuple(found)
 
 
-def _decoded(codec: Codec, spectrograms: Tensor, pitch: Tensor) -> Floats:
-    """Waves (note, sample), note by note."""
-    with torch.inference_mode():
-        waves = [codec.decode(one[None], midi[None]) for one, midi in zip(spectrograms, pitch, strict=True)]
-    return np.asarray(torch.cat(waves).numpy(), np.float32)
-
-
-def _milliseconds(codec: Codec, spectrograms: Tensor, pitch: Tensor) -> float:
-    """Median time of one note on one thread; the tables of a codec are there by now."""
-    threads, taken = torch.get_num_threads(), []
+def note_by_note(
+    decode: Callable[[Tensor, Tensor], Tensor], spectrograms: Tensor, pitch: Tensor
+) -> tuple[Floats, float]:
+    """Waves (note, sample), and the median of one core's milliseconds for a note alone. The first one is decoded once
+    before, so that tables are there."""
+    threads, waves, taken = torch.get_num_threads(), [], []
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            for one, midi in zip(spectrograms, pitch, strict=False):
-                start = time.perf_counter()
-                codec.decode(one[None], midi[None])
-                taken.append(time.perf_counter() - start)
+            decode(spectrograms[:1], pitch[:1])
+            for one, midi in zip(spectrograms, pitch, strict=True):
+                began = time.process_time()
+                waves.append(decode(one[None], midi[None]))
+                taken.append(time.process_time() - began)
     finally:
         torch.set_num_threads(threads)
-    return 1000 * float(np.median(taken))
+    return np.asarray(torch.cat(waves).numpy(), np.float32), 1000 * float(np.median(taken))
 
 
 def _linear(codec: Codec, waves: Floats) -> NDArray[np.float64]:
