@@ -9,6 +9,7 @@ from darktimbre.bundle import where
 from darktimbre.bundle.card import model_card
 from darktimbre.bundle.inverter import InverterFolder, codec_difference, inversion_config
 from darktimbre.measures.spectral import spectral_convergence
+from darktimbre.models.inversion_folded import fold
 from darktimbre.notes.errors import UserError
 from darktimbre.representation import stft
 from darktimbre.representation.codec import Codec
@@ -36,7 +37,10 @@ def test_an_inverter_reads_back_and_decodes_through_the_codec(tmp_path, half):
         sounds = [each.decode(each.encode(waves), pitch) for each in (one, other)]
     apart = (sounds[0] - sounds[1]).square().mean() / sounds[0].square().mean()
     assert apart < (1e-2 if half else 1e-12)  # a rounded magnitude may make another bin the peak
-    torch.testing.assert_close(again.invert(one.log_magnitude(waves), pitch), sounds[1], atol=1e-3, rtol=0)
+    logs = one.log_magnitude(waves)
+    torch.testing.assert_close(fold(again.module, bf16=False)(logs, pitch), sounds[1], atol=1e-3, rtol=0)
+    played = again.invert(logs, pitch)  # of bfloat16 products, where the processor has them: phases may differ
+    assert (played.square().mean() / sounds[1].square().mean()).log10().abs() < 0.05  # half a decibel
     assert not half or again.digest != inverter().digest
     card = (tmp_path / "one/README.md").read_text()
     assert "40 mel bands" in card

@@ -22,7 +22,7 @@ from darktimbre.cli import allocator
 from darktimbre.cli.console import console
 from darktimbre.cli.options import Json
 from darktimbre.corpus import fluid, soundfont
-from darktimbre.models.convolution import computes_bf16
+from darktimbre.models import convolution
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers import weights
 
@@ -110,7 +110,7 @@ def _libraries() -> Finding:
 def _torch() -> Finding:
     import torch
 
-    narrow = "bf16" if computes_bf16(torch.device("cpu")) else "no bf16"
+    narrow = "bf16" if convolution.computes_bf16(torch.device("cpu")) else "no bf16"
     cores = os.cpu_count() or 1
     return Finding("torch", GOOD, f"{torch.__version__}; {torch.get_num_threads()} threads on {cores} cores, {narrow}")
 
@@ -123,7 +123,7 @@ def _devices() -> Finding:
     found = []
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
-        narrow = ", bf16" if computes_bf16(torch.device("cuda", index)) else ""
+        narrow = ", bf16" if convolution.computes_bf16(torch.device("cuda", index)) else ""
         found.append(f"cuda:{index} {properties.name} ({properties.total_memory / 1e9:.0f} GB{narrow})")
     return Finding("device", GOOD, "; ".join(found))
 
