@@ -38,6 +38,7 @@ from darktimbre.training.tasks.autoencoder_step import Batch, autoencoder_step
 from darktimbre.training.tasks.base import Outcome, Plan, Task, shrunk_widths
 
 NOTES_PER_SECOND = 45.0  # trained on, on one processor core that multiplies bfloat16
+THROUGH_SOUND = 15.0  # where the sound of their spectrograms is compared as well
 SNAPSHOT = 1_024  # notes whose latents are kept over training, at most
 ENCODED_AT_ONCE = 64  # notes
 KINDS: tuple[ClassKind, ...] = ("style", "octave", "semitone")
@@ -136,7 +137,8 @@ class AutoencoderTask(Task):
 
     @classmethod
     def seconds(cls, recipe: AutoencoderRecipe, sample_rate: int, device: str) -> list[float]:
-        return [(phase.stop - phase.first) / NOTES_PER_SECOND for phase in Schedule(recipe).phases]
+        pace = THROUGH_SOUND if recipe.autoencoder.sound else NOTES_PER_SECOND
+        return [(phase.stop - phase.first) / pace for phase in Schedule(recipe).phases]
 
     @classmethod
     def shrunk(cls, recipe: AutoencoderRecipe, **sections: Any) -> Any:
