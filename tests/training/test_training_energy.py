@@ -104,6 +104,15 @@ def encoding_recipe(**changes) -> Recipe:
     return energy_recipe(encoder={}, **changes)
 
 
+@pytest.mark.parametrize("term", ["reconstruction", "independence"])
+def test_an_encoders_term_of_weight_0_is_measured_and_not_trained_by(tiny_corpus, term):
+    recipe = energy_recipe(encoder={term: 0.0})
+    task = task_on(tiny_corpus, recipe)
+    found = task.step(Schedule(recipe).at(0))
+    assert torch.isfinite(found[term])
+    assert term not in recipe.losses
+
+
 def test_bundle_encodes_and_training_goes_on_from_it(tiny_corpus, tmp_path):
     outcome = run(encoding_recipe(), tiny_corpus, tmp_path / "first")
     bundle = Bundle.from_pretrained(outcome.bundle)

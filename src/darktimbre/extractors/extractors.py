@@ -1,4 +1,4 @@
-"""Feature extractors: a teacher, its embedding alone, the corpus's classifier, estimators of pitch, and of life.
+"""Feature extractors: a teacher, its embedding alone, the corpus's classifier, estimators of pitch, level and partials.
 
 Networks run in batches of a fixed size, the last one padded: the features of a note do not depend on how many notes
 are extracted at once.

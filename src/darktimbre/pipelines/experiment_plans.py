@@ -338,8 +338,6 @@ def _shortened(request: Request, recipe: str) -> tuple[str, ...]:
 
 
 # ----------------------------------------------------------------------------
-
-
 # sound-quality
 
 STARTER = "starter"

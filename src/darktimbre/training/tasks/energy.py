@@ -156,8 +156,8 @@ class EnergyTask(NoteGeneratorTask):
         if recipe.teacher:
             self.teacher = TeacherInLoss(recipe.teacher, corpus, plan.attributes, device)
         self.edges = torch.from_numpy(edges(self.codec.samples, self.codec.sample_rate)).to(device)
-        self.weights = recipe.distance.weights | (recipe.teacher.energies if recipe.teacher else {})
-        self.weights = {name: weight for name, weight in self.weights.items() if weight and self._there(name)}
+        parts = recipe.distance.weights | (recipe.teacher.energies if recipe.teacher else {})
+        self.weights = {name: weight for name, weight in parts.items() if weight and self._there(name)}
         self.units = self._measured_units()
         if recipe.encoder:
             self.codes = condition_codes(self.dataset.condition(np.arange(len(self.dataset.rows)))).to(device)
@@ -242,7 +242,6 @@ class EnergyTask(NoteGeneratorTask):
             pictures = self.networks["generator"](torch.cat(latents), condition.repeat(len(latents), 1)).float()
         features, responses = self.features(pictures, self.decoded(pictures), state)
         parts = {name: one.chunk(len(latents)) for name, one in features.items()}
-        total = pictures.new_zeros(())
         if recipe.energy:
             for name, (first, second, *_) in parts.items():
                 score = energy.energy_score(first=first, second=second, real=wanted[name]) / self.units[name]
@@ -258,8 +257,8 @@ class EnergyTask(NoteGeneratorTask):
             ]
             losses["reconstruction"] = torch.stack(weighted).sum()
             losses["independence"] = self._dependence(latents[-1], index, state)
-        total = total + torch.stack([recipe.losses[name] * loss for name, loss in losses.items()]).sum()
-        total.backward()
+        weights = recipe.losses  # without those that are 0
+        torch.stack([weights.get(name, 0.0) * loss for name, loss in losses.items()]).sum().backward()
         self._update(state)
         return losses
 

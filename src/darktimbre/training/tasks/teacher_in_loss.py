@@ -5,8 +5,6 @@ is smoothed: notes and generated sounds alike are shifted, made louder or softer
 at random. Whatever is trained this way must be measured by another network.
 """
 
-from functools import cached_property
-
 import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat
@@ -82,7 +80,7 @@ class TeacherInLoss:
         self.columns = torch.from_numpy(np.asarray(columns)).to(device)
         self.spread = torch.from_numpy(logits.std(axis=0).clip(min=LEAST_SPREAD)).to(device)
 
-    @cached_property
+    @property
     def layers(self) -> tuple[int, ...]:
         """Numbers of the layers whose maps are compared."""
         return self.terms.layers if self.terms.layer else ()
