@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from darktimbre.models.config import ADDITIONS
-from darktimbre.models.progressive import Generator, Modulation, ProgressiveConfig, laid_on
-from darktimbre.models.surgery import with_additions
+from darktimbre.models.config import ADDITIONS, Heads
+from darktimbre.models.progressive import Discriminator, Generator, Modulation, ProgressiveConfig, laid_on
+from darktimbre.models.surgery import discriminator_for_pitches, generator_for_pitches, with_additions
 
 PLAIN = ProgressiveConfig(
     condition=5, latent=4, start=(4, 2), growth=((8, 4), (16, 8)), widths=(8, 6, 4), bands=2, grow=False,
@@ -73,3 +73,29 @@ def test_partials_by_number_move_with_the_pitch():
             for note in (0, 1)
         ]
         torch.testing.assert_close(*found, atol=1e-4, rtol=1e-3)
+
+
+def for_pitches(config, pitches):
+    count = len(pitches)
+    heads = Heads(pitch=count, attributes=config.heads.attributes)
+    return config.model_copy(update={"pitches": pitches, "condition": 2 + count, "heads": heads})
+
+
+@pytest.mark.parametrize("normalise", [False, True])
+def test_other_pitches_keep_what_was_made_at_the_known_ones(normalise):
+    options = {"normalise_input": normalise, "modulate": True, "harmonics": 8, "heads": Heads(pitch=3, attributes=2)}
+    config, wanted = PLAIN.model_copy(update=options), (45, 50, 57, 62, 69)
+    wider = for_pitches(config, wanted)
+    known, more = Generator(config), Generator(wider)
+    for name, weight in known.named_parameters():
+        torch.nn.init.normal_(weight) if "modulation" in name or "shape" in name else None
+    more.load_state_dict(generator_for_pitches(known.state_dict(), config, wanted))
+    soft = CONDITION[:2, 3:]
+    before = torch.cat([torch.tensor([[0.0, 1, 0], [0, 0, 1]]), soft], dim=1)
+    after = torch.cat([torch.tensor([[0.0, 0, 1, 0, 0], [0, 0, 0, 0, 1]]), soft], dim=1)
+    torch.testing.assert_close(more(LATENT[:2], after), known(LATENT[:2], before), rtol=1e-4, atol=1e-5)
+    critic, fitted = Discriminator(config), Discriminator(wider)
+    fitted.load_state_dict(discriminator_for_pitches(critic.state_dict(), config, wanted))
+    picture = torch.randn(2, 2, *config.picture_size())
+    said = critic(picture).pitch_logits[:, [0, 0, 1, 1, 2]]  # 45, 50 → 44; 57, 62 → 57; 69
+    torch.testing.assert_close(fitted(picture).pitch_logits, said)

@@ -120,8 +120,8 @@ def test_new_run_starts_from_a_bundle(finished, tiny_corpus, tmp_path):
     assert not any(line["phase"] == "warm" for line in read_journal(tmp_path / "next" / "journal.jsonl"))
     for name, tensor in Bundle.from_pretrained(folder / "bundle").weights.items():
         torch.testing.assert_close(snapshot.tensors[f"generator/{name}"], tensor, rtol=0, atol=1e-5)
-    other = initialised.model_copy(update={"data": recipe.data.model_copy(update={"pitches": (69, 70)})})
-    with pytest.raises(UserError, match=r"pitch classes.*--from-scratch"):
+    other = initialised.model_copy(update={"data": recipe.data.model_copy(update={"attributes": 2})})
+    with pytest.raises(UserError, match=r"attributes.*--from-scratch"):
         run(other, tiny_corpus, tmp_path / "no")
 
 

@@ -1,7 +1,7 @@
 """Networks made to fit another configuration without training them anew: weights in, weights out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ STDDEV_LAYER = "base.weight"
 """The discriminator's layer whose last input channel is the minibatch standard deviation (`models/progressive.py`)."""
 PACKED_LAYER = "packed."
 """Its layer that joins the features of the notes of a pack."""
+INPUT_LAYERS = ("grid.weight", "modulation.linear.weight")
+"""The generator's layers that read condition and latent."""
 TRUNK = ("from_picture", "stages", "base", "dense")
 """Its layers before the heads."""
 
@@ -52,3 +54,35 @@ def with_additions(generator: Mapping[str, Tensor], untrained: Mapping[str, Tens
     """Weights of a generator with what `untrained`, one with further `models.config.ADDITIONS`, has beyond it; at first
     both make the same."""
     return {name: generator.get(name, weight) for name, weight in untrained.items()}
+
+
+def generator_for_pitches(
+    generator: Mapping[str, Tensor], config: ProgressiveConfig, pitches: Sequence[int]
+) -> dict[str, Tensor]:
+    """Weights of the generator of `config` for other pitch classes: what it made at a pitch it makes there still.
+
+    A new pitch starts with the columns of the nearest known one, and `models/comb.py` lays the partials at its own.
+    """
+    if not config.pitches or tuple(pitches) == config.pitches:
+        return dict(generator)
+    inputs = config.condition + config.latent
+    columns = torch.tensor([*_nearest(config.pitches, pitches), *range(len(config.pitches), inputs)])
+    # The equalised learning rate's constant depends on the number of inputs; pixel norm of the input undoes that.
+    scale = 1.0 if config.normalise_input else math.sqrt(len(columns) / inputs)
+    readers = [name for name in generator if name.endswith(INPUT_LAYERS)]
+    return {**generator, **{name: generator[name][:, columns] * scale for name in readers}}
+
+
+def discriminator_for_pitches(
+    discriminator: Mapping[str, Tensor], config: ProgressiveConfig, pitches: Sequence[int]
+) -> dict[str, Tensor]:
+    """Weights of the discriminator of `config` whose head has other pitch classes, each as the nearest known one."""
+    if not config.heads.pitch or tuple(pitches) == config.pitches:
+        return dict(discriminator)
+    rows = torch.tensor(_nearest(config.pitches, pitches))
+    return {**discriminator, **{f"pitch.{part}": discriminator[f"pitch.{part}"][rows] for part in ("weight", "bias")}}
+
+
+def _nearest(known: Sequence[int], pitches: Sequence[int]) -> list[int]:
+    """Places in `known` of the nearest to each; the lower one of two."""
+    return [min(range(len(known)), key=lambda place: (abs(known[place] - pitch), known[place])) for pitch in pitches]

@@ -21,7 +21,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.averaging import average_into
 from darktimbre.models.cost import cost
 from darktimbre.models.progressive import Discriminator, Generator, PictureEncoder
-from darktimbre.models.surgery import encoder_from, with_additions
+from darktimbre.models.surgery import encoder_from, generator_for_pitches, with_additions
 from darktimbre.notes.attributes import WITHOUT_TEACHER
 from darktimbre.notes.errors import UserError
 from darktimbre.objectives import energy
@@ -171,11 +171,12 @@ class EnergyTask(NoteGeneratorTask):
         return {name: network.state_dict() for name, network in self.networks.items() if name == "encoder"}
 
     def start_from(self, bundle: Bundle) -> None:
-        weights = with_additions(bundle.generator().state_dict(), self.averaged.state_dict())
+        known = generator_for_pitches(bundle.generator().state_dict(), bundle.gan, self.config.pitches)
+        weights = with_additions(known, self.averaged.state_dict())
         self.networks["generator"].load_state_dict(weights)
         self.averaged.load_state_dict(weights)
-        if "encoder" in self.networks and (known := encoder_of(bundle)) is not None:
-            self.networks["encoder"].load_state_dict(known)
+        if "encoder" in self.networks and (encoder := encoder_of(bundle)) is not None:
+            self.networks["encoder"].load_state_dict(encoder)
 
     # ------------------------------------------------------------------------
     # Before a run

@@ -129,11 +129,12 @@ class NoteGeneratorTask(GenerativeTask):
             plan = Plan.of(recipe, corpus, attributes, codec=codec.to_config(), messages=messages)
         else:
             attributes, others = _relabelled(bundle.attributes, recipe.data, corpus)
+            attributes, new = _repitched(attributes, recipe.data)
             plan = Plan.of(
                 recipe, corpus, attributes, recipe=recipe.model_copy(update=cls.continued(recipe, bundle)),
                 codec=bundle.codec().to_config(),
                 init_from=f"{Path(recipe.init).name if recipe.init != 'auto' else 'starter'} {bundle.digest[:16]}",
-                messages=[*messages, *cls.anew(recipe, bundle), *others],
+                messages=[*messages, *cls.anew(recipe, bundle), *new, *others],
             )  # fmt: skip
         network_config(recipe, plan.attributes, codec_from_config(plan.codec))
         return plan
@@ -315,8 +316,8 @@ def misfits(recipe: Any, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
         yield f"it is an {bundle.architecture}"
         return
     data, there, names = recipe.data, bundle.attributes, bundle.attributes.names
-    if data.pitch_classes != there.pitches:
-        yield "its pitch classes are not data.pitches"
+    if bool(data.pitch_classes) != bool(there.pitches):
+        yield "it has pitch classes, data.pitches has none" if there.pitches else "it has no pitch classes"
     if isinstance(data.attributes, tuple) and data.attributes != names:
         yield "its attributes are not data.attributes"
     if data.teacher != there.teacher and CLASSES in (data.teacher, there.teacher):
@@ -345,6 +346,14 @@ def misfits(recipe: Any, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
 
 def _different(mine: dict[str, Any], other: dict[str, Any]) -> str:
     return ", ".join(key for key in mine if mine[key] != other[key])
+
+
+def _repitched(there: Attributes, data: Data) -> tuple[Attributes, list[str]]:
+    """The same attributes at a recipe's pitch classes; and how many of these are new."""
+    pitches = data.pitch_classes
+    new = len(set(pitches) - set(there.pitches))
+    said = [f"{new} of {len(pitches)} pitch classes are new to it: each starts from the nearest known one."]
+    return replace(there, pitches=pitches), said if new else []
 
 
 def _relabelled(there: Attributes, data: Data, corpus: Corpus) -> tuple[Attributes, list[str]]:
