@@ -31,7 +31,7 @@ OLDEST = (3, 11)
 ROOM = 2.0  # GB that a quickstart and its environment want to have free
 LIBRARIES = (
     "torch", "numpy", "scipy", "sklearn", "lightning_fabric", "pydantic", "omegaconf", "yaml", "pyarrow", "soundfile",
-    "soxr", "fluidsynth", "mido", "safetensors", "huggingface_hub", "jinja2", "matplotlib", "tensorboard", "fastapi",
+    "soxr", "fluidsynth", "safetensors", "huggingface_hub", "jinja2", "matplotlib", "tensorboard", "fastapi",
     "uvicorn", "websockets", "h5py", "tflite",
 )  # fmt: skip
 OPTIONAL = ("fluidsynth",)  # imports only where FluidSynth itself is there; has a line of its own

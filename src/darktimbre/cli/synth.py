@@ -171,7 +171,7 @@ def midi(
     runtime: Runtime = "torch",
     inversion: Inversion = None,
 ) -> None:
-    """A MIDI file through the instrument, mixed to one sound file.
+    """A MIDI file through the instrument, mixed to one sound file; a damaged one as far as it can be read.
 
     Notes outside the trained range are made of the nearest trained pitch by resampling. Drums, programs, pitch bends
     and controllers other than the sustain pedal are skipped and counted.

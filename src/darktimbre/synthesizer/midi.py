@@ -1,28 +1,42 @@
 """A MIDI file through an instrument: tempo, pedal, velocities → notes → one mixed wave; skipped things are counted."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.audio.shape import fade_out
 from darktimbre.notes.errors import UserError
+from darktimbre.synthesizer import midi_file
 from darktimbre.synthesizer.keys import Key, key_for, nearest_first, repitch
+from darktimbre.synthesizer.midi_file import (
+    BEND,
+    CONTROL,
+    NOTE_OFF,
+    NOTE_ON,
+    POLY_PRESSURE,
+    PRESSURE,
+    PROGRAM,
+    MidiFile,
+)
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 DRUMS = 9  # MIDI's channel 10, counted from 0
 SUSTAIN = 64  # controller number of the sustain pedal
+ALL_SOUND_OFF, RESET = 120, 121  # controllers, too: the first ends notes at once, the second lifts the pedal
+ALL_NOTES_OFF = range(123, 128)  # lets all keys go; so do those that choose a mode
+KEYS = range(128)
 LONGEST = 3600.0  # s; a delta time can claim days in a file of a few bytes
 RELEASE = 0.06  # s over which a note fades after its end
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One note to be played: seconds from the start, MIDI pitch and velocity."""
+    """One note to be played: seconds from the start (an infinite end: as long as it sounds), MIDI pitch, velocity."""
 
     start: float
     end: float
@@ -51,89 +65,121 @@ class Performance:
 
 
 def read_score(path: Path) -> Score:
-    """Reads the notes of a standard MIDI file of type 0 or 1.
+    """Reads the notes of a MIDI file; see `midi_file.read` for what counts as one.
 
-    Tempo changes are followed; a note lasts until its note-off, or, while its channel's sustain pedal is down, until
-    the pedal is lifted or the key struck again. Drums (channel 10), programs, pitch bends and other controllers are
-    skipped and counted.
+    Tempo changes are followed. A note lasts until its note-off, the older of two of one key first; while its channel's
+    sustain pedal is down, until the pedal is lifted or the key struck again; one without note-off, as long as the
+    instrument's sound. "All notes off" and the like end them. Drums (channel 10), programs, pitch bends and other
+    controllers are skipped and counted.
 
     Raises:
         UserError: the file is no MIDI file, holds no notes, or lasts more than an hour.
     """
-    import mido
-
-    try:
-        file = mido.MidiFile(path, clip=True)
-        messages = list(file)
-    except FileNotFoundError as error:
-        raise UserError(f"There is no file {path}.") from error
-    except Exception as error:  # of a damaged byte mido raises anything, EOFError and KeySignatureError among it
-        raise UserError(f"{path} cannot be read as a MIDI file ({type(error).__name__}: {error}).") from error
-    score = collect(messages)
+    score = collect(midi_file.read(path))
     if not score.events:
         skipped = ", ".join(f"{count} {name}" for name, count in score.skipped.items())
         raise UserError(f"{path} holds no notes to play{f'; skipped: {skipped}' if skipped else ''}.")
     return score
 
 
-def collect(messages: Sequence[Any]) -> Score:
-    """Notes of MIDI messages whose `time` is in seconds since the message before."""
-    events: list[Event] = []
-    skipped: Counter[str] = Counter()
-    sounding: dict[tuple[int, int], tuple[float, int]] = {}  # (channel, key) → start, velocity
-    released: dict[tuple[int, int], bool] = {}  # keys let go while the pedal holds them
-    pedal: dict[int, bool] = {}
-    now = 0.0
+def collect(file: MidiFile) -> Score:
+    """The notes of a file's messages.
 
-    def finish(key: tuple[int, int]) -> None:
-        start, velocity = sounding.pop(key)
-        released.pop(key, None)
-        events.append(Event(start, now, key[1], velocity))
-
-    for message in messages:
-        now += message.time
+    Raises:
+        UserError: they last more than an hour.
+    """
+    keys = _Keys()
+    skipped = Counter(file.skipped)
+    for message in file.messages:
+        now, kind, channel, first, second = message
         if now > LONGEST:
             raise UserError(f"The MIDI file lasts more than {LONGEST / 60:g} minutes; cut it into parts.")
-        if message.is_meta or message.type not in ("note_on", "note_off", "control_change"):
-            if not message.is_meta:
-                skipped[_KINDS.get(message.type, "other messages")] += 1
-            continue
-        channel = message.channel
-        if message.type == "control_change":
-            if message.control != SUSTAIN:
-                skipped["controller changes"] += 1
-                continue
-            pedal[channel] = message.value >= 64
-            if not pedal[channel]:
-                for key in [key for key in released if key[0] == channel]:
-                    finish(key)
-            continue
-        key = (channel, message.note)
-        if message.type == "note_on" and message.velocity > 0:
-            if channel == DRUMS:
-                skipped["drum notes"] += 1
-                continue
-            if key in sounding:
-                finish(key)
-            sounding[key] = (now, message.velocity)
-        elif key in sounding:
-            if pedal.get(channel):
-                released[key] = True
-            else:
-                finish(key)
-    if hanging := [key for key in sounding if key not in released]:
-        skipped["missing note-offs"] = len(hanging)
-    for key in list(sounding):
-        finish(key)
-    return Score(tuple(sorted(events, key=lambda event: (event.start, event.pitch))), dict(skipped))
+        if kind == NOTE_ON and second and channel == DRUMS:
+            skipped["drum notes"] += 1
+        elif kind == NOTE_ON and second:
+            keys.strike(now, channel, first, second)
+        elif kind in (NOTE_ON, NOTE_OFF):
+            keys.let_go(now, channel, first)
+        elif kind != CONTROL:
+            skipped[_KINDS[kind]] += 1
+        elif first == SUSTAIN:
+            keys.pedal(now, channel, second >= 64)
+        elif first == ALL_SOUND_OFF:
+            keys.silence(now, channel)
+        elif first == RESET:
+            keys.pedal(now, channel, False)
+        elif first in ALL_NOTES_OFF:
+            keys.let_all_go(now, channel)
+        else:
+            skipped["controller changes"] += 1
+    if missing := keys.ring_out():
+        skipped["missing note-offs"] = missing
+    return Score(tuple(sorted(keys.events, key=lambda event: (event.start, event.pitch))), dict(skipped))
 
+
+class _Keys:
+    """The keys of all channels while a file is followed: what sounds, and what has ended."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._held: _Notes = defaultdict(deque)
+        self._sustained: _Notes = defaultdict(deque)  # let go while the pedal is down
+        self._pedals: set[int] = set()  # channels whose pedal is down
+
+    def strike(self, now: float, channel: int, key: int, velocity: int) -> None:
+        """A new note; those of its key that the pedal alone still holds end."""
+        self._end(now, self._sustained, channel, [key])
+        self._held[channel, key].append((now, velocity))
+
+    def let_go(self, now: float, channel: int, key: int) -> None:
+        """The oldest note of a key that is still held ends, or is the pedal's from now on."""
+        if not (held := self._held[channel, key]):
+            return
+        start, velocity = held.popleft()
+        if channel in self._pedals:
+            self._sustained[channel, key].append((start, velocity))
+        else:
+            self.events.append(Event(start, now, key, velocity))
+
+    def let_all_go(self, now: float, channel: int) -> None:
+        """As a note-off for every note of a channel."""
+        for key in KEYS:
+            while self._held[channel, key]:
+                self.let_go(now, channel, key)
+
+    def pedal(self, now: float, channel: int, down: bool) -> None:
+        """The sustain pedal goes down, or up, which ends what it alone holds."""
+        if down:
+            self._pedals.add(channel)
+        elif channel in self._pedals:
+            self._pedals.remove(channel)
+            self._end(now, self._sustained, channel)
+
+    def silence(self, now: float, channel: int) -> None:
+        """Ends all notes of a channel, pedal or not."""
+        self._end(now, self._held, channel)
+        self._end(now, self._sustained, channel)
+
+    def ring_out(self) -> int:
+        """The file has ended: what is left sounds for as long as it can. Returns how many notes were never let go."""
+        missing = sum(map(len, self._held.values()))
+        for channel in range(16):
+            self.silence(math.inf, channel)
+        return missing
+
+    def _end(self, now: float, notes: "_Notes", channel: int, keys: Iterable[int] = KEYS) -> None:
+        for key in keys:
+            self.events += [Event(start, now, key, velocity) for start, velocity in notes.pop((channel, key), ())]
+
+
+_Notes = defaultdict[tuple[int, int], deque[tuple[float, int]]]
+"""(channel, key) → start and velocity of each note, the oldest first."""
 
 _KINDS = {
-    "program_change": "program changes",
-    "pitchwheel": "pitch bends",
-    "aftertouch": "aftertouch messages",
-    "polytouch": "aftertouch messages",
-    "sysex": "system messages",
+    PROGRAM: "program changes",
+    BEND: "pitch bends",
+    PRESSURE: "aftertouch messages",
+    POLY_PRESSURE: "aftertouch messages",
 }
 
 
@@ -169,12 +215,12 @@ def play(
     sounds = {pitch: repitch(by_source[key.source], key, rate) for pitch, key in keys.items()}
 
     fade = fade_out(max(1, round(release * rate)))
-    last = max(event.end for event in score.events)
-    longest = max(len(sound) for sound in sounds.values())
-    mix = np.zeros(round(last * rate) + len(fade) + 1, np.float32)
+    lasts = {pitch: len(sound) / rate for pitch, sound in sounds.items()}
+    ends = [event.end if event.end < math.inf else event.start + lasts[event.pitch] for event in score.events]
+    mix = np.zeros(round(max(ends) * rate) + len(fade) + 1, np.float32)
     rang_out = 0
-    for event in score.events:
-        held = round((event.end - event.start) * rate)
+    for event, end in zip(score.events, ends, strict=True):
+        held = round((end - event.start) * rate)
         sound = sounds[event.pitch][: held + len(fade)]
         rang_out += held > len(sounds[event.pitch])
         shaped = sound * np.float32((event.velocity / 127.0) ** 2)
@@ -183,7 +229,6 @@ def play(
             shaped[held:] *= fade[:tail]
         start = round(event.start * rate)
         mix[start : start + len(shaped)] += shaped[: len(mix) - start]
-    assert len(mix) <= (LONGEST + release) * rate + longest + 2
     repitched = sum(keys[event.pitch].semitones != 0 for event in score.events)
     return Performance(limit(mix), len(score.events), len(made), repitched, rang_out, score.skipped)
 
