@@ -4,9 +4,10 @@ Bau et al. (2019), *GAN Dissection*, ablate and insert units; here that is `Scal
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -60,11 +61,10 @@ def edited(network: object, *edits: Edit) -> Iterator[None]:
     """
     if edits and not isinstance(network, nn.Module):
         raise UserError("Activations can be edited only where torch runs the network: take --runtime torch.")
-    layers = _layers(network) if isinstance(network, nn.Module) else {}
     hooks = []
     try:
         for edit in edits:
-            layer = _layer(layers, edit.layer)
+            layer = layer_of(cast(nn.Module, network), edit.layer)
             hooks.append(layer.register_forward_hook(lambda _module, _inputs, output, edit=edit: edit(output)))
         yield
     finally:
@@ -72,13 +72,14 @@ def edited(network: object, *edits: Edit) -> Iterator[None]:
             hook.remove()
 
 
-def _layers(network: nn.Module) -> dict[str, nn.Module]:
-    """What can be edited: every named module that is called; containers are not."""
+def layer_of(network: nn.Module, name: str) -> nn.Module:
+    """A layer by its name: any named module that is called; containers are not.
+
+    Raises:
+        UserError: there is none; the near ones are named.
+    """
     named = network.named_modules()
-    return {name: layer for name, layer in named if name and not isinstance(layer, nn.ModuleList | nn.ModuleDict)}
-
-
-def _layer(layers: Mapping[str, nn.Module], name: str) -> nn.Module:
+    layers = {name: layer for name, layer in named if name and not isinstance(layer, nn.ModuleList | nn.ModuleDict)}
     if name in layers:
         return layers[name]
     near = difflib.get_close_matches(name, layers, n=3, cutoff=0.4) or list(layers)[:3]
