@@ -429,6 +429,19 @@ def test_a_flood_of_messages_is_slowed_down_not_stored(tmp_path: Path) -> None:
         assert 1.5 < asyncio.run(flood(one)) < 8  # 50 at once, 100 more at 50 a second
 
 
+def test_whoever_floods_and_leaves_gives_its_place_back(tmp_path: Path) -> None:
+    """Also where megabytes of its messages still wait in the connection's buffers."""
+    message = b'{"type":"near","pitch":60}'
+    frame = bytes([0x81, 0x80 | len(message)]) + b"\x00" * 4 + message
+    with (
+        running(tmp_path, limits=Limits(messages=20.0, flood_seconds=0.5)) as one,
+        _slow(one, 2) as connection,
+        contextlib.suppress(OSError),
+    ):
+        for _ in range(100):
+            connection.sendall(frame * 1000)
+
+
 # --- fifty at once ---
 
 

@@ -46,7 +46,9 @@ class Limits:
         downloads: archives that are being made or sent.
         sockets: live connections.
         message_bytes: of one live message.
-        messages: a second and live connection; faster ones are slowed down.
+        messages: a second and live connection; faster ones are slowed down. A page sends one a frame while something is
+            dragged, and there are displays of 240 frames a second.
+        flood_seconds: for messages to come faster than that on end; then the connection is closed.
         outgoing, outgoing_bytes: events waiting for one live client that reads slowly, and bytes sent but not taken.
         send_seconds: for a client to take something of what is sent to it.
         connections: in all.
@@ -73,7 +75,8 @@ class Limits:
     downloads: int = 4
     sockets: int = 16
     message_bytes: int = 64 << 10
-    messages: float = 100.0
+    messages: float = 250.0
+    flood_seconds: float = 5.0
     outgoing: int = 512
     outgoing_bytes: int = 4 << 20
     send_seconds: float = 20.0

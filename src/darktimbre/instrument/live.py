@@ -86,6 +86,7 @@ class LiveSession:
         self._lock = threading.Lock()  # between deciding that an event is wanted and queueing it
         self._ready = asyncio.Event()
         self._pace = Pace(limits.messages)
+        self._slowed_since: float | None = None
         self._sample_rate = renderer.instrument.sample_rate
         self._client = renderer.client(self.put)
 
@@ -108,8 +109,7 @@ class LiveSession:
 
     async def receive(self, text: str) -> None:
         """Serves one message. Raises Gone: it does not follow the protocol, or its sender takes none of the answers."""
-        if (wait := self._pace.wait()) > 0:
-            await asyncio.sleep(wait)  # meanwhile nothing more is read: the connection itself holds the sender back
+        await self._slow_down()
         if len(self._outgoing) > self._limits.outgoing:
             raise Gone(1013, "This connection takes too little of what it asks for.")
         try:
@@ -124,6 +124,21 @@ class LiveSession:
             self._client.near(message.pitch)
         else:
             self._play(message)
+
+    async def _slow_down(self) -> None:
+        """Waits where messages come too fast; meanwhile nothing more is read: the connection holds the sender back.
+
+        What lies in the connection's own buffers would else be served for minutes, also after its sender has gone.
+
+        Raises:
+            Gone: they have come too fast for too long.
+        """
+        wait, now = self._pace.wait(), self._loop.time()
+        self._slowed_since = (self._slowed_since or now) if wait else None
+        if self._slowed_since is not None and now - self._slowed_since > self._limits.flood_seconds:
+            raise Gone(1008, f"These are too many messages: send at most {self._limits.messages:g} a second.")
+        if wait:
+            await asyncio.sleep(wait)
 
     async def send_events(self, send: Send) -> None:
         """Sends what comes, for ever."""

@@ -36,7 +36,9 @@ def bind(host: str, port: int | None) -> socket.socket:
         except UserError:
             return bind(host, 0)
     host = "127.0.0.1" if host == "localhost" else host
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol left at 0, asyncio would not know TCP, leave Nagle's algorithm on, and each answer take 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if sys.platform != "win32":  # there it would let two programs listen at one port
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
