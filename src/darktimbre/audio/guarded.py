@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from darktimbre.audio.workers import end_with_parent
 from darktimbre.notes.errors import UserError
 
 Item = TypeVar("Item")
@@ -253,6 +254,7 @@ def _serve() -> None:
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # decoders chatter; the pipe is for answers only
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the pipe
+    end_with_parent()
     try:
         task, memory, seconds = pickle.load(source)
         _limit(memory)
@@ -296,6 +298,6 @@ def _limit(memory: int) -> None:
 
 
 def _alarm(seconds: float) -> None:
-    # A second clock, in case the parent is killed and nobody is left to kill a worker that hangs.
+    # A second clock, in case the parent is stopped and does not kill a worker that hangs.
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, 2 * seconds)

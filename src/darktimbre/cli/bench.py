@@ -3,10 +3,8 @@
 import json
 import os
 import statistics
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +13,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 from typer import Option
 
-from darktimbre.audio import atomic
+from darktimbre.audio import atomic, workers
 from darktimbre.cli import allocator
 from darktimbre.cli.console import console, progress, say, warn
 from darktimbre.cli.options import BundleName, Inversion, numbers
@@ -186,9 +184,7 @@ def _measure(
     total = timing.WARM_UP + rounds
     with ExitStack() as stack:
         pools = {
-            count: stack.enter_context(
-                ProcessPoolExecutor(1, get_context("spawn"), _prepare, (bundle, inversion, measured, count, batches))
-            )
+            count: stack.enter_context(workers.pool(1, _prepare, bundle, inversion, measured, count, batches))
             for count in counts
         }
         update = stack.enter_context(progress("Measuring", total, "rounds"))

@@ -1,11 +1,9 @@
 """SoundFonts → corpus: every preset × key × velocity played by FluidSynth, dry, in parallel, the same on every run."""
 
 import hashlib
-import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any, Unpack
 
 from darktimbre.audio.download import sha256
 from darktimbre.audio.guarded import processors
+from darktimbre.audio.workers import pool
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.fluid import FluidSynth, Played, Take, load_library
 from darktimbre.corpus.general_midi import DRUM_BANK, DRUM_CLASSES, DRUMS, PROGRAMS, drum
@@ -72,10 +71,6 @@ def _play(job: Job, take: Take) -> Played:
     return _synths[key].play(job.preset.bank, job.preset.program, job.keys)
 
 
-def _begin_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-
-
 def _played(jobs: Sequence[Job], take: Take, workers: int) -> Iterator[tuple[Job, Played]]:
     """The jobs with their sounds, in the jobs' order whatever the number of workers."""
     if workers == 1:
@@ -86,10 +81,10 @@ def _played(jobs: Sequence[Job], take: Take, workers: int) -> Iterator[tuple[Job
         _synths.clear()
         return
     waiting: deque[tuple[Job, Future[Played]]] = deque()
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker)
+    players = pool(workers)
     try:
         for job in jobs:
-            waiting.append((job, pool.submit(_play, job, take)))
+            waiting.append((job, players.submit(_play, job, take)))
             if len(waiting) > 3 * workers:  # enough to keep all busy, few enough to fit in memory
                 done, future = waiting.popleft()
                 yield done, future.result()
@@ -99,7 +94,7 @@ def _played(jobs: Sequence[Job], take: Take, workers: int) -> Iterator[tuple[Job
     except BrokenProcessPool:
         raise UserError(f"FluidSynth crashed while it played {jobs[0].file}; is the SoundFont whole?") from None
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        players.shutdown(wait=True, cancel_futures=True)
 
 
 def identity(job: Job, key: int, velocity: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from darktimbre.audio.workers import end_with_parent
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.convolution import computes_bf16
 from darktimbre.notes.errors import UserError
@@ -84,6 +85,8 @@ def train(
     """
     fabric = _fabric(recipe, options)
     fabric.launch()
+    if fabric.local_rank > 0:  # else it would wait for the others, for as long as the library that connects them does
+        end_with_parent()
     with run_folder.alone(options.run) if fabric.is_global_zero else nullcontext():
         return Trainer(recipe, options, fabric, say, callbacks).fit()
 
