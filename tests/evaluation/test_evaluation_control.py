@@ -95,6 +95,17 @@ def run(toy: Toy, target: Targets, resamples: int = 50) -> Control:
     return attribute_correlation(target, predicted, toy.attributes, resamples=resamples, seed=0)
 
 
+def test_a_few_certain_notes_do_not_decide_the_correlation_of_logits():
+    attributes, random = Attributes(pitches=PITCHES, names=NAMES), np.random.default_rng(0)
+    target = target_notes(attributes, random.uniform(0.01, 0.99, (NOTES, len(NAMES))))
+    predicted = target.logits + random.normal(0, 2, target.logits.shape).astype(np.float32)
+    plain = attribute_correlation(target, predicted, attributes).logit_mean.value
+    predicted[::100] = -285.0  # as YAMNet's of a nearly pure low tone
+    assert abs(attribute_correlation(target, predicted, attributes).logit_mean.value - plain) < 0.15
+    unbounded = np.corrcoef(target.logits[:, 0], predicted[:, 0])[0, 1]
+    assert abs(unbounded - plain) > 0.5
+
+
 def test_correlation_of_a_linear_instrument_is_the_closed_form(soft: np.ndarray) -> None:
     """predicted = g·α + σ·z has correlation g·s / √(g²s² + σ²), with s the deviation of α."""
     toy = Toy(0.5 * np.eye(4), noise=0.05)

@@ -16,7 +16,7 @@ from darktimbre.evaluation.results import AttributeScore, Control, Curve, Estima
 from darktimbre.measures.correlation import bootstrap_correlation
 from darktimbre.measures.interval import group_index, percentiles
 from darktimbre.notes.attributes import Attributes
-from darktimbre.notes.temperature import soft_labels
+from darktimbre.notes.temperature import bounded_logits, soft_labels
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 Array = NDArray[np.float64]
@@ -45,9 +45,9 @@ def attribute_correlation(
     """Pearson's correlation per attribute of target and prediction: of soft labels, and of logits.
 
     Soft labels, σ(logit / T), are those at the instrument's own temperature, `attributes.temperature`, on both sides;
-    the correlation of logits does not depend on T, and in it faint attributes count as much as loud ones. Figures named
-    `attribute_correlation`, in quick reports, validation, evaluations and model cards, are the mean of the former over
-    the attributes where it is defined; those named `logit_correlation` are the mean of the latter.
+    the correlation of logits, which are bounded, does not depend on T, and in it faint attributes count as much as loud
+    ones. Figures named `attribute_correlation`, in quick reports, validation, evaluations and model cards, are the mean
+    of the former over the attributes where it is defined; those named `logit_correlation` are the mean of the latter.
 
     It is as well defined for an instrument without attributes: what pitch alone explains. `attributes` are then those
     of an instrument it is compared with.
@@ -66,7 +66,7 @@ def attribute_correlation(
         bootstrap_correlation(first, second, target.groups, resamples=resamples, seed=seed)
         for first, second in (
             (soft_labels(target.logits, temperature), soft_labels(predicted_logits, temperature)),
-            (target.logits, predicted_logits),
+            (bounded_logits(target.logits), bounded_logits(predicted_logits)),
         )
     )
     each = [[_estimate(*one) for one in zip(found.each, found.low, found.high, strict=True)] for found in (soft, logit)]

@@ -21,6 +21,7 @@ from darktimbre.measures.kernel import kernel_distance
 from darktimbre.measures.neighbours import fidelity_and_diversity, radii
 from darktimbre.measures.ridge import Ridge, ridge
 from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.temperature import bounded_logits
 
 PROBES = {"probe": "independent", "probe_by_classifier": "classifier"}
 """Field of `Independent` → role of the extractor whose embedding it reads."""
@@ -44,7 +45,7 @@ class IndependentReference:
     def probes(self) -> dict[str, Ridge]:
         """By field of `Independent`: an embedding → the teacher's logits (note, label); λ by instruments left out."""
         return {
-            field: ridge(self.features[role]["embedding"], self.logits, self.groups, seed=self.seed)
+            field: ridge(self.features[role]["embedding"], bounded_logits(self.logits), self.groups, seed=self.seed)
             for field, role in PROBES.items()
             if role in self.features and self.logits.shape[1]
         }

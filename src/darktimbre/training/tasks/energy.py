@@ -61,6 +61,7 @@ class Distances(Section):
 
     patches: NonNegativeFloat = 1.0  # log-magnitudes of 8 bins × 4 frames
     columns: NonNegativeFloat = 0.5  # log-magnitudes of each frame
+    rows: NonNegativeFloat = 0.5  # log-magnitudes of each bin over time
     frequencies: NonNegativeFloat = 0.5  # instantaneous frequencies, counted by magnitude
     spectra: NonNegativeFloat = 0.5  # log-magnitude spectra of the sound, with each of the windows
     windows: tuple[PositiveInt, ...] = (256, 1024)  # samples
@@ -68,7 +69,7 @@ class Distances(Section):
     @property
     def weights(self) -> dict[str, float]:
         """By the features' names."""
-        own = {name: getattr(self, name) for name in ("patches", "columns", "frequencies")}
+        own = {name: getattr(self, name) for name in ("patches", "columns", "rows", "frequencies")}
         return {**own, **{f"spectra {window}": self.spectra for window in self.windows}}
 
 
@@ -292,6 +293,8 @@ class EnergyTask(NoteGeneratorTask):
                 found[name] = energy.patches(level)
             elif name == "columns":
                 found[name] = energy.columns(level)
+            elif name == "rows":
+                found[name] = level  # a place is a bin: its modulation holds together
             elif name == "frequencies":
                 found[name] = energy.phasors(pictures[:, 1], self.loudness(level.clamp(max=1)))
             elif name.startswith("spectra"):

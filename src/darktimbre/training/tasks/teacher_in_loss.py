@@ -14,6 +14,7 @@ from darktimbre import teachers
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.temperature import bounded_logits
 from darktimbre.objectives.distillation import logit_error
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers import differentiable, logmel
@@ -76,7 +77,7 @@ class TeacherInLoss:
         self.terms, self.tagger, self.rate = terms, tagger, corpus.sample_rate
         tags = Tags.open(corpus.path, attributes.teacher)
         columns = tags.columns(attributes.names)
-        logits = tags.logits(corpus.rows("train"))[:, columns]
+        logits = bounded_logits(tags.logits(corpus.rows("train"))[:, columns])
         self.columns = torch.from_numpy(np.asarray(columns)).to(device)
         self.spread = torch.from_numpy(logits.std(axis=0).clip(min=LEAST_SPREAD)).to(device)
 
@@ -97,8 +98,8 @@ class TeacherInLoss:
         return {**{name: one[:, None] for name, one in whole.items()}, **layers}
 
     def logit_error(self, made: Responses, real: Responses) -> Tensor:
-        """See `objectives.distillation.logit_error`."""
-        return logit_error(made_logits=made.logits, real_logits=real.logits, spread=self.spread)
+        """See `objectives.distillation.logit_error`; those of the notes are bounded."""
+        return logit_error(made_logits=made.logits, real_logits=bounded_logits(real.logits), spread=self.spread)
 
 
 def smoothed(waves: Tensor, moves: Tensor, noise: Tensor, choices: Smoothing, rate: int) -> Tensor:
