@@ -2,21 +2,28 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+from torch import nn
+
+from darktimbre.bundle import edits as kept
 from darktimbre.bundle import weights as tensors
 from darktimbre.bundle import where
+from darktimbre.bundle.edits import KeptEdit
 from darktimbre.bundle.encoded import EncodedNotes
 from darktimbre.bundle.inverter import InverterFolder
 from darktimbre.bundle.model_folder import Form, ModelFolder
 from darktimbre.bundle.weights import Weights
-from darktimbre.bundle.where import CONFIG, DISCRIMINATOR, ENCODER, INVERTER, LATENT_NAMES, LATENTS
+from darktimbre.bundle.where import CONFIG, DISCRIMINATOR, EDITS, ENCODER, INVERTER, LATENT_NAMES, LATENTS
 from darktimbre.models.autoencoder import AutoencoderConfig, Decoder, Encoder
+from darktimbre.models.edits import Steered
+from darktimbre.models.folding import fold
 from darktimbre.models.inversion import InversionConfig, InversionNetwork
-from darktimbre.models.inversion_folded import fold
+from darktimbre.models.inversion_folded import fold as fold_inverter
 from darktimbre.models.progressive import Discriminator, Generator, PictureEncoder, ProgressiveConfig
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
@@ -65,6 +72,7 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         encoder: state of an encoder, which places sounds of one's own in the latent space.
         inverter: state of the network that makes sound of its spectrograms.
         encoded: some training notes in the latent space.
+        edits: of its activations, which are sliders when it plays.
     """
 
     kind, recipe = None, "darkgan-small"
@@ -73,9 +81,10 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
     encoder: Weights | None = field(default=None, repr=False)
     inverter: Weights | None = field(default=None, repr=False)
     encoded: EncodedNotes | None = field(default=None, repr=False)
+    edits: tuple[KeptEdit, ...] = field(default=(), repr=False)
     origin: str = field(default="this bundle", kw_only=True)
 
-    unshortened = (LATENTS,)
+    unshortened = (LATENTS, EDITS)
 
     def __post_init__(self) -> None:
         missing = [part for part in _PARTS if not isinstance(self.config.get(part), dict)]
@@ -96,6 +105,8 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
             held = self.encoded.latent.shape[1], self.encoded.styles.shape[1]
             if held != (getattr(self.network, "latent", 0), len(self.attributes.names)):
                 raise UserError(f"{self.origin}: {LATENTS} and {LATENT_NAMES} are of another instrument: delete both.")
+        if self.edits:
+            kept.refuse_misfit(self.edits, self.attributes.names, self.editable, f"{self.origin}/{EDITS}")
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, discriminator: bool = False) -> "Bundle":
@@ -114,7 +125,8 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
             file.split(".")[0]: tensors.read(folder / file) for file in wanted if (folder / file).is_file()
         }
         config, weights = cls._read_config(folder / CONFIG), tensors.read(folder / where.WEIGHTS)
-        return cls(config, weights, **parts, encoded=EncodedNotes.read(folder), origin=str(folder))
+        edits = kept.read(folder / EDITS, weights)
+        return cls(config, weights, **parts, encoded=EncodedNotes.read(folder), edits=edits, origin=str(folder))
 
     # ------------------------------------------------------------------------
     # Other bundles made of this one
@@ -162,6 +174,10 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
                 "of a trained one."
             )
         return self.joined(InverterFolder.from_pretrained(inversion))
+
+    def with_edits(self, edits: Sequence[KeptEdit]) -> "Bundle":
+        """The same instrument with these edits instead of its own. Raises UserError: they are of another network."""
+        return replace(self, edits=tuple(edits))
 
     def without_latents(self) -> "Bundle":
         """The same instrument without its training notes' latents and names."""
@@ -213,6 +229,18 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         except (TypeError, KeyError) as error:
             raise UserError(f"{self.origin}: `attributes` in {CONFIG} is damaged ({error}).") from error
 
+    @property
+    def sliders(self) -> Attributes:
+        """What is set when playing: the attributes, then the edits by their names."""
+        return replace(self.attributes, names=(*self.attributes.names, *(edit.name for edit in self.edits)))
+
+    @property
+    def editable(self) -> dict[str, int]:
+        """Units of each layer that edits may move: the stages that are alike as trained and as played."""
+        if isinstance(self.network, AutoencoderConfig):
+            return {f"stages.{number}": width for number, width in enumerate(self.network.decoder_widths[1:])}
+        return {f"stages.{number}": width for number, width in enumerate(self.network.widths[:-1])}
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the generator's weights as they are held here: what patches and exported networks belong to."""
@@ -246,6 +274,11 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         """The averaged generator, or the decoder; see `build`."""
         return self.build()
 
+    def played(self) -> nn.Module:
+        """The network that plays: `generator` folded, whose condition is that of `sliders`."""
+        network = fold(self.generator())
+        return Steered(network, [edit.shift for edit in self.edits]) if self.edits else network
+
     def critic(self) -> Discriminator | None:
         """The discriminator, where the bundle was read with one."""
         if self.discriminator is None:
@@ -277,7 +310,7 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
     def inverter_network(self) -> Inverter | None:
         """The network that makes sound of its spectrograms, as `codec` is handed it; None where it has none."""
         inverter = self.inverter_folder()
-        return None if inverter is None else fold(inverter.build())
+        return None if inverter is None else fold_inverter(inverter.build())
 
     def inverter_folder(self) -> InverterFolder | None:
         """The same network as training continues it; None where it has none."""
@@ -304,6 +337,7 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
             ENCODER: self.encoder,
             INVERTER: self.inverter,
             LATENTS: None if self.encoded is None else self.encoded.tensors(),
+            EDITS: kept.stored(self.edits, self.weights) if self.edits else None,
         }
         return super()._files() | {file: weights for file, weights in parts.items() if weights is not None}
 

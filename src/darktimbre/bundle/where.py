@@ -13,6 +13,7 @@ WEIGHTS = "model.safetensors"
 DISCRIMINATOR = "discriminator.safetensors"
 ENCODER = "encoder.safetensors"
 INVERTER = "inverter.safetensors"
+EDITS = "edits.safetensors"
 LATENTS = "latents.safetensors"
 LATENT_NAMES = "latents.json"
 CARD = "README.md"
@@ -81,7 +82,7 @@ def find(name: str | Path, *, discriminator: bool = False) -> Path:
 
 
 def _fetch(hub_id: str, revision: str | None, *, discriminator: bool) -> Path:
-    patterns = [CONFIG, WEIGHTS, CARD, ENCODER, INVERTER, LATENTS, LATENT_NAMES]
+    patterns = [CONFIG, WEIGHTS, CARD, ENCODER, INVERTER, LATENTS, LATENT_NAMES, EDITS]
     patterns += [DISCRIMINATOR] if discriminator else []
     try:
         folder = Path(str(huggingface_hub.snapshot_download(hub_id, revision=revision, allow_patterns=patterns)))

@@ -240,7 +240,7 @@ def like(
         raise UserError(f"{bundle} has no encoder, so no notes lie beside a sound: leave out --variations.")
     levels, measured = _described(instrument, sound, teacher, weights, device)
     note = _playable(instrument, measured, options.midi(pitch))
-    levels |= {instrument.attributes.resolve(name): value for name, value in given.items()}
+    levels |= {instrument.controls.attributes.resolve(name): value for name, value in given.items()}
     with spoken_warnings():
         paths = sound_files.render_copies(
             instrument, out, sound, count=count or 4, pitch=note, levels=levels, seed=seed, picture=picture

@@ -185,6 +185,7 @@ class EncodingInstrument:
                 found = self.synthesizer.network(torch.from_numpy(latent[rows]), torch.from_numpy(condition[rows]))
             return np.asarray(found[:, 0].float().cpu().numpy())
 
+        condition = self.synthesizer.controls.with_edits(condition)
         latent, condition = np.ascontiguousarray(latent), np.ascontiguousarray(condition)
         return np.concatenate(in_parallel(part, len(latent), PORTION))
 

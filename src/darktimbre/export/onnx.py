@@ -127,7 +127,7 @@ def properties(instrument: Synthesizer) -> dict[str, str]:
         "latent": instrument.latent_size,  # standard normal values
         "pitches": list(attributes.pitches),  # MIDI numbers of the condition's first values, a one-hot choice
         "between": instrument.controls.between,  # whether two neighbouring pitches may share the one
-        "attributes": list(attributes.names),  # the condition's other values, 0 to 1
+        "attributes": list(instrument.controls.attributes.names),  # the condition's other values, 0 to 1
         "baseline": [round(float(value), 6) for value in instrument.controls.baseline],
         "level": instrument.bundle.level_db,  # peak of every note in dB; null where they have no one level
         "teacher": attributes.teacher,

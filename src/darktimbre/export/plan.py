@@ -102,7 +102,7 @@ def zones(instrument: Synthesizer, plan: Plan) -> tuple[Zone, ...]:
     spans = _spans(instrument, plan)
     count = len(plan.patches)
     for index, patch in enumerate(plan.patches):
-        named = patch.model_copy(update={"attributes": patch.levels(instrument.attributes)})
+        named = patch.model_copy(update={"attributes": patch.levels(instrument.controls.attributes)})
         if plan.arrangement == "velocity" and count > 1:
             layers = [(0, *_velocities(index, count), named)]
         else:
@@ -127,7 +127,7 @@ def share(instrument: Synthesizer, patch: Patch, layer: int, layers: int) -> Pat
     part = (layer + 1) / layers
     if part == 1.0:
         return patch
-    names, baseline = instrument.attributes.names, instrument.controls.baseline
+    names, baseline = instrument.controls.attributes.names, instrument.controls.baseline
     middle = {name: float(baseline[names.index(name)]) for name in patch.attributes}
     moved = {name: middle[name] + part * (value - middle[name]) for name, value in patch.attributes.items()}
     return patch.model_copy(update={"attributes": moved})

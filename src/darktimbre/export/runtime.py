@@ -102,7 +102,9 @@ def _kept_as(instrument: Synthesizer) -> Path:
 
     digest = instrument.bundle.digest
     packages = {name: installed(name) for name in ("darktimbre", "torch", "onnxscript", "onnxruntime")}
-    key = json.dumps([GRAPH, digest, instrument.bundle.network.model_dump(mode="json"), packages], sort_keys=True)
+    edits = [edit.model_dump(mode="json") for edit in instrument.bundle.edits]
+    facts = [GRAPH, digest, instrument.bundle.network.model_dump(mode="json"), packages, *edits]
+    key = json.dumps(facts, sort_keys=True)
     return cache() / f"{digest[:16]}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.onnx"
 
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darktimbre.audio.loudness import peak_gain
-from darktimbre.models.folding import fold
 from darktimbre.models.inversion import (
     MOMENTUM,
     STRIDE,
@@ -43,7 +42,7 @@ class Sound(nn.Module):
 
     def __init__(self, instrument: Synthesizer, *, with_sound: bool) -> None:
         super().__init__()
-        self.network = fold(instrument.bundle.generator())
+        self.network = instrument.bundle.played()
         codec = instrument.codec
         self.inversion: Inversion | LearnedInversion | None = None
         if with_sound:

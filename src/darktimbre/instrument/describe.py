@@ -79,13 +79,19 @@ def name_of(instrument: Synthesizer) -> str:
 
 
 def _sliders(instrument: Synthesizer) -> list[AttributeAnswer]:
-    """The attributes in the order of how well they obey, as measured; the bundle's order where that is not known."""
+    """The attributes in the order of how well they obey, as measured; then those of which that is not known, and edits,
+    in the bundle's order."""
     metrics = instrument.bundle.config.get("metrics")
     evaluation = metrics.get("evaluation") if isinstance(metrics, dict) else None
     measured = evaluation.get("attributes") if isinstance(evaluation, dict) else None
     response = measured if isinstance(measured, dict) else {}
+    edits = {edit.name: edit for edit in instrument.bundle.edits}
     sliders = [
-        AttributeAnswer(name=name, baseline=round(float(level), 4), response=response.get(name))
-        for name, level in zip(instrument.attributes.names, instrument.controls.baseline, strict=True)
-    ]
+        AttributeAnswer(
+            name=name, baseline=round(float(level), 4), response=response.get(name),
+            also=None if name not in edits else list(edits[name].also),
+            about=None if name not in edits else edits[name].about,
+        )
+        for name, level in zip(instrument.controls.attributes.names, instrument.controls.baseline, strict=True)
+    ]  # fmt: skip
     return sorted(sliders, key=lambda one: (one.response is None, -(one.response or 0.0)))

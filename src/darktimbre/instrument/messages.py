@@ -210,11 +210,16 @@ class KeyAnswer(BaseModel):
 
 
 class AttributeAnswer(BaseModel):
-    """One attribute: what it takes when it is left out, and how well it obeys (rank correlation; null if unknown)."""
+    """One attribute: what it takes when it is left out, and how well it obeys (rank correlation; null if unknown).
+
+    Of an edit of the network's activations (-1 to 1), what else it changes and a sentence on it; null of all others.
+    """
 
     name: str
     baseline: float
     response: float | None
+    also: list[str] | None = None
+    about: str | None = None
 
 
 class InstrumentAnswer(BaseModel):

@@ -141,7 +141,7 @@ class Client(AbstractContextManager["Client"]):
             Busy: client or renderer are closed.
         """
         renderer = self._renderer
-        patch.levels(renderer.instrument.attributes)
+        patch.levels(renderer.instrument.controls.attributes)
         key = patch.key(renderer.instrument.bundle.digest)
         with renderer.changed:
             if self.closed or renderer.closed:

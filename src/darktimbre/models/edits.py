@@ -1,14 +1,18 @@
 """Activations changed while a network runs: units scaled, or a layer moved along a direction, by forward hooks.
 
-Bau et al. (2019), *GAN Dissection*, ablate and insert units; here that is `Scale(layer, units, 0.0)` and a `Shift`.
+Bau et al. (2019), *GAN Dissection*, ablate and insert units; here that is `Scale(layer, units, 0.0)` and a `Shift`. A
+`Steered` network has shifts as further controls beside its condition's.
 """
 
 import difflib
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from darktimbre.notes.errors import UserError
@@ -54,7 +58,7 @@ def edited(network: object, *edits: Edit) -> Iterator[None]:
     """The network with its activations edited, in the order given; without edits it is untouched.
 
     Names of layers and their activations are those of the network that runs: of a synthesizer, the folded one
-    (`models/folding.py`), whose stages leave their last pixel norm to what follows.
+    (`models/folding.py`), whose stages are the generator's, but for the last, which leaves its norm to what follows.
 
     Raises:
         UserError: there is no such layer or unit, or the network does not run in torch.
@@ -72,15 +76,54 @@ def edited(network: object, *edits: Edit) -> Iterator[None]:
             hook.remove()
 
 
+class Steered(nn.Module):
+    """A network whose condition goes on with the amounts of some shifts, one a row and shift, kept within [−1, 1].
+
+    The shifts of a layer are one matrix, so that exporters see plain operations; an amount of 0 changes no bit.
+    """
+
+    def __init__(self, network: nn.Module, shifts: Sequence[Shift]) -> None:
+        """`network`: (latent, condition) → picture; a shift's own `amount` is what 1 means.
+
+        Raises:
+            UserError: it has no such layer.
+        """
+        super().__init__()
+        self.steered, self.count = network, len(shifts)
+        self._amounts = threading.local()  # rows are rendered by several threads at once
+        for number, layer in enumerate(dict.fromkeys(shift.layer for shift in shifts)):
+            places = [place for place, shift in enumerate(shifts) if shift.layer == layer]
+            directions = torch.tensor([shifts[place].direction for place in places])
+            scaled = directions * torch.tensor([[shifts[place].amount] for place in places])
+            self.register_buffer(f"directions{number}", scaled)
+            layer_of(network, layer).register_forward_hook(partial(self._shifted, number, places))
+
+    def _shifted(self, number: int, places: list[int], module: nn.Module, given: object, output: Tensor) -> Tensor:
+        moved = self._amounts.now[:, places] @ self.get_buffer(f"directions{number}")  # (row, unit)
+        return output + moved.view(*moved.shape, *[1] * (output.ndim - 2))
+
+    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+        """latent `(batch, latent)`, condition `(batch, size + shift)` → picture."""
+        size = condition.shape[1] - self.count
+        self._amounts.now = condition[:, size:].clamp(-1.0, 1.0)
+        try:
+            picture: Tensor = self.steered(latent, condition[:, :size])
+        finally:
+            del self._amounts.now
+        return picture
+
+
 def layer_of(network: nn.Module, name: str) -> nn.Module:
     """A layer by its name: any named module that is called; containers are not.
 
     Raises:
-        UserError: there is none; the near ones are named.
+        UserError: there is none, the near ones are named; or it is a folded network's last stage (`models/folding.py`).
     """
-    named = network.named_modules()
+    named = (network.steered if isinstance(network, Steered) else network).named_modules()
     layers = {name: layer for name, layer in named if name and not isinstance(layer, nn.ModuleList | nn.ModuleDict)}
     if name in layers:
+        if getattr(layers[name], "last", False):
+            raise UserError(f"The layer {name!r}, as it plays, leaves its norm to what follows: edit an earlier one.")
         return layers[name]
     near = difflib.get_close_matches(name, layers, n=3, cutoff=0.4) or list(layers)[:3]
     raise UserError(f"The network has no layer {name!r}. Did you mean {' or '.join(map(repr, near))}?")

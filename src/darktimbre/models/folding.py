@@ -4,7 +4,7 @@ Everything that training needs and playing does not is multiplied out once, at l
 - equalised scales go into plain weights;
 - nearest up-sampling and the 3 × 3 convolution after it become one transposed convolution (`upsampling_kernel`);
 - the comb's convolution is computed for three frames, since the comb is constant over frames;
-- the last pixel norm is applied to the picture instead of to the features it is a linear map of;
+- the last stage's pixel norm is applied to the picture instead of to the features it is a linear map of;
 - features stay channels-last, the layout in which CPU convolutions and channel norms are fastest.
 """
 
@@ -78,7 +78,7 @@ class FoldedShape(nn.Module):
 
 
 class FoldedStage(nn.Module):
-    """`GeneratorStage` without its last pixel norm, which the caller applies where it is cheapest."""
+    """`GeneratorStage`; the last one leaves its last pixel norm to what follows, where it is cheapest."""
 
     first_weight: Tensor
     first_bias: Tensor
@@ -86,9 +86,9 @@ class FoldedStage(nn.Module):
     second_weight: Tensor
     second_bias: Tensor
 
-    def __init__(self, stage: GeneratorStage) -> None:
+    def __init__(self, stage: GeneratorStage, last: bool) -> None:
         super().__init__()
-        self.factor, self.slope = stage.factor, stage.slope
+        self.factor, self.slope, self.last = stage.factor, stage.slope, last
         first = stage.first.scaled().detach()
         trunk = first[:, : stage.inputs]
         kernel = trunk if stage.factor == (1, 1) else upsampling_kernel(trunk, stage.factor)
@@ -112,9 +112,10 @@ class FoldedStage(nn.Module):
         if self.modulation is not None and vector is not None:
             features = self.modulation(features, vector)
         features = rectify(features, self.slope)
-        if self.convolutions == 1:
-            return features
-        return rectify(F.conv2d(pixel_norm(features), self.second_weight, self.second_bias, padding=1), self.slope)
+        if self.convolutions == 2:
+            features = F.conv2d(pixel_norm(features), self.second_weight, self.second_bias, padding=1)
+            features = rectify(features, self.slope)
+        return features if self.last else pixel_norm(features)
 
 
 class FoldedPath(nn.Module):
@@ -123,13 +124,15 @@ class FoldedPath(nn.Module):
     def __init__(self, grid: VectorToGrid, stages: nn.ModuleList, shape: EqualisedConv, slope: float) -> None:
         super().__init__()
         self.grid, self.shape, self.slope = FoldedGrid(grid), FoldedShape(shape), slope
-        self.stages = nn.ModuleList(FoldedStage(cast(GeneratorStage, stage)) for stage in stages)
+        self.stages = nn.ModuleList(
+            FoldedStage(cast(GeneratorStage, stage), last=stage is stages[-1]) for stage in stages
+        )
 
     def forward(self, vector: Tensor, comb: Tensor | None = None) -> Tensor:
         """`comb`: what the last stage sees."""
-        features = rectify(self.grid(vector), self.slope)
+        features = pixel_norm(rectify(self.grid(vector), self.slope))
         for number, stage in enumerate(self.stages, start=1):
-            features = stage(pixel_norm(features), comb if number == len(self.stages) else None, vector)
+            features = stage(features, comb if number == len(self.stages) else None, vector)
         maps: Tensor = self.shape(features)
         return maps
 

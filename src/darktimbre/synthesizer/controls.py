@@ -53,10 +53,15 @@ def latents(seed: Seed, count: int, size: int) -> Array:
 class Controls:
     """The controls of one instrument."""
 
-    attributes: Attributes  # its pitch classes and soft labels
+    attributes: Attributes  # its pitch classes, soft labels, and edits by their names
     latent: int  # values per latent
     baseline: Array  # (label,) what attributes take that are not given
     between: bool = False  # whether pitches between the trained ones can be rendered
+    edits: int = 0  # how many of the attributes, the last ones, are edits of activations
+
+    def with_edits(self, rows: Array) -> Array:
+        """Rows (note, …) of what was trained, with edits of amount 0 behind."""
+        return np.pad(rows, ((0, 0), (0, self.edits)))
 
     def fill(self, pitch: Pitch, levels: Levels, seed: Seed, latent: ArrayLike | None) -> tuple[Array, Array]:
         """Condition and latent of every requested note; single values are repeated to the length of the lists.
@@ -114,6 +119,8 @@ class Controls:
             levels = [levels]
         if isinstance(levels, np.ndarray):
             rows = np.atleast_2d(np.asarray(levels, np.float32))
+            if rows.shape[-1] == len(names) - self.edits:
+                rows = self.with_edits(rows)
             if rows.shape[-1] != len(names):
                 raise UserError(f"This instrument has {len(names)} attributes, not {rows.shape[-1]}.")
         else:
@@ -123,7 +130,8 @@ class Controls:
                     row[names.index(name)] = value
         if not np.isfinite(rows).all():
             raise UserError("An attribute's value must be a finite number.")
-        outside = ((rows < 0) | (rows > 1)).any(axis=0)
+        lowest = np.array([0.0] * (len(names) - self.edits) + [-1.0] * self.edits)
+        outside = ((rows < lowest) | (rows > 1)).any(axis=0)
         if outside.any():
             listed = [f"{names[i]} = {rows[np.argmax(np.abs(rows[:, i] - 0.5)), i]:g}" for i in np.flatnonzero(outside)]
             more = f" and {len(listed) - 4} more" if len(listed) > 4 else ""

@@ -68,7 +68,7 @@ def render_random(
     each = [levels] * count
     # A class or style that is set stands alone: those of an example would sound beside it.
     if examples and not (levels and attributes.teacher in WITHOUT_TEACHER):
-        known = {attributes.resolve(name): value for name, value in levels.items()}
+        known = {synthesizer.controls.attributes.resolve(name): value for name, value in levels.items()}
         rows = [examples[index] for index in choose.integers(len(examples), size=count)]
         each = [{**dict(zip(attributes.names, map(float, row), strict=True)), **known} for row in rows]
     stems = [("random", f"{index:03d}", *pitch_words(one)) for index, one in enumerate(pitches)]
@@ -124,7 +124,7 @@ def render_sweep(
     Raises:
         UserError: there is no such attribute.
     """
-    attributes = synthesizer.attributes
+    attributes = synthesizer.controls.attributes
     name = attributes.resolve(attribute)
     fixed = {attributes.resolve(key): value for key, value in (levels or {}).items()}
     values = [round(float(value), 6) for value in np.linspace(low, high, steps)]
@@ -153,7 +153,8 @@ def render_interpolation(
     An end with a sound takes its latent and level, else the seed's latent and the level of training. The first note's
     pitch is by default the trained one nearest to C4; the last note's, that of the first.
     """
-    controls, attributes, at = synthesizer.controls, synthesizer.attributes, walks.steps(steps)
+    controls, at = synthesizer.controls, walks.steps(steps)
+    attributes = controls.attributes
     start, end = (controls.soft(one)[0] for one in levels)
     soft = walks.lerp(start, end, at)
     first = float(attributes.nearest_pitch(60)) if pitches[0] is None and attributes.pitches else pitches[0]

@@ -17,7 +17,6 @@ from darktimbre.audio.loudness import at_peak, peak_dbfs
 from darktimbre.audio.shape import fade_out
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.models.edits import Edit, edited
-from darktimbre.models.folding import fold
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer import controls
@@ -71,13 +70,15 @@ class Synthesizer:
             raise UserError(
                 f"{bundle.origin}: the network takes {plan.condition} controls, not {self.attributes.size}."
             )
-        self.network = fold(bundle.generator()).to(self.device).eval() if network is None else network
+        self.network = bundle.played().to(self.device).eval() if network is None else network
         self.edits: tuple[Edit, ...] = ()  # of the network's activations, in every note from now on
         self.block = 1 if self.device.type == "cpu" else None  # notes per call; None: as `render` is called
         self.runtime = "torch" if network is None else network.name
         self._edges = edges(self.codec.samples, self.codec.sample_rate)
         self.encodes = bundle.encoder is not None  # whether `encode` can place sounds of one's own
-        self.controls = Controls(self.attributes, plan.latent, self._baseline(), between=plan.pitch_comb)
+        self.controls = Controls(
+            bundle.sliders, plan.latent, self._baseline(), between=plan.pitch_comb, edits=len(bundle.edits)
+        )
 
     @classmethod
     def from_pretrained(cls, name: str | Path, device: str | torch.device = "cpu") -> "Synthesizer":
@@ -94,7 +95,7 @@ class Synthesizer:
 
     @property
     def attributes(self) -> Attributes:
-        """The controls: pitch classes and attribute names."""
+        """What it was conditioned on in training: pitch classes and attribute names. `controls` has edits beside."""
         return self.bundle.attributes
 
     @property
@@ -159,9 +160,18 @@ class Synthesizer:
     def waves(
         self, condition: ArrayLike, latent: ArrayLike, batch_size: int = 16, level_db: ArrayLike | None = None
     ) -> NDArray[np.float32]:
-        """As `render`, from whole conditions (note, size) and latents (note, latent): for evaluation on real rows."""
+        """As `render`, from whole conditions (note, size) and latents (note, latent): for evaluation on real rows.
+
+        Conditions may go on with the amounts of the bundle's edits; those that do not leave them at 0.
+        """
         rows, drawn = np.atleast_2d(np.asarray(condition, np.float32)), np.atleast_2d(np.asarray(latent, np.float32))
-        if rows.shape[1] != self.attributes.size or drawn.shape[1] != self.latent_size or len(rows) != len(drawn):
+        if rows.shape[1] == self.attributes.size:
+            rows = self.controls.with_edits(rows)
+        if (
+            rows.shape[1] != self.controls.attributes.size
+            or drawn.shape[1] != self.latent_size
+            or len(rows) != len(drawn)
+        ):
             raise UserError(
                 f"Conditions must be (note, {self.attributes.size}) and latents (note, {self.latent_size}); "
                 f"they are {rows.shape} and {drawn.shape}."
@@ -260,10 +270,10 @@ class Synthesizer:
         names = self.attributes.names
         given = self.bundle.config.get("baseline")
         if given is None:
-            return np.zeros(len(names), np.float32)
+            given = [0.0] * len(names)
         if len(given) != len(names):
             raise UserError(f"{self.bundle.origin}: the baseline has {len(given)} values for {len(names)} attributes.")
-        return np.asarray(given, np.float32)
+        return np.asarray([*given, *[0.0] * len(self.bundle.edits)], np.float32)
 
 
 def edges(samples: int, rate: int) -> NDArray[np.float32]:

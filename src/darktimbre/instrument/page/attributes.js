@@ -1,7 +1,11 @@
 // @ts-check
 // The instrument's attributes as the page shows them: order, search, how a value lies on a slider, how well it is followed. Pure.
 
-/** @typedef {{name: string, baseline: number, response: number | null}} Attribute */
+/**
+ * `also` and `about` are of edits of the network's activations: what else one changes, and a sentence on it.
+ *
+ * @typedef {{name: string, baseline: number, response: number | null, also?: string[] | null, about?: string | null}} Attribute
+ */
 /** @typedef {"response" | "value" | "name"} Order */
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -27,9 +31,10 @@ export function valueAt(place) {
  * @property {(place: number) => number} toValue
  * @property {[number, number]} beyond the values a slider spans when it goes beyond the range of training, 0 to 1
  */
-/** @type {Readonly<Record<"attribute" | "style", Scale>>} */
+/** @type {Readonly<Record<"attribute" | "edit" | "style", Scale>>} */
 export const SCALES = Object.freeze({
   attribute: { noun: "attribute", toPlace: position, toValue: valueAt, beyond: [-0.5, 1.5] },
+  edit: { noun: "edit", toPlace: (value) => value, toValue: (place) => place, beyond: [-1, 1] },
   style: { noun: "style", toPlace: (value) => value, toValue: (place) => place, beyond: [0, 2] },
 });
 /** @type {[number, number]} */

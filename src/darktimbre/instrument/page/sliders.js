@@ -1,7 +1,7 @@
 // @ts-check
 // The attributes' sliders: a list to search and order, each with how well it is followed, its lock and its figure.
 
-import { KNOWN, arrange, replies, shown, typed } from "./attributes.js";
+import { KNOWN, SCALES, arrange, replies, shown, typed } from "./attributes.js";
 import { Bar } from "./bar.js";
 import { HIGHEST, LOWEST } from "./patch.js";
 
@@ -119,8 +119,13 @@ export class Sliders {
   }
 
   #setEnds() {
-    const ends = this.parts.beyond.checked ? this.scale.beyond : KNOWN;
-    for (const { bar } of this.rows.values()) bar.setEnds(ends);
+    const beyond = this.parts.beyond.checked;
+    for (const { attribute, bar } of this.rows.values()) bar.setEnds(beyond ? this.#scale(attribute).beyond : KNOWN);
+  }
+
+  /** @param {Attribute} attribute @returns {import("./attributes.js").Scale} */
+  #scale({ about }) {
+    return about ? SCALES.edit : this.scale;
   }
 
   /**
@@ -130,8 +135,9 @@ export class Sliders {
    * @returns {Row}
    */
   #row(attribute, index, { onInput, onSeal, onRest }) {
-    const { name, baseline, response } = attribute;
-    const reply = replies(response);
+    const { name, baseline, response, also, about } = attribute;
+    const reply = about ?? replies(response);
+    const scale = this.#scale(attribute);
     const bar = new Bar(
       {
         id: `attribute-${index}`,
@@ -139,11 +145,11 @@ export class Sliders {
         ends: KNOWN,
         known: KNOWN,
         rest: baseline,
-        toPlace: this.scale.toPlace,
-        toValue: this.scale.toValue,
+        toPlace: scale.toPlace,
+        toValue: scale.toValue,
         show: shown,
         read: typed,
-        bounds: [LOWEST, HIGHEST],
+        bounds: about ? scale.beyond : [LOWEST, HIGHEST],
         say: (value) => `${shown(value)}${Object.hasOwn(this.levels, name) ? "" : ", baseline"}`,
       },
       {
@@ -156,8 +162,14 @@ export class Sliders {
     answer.id = `reply-${index}`;
     answer.className = "unseen";
     answer.textContent = reply;
-    if (this.measured) bar.range.setAttribute("aria-describedby", answer.id);
-    bar.label.title = `${name}\n${this.measured ? `${reply}\n` : ""}Baseline ${shown(baseline)}. Double click resets it.`;
+    const explained = this.measured || Boolean(about);
+    if (explained) bar.range.setAttribute("aria-describedby", answer.id);
+    if (also?.length) {
+      const beside = document.createElement("small");
+      beside.textContent = ` also ${also.join(", ")}`;
+      bar.label.append(beside);
+    }
+    bar.label.title = `${name}\n${explained ? `${reply}\n` : ""}Baseline ${shown(baseline)}. Double click resets it.`;
     bar.range.title = bar.label.title;
 
     const mark = document.createElement("span");
@@ -177,7 +189,7 @@ export class Sliders {
 
     const row = document.createElement("li");
     row.className = "attribute";
-    row.append(...(this.measured ? [mark, bar.element, lock, answer] : [bar.element, lock]));
+    row.append(...(this.measured ? [mark] : []), bar.element, lock, ...(explained ? [answer] : []));
     lock.addEventListener("click", () => {
       const isLocked = !this.locked.has(name);
       if (isLocked) this.locked.add(name);
