@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from darktimbre.audio.atomic import _leftovers, atomic_file, atomic_folder
+from darktimbre.audio.atomic import _leftovers, atomic_file, atomic_folder, is_empty
+from darktimbre.notes.errors import UserError
 
 KILLED = """
 import os, signal, sys
@@ -19,6 +20,14 @@ path = Path(sys.argv[2])
 with getattr(atomic, sys.argv[1])(path) as temporary:
     (temporary / "half" if sys.argv[1] == "atomic_folder" else temporary).write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+WRITING = """
+import sys
+from pathlib import Path
+from darktimbre.audio.atomic import atomic_folder
+with atomic_folder(Path(sys.argv[1])):
+    pass
 """
 
 
@@ -96,3 +105,28 @@ def test_a_folder_moved_aside_by_a_killed_writer_comes_back(tmp_path: Path) -> N
         fail_while_writing(atomic_folder(tmp_path / "c"), "new")
     assert names(tmp_path) == ["c"]
     assert names(tmp_path / "c") == ["old"]
+
+
+def test_of_two_writers_of_one_folder_the_second_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with atomic_folder(path) as first:
+        (first / "one").touch()
+        command = [sys.executable, "-c", WRITING, str(path)]
+        other = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "UserError: Another process is writing" in other.stderr
+        with pytest.raises(UserError, match="Another process"), atomic_folder(path):
+            pass
+        with atomic_folder(tmp_path / "a.1"), atomic_folder(tmp_path / "b"):  # other folders are free
+            pass
+    assert names(path) == ["one"]
+    with atomic_folder(tmp_path / "a.1"), atomic_folder(path):
+        pass
+    assert names(tmp_path) == ["a", "a.1", "b"]
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._a.wav", "Thumbs.db", "desktop.ini", "Desktop.ini", "Icon\r"])
+def test_what_file_managers_leave_is_nobodys_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert is_empty(tmp_path)
+    (tmp_path / f"{name}.txt" if name != "._a.wav" else tmp_path / "a.wav").touch()
+    assert not is_empty(tmp_path)

@@ -29,6 +29,17 @@ def test_a_copy_is_smaller_without_notes_and_with_the_inversion_wanted(run: Run,
     assert not list((tmp_path / "mine").iterdir())
 
 
+@pytest.mark.parametrize("mine", ["notes.txt", ".git/HEAD", "pytorch_model.bin", "config.json"])
+def test_a_copy_takes_the_place_of_a_bundle_alone(bundle: Path, run: Run, tmp_path: Path, mine: str) -> None:
+    """Not of one with the user's files beside it, nor of another program's model, which has a config.json, too."""
+    out = tmp_path / "out"
+    run("export", "bundle", bundle, out)
+    (out / mine).parent.mkdir(exist_ok=True)
+    (out / mine).write_text("{}")
+    assert "name another folder" in run("export", "bundle", bundle, out, status=2)
+    assert (out / mine).read_text() == "{}"
+
+
 def test_without_settings_the_middle_and_two_words_are_exported(bundle: Path, run: Run, tmp_path: Path) -> None:
     output = run("export", "sfz", bundle, tmp_path / "out")
     assert "9 samples of 3 setting(s) (Middle, Singing bowl, Trumpet)" in output

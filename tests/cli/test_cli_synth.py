@@ -14,6 +14,7 @@ from tests.conftest import Run
 from typer.testing import CliRunner
 
 from darktimbre import teachers
+from darktimbre.audio.atomic import alone
 from darktimbre.audio.files import write
 from darktimbre.cli.main import app
 from darktimbre.synthesizer.sound_files import file_stem
@@ -27,6 +28,14 @@ def synth(run: Run) -> Run:
 
 def _manifest(out: Path) -> dict[str, dict[str, Any]]:
     return {entry["file"]: entry for entry in json.loads((out / "manifest.json").read_text())["files"]}
+
+
+def _song(folder: Path, name: str = "My Song.mid") -> Path:
+    """A MIDI file of one note."""
+    folder.mkdir(exist_ok=True)
+    notes = [mido.Message("note_on", note=60, velocity=90), mido.Message("note_off", note=60, time=240)]
+    mido.MidiFile(tracks=[mido.MidiTrack(notes)]).save(folder / name)
+    return folder / name
 
 
 def _wav(path: Path) -> np.ndarray:
@@ -44,6 +53,8 @@ def test_a_scale_is_what_render_gives(bundle: Path, synth: Run, tmp_path: Path) 
         np.testing.assert_allclose(_wav(tmp_path / name), wave * entries[name]["gain"], atol=1e-4)
     assert entries["scale_60_C4.wav"] | {"gain": 0} == {
         "file": "scale_60_C4.wav", "verb": "scale", "pitch": 60.0, "attributes": {"drum": 0.8}, "seed": 5, "gain": 0,
+        "instrument": bundle.name, "weights_sha256": Synthesizer.from_pretrained(bundle).bundle.digest,
+        "sample_rate": 8000,
     }  # fmt: skip
     assert max(np.abs(_wav(tmp_path / name)).max() for name in entries) == pytest.approx(0.99, abs=1e-3)
 
@@ -65,6 +76,78 @@ def test_random_notes_take_the_bundles_examples(synth: Run, tmp_path: Path) -> N
     synth("random", path, tmp_path / "out", "--count", 6, "--set", "trumpet=0.9")
     levels = [tuple(entry["attributes"][name] for name in NAMES) for entry in _manifest(tmp_path / "out").values()]
     assert set(levels) == {(0.1, 0.9, 0.3), (0.6, 0.9, 0.4)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"name": "A web app"}', '{"files": [], "darktimbre": "export", "weights_sha256": ""}', "[]", "{", "[" * 100_000],
+)
+def test_a_manifest_of_another_program_is_left_alone(bundle: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    for words in (["random", str(bundle), str(tmp_path)], ["midi", str(bundle), str(tmp_path), str(_song(tmp_path))]):
+        ended = CliRunner().invoke(app, ["synth", *words])
+        assert ended.exit_code == 2
+        assert "manifest.json is there and was not written by `darktimbre synth`" in ended.stderr.replace("\n", " ")
+    assert (tmp_path / "manifest.json").read_text() == content
+    assert not list(tmp_path.glob("*.wav"))
+
+
+def test_files_that_others_put_there_are_never_replaced(bundle: Path, synth: Run, tmp_path: Path) -> None:
+    """Also where they differ in letter case alone, which on some disks is the same name."""
+    (tmp_path / "Random_000_60_c4.WAV").write_bytes(b"mine")
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    words = ("random", bundle, tmp_path, "--count", 1, "--pitch", 60)
+    for _ in range(2):  # a file of one's own is replaced
+        synth(*words, "--picture", tmp_path / "grid.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "Random_000_60_c4.WAV", "grid.png", "manifest.json", "mine.png", "random_000_60_C4-2.wav",
+    ]  # fmt: skip
+    ended = CliRunner().invoke(app, ["synth", *map(str, words), "--picture", str(tmp_path / "mine.png")])
+    assert (ended.exit_code, (tmp_path / "mine.png").read_bytes()) == (2, b"mine")
+
+
+def test_two_instruments_in_one_folder_keep_their_sounds_and_say_whose_they_are(synth: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    bundles = [tiny_bundle(pitch_comb=comb).save_pretrained(tmp_path / f"b{comb:d}") for comb in (False, True)]
+    for path in (*bundles, bundles[0]):
+        synth("random", path, out, "--count", 1, "--pitch", 60)
+    entries = _manifest(out)
+    assert {name: entry["instrument"] for name, entry in entries.items()} == {
+        "random_000_60_C4.wav": "b0", "random_000_60_C4-2.wav": "b1",
+    }  # fmt: skip
+    for name, path in zip(entries, reversed(bundles), strict=True):
+        instrument = Synthesizer.from_pretrained(path)
+        assert entries[name]["weights_sha256"] == instrument.bundle.digest
+        wave = instrument.render(60, entries[name]["attributes"], entries[name]["seed"])[0]
+        np.testing.assert_allclose(_wav(out / name), wave * entries[name]["gain"], atol=1e-4)
+
+
+def test_an_earlier_versions_manifest_is_gone_on_with(bundle: Path, synth: Run, tmp_path: Path) -> None:
+    (tmp_path / "old.wav").touch()
+    old = {"instrument": "x", "weights_sha256": "0" * 64, "sample_rate": 8000, "files": [{"file": "old.wav"}]}
+    (tmp_path / "manifest.json").write_text(json.dumps(old))
+    synth("random", bundle, tmp_path, "--count", 1)
+    assert _manifest(tmp_path)["old.wav"] == {
+        "instrument": "x", "weights_sha256": "0" * 64, "sample_rate": 8000, "file": "old.wav",
+    }  # fmt: skip
+
+
+def test_sounds_of_files_with_names_alike_are_told_apart(bundle: Path, synth: Run, tmp_path: Path) -> None:
+    songs = [_song(tmp_path / "a", "My Song.mid"), _song(tmp_path / "a", "my-song.mid"), _song(tmp_path / "b")]
+    for song in (*songs, songs[0]):
+        synth("midi", bundle, tmp_path / "out", song)
+    found = {name: entry["midi"] for name, entry in _manifest(tmp_path / "out").items()}
+    assert found == {
+        "midi_my-song.wav": "My Song.mid", "midi_my-song-2.wav": "my-song.mid", "midi_my-song-3.wav": "My Song.mid",
+    }  # fmt: skip
+
+
+def test_of_two_writers_into_one_folder_one_refuses(bundle: Path, tmp_path: Path) -> None:
+    with alone(tmp_path, "x"):
+        ended = CliRunner().invoke(app, ["synth", "random", str(bundle), str(tmp_path), "--count", "1"])
+    assert ended.exit_code == 2
+    assert "Another process is writing sounds" in ended.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_sweep_changes_one_attribute(bundle: Path, synth: Run, tmp_path: Path) -> None:

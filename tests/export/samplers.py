@@ -25,7 +25,7 @@ class Sfizz:
         # sfizz holds the first 8192 samples of a file in memory and reads on in the background, which a test that runs
         # faster than real time outruns: a copy of the text makes it hold all.
         held = path.with_name(f".held-{path.name}")
-        held.write_text(f"<control> hint_ram_based=1\n{path.read_text('ascii')}", encoding="ascii")
+        held.write_text(f"<control> hint_ram_based=1\n{path.read_text('utf-8')}", encoding="utf-8")
         self._player = Synth(sample_rate=RATE, block_size=BLOCK)
         assert self._player.load_sfz_file(held), f"sfizz does not take {path}"
         held.unlink()

@@ -185,7 +185,7 @@ def test_release_comes_from_the_setting(starter: Synthesizer, tmp_path: Path) ->
 def test_the_text_names_its_samples_and_hides_no_directive_in_names(tiny: Synthesizer, tmp_path: Path) -> None:
     wild = Patch(name="#include <a> sample=b.wav $x/..\\ Ö")
     report, manifest = made(tiny, tmp_path / "out", wild, Patch(seed=5), title="../#evil")
-    text = report.path.read_text("ascii")
+    text = report.path.read_text("utf-8")
     assert report.path.parent == tmp_path / "out"
     bodies = [line.split("//")[0] for line in text.splitlines()]
     assert not any("#" in body or "$" in body for body in bodies)
@@ -233,6 +233,22 @@ def test_an_earlier_export_is_replaced_and_nothing_else(tiny: Synthesizer, tmp_p
     with pytest.raises(UserError, match="no export of darktimbre"):
         made(tiny, other, Patch())
     assert (other / "song.mid").read_bytes() == (out / "song.mid").read_bytes() == b"mine"
+
+
+def test_what_file_managers_leave_hinders_no_second_export(tiny: Synthesizer, tmp_path: Path) -> None:
+    made(tiny, tmp_path / "out", Patch(), title="one")
+    for litter in (".DS_Store", "desktop.ini", "samples/Thumbs.db", "samples/._a.wav"):
+        (tmp_path / "out" / litter).write_bytes(b"x")
+    made(tiny, tmp_path / "out", Patch(), title="two")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["manifest.json", "samples", "two.sfz"]
+
+
+def test_labels_keep_their_letters_and_titles_are_names_on_windows_too(tiny: Synthesizer, tmp_path: Path) -> None:
+    names = ["Ωmega", "Флейта", "笛", "Ölfaß"]
+    report, _ = made(tiny, tmp_path / "out", *(Patch(name=name) for name in names), title="AUX")
+    assert report.path.name == "aux_.sfz"
+    lines = report.path.read_text("utf-8").splitlines()
+    assert [line.removeprefix("sw_label=") for line in lines if line.startswith("sw_label=")] == names
 
 
 def test_interrupted_leaves_nothing(tiny: Synthesizer, tmp_path: Path) -> None:

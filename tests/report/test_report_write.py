@@ -85,8 +85,9 @@ def test_equal_values_give_equal_bytes_and_an_old_figure_goes(tmp_path: Path) ->
     assert set(before) == {"drawn.png", "drawn.svg"}
     assert written(tmp_path) == first
     assert {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()} == before
+    (tmp_path / "figures" / "mine.png").write_bytes(b"mine")
     written(tmp_path, figures={})
-    assert list((tmp_path / "figures").iterdir()) == []
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["mine.png"]
     assert (tmp_path / "sample.json").read_text(encoding="utf-8") == '{\n "one": 1\n}\n'
 
 

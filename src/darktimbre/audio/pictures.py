@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MADE_BY = "darktimbre"  # in a PNG's metadata, without a version
 _FLOOR = -80.0  # dB below the loudest bin of the note
 
 
@@ -114,9 +115,15 @@ def panels(
 
 
 def save_png(figure: "Figure", path: Path, dpi: int = 110) -> Path:
-    """Writes a figure whole or not at all; without a version in the metadata, equal figures give equal bytes."""
+    """Writes a figure whole or not at all; equal figures give equal bytes."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path.absolute()) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": None})
+        figure.savefig(temporary, format="png", dpi=dpi, metadata={"Software": _MADE_BY})
     return path
+
+
+def is_own_png(path: Path) -> bool:
+    """Whether a file was written by `save_png`."""
+    with path.open("rb") as file:
+        return b"Software\0" + _MADE_BY.encode() in file.read(1024)

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from torch import nn
 
+from darktimbre.audio.atomic import is_litter, read_json
 from darktimbre.bundle import edits as kept
 from darktimbre.bundle import weights as tensors
 from darktimbre.bundle import where
@@ -48,6 +49,25 @@ _FORMS = {
         ("audio", "music", "audio-synthesis", "wasserstein-autoencoder", "timbre-transfer"),
     ),
 }
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuses a folder that a bundle must not take the place of.
+
+    Raises:
+        UserError: it is there and holds anything but a bundle: another program's model, or files beside one.
+    """
+    if not folder.exists():
+        return
+    try:
+        ours = {"format", *_PARTS} <= read_json(folder / CONFIG).keys()
+    except (OSError, ValueError, AttributeError):
+        ours = False
+    if not ours:
+        raise UserError(f"{folder} is there and holds no bundle: name another folder.")
+    others = [path for path in folder.iterdir() if not is_litter(path) and not where.is_part(path)]
+    if others:
+        raise UserError(f"{folder} holds {others[0].name} beside a bundle: move it away, or name another folder.")
 
 
 @dataclass(frozen=True)

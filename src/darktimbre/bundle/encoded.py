@@ -13,6 +13,7 @@ from darktimbre.bundle import weights as tensors
 from darktimbre.bundle.weights import Weights
 from darktimbre.bundle.where import LATENT_NAMES, LATENTS
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import json_text
 
 MOST = 5_000  # notes that travel in a bundle
 UNPITCHED = -1  # in place of a MIDI number
@@ -66,7 +67,7 @@ class EncodedNotes:
 
     def names_json(self) -> str:
         """The names as the text of their file."""
-        return json.dumps(self.names, indent=0, ensure_ascii=False) + "\n"
+        return json_text(self.names, indent=0)
 
     def nearest(self, latent: ArrayLike) -> int:
         """Row of the note nearest to a place (latent,) in the Euclidean sense; of two equally near, the first."""

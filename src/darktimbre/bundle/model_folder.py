@@ -16,6 +16,7 @@ from darktimbre.bundle.card import model_card
 from darktimbre.bundle.weights import Weights
 from darktimbre.bundle.where import CARD, CONFIG, WEIGHTS
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import json_text, legible
 
 FORMAT = 1
 
@@ -91,7 +92,7 @@ class ModelFolder(Generic[Sizes, Network]):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(path) as folder:
             for name, text in self._texts(stored[WEIGHTS]).items():
-                (folder / name).write_text(text, encoding="utf-8")
+                (folder / name).write_text(legible(text), encoding="utf-8")
             for name, weights in stored.items():
                 safetensors.torch.save_file(weights, folder / name, metadata={"format": "pt"})
                 (folder / name).chmod((folder / CONFIG).stat().st_mode)  # safetensors writes for the owner alone
@@ -104,7 +105,7 @@ class ModelFolder(Generic[Sizes, Network]):
         """
         for name, text in self._texts(self.weights).items():
             with atomic_file(Path(path) / name) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+                temporary.write_text(legible(text), encoding="utf-8")
 
     @property
     def form(self) -> Form:
@@ -176,7 +177,7 @@ class ModelFolder(Generic[Sizes, Network]):
         head = {"format": FORMAT, **({"kind": self.kind} if self.kind else {})}
         config = head | {key: value for key, value in self.config.items() if key not in ("format", "kind")}
         return {
-            CONFIG: json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+            CONFIG: json_text(config, indent=2),
             CARD: model_card(self.form.template, config, weights, self.form.tags),
         }
 

@@ -29,6 +29,11 @@ SHIPPED_INVERTER = "inverter"  # name of the package's own learned inversion
 _HUB_ID = re.compile(r"(?P<id>[\w][\w.-]*/[\w][\w.-]*)(@(?P<revision>[\w./-]+))?")
 
 
+def is_part(path: Path) -> bool:
+    """Whether a file of a bundle's folder is a part of it, by its name."""
+    return path.name in (CONFIG, CARD, LATENT_NAMES) or path.suffix == ".safetensors"
+
+
 def shipped_folder(name: str) -> Path:
     """Where the package keeps its own trained instruments and inversion (package data)."""
     return Path(str(resources.files("darktimbre.bundle") / name))

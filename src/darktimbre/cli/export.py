@@ -9,7 +9,6 @@ import typer
 from typer import Argument, Option
 
 from darktimbre.bundle import bundle as bundles
-from darktimbre.bundle import where
 from darktimbre.cli import options
 from darktimbre.cli.console import progress, say, warn
 from darktimbre.cli.options import BundleName, Device, Inversion
@@ -212,8 +211,7 @@ def bundle_(
     inversion: Inversion = None,
 ) -> None:
     """A copy of an instrument to pass on: smaller, without its training notes, or with another inversion in it."""
-    if out.exists() and not (out / where.CONFIG).is_file():
-        raise UserError(f"{out} is there and holds no bundle: name another folder.")
+    bundles.refuse_foreign(out)
     instrument = bundles.Bundle.from_pretrained(bundle, discriminator=True)
     if inversion is not None:
         instrument = instrument.inverted_by(inversion)

@@ -177,12 +177,20 @@ def midi(
     and controllers other than the sustain pedal are skipped and counted.
     """
     score = midi_files.read_score(file)
+    sound_files.check_destination(out, picture)
     instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
     with spoken_warnings():
         played = midi_files.play(instrument, score, attributes=levels, seed=seed, release=release)
     names = ("notes", "rendered", "repitched", "rang_out")
     counts = {name: getattr(played, name) for name in names}
-    how = {"midi": file.name, "attributes": levels, "seed": seed, **counts, "skipped": dict(played.skipped)}
+    how = {
+        "midi": file.name,
+        **sound_files.source_of(file),
+        "attributes": levels,
+        "seed": seed,
+        **counts,
+        "skipped": dict(played.skipped),
+    }
     sound = sound_files.SoundFile(sound_files.file_stem("midi", file.stem), file.name, how)
     (path,) = sound_files.write_sounds(instrument, out, "midi", [played.samples], [sound], picture=picture)
     say(

@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from darktimbre.audio.atomic import atomic_folder
+from darktimbre.audio.atomic import atomic_folder, is_empty
 from darktimbre.audio.download import sha256
 from darktimbre.audio.loudness import peak_dbfs, rms_dbfs
 from darktimbre.corpus.corpus import FORMAT, FULL_SCALE, PIXEL, SCHEMA, SHARD_ROWS, Corpus, is_corpus
 from darktimbre.corpus.splits import POLICIES, SPLITS, assign
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
+from darktimbre.notes.text import json_text, legible
 
 _FIELDS = tuple(field.name for field in fields(Note))
 _QUIETEST_DB = -120.0  # what a silent note is said to measure, since the logarithm of nothing is no number
@@ -32,10 +33,6 @@ _QUIETEST_DB = -120.0  # what a silent note is said to measure, since the logari
 
 def _level(decibels: NDArray[np.float64]) -> float:
     return round(max(_QUIETEST_DB, float(decibels)), 3)
-
-
-def _legible(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _version() -> str:
@@ -53,7 +50,7 @@ def check_destination(path: Path, overwrite: bool) -> None:
     """
     if not path.exists():
         return
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir() and is_empty(path):
         return
     if not path.is_dir() or not is_corpus(path):
         raise UserError(f"{path} exists and is no corpus, so it is left alone: name another folder.")
@@ -192,7 +189,7 @@ class CorpusWriter:
             "rms_db": _level(rms_dbfs(level)),
         }
         # A file name need not be valid text; its stray bytes are written as escapes, which any table tool reads.
-        row = {field: _legible(value) if isinstance(value, str) else value for field, value in row.items()}
+        row = {field: legible(value) if isinstance(value, str) else value for field, value in row.items()}
         self._ids.add(note.id)
         # The digest is of the rows' values, not of Parquet's bytes, which change with the library's version.
         # No styles are left out of it, so that corpora have the digests that they had before notes had styles.
@@ -267,8 +264,7 @@ class CorpusWriter:
             "created_by": f"darktimbre {_version()}",
             "shards": self._shards,
         }
-        text = json.dumps(meta, indent=2, ensure_ascii=False) + "\n"
-        (self._folder / "corpus.json").write_text(text, encoding="utf-8")
+        (self._folder / "corpus.json").write_text(json_text(meta, indent=2), encoding="utf-8")
 
 
 def _disk_full(path: Path) -> UserError:

@@ -16,6 +16,7 @@ from darktimbre.evaluation.systems import Instrument
 from darktimbre.extractors.sources import generated_source
 from darktimbre.measures.spectral import log_spectral_distance
 from darktimbre.notes.pitch import note_name
+from darktimbre.notes.text import portable
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 RAISED = (0.0, 0.5, 1.0)  # increments of an attribute whose effect is demonstrated
@@ -37,8 +38,8 @@ def titles(corpus: Corpus, rows: NDArray[np.int64], length: int = 32) -> list[tu
 
 
 def file_name(name: str) -> str:
-    """A row's name in lower-case letters, digits, dots and hyphens."""
-    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "instrument"
+    """A row's name in lower-case letters, digits, dots and hyphens, and no name that Windows reserves."""
+    return portable(re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "instrument")
 
 
 class SoundFolder:

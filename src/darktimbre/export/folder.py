@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import darktimbre
-from darktimbre.audio.atomic import atomic_file, atomic_folder
+from darktimbre.audio.atomic import atomic_file, atomic_folder, is_litter
 from darktimbre.export import riff
 from darktimbre.export.plan import Plan
 from darktimbre.export.samples import Bank, Sample
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import json_text
 from darktimbre.synthesizer.patch import Patch
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -91,7 +92,7 @@ def place(patch: Patch) -> dict[str, Any]:
 
 def write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     """The last file of an export."""
-    (folder / MANIFEST).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json_text(facts), encoding="utf-8")
 
 
 def licence(instrument: Synthesizer) -> str:
@@ -156,7 +157,7 @@ def _refuse_foreign(out: Path) -> None:
         return
     if out.is_symlink() or not out.is_dir():
         raise UserError(f"{out} is there and is no folder: name a new one.")
-    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir() and not is_litter(path)}
     if not found:
         return
     try:

@@ -8,12 +8,13 @@ import unicodedata
 from collections.abc import Iterable
 
 from darktimbre.notes.pitch import note_name
+from darktimbre.notes.text import portable
 
 
 def slug(text: str, longest: int = 32) -> str:
-    """ "Violin, fiddle" → "violin-fiddle"; never empty."""
+    """ "Violin, fiddle" → "violin-fiddle"; never empty, nor a name that Windows reserves."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:longest].strip("-") or "sound"
+    return portable(re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:longest].strip("-") or "sound")
 
 
 def plain_note(midi: int) -> str:

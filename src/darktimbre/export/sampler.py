@@ -18,11 +18,12 @@ from darktimbre.export.folder import entry, manifest, sample_tags, write_manifes
 from darktimbre.export.naming import plain_note, slug
 from darktimbre.export.plan import Plan, Zone, stems
 from darktimbre.export.samples import Bank, Id, Sample
+from darktimbre.notes.text import legible
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 SAMPLES = "samples"  # the folder beside the instrument's file
-FILES = {"sfz": ("sfz", "ascii"), "decentsampler": ("dspreset", "utf-8")}
-"""Format → extension, also of its template, and encoding of the instrument's file."""
+FILES = {"sfz": "sfz", "decentsampler": "dspreset"}
+"""Format → extension of the instrument's file and of its template. Names in it are UTF-8, which sfizz reads."""
 
 
 class Region(NamedTuple):
@@ -36,10 +37,9 @@ class Region(NamedTuple):
 def write_instrument(instrument: Synthesizer, form: str, bank: Bank, switches: tuple[int, ...], folder: Path) -> Path:
     """Writes `TITLE.sfz` or `TITLE.dspreset`, its samples and the manifest into a folder."""
     placed = _write_samples(instrument, bank, folder)
-    extension, encoding = FILES[form]
-    path = folder / f"{slug(bank.plan.title)}.{extension}"
+    path = folder / f"{slug(bank.plan.title)}.{FILES[form]}"
     text = document(form, bank, placed, switches, instrument.bundle.digest)
-    path.write_text(text, encoding=encoding, errors="replace")
+    path.write_text(legible(text), encoding="utf-8")
     files = [entry(place, sample, bank) for place, sample in placed.values()]
     contents = [path.name, *(place for place, _ in placed.values())]
     write_manifest(folder, manifest(instrument, bank, form, files, contents=contents))
@@ -50,7 +50,7 @@ def document(
     form: str, bank: Bank, placed: dict[Id, tuple[str, Sample]], switches: tuple[int, ...], digest: str
 ) -> str:
     """The text of the instrument's file; `placed` is where each sound lies, below the export's folder."""
-    return TEMPLATES.get_template(f"{FILES[form][0]}.jinja").render(
+    return TEMPLATES.get_template(f"{FILES[form]}.jinja").render(
         plan=bank.plan,
         regions=[Region(zone, *placed[name]) for zone, name in zip(bank.zones, bank.ids, strict=True)],
         switches=switches,

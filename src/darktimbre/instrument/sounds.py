@@ -1,7 +1,6 @@
 """Requests of scripts → sounds as files: a note as WAV in memory, several or an export as an archive that is open."""
 
 import io
-import json
 import tempfile
 import time
 import zipfile
@@ -19,6 +18,7 @@ from darktimbre.instrument.describe import name_of
 from darktimbre.instrument.messages import BatchRequest, ExportRequest, RenderRequest
 from darktimbre.instrument.renderer import Renderer
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import json_text
 from darktimbre.synthesizer.keys import Key, keyboard, repitch
 from darktimbre.synthesizer.patch import Patch
 
@@ -75,7 +75,7 @@ class Sounds:
                 "sample_rate": rate,
                 "files": made,
             }
-            packed.writestr("manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+            packed.writestr("manifest.json", json_text(manifest))
         file.seek(0)
         return file
 

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 
+from darktimbre.audio.atomic import write_json
 from darktimbre.bundle.bundle import LEARNED, Bundle
 from darktimbre.bundle.inverter import InverterFolder, codec_difference
 from darktimbre.bundle.where import SHIPPED_INVERTER, has_shipped
@@ -25,7 +26,7 @@ from darktimbre.pipelines.experiment import ExperimentPipeline
 from darktimbre.pipelines.experiment_plans import Request
 from darktimbre.pipelines.experiment_runs import Run
 from darktimbre.pipelines.latents import animated, measured, study_of
-from darktimbre.pipelines.steps import recorded, write_json
+from darktimbre.pipelines.steps import recorded
 from darktimbre.teachers.tagger import Tagger
 
 FIXED = ("griffin-lim", "phase-gradient")  # inversions that need no training

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from darktimbre import teachers
+from darktimbre.audio.atomic import write_json
 from darktimbre.corpus.corpus import Corpus, is_corpus
 from darktimbre.corpus.grids import grids, render_grid
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
@@ -29,7 +30,7 @@ from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.experiment_plans import AGAIN, Experiment, Request, Sounds, Variant, experiment_of
 from darktimbre.pipelines.experiment_runs import RATE, Run, TimeLeft, digest_of, estimate_times, recipe_on, runs_of
-from darktimbre.pipelines.steps import Reporter, make_or_reuse, write_json
+from darktimbre.pipelines.steps import Reporter, make_or_reuse
 from darktimbre.tagging.ranking import choose, rank, read_attributes
 from darktimbre.tagging.tag import tag_corpus
 from darktimbre.teachers.tagger import Tagger

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from darktimbre import teachers
+from darktimbre.audio.atomic import is_empty, write_json
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.where import has_starter
 from darktimbre.corpus.builtin import render_builtin
@@ -26,8 +27,8 @@ from darktimbre.evaluation.conditions import held_out_rows
 from darktimbre.evaluation.examples import beside_real
 from darktimbre.evaluation.validation import Validation
 from darktimbre.notes.errors import UserError
-from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded, write_json
-from darktimbre.synthesizer.sound_files import MANIFEST, render_random, render_scale, render_sweep
+from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded
+from darktimbre.synthesizer.sound_files import MANIFEST, remove_sounds, render_random, render_scale, render_sweep
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.ranking import choose
 from darktimbre.tagging.tag import tag_corpus
@@ -118,7 +119,7 @@ class Quickstart:
         """
         file = folder / "quickstart.json"
         if not file.exists():
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if folder.exists() and (not folder.is_dir() or not is_empty(folder)):
                 raise UserError(f"{folder} is not empty and holds no quickstart: choose another folder with --run.")
             return None
         try:
@@ -334,9 +335,9 @@ class Quickstart:
 
     def find_sounds(self, instrument: Synthesizer) -> int | None:
         """Number of sounds, where all are there and of this instrument; random notes are written last."""
-        if recorded(self.sounds / MANIFEST, "weights_sha256") != instrument.bundle.digest:
-            return None
         files = recorded(self.sounds / MANIFEST, "files") or []
+        if any(file.get("weights_sha256") != instrument.bundle.digest for file in files):
+            return None
         return len(files) if sum(file.get("verb") == "random" for file in files) == RANDOM else None
 
     def render_sounds(self, report: dict[str, Any]) -> int:
@@ -344,7 +345,7 @@ class Quickstart:
 
         The times of all steps are then in the report.
         """
-        shutil.rmtree(self.sounds, ignore_errors=True)
+        remove_sounds(self.sounds)
         with self.clock("sounds"):
             instrument = Synthesizer.from_pretrained(self.bundle)
             written = [render_scale(instrument, self.sounds)] if instrument.attributes.pitches else []

@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from darktimbre.audio.atomic import atomic_file
-
 T = TypeVar("T")
 
 
@@ -56,10 +54,3 @@ def recorded(file: Path, *keys: str) -> Any:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return value
-
-
-def write_json(file: Path, data: Any) -> None:
-    """Writes a JSON file, whole or not at all, and the folders it lies in."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(file) as temporary:
-        temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

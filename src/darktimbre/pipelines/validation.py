@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from darktimbre import teachers
+from darktimbre.audio.atomic import write_json
 from darktimbre.bundle.pictures import PictureClassifier, PictureGan
 from darktimbre.corpus.classes import class_indices
 from darktimbre.corpus.corpus import Corpus
@@ -24,7 +25,7 @@ from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
 from darktimbre.evaluation.validation import SPLIT, Validation, metrics_of
 from darktimbre.notes.attributes import teacher_mismatch
 from darktimbre.notes.errors import UserError
-from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded, write_json
+from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded
 from darktimbre.pipelines.validation_record import BEST, LINES, PICTURE, Record, chosen_by, draw, in_words
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.audio.pictures import panels
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import json_text
 from darktimbre.pipelines.steps import recorded
 
 LINES, PICTURE, BEST = "evaluations.jsonl", "evaluations.png", "best"
@@ -80,7 +81,7 @@ class Record:
 
 
 def _bytes(line: Line) -> bytes:
-    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+    return json_text(line, indent=None).encode()
 
 
 def chosen_by(bundle: Path) -> Line | None:

@@ -5,7 +5,6 @@ A template of a report is written once for both languages: it calls the macros `
 """
 
 import base64
-import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, partial
@@ -19,6 +18,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from darktimbre.audio.atomic import atomic_file
+from darktimbre.notes.text import json_text, legible
 from darktimbre.report.figures import inline, rendered
 
 if TYPE_CHECKING:
@@ -61,15 +61,20 @@ def write(
         png, drawings[name] = rendered(draw)
         _write(folder / "figures" / f"{name}.png", png)
         _write(folder / "figures" / f"{name}.svg", drawings[name].encode())
-    for old in (*(folder / "figures").glob("*.png"), *(folder / "figures").glob("*.svg")):
-        if old.stem not in drawings:
-            old.unlink()
+    for name in _figures_of(folder / f"{stem}.md") - drawings.keys():
+        for suffix in ("png", "svg"):
+            (folder / "figures" / f"{name}.{suffix}").unlink(missing_ok=True)
     address = partial(sound_address, folder)
     for language, suffix in (("markdown", "md"), ("html", "html")):
         text = render(package, template, language, drawings=drawings, address=address, **found)
-        _write(folder / f"{stem}.{suffix}", text.encode())
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=1)
-    _write(folder / f"{stem}.json", (text + "\n").encode())
+        _write(folder / f"{stem}.{suffix}", legible(text).encode())
+    _write(folder / f"{stem}.json", json_text(data, allow_nan=False).encode())
+
+
+def _figures_of(report: Path) -> set[str]:
+    """The figures that an earlier report shows; what else lies in the folder of figures is not its own."""
+    text = report.read_text(encoding="utf-8", errors="replace") if report.is_file() else ""
+    return set(re.findall(r"\(figures/([\w.-]+)\.(?:png|svg)\)", text))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Synthesizer → a folder of WAV files with descriptive names, their manifest, a figure of spectrograms."""
 
-import json
+import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.atomic import alone, read_json, write_json
 from darktimbre.audio.files import write
-from darktimbre.audio.pictures import spectrogram_grid
+from darktimbre.audio.pictures import is_own_png, spectrogram_grid
 from darktimbre.notes.attributes import WITHOUT_TEACHER
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import note_name
+from darktimbre.notes.text import composed, folded, legible
 from darktimbre.synthesizer import walks
 from darktimbre.synthesizer.transfer import EncodedSound
 
 if TYPE_CHECKING:
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
-MANIFEST = "manifest.json"
+MANIFEST, KIND = "manifest.json", "sounds"
+_OF_ALL = ("instrument", "weights_sha256", "sample_rate")
+_SAME = ("verb", "weights_sha256", "source")  # of two sounds of one name: the newer replaces the older
 _LOUDEST = 0.99  # of full scale
 
 Levels = Mapping[str, float]
@@ -175,6 +179,8 @@ def render_interpolation(
         del way[("from_seed", "to_seed")[end]]
         way[("from_sound", "to_sound")[end]] = file.name
         levels_db[end] = code.level_db
+    if any(sounds):
+        way |= source_of(*(file for _, (file, _) in _known(sounds)))
     level_db = None
     if any(sounds) and levels_db[0] is not None and levels_db[1] is not None:
         level_db = walks.lerp(levels_db[0], levels_db[1], at).tolist()
@@ -200,7 +206,7 @@ def render_copies(
     """Notes like the sound that `pitch` and `levels` were measured of (see `transfer`), each with a seed of its own."""
     seeds = [seed + index for index in range(count)]
     stems = [("like", sound.stem, f"{index:02d}", *pitch_words(pitch)) for index in range(count)]
-    more = [{"like": sound.name}] * count
+    more = [{"like": sound.name, **source_of(sound)}] * count
     pitches, each = [pitch] * count, [levels] * count
     return render_notes(synthesizer, out, "like", stems, pitches, each, seeds, more=more, picture=picture)
 
@@ -223,7 +229,8 @@ def render_encoded(
     latent = np.concatenate([code.latent[None], walks.neighbours(code.latent, noise, spread)])
     stems = [("like", sound.stem, f"{index:02d}", *pitch_words(pitch)) for index in range(len(latent))]
     count, beside = len(latent), {"spread": spread, "seed": seed}
-    more = [{**_listed(row), "like": sound.name, **(beside if index else {})} for index, row in enumerate(latent)]
+    like = {"like": sound.name, **source_of(sound)}
+    more = [{**_listed(row), **like, **(beside if index else {})} for index, row in enumerate(latent)]
     return render_notes(
         synthesizer, out, "like", stems, [pitch] * count, [levels] * count, latent=latent,
         level_db=None if code.level_db is None else [code.level_db] * count, more=more, picture=picture,
@@ -260,6 +267,7 @@ def render_notes(
         more: further entries of each note in the manifest.
         picture: also draw their spectrograms there.
     """
+    check_destination(out, picture)
     pitched = [one for one in pitches if one is not None]
     waves = synthesizer.render(
         pitch=pitched or None, attributes=levels, seed=0 if seeds is None else seeds, latent=latent, level_db=level_db
@@ -281,7 +289,7 @@ def render_notes(
 
 def file_stem(*parts: object) -> str:
     """A file name of words, numbers and notes: ("sweep", "Singing bowl", 0.5) → "sweep_singing-bowl_0.50"."""
-    texts = [f"{part:.2f}" if isinstance(part, float) else str(part) for part in parts]
+    texts = [f"{part:.2f}" if isinstance(part, float) else composed(legible(str(part))) for part in parts]
     # Sharps stay (C#4), case is kept in note names only, all else becomes a dash.
     words = [text if _is_note(text) else text.lower() for text in texts]
     return "_".join(re.sub(r"[^\w#.+-]+", "-", word).strip("-") or "x" for word in words)
@@ -307,23 +315,36 @@ def write_sounds(
     """Writes 16-bit WAV files, updates the folder's manifest, and draws spectrograms if `picture` is given.
 
     Sounds beyond full scale are all turned down by one gain, so that their levels still compare; the manifest states
-    it.
+    it. A file is replaced only by a sound of the same verb, instrument and source; beside any other of its name, the
+    new one is numbered.
 
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the folder cannot be written to, another process is writing into it, or `check_destination`.
     """
+    check_destination(out, picture)
     peak = max((float(np.abs(wave).max(initial=0.0)) for wave in waves), default=0.0)
     gain = min(1.0, _LOUDEST / peak) if peak > 0 else 1.0
+    made = {
+        "instrument": Path(synthesizer.bundle.origin).name,
+        "weights_sha256": synthesizer.bundle.digest,
+        "sample_rate": synthesizer.sample_rate,
+        "verb": verb,
+        **({} if synthesizer.runtime == "torch" else {"runtime": synthesizer.runtime}),
+    }
     paths, entries = [], []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for wave, one in zip(waves, files, strict=True):
-            path = out / f"{one.stem}.wav"
-            write(path, wave * np.float32(gain), synthesizer.sample_rate)
-            paths.append(path)
-            how = one.how if synthesizer.runtime == "torch" else {**one.how, "runtime": synthesizer.runtime}
-            entries.append({"file": path.name, "verb": verb, **how, "gain": round(gain, 6)})
-        _write_manifest(synthesizer, out / MANIFEST, entries)
+        with alone(out, f"Another process is writing sounds into {out}: wait for it, or name another folder."):
+            names = _Names(out)
+            for wave, one in zip(waves, files, strict=True):
+                entry = {**made, **one.how, "gain": round(gain, 6)}
+                path = out / names.take(one.stem, entry)
+                write(path, wave * np.float32(gain), synthesizer.sample_rate)
+                paths.append(path)
+                entries.append({"file": path.name, **entry})
+            kept = [entry for entry in names.entries if (out / entry["file"]).is_file()]
+            listed = sorted([*kept, *entries], key=lambda entry: entry["file"])
+            write_json(out / MANIFEST, {"darktimbre": KIND, "version": 1, "files": listed})
         if picture is not None:
             titles = [one.title for one in files]
             spectrogram_grid(list(waves), synthesizer.sample_rate, titles, picture, heading=heading)
@@ -332,22 +353,75 @@ def write_sounds(
     return paths
 
 
-def _write_manifest(synthesizer: "Synthesizer", path: Path, entries: list[dict[str, Any]]) -> None:
-    """Entries of earlier calls stay, as far as their files are still there and not written anew."""
-    new = {entry["file"] for entry in entries}
+def check_destination(out: Path, picture: Path | None = None) -> None:
+    """Refuses to write over what is somebody else's; called before any long work, too.
+
+    Raises:
+        UserError: `out` holds a manifest.json of another program, or `picture` is there and not of this one.
+    """
+    _read_manifest(out)
+    if picture is not None and picture.exists() and not is_own_png(picture):
+        raise UserError(f"{picture} is there and was not drawn by darktimbre: name another file for --picture.")
+
+
+def remove_sounds(out: Path) -> None:
+    """Removes the sounds that a folder's manifest lists, and it. Raises UserError: it is of another program."""
+    for entry in _read_manifest(out):
+        (out / Path(entry["file"]).name).unlink(missing_ok=True)
+    (out / MANIFEST).unlink(missing_ok=True)
+
+
+def source_of(*files: Path) -> dict[str, str]:
+    """The entry of a manifest that tells files of one name apart: a digest of where they lie."""
+    places = b"\0".join(os.fsencode(file.absolute()) for file in files)
+    return {"source": hashlib.sha256(places).hexdigest()[:12]}
+
+
+class _Names:
+    """Names for sounds of a folder, which no file has yet, also where letter case makes no difference.
+
+    `entries` are those of the folder's manifest, but for the files that are written anew.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.entries = _read_manifest(out)
+        self._there = {folded(path.name) for path in out.iterdir()}
+
+    def take(self, stem: str, made: Mapping[str, Any]) -> str:
+        """A name for a sound, which may be that of an earlier one made of the same."""
+        number = 1
+        while True:
+            name = f"{stem}.wav" if number == 1 else f"{stem}-{number}.wav"
+            before = next((one for one in self.entries if folded(one["file"]) == folded(name)), None)
+            if before is not None and all(before.get(key) == made.get(key) for key in _SAME):
+                self.entries.remove(before)
+                self._there.add(folded(name))
+                return str(before["file"])
+            if folded(name) not in self._there:
+                self._there.add(folded(name))
+                return name
+            number += 1
+
+
+def _read_manifest(out: Path) -> list[dict[str, Any]]:
+    """The entries of a folder's manifest, each with what it was made by.
+
+    Raises:
+        UserError: it is of another program, or damaged.
+    """
+    path = out / MANIFEST
     try:
-        before = [entry for entry in json.loads(path.read_text(encoding="utf-8"))["files"] if entry["file"] not in new]
+        manifest = read_json(path)
+        of = {key: manifest[key] for key in _OF_ALL if key in manifest}  # earlier versions held them once for all
+        ours = manifest["darktimbre"] == KIND if "darktimbre" in manifest else "weights_sha256" in of
+        entries = [{**of, **entry} for entry in manifest["files"] if isinstance(entry["file"], str)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except (OSError, ValueError, KeyError, TypeError):
-        before = []
-    kept = [entry for entry in before if (path.parent / entry["file"]).is_file()]
-    manifest = {
-        "instrument": Path(synthesizer.bundle.origin).name,
-        "weights_sha256": synthesizer.bundle.digest,
-        "sample_rate": synthesizer.sample_rate,
-        "files": sorted([*kept, *entries], key=lambda entry: entry["file"]),
-    }
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        ours = False
+    if not ours:
+        raise UserError(f"{path} is there and was not written by `darktimbre synth`: name another folder.")
+    return entries
 
 
 def _known(sounds: Ends) -> list[tuple[int, tuple[Path, EncodedSound]]]:

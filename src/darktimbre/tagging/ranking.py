@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.atomic import write_json
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.temperature import soft_labels
 from darktimbre.tagging.store import Tags, folder, read_meta
@@ -117,8 +117,7 @@ def write_attributes(corpus_path: Path | str, tags: Tags, ranked: Sequence[Ranke
     """Stores the chosen attributes beside the tags they were chosen from."""
     path = folder(corpus_path, tags.meta["teacher"]) / "attributes.json"
     document = {"teacher": tags.meta["teacher"], "digest": tags.digest, "attributes": [asdict(item) for item in ranked]}
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_json(path, document)
     return path
 
 

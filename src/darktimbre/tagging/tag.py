@@ -1,6 +1,5 @@
 """A teacher tags a corpus; a shard's logits appear whole or not at all, so a killed run goes on at its shard."""
 
-import json
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.atomic import atomic_file, write_json
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.errors import UserError
 from darktimbre.tagging.store import FORMAT, Tags, folder, load_shard, read_meta, shard_file
@@ -71,9 +70,7 @@ def tag_corpus(
     if before != meta:
         if tags.exists():
             shutil.rmtree(tags)
-        tags.mkdir(parents=True)
-        with atomic_file(tags / "tags.json") as temporary:
-            temporary.write_text(json.dumps(meta, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_json(tags / "tags.json", meta)
 
     todo = [i for i, rows in enumerate(meta["rows"]) if load_shard(tags, i, rows, len(tagger.labels)) is None]
     done = len(corpus) - sum(meta["rows"][i] for i in todo)

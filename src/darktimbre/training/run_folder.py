@@ -1,6 +1,5 @@
 """The folder of a run: what may be started or resumed in it, and its plan; the trainer writes the rest."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,12 +8,7 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.atomic import atomic_file, hold, is_litter
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import teacher_mismatch
 from darktimbre.notes.errors import UserError
@@ -37,7 +31,7 @@ def alone(run: Path) -> Iterator[None]:
     Raises:
         UserError: another process is training there; or the folder cannot be written.
     """
-    if fcntl is None or (run.exists() and not (run / PLAN).is_file() and not _empty(run)):
+    if run.exists() and not (run / PLAN).is_file() and not _empty(run):
         yield  # something else is there: `prepare` refuses it, and nothing is left in it
         return
     new = not run.exists()
@@ -47,7 +41,7 @@ def alone(run: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"{run} cannot be written: {error.strerror}.") from error
     with held:
-        _hold(held.fileno(), run)
+        hold(held.fileno(), f"Another process is training in {run}: wait for it, or name another --run.")
         try:
             yield
         finally:
@@ -55,18 +49,6 @@ def alone(run: Path) -> Iterator[None]:
                 (run / LOCK).unlink()
                 if new:
                     run.rmdir()
-
-
-def _hold(file: int, run: Path) -> None:
-    refused = f"Another process is training in {run}: wait for it, or name another --run."
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(refused) from None
-    except OSError:  # a file system without locks
-        return
-    if not os.fstat(file).st_nlink:  # whoever held it has just removed it
-        raise UserError(refused)
 
 
 def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Callable[[str], None]) -> None:
@@ -137,4 +119,6 @@ def keep_snapshot(folder: Path, notes_seen: int, tensors: dict[str, Tensor]) -> 
 
 def _empty(run: Path) -> bool:
     """Nothing there but what a run killed while it is made may leave."""
-    return run.is_dir() and all(path.name in (RECIPE, LOCK) or path.name.endswith(".partial") for path in run.iterdir())
+    return run.is_dir() and all(
+        path.name in (RECIPE, LOCK) or path.name.endswith(".partial") or is_litter(path) for path in run.iterdir()
+    )

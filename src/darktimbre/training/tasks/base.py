@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from darktimbre import __version__
-from darktimbre.audio.atomic import atomic_file
+from darktimbre.audio.atomic import write_json
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
@@ -71,8 +71,7 @@ class Plan:
             "corpus": self.corpus,
             "origin": self.init_from,
         }
-        with atomic_file(path) as temporary:
-            temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_json(path, data)
 
     @classmethod
     def load(cls, path: Path) -> "Plan":
