@@ -55,8 +55,8 @@ def test_a_report_with_everything(corpus: Path, run: Run, tmp_path: Path) -> Non
     rows = np.arange(40)
     (folder / "latents").mkdir()
     for seen in (10, 20):
-        codes = np.random.default_rng(seen).standard_normal((40, 3)).astype(np.float32)
-        save_file({"latent": codes, "row": rows}, folder / "latents" / f"{seen:08d}.safetensors")
+        latents = np.random.default_rng(seen).standard_normal((40, 3)).astype(np.float32)
+        save_file({"latent": latents, "row": rows}, folder / "latents" / f"{seen:08d}.safetensors")
     network = InceptionConfig(sample_rate=RATE, stem=4, widths=(16,), embedding=8)
     made = NoteClassifier.untrained(network, samples=SAMPLES, pitches=PITCHES, families=tuple(sorted(STYLES)))
     trained_on = {"corpus": {"digest": Corpus.open(corpus).digest}}

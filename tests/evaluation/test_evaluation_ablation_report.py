@@ -77,10 +77,10 @@ def test_claims_hold_where_their_figure_is_clear_of_the_bound(
     found = {one.claim: one.verdict for one in claims(rows)}
     assert found["WAE-style does not follow its style input"] == verdicts[0]
     assert found["WAE-Fader follows its style input"] == verdicts[1]
-    assert found["The codes of WAE-MMD show octaves more than styles"] == HOLDS
-    assert found["The codes of WAE-note show styles more than octaves"] == HOLDS
-    assert found["The codes of WAE-style mix styles"] == FAILS
-    assert found["The codes of WAE-Fader mix styles"] == HOLDS
+    assert found["The latents of WAE-MMD show octaves more than styles"] == HOLDS
+    assert found["The latents of WAE-note show styles more than octaves"] == HOLDS
+    assert found["The latents of WAE-style mix styles"] == FAILS
+    assert found["The latents of WAE-Fader mix styles"] == HOLDS
     assert claims({}) == []
 
 

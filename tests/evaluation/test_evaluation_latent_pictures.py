@@ -31,9 +31,9 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> StyledNotes:
 
 @pytest.fixture(scope="module")
 def cloud(notes: StyledNotes) -> Cloud:
-    codes = np.random.default_rng(0).standard_normal((len(notes), 3))
+    latents = np.random.default_rng(0).standard_normal((len(notes), 3))
     leak = Leakage("style", "all notes", Estimate(0.1), Estimate(0.25), 3, len(notes), 0)
-    return Cloud("wae </script><b>", notes, codes, (leak,))
+    return Cloud("wae </script><b>", notes, latents, (leak,))
 
 
 def test_every_class_has_a_colour_of_its_own(notes: StyledNotes) -> None:
@@ -50,9 +50,9 @@ def test_every_class_has_a_colour_of_its_own(notes: StyledNotes) -> None:
 
 def test_space_shows_three_coordinates_as_they_are_and_more_by_principal_components() -> None:
     random = np.random.default_rng(1)
-    codes = random.standard_normal((50, 3))
-    np.testing.assert_array_equal(in_space(codes), codes)
-    assert in_space(codes[:, :2])[:, 2].tolist() == [0] * 50
+    latents = random.standard_normal((50, 3))
+    np.testing.assert_array_equal(in_space(latents), latents)
+    assert in_space(latents[:, :2])[:, 2].tolist() == [0] * 50
     wide = random.standard_normal((80, 3)) @ np.linalg.qr(random.standard_normal((8, 8)))[0][:3]
     shown = in_space(wide)  # of rank 3: distances stay
     for a, b in ((0, 1), (5, 40)):
@@ -61,8 +61,8 @@ def test_space_shows_three_coordinates_as_they_are_and_more_by_principal_compone
 
 def test_t_sne_keeps_neighbours_and_takes_collapsed_codes() -> None:
     random = np.random.default_rng(2)
-    codes = random.standard_normal((150, 6)) + 8 * (np.arange(150) % 3)[:, None]
-    assert trustworthiness(codes, in_plane(codes), n_neighbors=10) > 0.85
+    latents = random.standard_normal((150, 6)) + 8 * (np.arange(150) % 3)[:, None]
+    assert trustworthiness(latents, in_plane(latents), n_neighbors=10) > 0.85
     assert not in_plane(np.ones((20, 3))).any()
     assert np.isfinite(in_plane(np.outer(np.arange(30.0), [1, 2, 3]))).all()  # a line
 
@@ -70,17 +70,17 @@ def test_t_sne_keeps_neighbours_and_takes_collapsed_codes() -> None:
 def test_t_sne_over_training_moves_notes_less_than_independent_ones_and_keeps_neighbours() -> None:
     random = np.random.default_rng(3)
     first, last = random.standard_normal((2, 150, 3))
-    codes = [np.sqrt(1 - part) * first + np.sqrt(part) * last for part in (0.0, 0.02, 0.04, 0.06)]
-    linked, apart = in_planes(codes), [in_plane(one, seed) for seed, one in enumerate(codes)]
+    latents = [np.sqrt(1 - part) * first + np.sqrt(part) * last for part in (0.0, 0.02, 0.04, 0.06)]
+    linked, apart = in_planes(latents), [in_plane(one, seed) for seed, one in enumerate(latents)]
 
     def moved(places: list[np.ndarray]) -> float:
         return float(np.mean([np.linalg.norm(b - a, axis=1).mean() for a, b in itertools.pairwise(places)]))
 
     assert moved(linked) < moved(apart) / 2
-    assert trustworthiness(codes[-1], linked[-1]) > trustworthiness(codes[-1], apart[-1]) - 0.02
-    collapsed = in_planes([codes[0], np.ones((150, 3)), codes[1]])
+    assert trustworthiness(latents[-1], linked[-1]) > trustworthiness(latents[-1], apart[-1]) - 0.02
+    collapsed = in_planes([latents[0], np.ones((150, 3)), latents[1]])
     assert not collapsed[1].any()
-    assert trustworthiness(codes[1], collapsed[2]) > 0.85  # places of a collapsed code are no start
+    assert trustworthiness(latents[1], collapsed[2]) > 0.85  # places of a collapsed latent are no start
 
 
 def test_panels_are_drawn_with_leakage_above(cloud: Cloud) -> None:
@@ -97,7 +97,7 @@ def test_the_page_holds_everything_and_no_name_breaks_out_of_it(cloud: Cloud, tm
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
     assert [one["name"] for one in data] == [cloud.name, cloud.name]
     assert len(data[0]["places"]) == 3 * len(data[0]["titles"]) == 3 * len(cloud.notes)
-    np.testing.assert_allclose(np.reshape(data[0]["places"], (-1, 3)) / 1000, cloud.codes, atol=6e-4)
+    np.testing.assert_allclose(np.reshape(data[0]["places"], (-1, 3)) / 1000, cloud.latents, atol=6e-4)
     style = next(one for one in data[0]["colourings"] if one["name"] == "style")
     assert style["leak"] == "leak 0.25"
     assert [style["classes"][one] for one in style["label"]] == [cloud.notes.styles[one] for one in cloud.notes.style]
@@ -120,8 +120,8 @@ def test_an_animation_of_snapshots(notes: StyledNotes, tmp_path: Path) -> None:
         animate(notes, [], tmp_path / "anim")
     random = np.random.default_rng(0)
     for seen in (100, 2000, 30_000):
-        codes = random.standard_normal((len(rows), 3)).astype(np.float32)
-        save_file({"latent": codes, "row": rows}, folder / f"{seen:08d}.safetensors")
+        latents = random.standard_normal((len(rows), 3)).astype(np.float32)
+        save_file({"latent": latents, "row": rows}, folder / f"{seen:08d}.safetensors")
     taken = snapshots(tmp_path / "run")
     assert [one.seen for one in taken] == [100, 2000, 30_000]
     written = animate(notes, taken, tmp_path / "anim", name="wae")

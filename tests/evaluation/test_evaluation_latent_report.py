@@ -15,7 +15,7 @@ from darktimbre.measures import probes
 from darktimbre.report.estimates import Estimate
 
 COUNTS = LatentCounts(
-    codes=150, real=30, prior=18, swaps=12, mixtures=3, steps=3, reconstructions=9, inversions=2, resamples=50
+    latents=150, real=30, prior=18, swaps=12, mixtures=3, steps=3, reconstructions=9, inversions=2, resamples=50
 )
 
 
@@ -42,11 +42,11 @@ def test_two_models_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert page.count("<svg") == 3
     assert "http" not in page.replace("http-equiv", "")
     assert (out / "scatter.html").is_file()
-    assert {one.stem for one in (out / "figures").glob("*.png")} == {"t-sne", "codes", "reconstructions"}
+    assert {one.stem for one in (out / "figures").glob("*.png")} == {"t-sne", "latents", "reconstructions"}
 
 
 def test_columns_without_figures_are_left_out() -> None:
     rows = [("wae-mmd", {"rank": Estimate(2.9)}), ("wae-note", {"rank": Estimate(2.5), "prior": Estimate(0.1)})]
-    table = latent_report.figures_table("code", rows, latent_report.CODE)
+    table = latent_report.figures_table("latent", rows, latent_report.LATENT)
     assert [one.heading for one in table.columns] == ["effective rank\u00a0↑", "distance to the prior\u00a0↓"]
     assert [one.text for one in table.columns[1].cells] == ["–", "0.10"]

@@ -1,4 +1,4 @@
-"""Latents measured: codes that hold the style or nothing, decoders that obey or ignore it, collapse, bad input."""
+"""Latents measured: latents that hold the style or nothing, decoders that obey or ignore it, collapse, bad input."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from darktimbre.notes.errors import UserError
 from darktimbre.representation.codec import Codec
 
 COUNTS = LatentCounts(
-    codes=500, real=60, prior=36, swaps=30, mixtures=6, steps=5, reconstructions=20, inversions=4, resamples=50
+    latents=500, real=60, prior=36, swaps=30, mixtures=6, steps=5, reconstructions=20, inversions=4, resamples=50
 )
 
 
@@ -47,7 +47,7 @@ def obedient(study: LatentStudy) -> LatentFigures:
 
 @pytest.fixture(scope="module")
 def ignoring(study: LatentStudy) -> LatentFigures:
-    """Holds the style in its code, and makes sounds by that whatever its condition."""
+    """Holds the style in its latent, and makes sounds by that whatever its condition."""
     return study.measure(ToneAutoencoder("ignoring", leaky=True, obeys=False))
 
 
@@ -80,7 +80,7 @@ def test_prior_fit_and_collapse(obedient: LatentFigures, study: LatentStudy) -> 
     assert collapsed.prior.sliced > 0.9
     leak = collapsed.of("style", "all notes")
     assert leak is not None
-    assert abs(leak.most) < 0.1  # a collapsed code leaks nothing: hence the rank beside it
+    assert abs(leak.most) < 0.1  # a collapsed latent leaks nothing: hence the rank beside it
 
 
 def test_reconstructions_lose_what_is_blurred(obedient: LatentFigures, study: LatentStudy) -> None:

@@ -1,4 +1,4 @@
-"""Probes: a code that is independent of a class gives 0, one that holds it 1, whatever classes and recordings are."""
+"""Probes: a latent that is independent of a class gives 0, one that holds it 1, whatever classes and recordings are."""
 
 import numpy as np
 import pytest
@@ -24,11 +24,11 @@ def test_independent_codes_leak_nothing_however_unequal_the_classes(kind: probes
 @pytest.mark.parametrize("kind", KINDS)
 def test_codes_that_hold_the_class_leak_it_all_also_where_no_line_parts_the_classes(kind: probes.ProbeKind) -> None:
     random = np.random.default_rng(1)
-    codes = random.standard_normal((900, 3))
-    quadrants = (codes[:, 0] > 0) ^ (codes[:, 1] > 0)
-    codes[:, :2] += 0.15 * np.sign(codes[:, :2])
-    assert probe(codes, quadrants.astype(int), kind=kind).corrected > 0.9
-    assert probe(codes * (1e-9, 1e9, 1), quadrants.astype(int), kind=kind).corrected > 0.9  # units do not matter
+    latents = random.standard_normal((900, 3))
+    quadrants = (latents[:, 0] > 0) ^ (latents[:, 1] > 0)
+    latents[:, :2] += 0.15 * np.sign(latents[:, :2])
+    assert probe(latents, quadrants.astype(int), kind=kind).corrected > 0.9
+    assert probe(latents * (1e-9, 1e9, 1), quadrants.astype(int), kind=kind).corrected > 0.9  # units do not matter
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -36,8 +36,8 @@ def test_half_of_the_class_known_is_half_of_it_leaked(kind: probes.ProbeKind) ->
     random = np.random.default_rng(2)
     label = random.integers(0, 5, 3000)
     known = random.random(3000) < 0.5
-    codes = np.where(known, label, random.integers(0, 5, 3000))[:, None] + 0.05 * random.standard_normal((3000, 1))
-    assert probe(codes, label, kind=kind).corrected == pytest.approx(0.5, abs=0.06)
+    latents = np.where(known, label, random.integers(0, 5, 3000))[:, None] + 0.05 * random.standard_normal((3000, 1))
+    assert probe(latents, label, kind=kind).corrected == pytest.approx(0.5, abs=0.06)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,9 +46,9 @@ def test_notes_of_one_recording_do_not_tell_of_each_other(kind: probes.ProbeKind
     random = np.random.default_rng(3)
     recording = np.repeat(np.arange(120), 10)
     label = (random.permutation(120) % 3)[recording]
-    codes = random.standard_normal((120, 3))[recording] + 0.01 * random.standard_normal((1200, 3))
-    assert probe(codes, label, kind=kind).corrected > 0.5
-    assert abs(probe(codes, label, recording, kind=kind).corrected) < 0.2
+    latents = random.standard_normal((120, 3))[recording] + 0.01 * random.standard_normal((1200, 3))
+    assert probe(latents, label, kind=kind).corrected > 0.5
+    assert abs(probe(latents, label, recording, kind=kind).corrected) < 0.2
 
 
 def test_a_class_of_one_recording_is_counted_as_left_out() -> None:
@@ -65,16 +65,16 @@ def test_a_class_of_one_recording_is_counted_as_left_out() -> None:
 def test_held_out_notes_are_predicted_by_the_others(kind: probes.ProbeKind) -> None:
     random = np.random.default_rng(7)
     label, held_out = np.arange(600) % 3, np.arange(600) >= 400
-    codes = random.standard_normal((600, 2)) + 6 * label[:, None]
-    found = probe(codes, label, held_out=held_out, kind=kind)
+    latents = random.standard_normal((600, 2)) + 6 * label[:, None]
+    found = probe(latents, label, held_out=held_out, kind=kind)
     assert (found.notes, found.classes, found.left_out) == (200, 3, 0)
     assert found.corrected > 0.95
-    # What the others hold does not count: here the held-out notes are of one code.
-    codes[held_out] = 6.0
-    assert abs(probe(codes, label, held_out=held_out, kind=kind).corrected) < 0.1
+    # What the others hold does not count: here the held-out notes are of one latent.
+    latents[held_out] = 6.0
+    assert abs(probe(latents, label, held_out=held_out, kind=kind).corrected) < 0.1
     # A recording that is held out in part trains nothing; here all are.
     with pytest.raises(ValueError, match="two classes"):
-        probe(codes, label, np.arange(600) % 100, held_out=held_out, kind=kind)
+        probe(latents, label, np.arange(600) % 100, held_out=held_out, kind=kind)
 
 
 def test_collapsed_codes_leak_nothing_and_are_no_error() -> None:

@@ -54,7 +54,7 @@ preview_every: 0
 journal_every: 16
 """
 
-COUNTS = ("codes=150", "real=12", "prior=6", "swaps=6", "mixtures=2", "steps=3", "reconstructions=6", "inversions=2")
+COUNTS = ("latents=150", "real=12", "prior=6", "swaps=6", "mixtures=2", "steps=3", "reconstructions=6", "inversions=2")
 
 
 def design(folder: Path):
@@ -109,7 +109,7 @@ def test_a_report_of_all_models(whole: tuple[Path, Path, str]) -> None:
     ways = {one["name"] for one in data["models"]["wae-style, seed 0"]["inversions"]}
     assert {"griffin-lim", "phase-gradient"} <= ways
     assert (out / "scatter.html").is_file()
-    assert {"t-sne", "codes", "reconstructions", "control"} == {one.stem for one in (out / "figures").glob("*.png")}
+    assert {"t-sne", "latents", "reconstructions", "control"} == {one.stem for one in (out / "figures").glob("*.png")}
     text = (out / "report.md").read_text()
     assert "A\\*" in text or "A*" in text
     assert "leakage of style" in text

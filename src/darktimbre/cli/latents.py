@@ -1,4 +1,4 @@
-"""`darktimbre latents`: look at what autoencoders' codes hold, and measure what their conditions do."""
+"""`darktimbre latents`: look at what autoencoders' latents hold, and measure what their conditions do."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from darktimbre.pipelines import latents as pipeline
 BUNDLES = "Up to four instruments with an encoder: folders, `strings` or hub ids; NAME=FOLDER names a column."
 CLASSIFIER = (
     "A classifier by `darktimbre train inception --set data.families=styles`, which predicts style and pitch of "
-    "what is generated; may be repeated. Without one, codes and reconstructions alone are looked at."
+    "what is generated; may be repeated. Without one, latents and reconstructions alone are looked at."
 )
 INVERSIONS = (
     "Compare this way from magnitudes to sound: griffin-lim, phase-gradient, learned, or NAME=FOLDER of a trained one; "
@@ -42,4 +42,4 @@ def latents(
         chosen, corpus, out, console, classifiers=classifier or (), split=split, inversion=inversion,
         inversions=[(name or place, place) for name, place in map(named, compare or ())], quick=quick, seed=seed,
     )  # fmt: skip
-    console.say(f"The report is in {out / 'latents.html'}; turn the codes in {out / 'scatter.html'}.")
+    console.say(f"The report is in {out / 'latents.html'}; turn the latents in {out / 'scatter.html'}.")

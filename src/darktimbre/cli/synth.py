@@ -236,10 +236,10 @@ def like(
                 "makes notes beside it."
             )
         with spoken_warnings():
-            code = transfer.encode_sound(sound, instrument)
-            note = _playable(instrument, code.pitch, options.midi(pitch))
+            encoded = transfer.encode_sound(sound, instrument)
+            note = _playable(instrument, encoded.pitch, options.midi(pitch))
             paths = sound_files.render_encoded(
-                instrument, out, sound, code, pitch=note, levels=given, variations=variations, spread=spread,
+                instrument, out, sound, encoded, pitch=note, levels=given, variations=variations, spread=spread,
                 seed=seed, picture=picture,
             )  # fmt: skip
         _report(instrument, out, paths, picture)

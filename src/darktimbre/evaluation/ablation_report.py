@@ -87,17 +87,19 @@ def claims(rows: Mapping[str, Estimates]) -> list[Claim]:
     if {"leakage_octave", "leakage_style"} <= mmd.keys():
         value = mmd["leakage_octave"].minus(mmd["leakage_style"])
         text = f"leakage of the octave {written(mmd['leakage_octave'], 2)}, of style {written(mmd['leakage_style'], 2)}"
-        found.append(Claim("The codes of WAE-MMD show octaves more than styles", text, _above(value, 0.0)))
+        found.append(Claim("The latents of WAE-MMD show octaves more than styles", text, _above(value, 0.0)))
     if {"leakage_octave", "leakage_style"} <= note.keys():
         value = note["leakage_style"].minus(note["leakage_octave"])
         text = (
             f"leakage of style {written(note['leakage_style'], 2)}, of the octave {written(note['leakage_octave'], 2)}"
         )
-        found.append(Claim("The codes of WAE-note show styles more than octaves", text, _above(value, 0.0)))
+        found.append(Claim("The latents of WAE-note show styles more than octaves", text, _above(value, 0.0)))
     for name, one in (("WAE-style", style), ("WAE-Fader", fader)):
         if "leakage_style" in one:
             value = one["leakage_style"]
-            found.append(Claim(f"The codes of {name} mix styles", f"leakage {written(value, 2)}", _below(value, 0.15)))
+            found.append(
+                Claim(f"The latents of {name} mix styles", f"leakage {written(value, 2)}", _below(value, 0.15))
+            )
     return found
 
 
@@ -191,7 +193,7 @@ def write(
     animations: Sequence[str] = (),
     inversion: str = "",
 ) -> None:
-    """Writes `report.md`, `.html` and `.json` with figures, and the page to turn the codes in.
+    """Writes `report.md`, `.html` and `.json` with figures, and the page to turn the latents in.
 
     Args:
         trained: every model.
@@ -223,12 +225,12 @@ def write(
     write_report(
         folder, "ablation.jinja", data, package=PACKAGE, figures=drawn, page=latent_report.PAGE,
         seeds=max((sum(one.row == row for one in trained) for row in rows), default=0),
-        claims=claims_table(rows), aims=aims_table(rows), code=table("code", listed, latent_report.CODE),
+        claims=claims_table(rows), aims=aims_table(rows), latent=table("latent", listed, latent_report.LATENT),
         copies=table("copies", listed, latent_report.COPIES), samples=table("samples", listed, latent_report.SAMPLES),
         styles=table("styles", listed, latent_report.STYLES),
         singles=[
             table(f"each-{name}", singles, group)
-            for name, group in (("code", latent_report.CODE), ("copies", latent_report.COPIES),
+            for name, group in (("latent", latent_report.LATENT), ("copies", latent_report.COPIES),
                                 ("samples", latent_report.SAMPLES), ("styles", latent_report.STYLES))
         ],
         leakage=latent_report.leakage_table("leakage", [one.figures for one in trained]),
@@ -250,7 +252,7 @@ def _plain(one: Estimate) -> dict[str, float | None]:
 
 
 def _control(rows: Mapping[str, Estimates], shown: Sequence[str]) -> "Figure":
-    """How much style the code holds, against how far the style that is set is followed."""
+    """How much style the latent holds, against how far the style that is set is followed."""
     drawing = figures.canvas(4.0)
     axes = drawing.add_subplot()
     dots = [

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from darktimbre.evaluation.results import MISSING, Estimate, plain
 
 ALL_NOTES = "all notes"
-"""Codes that are probed by folds: of notes that the encoder was trained on, and others."""
+"""Latents that are probed by folds: of notes that the encoder was trained on, and others."""
 REAL = "real, held out"
 PRIOR_COMMON, PRIOR_OWN, PRIOR_ANY = "prior, common octaves", "prior, own range", "prior, full range"
 """Sets of classified sounds: pitches that a style has in octaves that all have; that it has; that any has."""
@@ -16,7 +16,7 @@ PRIOR_COMMON, PRIOR_OWN, PRIOR_ANY = "prior, common octaves", "prior, own range"
 
 @dataclass(frozen=True)
 class Leakage:
-    """How much of a class a code holds: accuracy of fresh probes, 0 at chance, 1 where they are always right."""
+    """How much of a class a latent holds: accuracy of fresh probes, 0 at chance, 1 where they are always right."""
 
     of: str  # "style", "octave" or "semitone"
     among: str  # which notes
@@ -39,7 +39,7 @@ class Leakage:
 
 @dataclass(frozen=True)
 class PriorFit:
-    """How codes follow N(0, 1)."""
+    """How latents follow N(0, 1)."""
 
     notes: int
     mean: tuple[float, ...]  # of each dimension
@@ -48,7 +48,7 @@ class PriorFit:
     expected: float  # the same of as many normal draws
     sliced: float  # sliced Wasserstein-2 distance of all dimensions
     sliced_expected: float
-    rank: float  # effective rank of the covariance; 0 where the code is collapsed to a point
+    rank: float  # effective rank of the covariance; 0 where the latent is collapsed to a point
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Swap:
-    """Held-out notes decoded in another style: same code, same pitch."""
+    """Held-out notes decoded in another style: same latent, same pitch."""
 
     notes: int
     style: Estimate  # predicted to be of the new style

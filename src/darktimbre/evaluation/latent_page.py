@@ -1,4 +1,4 @@
-"""Codes of notes → one page to turn them in: HTML that holds everything and fetches nothing.
+"""Latents of notes → one page to turn them in: HTML that holds everything and fetches nothing.
 
 The page is `templates/latent_page.html.jinja`; its script draws dots on canvases, without any library.
 """
@@ -37,14 +37,14 @@ def write_page(clouds: Sequence[Cloud], path: Path, *, title: str = "Latents", s
 def _model(cloud: Cloud) -> dict[str, Any]:
     """What the script reads of a model: places in thousandths, one label a note and colouring."""
     notes = cloud.notes
-    spots = np.round(1000 * in_space(cloud.codes)).astype(int)
+    spots = np.round(1000 * in_space(cloud.latents)).astype(int)
     names = notes.corpus.column("id")[notes.rows]
     pitches = [note_name(int(one)) if one >= 0 else "no pitch" for one in notes.pitch]
     styles = [notes.styles[one] if one >= 0 else "untagged" for one in notes.style]
     return {
         "name": cloud.name,
-        "axes": ["z1", "z2", "z3"] if cloud.codes.shape[1] <= 3 else ["PC 1", "PC 2", "PC 3"],
-        "dimensions": int(cloud.codes.shape[1]),
+        "axes": ["z1", "z2", "z3"] if cloud.latents.shape[1] <= 3 else ["PC 1", "PC 2", "PC 3"],
+        "dimensions": int(cloud.latents.shape[1]),
         "places": spots.ravel().tolist(),
         "titles": [f"{n} · {p} · {s}" for n, p, s in zip(names.tolist(), pitches, styles, strict=True)],
         "colourings": [

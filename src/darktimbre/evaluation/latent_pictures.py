@@ -1,5 +1,5 @@
-"""Codes of notes → pictures: raw coordinates and t-SNE coloured by semitone, octave and style, the same as an animation
-over training, reconstructions below their notes."""
+"""Latents of notes → pictures: raw coordinates and t-SNE coloured by semitone, octave and style, the same as an
+animation over training, reconstructions below their notes."""
 
 import colorsys
 import shutil
@@ -52,11 +52,11 @@ class Colouring:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Codes of some notes by one model."""
+    """Latents of some notes by one model."""
 
     name: str
     notes: StyledNotes
-    codes: Array  # (note, latent)
+    latents: Array  # (note, latent)
     leakage: tuple[Leakage, ...] = ()  # what probes find in them, where that was measured
 
     def leak(self, of: str) -> str:
@@ -67,7 +67,7 @@ class Cloud:
     def thinned(self, count: int = DRAWN, seed: int = 0) -> "Cloud":
         """At most so many notes."""
         kept = self.notes.some(count, seed)
-        return Cloud(self.name, kept, self.codes[np.isin(self.notes.rows, kept.rows)], self.leakage)
+        return Cloud(self.name, kept, self.latents[np.isin(self.notes.rows, kept.rows)], self.leakage)
 
 
 def colourings(notes: StyledNotes) -> tuple[Colouring, ...]:
@@ -95,40 +95,40 @@ def _hex(hue: float, saturation: float, value: float) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in colorsys.hsv_to_rgb(hue % 1, saturation, value))
 
 
-def in_space(codes: Array) -> Array:
-    """Three coordinates (note, 3) of codes: as they are, or of more dimensions the first three principal components."""
-    if codes.shape[1] <= 3:
-        return np.pad(codes, ((0, 0), (0, 3 - codes.shape[1])))
-    centred = codes - codes.mean(axis=0)
+def in_space(latents: Array) -> Array:
+    """Three coordinates (note, 3) of latents: as they are, or of more dimensions three principal components."""
+    if latents.shape[1] <= 3:
+        return np.pad(latents, ((0, 0), (0, 3 - latents.shape[1])))
+    centred = latents - latents.mean(axis=0)
     directions = np.linalg.svd(centred, full_matrices=False)[2][:3]
     return np.asarray(centred @ (directions * np.sign(directions[:, :1] + 1e-12)).T)
 
 
-def in_plane(codes: Array, seed: int = 0, start: Array | None = None) -> Array:
-    """t-SNE (van der Maaten & Hinton 2008) of codes: (note, 2), from their principal components.
+def in_plane(latents: Array, seed: int = 0, start: Array | None = None) -> Array:
+    """t-SNE (van der Maaten & Hinton 2008) of latents: (note, 2), from their principal components.
 
     With `start` (note, 2), places of the same notes, it moves those by gradient descent without the early exaggeration
     that separates clusters: a quarter of the steps, after which notes lie near where they lay.
     """
     from sklearn.manifold import TSNE
 
-    if not np.ptp(codes, axis=0).any():  # collapsed to a point
-        return np.zeros((len(codes), 2))
-    settings: dict[str, Any] = {"perplexity": min(30.0, max(2.0, (len(codes) - 1) / 3)), "random_state": seed}
+    if not np.ptp(latents, axis=0).any():  # collapsed to a point
+        return np.zeros((len(latents), 2))
+    settings: dict[str, Any] = {"perplexity": min(30.0, max(2.0, (len(latents) - 1) / 3)), "random_state": seed}
     if start is not None and start.any():
         settings |= {"init": start, "early_exaggeration": 1.0, "max_iter": MOVING_STEPS}
     else:
-        settings["init"] = "pca" if np.linalg.matrix_rank(codes - codes.mean(axis=0)) > 1 else "random"
+        settings["init"] = "pca" if np.linalg.matrix_rank(latents - latents.mean(axis=0)) > 1 else "random"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of principal components of dimensions without variance
-        return np.asarray(TSNE(2, **settings).fit_transform(codes), np.float64)
+        return np.asarray(TSNE(2, **settings).fit_transform(latents), np.float64)
 
 
 def in_planes(frames: Sequence[Array], seed: int = 0) -> list[Array]:
-    """t-SNE of codes of the same notes over training: (note, 2) a frame, each from the places of the one before."""
+    """t-SNE of latents of the same notes over training: (note, 2) a frame, each from the places of the one before."""
     places: list[Array] = []
-    for codes in frames:
-        places.append(in_plane(codes, seed, places[-1] if places else None))
+    for latents in frames:
+        places.append(in_plane(latents, seed, places[-1] if places else None))
     return places
 
 
@@ -138,7 +138,7 @@ def in_planes(frames: Sequence[Array], seed: int = 0) -> list[Array]:
 def panels(clouds: Sequence[Cloud], *, plane: bool, seed: int = 0) -> "Figure":
     """One column a model, one row a colouring, leakage above each: t-SNE in the plane, or raw coordinates in space."""
     drawn = [one.thinned(seed=seed) for one in clouds]
-    places = [in_plane(one.codes, seed) if plane else in_space(one.codes) for one in drawn]
+    places = [in_plane(one.latents, seed) if plane else in_space(one.latents) for one in drawn]
     figure, axes = _grid(len(drawn), len(colourings(drawn[0].notes)), plane)
     for column, (cloud, place) in enumerate(zip(drawn, places, strict=True)):
         for row, colouring in enumerate(colourings(cloud.notes)):
@@ -198,11 +198,11 @@ def _key(axes: Any, colouring: Colouring) -> None:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Codes of some notes of the corpus at one step of training."""
+    """Latents of some notes of the corpus at one step of training."""
 
     seen: int  # notes seen
     rows: NDArray[np.int64]  # of the corpus
-    codes: Array
+    latents: Array
 
 
 def snapshots(run: Path) -> list[Snapshot]:
@@ -227,7 +227,7 @@ def snapshots(run: Path) -> list[Snapshot]:
 
 
 def animate(notes: StyledNotes, taken: Sequence[Snapshot], out: Path, *, name: str = "", seed: int = 0) -> list[Path]:
-    """Writes `OUT.gif`, and `OUT.mp4` where ffmpeg is installed: the codes of each snapshot, in space and by t-SNE,
+    """Writes `OUT.gif`, and `OUT.mp4` where ffmpeg is installed: the latents of each snapshot, in space and by t-SNE,
     coloured three ways, with what nearest neighbours still predict of each class.
 
     Raises:
@@ -246,7 +246,7 @@ def animate(notes: StyledNotes, taken: Sequence[Snapshot], out: Path, *, name: s
     shown = notes.where(np.searchsorted(notes.rows, taken[0].rows)).some(DRAWN, seed)
     kept = np.isin(taken[0].rows, shown.rows)
     order = np.argsort(taken[0].rows[kept], kind="stable")
-    frames = [Snapshot(one.seen, shown.rows, one.codes[kept][order]) for one in chosen]
+    frames = [Snapshot(one.seen, shown.rows, one.latents[kept][order]) for one in chosen]
     written = []
     out.parent.mkdir(parents=True, exist_ok=True)
     for suffix, writer in _writers():
@@ -279,8 +279,8 @@ def _drawing(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    colours, codes = colourings(notes), [one.codes for one in frames]
-    spaces, planes = [in_space(one) for one in codes], in_planes(codes, seed)
+    colours, latents = colourings(notes), [one.latents for one in frames]
+    spaces, planes = [in_space(one) for one in latents], in_planes(latents, seed)
     figure = Figure(figsize=(SIDE * 1.2 * len(colours), SIDE * 2.4), facecolor=PAPER)
     FigureCanvasAgg(figure)
     figure.subplots_adjust(left=0.02, right=0.97, bottom=0.02, top=0.89, wspace=0.05, hspace=0.08)
@@ -302,7 +302,7 @@ def _drawing(
         for axes, one, dots in zip(upper, colours, solid, strict=True):
             dots._offsets3d = tuple(spaces[number].T)  # what mpl_toolkits has for it
             axes.view_init(elev=22, azim=-60 + TURN * number)
-            axes.set_title(f"{one.name}{_leak(codes[number], one.label, notes, seed)}", fontsize=8, color=FAINT)
+            axes.set_title(f"{one.name}{_leak(latents[number], one.label, notes, seed)}", fontsize=8, color=FAINT)
         for dots in flat:
             dots.set_offsets(planes[number])
 
@@ -314,9 +314,9 @@ def _reach(places: Sequence[Array]) -> float:
     return float(np.quantile(np.abs(np.concatenate(places)), 0.995))
 
 
-def _leak(codes: Array, label: NDArray[np.int64], notes: StyledNotes, seed: int) -> str:
+def _leak(latents: Array, label: NDArray[np.int64], notes: StyledNotes, seed: int) -> str:
     try:
-        return f" · leak {probe(codes, label, notes.recording, kind='k-nn', seed=seed).corrected:.2f}"
+        return f" · leak {probe(latents, label, notes.recording, kind='k-nn', seed=seed).corrected:.2f}"
     except ValueError:
         return ""
 

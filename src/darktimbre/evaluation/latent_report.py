@@ -1,4 +1,4 @@
-"""Figures and codes of autoencoders → `latents.md`, `.html` and `.json`, their pictures, and the page to turn."""
+"""Figures and latents of autoencoders → `latents.md`, `.html` and `.json`, their pictures, and the page to turn."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -44,7 +44,7 @@ class Figure(NamedTuple):
     decimals: int | None = 2
 
 
-CODE = (
+LATENT = (
     Figure("leakage_style", "leakage of style", -1), Figure("leakage_style_held_out", "of style, held-out notes", -1),
     Figure("leakage_octave", "octave", 0), Figure("leakage_semitone", "semitone", 0),
     Figure("rank", "effective rank", 1), Figure("prior", "distance to the prior", -1),
@@ -99,7 +99,7 @@ def accuracy_table(name: str, accuracy: Sequence[Accuracy]) -> Table:
 
 
 def leakage_table(name: str, every: Sequence[LatentFigures]) -> Table:
-    """What each probe finds in the codes of which notes."""
+    """What each probe finds in the latents of which notes."""
     rows = [(found.name, one) for found in every for one in found.leakage]
     columns = [
         column("notes", [one.notes for _, one in rows]),
@@ -157,7 +157,7 @@ def drawings(
     rows = ["note", *(one.name for one in models)]
     return {
         "t-sne": partial(latent_pictures.panels, clouds, plane=True, seed=seed),
-        "codes": partial(latent_pictures.panels, clouds, plane=False, seed=seed),
+        "latents": partial(latent_pictures.panels, clouds, plane=False, seed=seed),
         "reconstructions": partial(
             latent_pictures.reconstructions, pairs, rows, seconds=codec.samples / codec.sample_rate,
             top_hz=codec.sample_rate / 2,
@@ -166,13 +166,13 @@ def drawings(
 
 
 def cloud_of(model: Autoencoder, study: LatentStudy, found: LatentFigures) -> Cloud:
-    """The codes of as many notes as are drawn, with the leakage that was measured."""
-    notes = study.notes.some(min(study.counts.codes, latent_pictures.DRAWN), study.seed)
-    return Cloud(model.name, notes, study.codes(model, notes), found.leakage)
+    """The latents of as many notes as are drawn, with the leakage that was measured."""
+    notes = study.notes.some(min(study.counts.latents, latent_pictures.DRAWN), study.seed)
+    return Cloud(model.name, notes, study.latents(model, notes), found.leakage)
 
 
 def examples(models: Sequence[Autoencoder], study: LatentStudy, folder: Path) -> dict[str, Any]:
-    """Sounds of a report, written below its folder: held-out notes, what each model makes of their codes, the same in
+    """Sounds of a report, written below its folder: held-out notes, what each model makes of their latents, the same in
     another style, and half of each; for the macro `sounds`."""
     source, target = study.swap_pairs
     source = source.where(np.all([known_pitches(one.attributes, source.pitch) for one in models], axis=0))
@@ -212,7 +212,7 @@ def write(
     *,
     animations: Sequence[str] = (),
 ) -> None:
-    """Writes the report of some models, and the page to turn their codes in.
+    """Writes the report of some models, and the page to turn their latents in.
 
     Args:
         found, models, clouds: of each model.
@@ -226,7 +226,7 @@ def write(
     write_report(
         folder, "latents.jinja", {one.name: one.to_json() for one in found}, package=PACKAGE, stem=STEM,
         figures=drawings(models, clouds, study.held_out, seed=study.seed), page=PAGE, animations=list(animations),
-        code=figures_table("code", rows, CODE), copies=figures_table("copies", rows, COPIES),
+        latent=figures_table("latent", rows, LATENT), copies=figures_table("copies", rows, COPIES),
         samples=figures_table("samples", rows, SAMPLES), styles=figures_table("styles", rows, STYLES),
         leakage=leakage_table("leakage", found), accuracies=[
             (one.name, accuracy_table(f"accuracy-{n}", one.accuracy)) for n, one in enumerate(found) if one.accuracy

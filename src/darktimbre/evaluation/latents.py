@@ -1,8 +1,8 @@
-"""Autoencoder × corpus × evaluators → what its code holds and what its condition does.
+"""Autoencoder × corpus × evaluators → what its latent holds and what its condition does.
 
-Two questions, in the order of this file. *What does the code hold?* Fresh probes predict style, octave and semitone
-from codes of notes (they should not), the codes are compared with the prior, and reconstructions with their notes.
-*Is the condition followed?* Codes drawn from the prior, or taken from real notes, are decoded under
+Two questions, in the order of this file. *What does the latent hold?* Fresh probes predict style, octave and semitone
+from latents of notes (they should not), the latents are compared with the prior, and reconstructions with their notes.
+*Is the condition followed?* Latents drawn from the prior, or taken from real notes, are decoded under
 conditions, and evaluators that were trained on real notes alone predict style and pitch of the sounds.
 
 Every figure stands beside what it is of real held-out notes (A*): an evaluator that recognises half of those
@@ -72,7 +72,7 @@ FEWEST = 12  # held-out notes that figures are worth taking of
 class LatentCounts:
     """How many notes each part takes."""
 
-    codes: int = 4000  # notes whose codes are probed and compared with the prior, at most
+    latents: int = 4000  # notes whose latents are probed and compared with the prior, at most
     real: int = 600  # held-out notes that are classified, at most
     prior: int = 480  # samples of each set of conditions
     swaps: int = 360  # held-out notes decoded in another style
@@ -84,7 +84,7 @@ class LatentCounts:
 
 
 QUICK_COUNTS = LatentCounts(
-    codes=1500, real=240, prior=144, swaps=120, mixtures=16, reconstructions=120, inversions=12, resamples=200
+    latents=1500, real=240, prior=144, swaps=120, mixtures=16, reconstructions=120, inversions=12, resamples=200
 )
 
 
@@ -106,7 +106,7 @@ class LatentStudy:
 
         Args:
             notes: all of a corpus.
-            evaluators: without them only codes, prior and reconstruction are measured.
+            evaluators: without them only latents, prior and reconstruction are measured.
             split: whose notes count as held out: "test", or "valid" while models are still being chosen.
             counts: how many notes each part takes.
             embed: sounds (note, sample) → an embedding that the Fréchet distance is taken in; left out without.
@@ -157,16 +157,16 @@ class LatentStudy:
         kept: dict[str, Predictions] = self._real[key]
         return kept
 
-    # ── what the code holds
+    # ── what the latent holds
 
-    def codes(self, model: Autoencoder, notes: StyledNotes) -> NDArray[np.float64]:
-        """Codes of some notes (note, latent)."""
+    def latents(self, model: Autoencoder, notes: StyledNotes) -> NDArray[np.float64]:
+        """Latents of some notes (note, latent)."""
         parts = [slice(first, first + 256) for first in range(0, len(notes), 256)]
         return np.concatenate([model.encode(notes.where(part).waves(model.peak_db)) for part in parts]).astype(float)
 
-    def leakage(self, codes: NDArray[np.float64], notes: StyledNotes, *, held_out: bool = False) -> list[Leakage]:
-        """What fresh probes find in codes, cross-validated; or probes trained on the other splits' codes, in those of
-        the split that is held out. Nothing of what has fewer than two classes."""
+    def leakage(self, latents: NDArray[np.float64], notes: StyledNotes, *, held_out: bool = False) -> list[Leakage]:
+        """What fresh probes find in latents, cross-validated; or probes trained on the other splits' latents, in those
+        of the split that is held out. Nothing of what has fewer than two classes."""
         apart = np.isin(notes.rows, self.notes.corpus.rows(self.split)) if held_out else None
         among = f"the {self.split} split by the others" if held_out else ALL_NOTES
         found: list[Leakage] = []
@@ -174,7 +174,7 @@ class LatentStudy:
         for name, label in (("style", notes.style), ("octave", octave), ("semitone", notes.semitone)):
             try:
                 mlp, near = (
-                    probe(codes, label, notes.recording, held_out=apart, kind=kind, seed=self.seed) for kind in KINDS
+                    probe(latents, label, notes.recording, held_out=apart, kind=kind, seed=self.seed) for kind in KINDS
                 )
             except ValueError:
                 continue
@@ -182,18 +182,18 @@ class LatentStudy:
             found.append(Leakage(name, among, *estimates, mlp.classes, mlp.notes, mlp.left_out))
         return found
 
-    def prior_fit(self, codes: NDArray[np.float64]) -> PriorFit:
-        """How codes follow the prior."""
-        each, all_ = normal_deviation(codes, seed=self.seed), sliced_distance(codes, seed=self.seed)
+    def prior_fit(self, latents: NDArray[np.float64]) -> PriorFit:
+        """How latents follow the prior."""
+        each, all_ = normal_deviation(latents, seed=self.seed), sliced_distance(latents, seed=self.seed)
         return PriorFit(
-            len(codes),
+            len(latents),
             tuple(each.mean.tolist()),
             tuple(each.deviation.tolist()),
             tuple(each.distance.tolist()),
             each.expected,
             all_.distance,
             all_.expected,
-            effective_rank(codes),
+            effective_rank(latents),
         )
 
     def reconstruction(self, model: Autoencoder, notes: StyledNotes) -> Reconstruction:
@@ -304,7 +304,7 @@ class LatentStudy:
         return style, pitch
 
     def samples(self, model: Autoencoder, which: str) -> tuple[Accuracy, Floats, Whole] | None:
-        """Codes drawn from the prior, decoded under conditions of styles and pitches, and predicted by the evaluators.
+        """Latents drawn from the prior, decoded under styles and pitches, and predicted by the evaluators.
 
         Returns:
             The accuracy, the sounds (note, sample) and their styles (note,); None where styles have nothing in common,
@@ -492,10 +492,10 @@ class LatentStudy:
         say, counts, warnings = self.say, self.counts, list(self.notes.warnings)
         if missing := [one for one in model.attributes.names if one not in self.notes.names]:
             warnings.append(f"No note of {self.notes.corpus.path} has the style tag {missing[0]!r}.")
-        say(f"{model.name}: codes")
-        notes = self.notes.some(counts.codes, self.seed)
-        codes = self.codes(model, notes)
-        leakage = [*self.leakage(codes, notes), *self.leakage(codes, notes, held_out=True)]
+        say(f"{model.name}: latents")
+        notes = self.notes.some(counts.latents, self.seed)
+        latents = self.latents(model, notes)
+        leakage = [*self.leakage(latents, notes), *self.leakage(latents, notes, held_out=True)]
         say(f"{model.name}: reconstruction")
         copied = self.held_out.where(pitched).some(counts.reconstructions, self.seed)
         accuracy, swap, mixed, fad, level_modulation = [], None, None, dict[str, float | None](), MISSING
@@ -512,7 +512,7 @@ class LatentStudy:
             say(f"{model.name}: styles swapped and mixed")
             swap, mixed = self.swaps(model), self.mixing(model)
         return LatentFigures(
-            model.name, digest, model.latent_size, tuple(leakage), self.prior_fit(codes), rebuilt, tuple(accuracy),
+            model.name, digest, model.latent_size, tuple(leakage), self.prior_fit(latents), rebuilt, tuple(accuracy),
             swap, mixed, level_modulation, {key: one for key, one in fad.items() if one is not None},
             warnings=tuple(warnings), facts=facts or {},
         )  # fmt: skip

@@ -1,7 +1,8 @@
 """What of a note's partials a copy keeps: how far they stand out of their surroundings, and how they are modulated.
 
 Both compare two spectrograms of levels in dB on one frequency axis, linear or mel: a note and its reconstruction. A
-code of few numbers loses fine structure first: partials flatten towards their surroundings, vibrato and tremolo vanish.
+latent of few numbers loses fine structure first: partials flatten towards their surroundings, vibrato and tremolo
+vanish.
 """
 
 from typing import NamedTuple
@@ -136,7 +137,7 @@ def modulation_kept(
 
     Depth is the root mean square within that band of the envelope of a partial, its straight line taken off (a decay in
     dB is no modulation). The share is Σ_k min(m'_k, m_k) / Σ_k m_k over the partials that count for `partials_kept`:
-    the depth alone, for a code of few numbers cannot hold the phase of a vibrato. Noise has depth at all frequencies,
+    the depth alone, for a latent of few numbers cannot hold the phase of a vibrato. Noise has depth at all frequencies,
     and a copy that is nothing but noise keeps all: `ratio`, and `frame_depth` of both, stand beside it.
 
     Args:

@@ -1,7 +1,7 @@
-"""How much of a class a latent code holds: fresh classifiers, cross-validated, corrected for chance.
+"""How much of a class a latent holds: fresh classifiers, cross-validated, corrected for chance.
 
-A code that is independent of the class gives 0, one that determines it 1. What an adversary trained beside the encoder
-predicts is no measure: the encoder was trained until that one failed.
+A latent that is independent of the class gives 0, one that determines it 1. What an adversary trained beside the
+encoder predicts is no measure: the encoder was trained until that one failed.
 """
 
 import warnings
@@ -26,7 +26,7 @@ ProbeKind = Literal["mlp", "k-nn"]
 class Probe(NamedTuple):
     """Attributes:
     accuracy: mean over classes of the share of a class's notes that is predicted.
-    chance: what it is of a predictor that does not see the code: 1 / classes, however frequent each is.
+    chance: what it is of a predictor that does not see the latent: 1 / classes, however frequent each is.
     corrected: (accuracy − chance) / (1 − chance); a little below 0 by chance.
     error: standard error of `corrected` from which groups were drawn, the probes taken as given.
     notes: how many were predicted.
@@ -44,7 +44,7 @@ class Probe(NamedTuple):
 
 
 def probe(
-    codes: ArrayLike,
+    latents: ArrayLike,
     labels: ArrayLike,
     groups: ArrayLike | None = None,
     *,
@@ -53,15 +53,15 @@ def probe(
     folds: int = FOLDS,
     seed: int = 0,
 ) -> Probe:
-    """Predicts classes from codes by a classifier that is trained on the other folds.
+    """Predicts classes from latents by a classifier that is trained on the other folds.
 
     Chance is that of balanced accuracy, 1 / classes. Against plain accuracy one would subtract the share of the most
-    frequent class, which a probe is free to ignore: with one class of 90 % a code that tells all classes apart half of
-    the time would come out below chance. Both probes are therefore trained for balanced classes as well (notes of rare
-    classes are repeated for the perceptron; votes of neighbours count by 1 / notes of their class).
+    frequent class, which a probe is free to ignore: with one class of 90 % a latent that tells all classes apart half
+    of the time would come out below chance. Both probes are therefore trained for balanced classes as well (notes of
+    rare classes are repeated for the perceptron; votes of neighbours count by 1 / notes of their class).
 
     Args:
-        codes: `(note, dimension)`; standardised by the training folds.
+        latents: `(note, dimension)`; standardised by the training folds.
         labels: `(note,)`, any values; notes labelled −1 or "" are of no class and do not count.
         groups: `(note,)`, notes of one group (of one recording) are never in two folds; each note alone by default.
         held_out: `(note,)`, true for notes that are predicted by a probe trained on the others, instead of by folds;
@@ -73,7 +73,7 @@ def probe(
     Raises:
         ValueError: shapes differ, or there are not two classes that can be predicted.
     """
-    table = feature_table(codes, rows=2).astype(np.float64)
+    table = feature_table(latents, rows=2).astype(np.float64)
     names = np.asarray(labels)
     if names.shape != (len(table),):
         raise ValueError(f"one label a note is needed, {len(table)}, not shape {names.shape}")

@@ -87,8 +87,8 @@ def classwise_sliced_wasserstein(*, latent: Tensor, classes: Tensor, directions:
 
     The mean over all latents of the batch that have a class; one that is alone of its class is drawn to the middle.
     They are sorted among those of their class in the batch alone: where latents of earlier steps, which are not moved,
-    have a place in the order too, these can hold the prior's distribution while the batch lies anywhere, and the code
-    wanders or collapses.
+    have a place in the order too, these can hold the prior's distribution while the batch lies anywhere, and latents
+    wander or collapse.
 
     Args:
         latent: (batch, latent).

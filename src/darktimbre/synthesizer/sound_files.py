@@ -33,7 +33,7 @@ Levels = Mapping[str, float]
 """Attribute name → value."""
 
 Ends = tuple[tuple[Path, EncodedSound] | None, tuple[Path, EncodedSound] | None]
-"""The sounds, if any, between which notes are interpolated: each by its file and its code."""
+"""The sounds, if any, between which notes are interpolated: each by its file and its latent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +168,17 @@ def render_interpolation(
         exact = [first + (last - first) * float(one) for one in at]
         midi = [round(one, 4) if controls.between else float(round(one)) for one in exact]
     drawn = synthesizer.latents(seeds, 2)
-    for end, (_, code) in _known(sounds):
-        drawn[end] = code.latent
+    for end, (_, encoded) in _known(sounds):
+        drawn[end] = encoded.latent
     latent = (walks.lerp if linear else walks.slerp)(drawn[0], drawn[1], at)
     each = [dict(zip(attributes.names, map(float, row), strict=True)) for row in soft]
     stems = [("interpolate", f"{index:02d}", *pitch_words(one)) for index, one in enumerate(midi)]
     way = {"way": "linear" if linear else "spherical", "from_seed": seeds[0], "to_seed": seeds[1]}
     levels_db = [synthesizer.bundle.level_db] * 2
-    for end, (file, code) in _known(sounds):
+    for end, (file, encoded) in _known(sounds):
         del way[("from_seed", "to_seed")[end]]
         way[("from_sound", "to_sound")[end]] = file.name
-        levels_db[end] = code.level_db
+        levels_db[end] = encoded.level_db
     if any(sounds):
         way |= source_of(*(file for _, (file, _) in _known(sounds)))
     level_db = None
@@ -215,7 +215,7 @@ def render_encoded(
     synthesizer: "Synthesizer",
     out: Path,
     sound: Path,
-    code: EncodedSound,
+    encoded: EncodedSound,
     *,
     pitch: float | None,
     levels: Levels,
@@ -224,16 +224,16 @@ def render_encoded(
     seed: int = 0,
     picture: Path | None = None,
 ) -> list[Path]:
-    """A sound as the instrument plays its code, and so many neighbours of it in latent space (`walks.neighbours`)."""
-    noise = synthesizer.latents(seed, variations) if variations else np.zeros((0, len(code.latent)), np.float32)
-    latent = np.concatenate([code.latent[None], walks.neighbours(code.latent, noise, spread)])
+    """A sound as the instrument plays its latent, and so many neighbours of it in latent space (`walks.neighbours`)."""
+    noise = synthesizer.latents(seed, variations) if variations else np.zeros((0, len(encoded.latent)), np.float32)
+    latent = np.concatenate([encoded.latent[None], walks.neighbours(encoded.latent, noise, spread)])
     stems = [("like", sound.stem, f"{index:02d}", *pitch_words(pitch)) for index in range(len(latent))]
     count, beside = len(latent), {"spread": spread, "seed": seed}
     like = {"like": sound.name, **source_of(sound)}
     more = [{**_listed(row), **like, **(beside if index else {})} for index, row in enumerate(latent)]
     return render_notes(
         synthesizer, out, "like", stems, [pitch] * count, [levels] * count, latent=latent,
-        level_db=None if code.level_db is None else [code.level_db] * count, more=more, picture=picture,
+        level_db=None if encoded.level_db is None else [encoded.level_db] * count, more=more, picture=picture,
     )  # fmt: skip
 
 

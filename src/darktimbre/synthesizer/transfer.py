@@ -1,4 +1,4 @@
-"""A sound → the controls of notes like it (timbre transfer): its pitch, and its code where the instrument has an
+"""A sound → the controls of notes like it (timbre transfer): its pitch, and its latent where the instrument has an
 encoder, else a tagger's labels at the instrument's T."""
 
 import warnings
@@ -49,7 +49,7 @@ class EncodedSound(NamedTuple):
 
 
 def encode_sound(path: "Path", instrument: "Synthesizer") -> EncodedSound:
-    """Code, level and pitch of a sound file's beginning.
+    """Latent, level and pitch of a sound file's beginning.
 
     Raises:
         UserError: the instrument has no encoder, or there is no sound in the file.
@@ -67,11 +67,11 @@ def encode_sound(path: "Path", instrument: "Synthesizer") -> EncodedSound:
             stacklevel=2,
         )
     try:
-        code = instrument.encode(wave)
+        encoded = instrument.encode(wave)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    level_db = None if instrument.bundle.level_db is None else float(code.level_db[0])
-    return EncodedSound(code.latent[0], level_db, sound_pitch(wave, instrument.sample_rate))
+    level_db = None if instrument.bundle.level_db is None else float(encoded.level_db[0])
+    return EncodedSound(encoded.latent[0], level_db, sound_pitch(wave, instrument.sample_rate))
 
 
 def read_sound(path: "Path", instrument: "Synthesizer") -> NDArray[np.float32]:
