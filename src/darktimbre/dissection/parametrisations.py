@@ -4,7 +4,7 @@ A parametrisation changes the way, not the goal: steps are steepest in its own c
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import torch
@@ -91,3 +91,172 @@ class Wave(Parametrisation):
 
     def forward(self) -> Tensor:
         return self.wave
+
+
+class Condition(Latent):
+    """The attributes that an instrument is conditioned on, between 0 and 1; the latent is drawn and stays."""
+
+    def __init__(
+        self, instrument: Synthesizer, pitch: float | None = None, rows: int = 1, *, subject: Subject | None = None
+    ) -> None:
+        super().__init__(instrument, pitch, None, rows, subject=subject)
+        self.register_buffer("drawn", self.latent.data.clone())
+        del self.latent
+        self.first = len(instrument.controls.attributes.pitches)
+        soft = self.get_buffer("conditioned")[:, self.first :]
+        self.soft = nn.Parameter(torch.logit(soft, eps=1e-3))
+        self.register_buffer("begin", self.soft.data.clone())
+
+    def start(self, generator: torch.Generator) -> None:
+        drawn = torch.randn(self.get_buffer("drawn").shape, generator=generator)
+        self.get_buffer("drawn").copy_(drawn * math.sqrt(drawn.shape[1]) / drawn.norm(dim=1, keepdim=True))
+        noise = torch.randn(self.soft.shape, generator=generator)
+        self.soft.data.copy_(self.get_buffer("begin") + 0.1 * noise)
+
+    def project(self, generator: torch.Generator) -> None:
+        """Attributes are bounded by how they are written."""
+
+    def condition(self) -> Tensor:
+        pitch = self.get_buffer("conditioned")[:, : self.first]
+        return torch.cat([pitch, torch.sigmoid(self.soft)], 1)
+
+    def forward(self) -> Tensor:
+        return self.get_buffer("drawn")
+
+
+class Picture(Parametrisation):
+    """The picture of a sound, log-magnitude and (where the codec has it) frequency, within ±1.
+
+    Where it is quiet a frequency means nothing, so its gradient counts as much as there is magnitude.
+    """
+
+    kind = "picture"
+
+    def __init__(self, instrument: Synthesizer, rows: int = 1, *, subject: Subject | None = None) -> None:
+        super().__init__(rows, subject)
+        self.maps = nn.Parameter(torch.zeros(rows, *instrument.codec.shape))
+
+    def start(self, generator: torch.Generator) -> None:
+        self.maps.data.normal_(0, 0.05, generator=generator)
+        self.maps.data[:, 0] -= 0.6  # quiet: about −0.54 of ±1
+
+    def forward(self) -> Tensor:
+        bounded = torch.tanh(self.maps)
+        magnitude, frequency = bounded[:, :1], bounded[:, 1:]
+        loud = ((1 + magnitude.detach()) / 2).square()
+        return torch.cat([magnitude, loud * frequency + (1 - loud) * frequency.detach()], 1)
+
+
+# ── images, 0 to 1 ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+# What uncorrelated numbers are multiplied by to be red, green and blue: a root of the covariance of ImageNet's colours,
+# the numbers of lucid (Olah et al. 2017, Apache-2.0), its longest column of length 1.
+COLOURS = ((0.5628, 0.1948, 0.0433), (0.5844, 0.0, -0.1082), (0.5844, -0.1948, 0.0649))
+
+
+class Pixels(Parametrisation):
+    """An image pixel by pixel, through a sigmoid.
+
+    `between`: a filter `(maps, …) → maps` of the unbounded image after each step, such as `blurred` by a little.
+    """
+
+    kind = "image"
+
+    def __init__(
+        self,
+        size: tuple[int, int, int] = (3, 224, 224),
+        rows: int = 1,
+        *,
+        subject: Subject | None = None,
+        between: Callable[[Tensor], Tensor] | None = None,
+        colour: bool = False,
+    ) -> None:
+        super().__init__(rows, subject)
+        self.between, self.colour = between, colour
+        self.maps = nn.Parameter(torch.zeros(rows, *size))
+
+    def start(self, generator: torch.Generator) -> None:
+        self.maps.data.normal_(0, 0.01, generator=generator)
+
+    @torch.no_grad()
+    def project(self, generator: torch.Generator) -> None:
+        if self.between is not None:
+            self.maps.copy_(self.between(self.maps))
+
+    def forward(self) -> Tensor:
+        return torch.sigmoid(coloured(self.maps) if self.colour else self.maps)
+
+
+class Fourier(Parametrisation):
+    """An image by its spectrum, slow waves weighing 1/f^decay more than fast ones, in uncorrelated colours.
+
+    Natural images have such spectra, so that Adam's equal steps change large shapes as easily as fine ones (Olah et
+    al. 2017, *Preconditioning and parameterization*). `decay` 0 is white, 1 as lucid has it.
+    """
+
+    kind = "image"
+
+    def __init__(
+        self,
+        size: tuple[int, int, int] = (3, 224, 224),
+        rows: int = 1,
+        *,
+        subject: Subject | None = None,
+        decay: float = 1.0,
+        colour: bool = True,
+    ) -> None:
+        super().__init__(rows, subject)
+        self.size, self.colour = size, colour
+        channels, height, width = size
+        self.spectrum = nn.Parameter(torch.zeros(rows, channels, height, width // 2 + 1, 2))
+        waves = frequencies(height, width) * max(height, width)  # of the picture's length
+        self.register_buffer("scale", 0.25 * max(height, width) * waves.clamp(min=1) ** -decay)
+
+    def start(self, generator: torch.Generator) -> None:
+        self.spectrum.data.normal_(0, 0.01, generator=generator)
+
+    def forward(self) -> Tensor:
+        scaled = torch.view_as_complex(self.spectrum) * self.get_buffer("scale")
+        maps = torch.fft.irfft2(scaled, s=self.size[1:], norm="ortho")
+        return torch.sigmoid(coloured(maps) if self.colour else maps)
+
+
+class Phases(Parametrisation):
+    """An image of a fixed magnitude spectrum, of which only the phases are free (Fel et al. 2023, MACO).
+
+    `magnitudes` `(channel, height, width // 2 + 1)`: of natural images, see `magnitudes_of`; nothing can be gained by
+    more of the fast waves that make adversarial noise.
+    """
+
+    kind = "image"
+
+    def __init__(self, magnitudes: Tensor, width: int, rows: int = 1, *, subject: Subject | None = None) -> None:
+        super().__init__(rows, subject)
+        self.size = (magnitudes.shape[1], width)
+        self.register_buffer("magnitudes", magnitudes.clone())
+        self.phases = nn.Parameter(torch.zeros(rows, *magnitudes.shape))
+
+    def start(self, generator: torch.Generator) -> None:
+        self.phases.data.uniform_(-math.pi, math.pi, generator=generator)
+
+    def forward(self) -> Tensor:
+        spectrum = torch.polar(self.get_buffer("magnitudes").expand_as(self.phases), self.phases)
+        maps = torch.fft.irfft2(spectrum, s=self.size, norm="ortho")
+        return torch.sigmoid(4 * maps)
+
+
+def coloured(maps: Tensor) -> Tensor:
+    """Uncorrelated maps `(row, 3, …)` as colours that vary together as those of photographs; one map stays as it is."""
+    return torch.einsum("oc,rchw->rohw", maps.new_tensor(COLOURS), maps) if maps.shape[1] == 3 else maps
+
+
+def frequencies(height: int, width: int) -> Tensor:
+    """`(height, width // 2 + 1)`: cycles a pixel of each wave of `torch.fft.rfft2`."""
+    down, across = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+    return (down.square() + across.square()).sqrt()
+
+
+def magnitudes_of(images: Tensor) -> Tensor:
+    """`(channel, height, width // 2 + 1)`: the mean magnitude spectrum of images about their means."""
+    around = images - images.mean((2, 3), keepdim=True)
+    return torch.fft.rfft2(around, norm="ortho").abs().mean(0)
