@@ -209,7 +209,7 @@ def adversarial(
 ABOUT = (
     "Images that EfficientNet-lite0 takes for the class, searched from noise by gradient ascent, one a seed. Its own "
     f"probabilities are also taken after a Gaussian blur of {BLUR:g} pixels. EfficientNet-lite1 took no part in any "
-    "search: its rank (1 of 1,000 is the class it decides for) says what an image shows beyond one network's weaknesses."
+    "search: its rank, of 1,000, says what an image shows beyond one network's weaknesses."
 )
 TEXTS = {
     "raw": "The network is sure, and nobody sees why: an adversarial example.",
