@@ -2,11 +2,12 @@
 
 import json
 import os
+import shlex
 import unicodedata
 
 import pytest
 
-from darktimbre.notes.text import composed, folded, json_text, legible, portable
+from darktimbre.notes.text import composed, folded, json_text, legible, portable, quoted, suggestion
 
 STRAY = os.fsdecode(b"Fl\xf6te")  # Latin-1, from an old sample CD
 
@@ -43,3 +44,39 @@ def test_names_that_windows_reserves_are_marked(stem: str, name: str) -> None:
 @pytest.mark.parametrize("stem", ["auxiliary", "console", "com", "com10", "my aux", "con-tour"])
 def test_other_names_stay(stem: str) -> None:
     assert portable(stem) == stem
+
+
+NAMES = (
+    "Wind instrument, woodwind instrument",
+    "Wood block",
+    "Ding",
+    "Drum",
+    "Snare drum",
+    "Bass drum",
+    "Violin, fiddle",
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "first"),
+    [
+        ("woodwind", "Wind instrument, woodwind instrument"),  # a word of the second half
+        ("fiddle", "Violin, fiddle"),
+        ("DRUMS", "Drum"),
+        ("snar", "Snare drum"),
+        ("woodwnid", "Wind instrument, woodwind instrument"),  # misspelt, in the second half
+        ("Vio\u0301lin", "Violin, fiddle"),
+    ],
+)
+def test_suggestions_look_at_parts_of_names(wanted: str, first: str) -> None:
+    assert suggestion(wanted, NAMES).startswith(f" Did you mean {first!r}")
+
+
+def test_nothing_is_suggested_where_nothing_is_alike() -> None:
+    assert suggestion("xyzzy", NAMES) == suggestion("drum", []) == ""
+    assert suggestion("drum", NAMES) == " Did you mean 'Drum' or 'Bass drum' or 'Snare drum'?"
+
+
+@pytest.mark.parametrize("path", ["/plain/run", "my run/bundle", "it's", "$HOME/`x`", "a;b", "-"])
+def test_printed_paths_are_one_word_of_a_shell(path: str) -> None:
+    assert shlex.split(f"darktimbre play {quoted(path)}")[2:] == [path]

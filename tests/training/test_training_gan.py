@@ -77,7 +77,10 @@ def test_attributes_come_from_the_ranking_in_its_order(tmp_path):
     ("data", "sentence"),
     [
         ({"seconds": 4.0}, r"notes of 4 s, .* holds notes of 0.031 s"),
-        ({"pitches": (20, 30)}, r"No note of the train split .* pitch from 20 to 30.*data.pitches=null"),
+        (
+            {"pitches": (20, 30)},
+            r"No note of the train split .* pitch from 20 to 30.* 69 to 71: add --set data.pitches=\[69,71\]",
+        ),
         ({"split": "test"}, r"No note of the test split"),
         ({"attributes": ("Bell", "Gong")}, r"Gong"),
         ({"teacher": "cnn14"}, r"cnn14"),

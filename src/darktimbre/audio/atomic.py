@@ -3,6 +3,7 @@
 What a killed process was writing stays behind as `.NAME.PID.partial`; the next write of NAME clears it away.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -90,6 +91,13 @@ def write_json(path: Path, data: Any, indent: int | None = 1) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path.absolute()) as temporary:
         temporary.write_text(json_text(data, indent), encoding="utf-8")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether something failed for want of room; numpy, safetensors and others give no error number."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return re.search(r"no space left|disk quota|requested and \d+ written", str(error), re.IGNORECASE) is not None
 
 
 def _sync(path: Path) -> None:

@@ -1,12 +1,16 @@
 """What all verbs share on the terminal: consoles, a progress bar, one-sentence errors."""
 
+import codecs
 import errno
+import io
+import os
 import re
 import sys
 import time
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import typer
@@ -14,16 +18,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from darktimbre.audio.atomic import is_disk_full
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import legible
 
 USER_ERROR = 2  # exit status: the user can mend it
 INTERRUPTED = 130  # exit status: Ctrl-C (128 + SIGINT)
 
+_PLAIN = "darktimbre.plain"  # name of our way to print what an encoding lacks
+_PLAINER = {"✓": "+", "✗": "x", "·": "-", "–": "-", "−": "-", "→": "->", "×": "x", "≤": "<=", "≥": ">=", "±": "+-"}
+
+FULL = "the disk is full; make room, or name a place on another one"
 REFUSALS = {
     errno.EACCES: "you may not read or write there; name another place, or change its permissions",
     errno.EPERM: "the system does not allow it; name another place",
     errno.EROFS: "that disk is read-only; name a place on another one",
-    errno.ENOSPC: "the disk is full; make room, or name a place on another one",
+    errno.ENOSPC: FULL,
     errno.EDQUOT: "your share of the disk is used up; make room, or name a place on another one",
     errno.EEXIST: "something else is there already; name another place",
     errno.ENOTDIR: "a part of that path is a file, not a folder; name another place",
@@ -31,6 +41,47 @@ REFUSALS = {
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 """What the system may refuse a user, by error number, with the remedy."""
+
+
+def prepare_streams() -> None:
+    """Makes printing possible everywhere: where a stream was closed (cron, services), and in encodings with few signs.
+
+    A closed one is replaced by one that forgets: else the next file to be opened would take its number, and what
+    libraries print would be written into it. What an encoding lacks is printed as a plain sign or as `?`.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    codecs.register_error(_PLAIN, _plain_signs)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_PLAIN)
+
+
+def _plain_signs(error: UnicodeError) -> tuple[str, int]:
+    """For what cannot be encoded: stray bytes of file names as escapes, letters without their accents, else `?`."""
+    assert isinstance(error, UnicodeEncodeError)
+    signs = legible(error.object[error.start : error.end])
+    return "".join(_PLAINER.get(sign) or _ascii(sign) or "?" for sign in signs), error.end
+
+
+def _ascii(sign: str) -> str:
+    return unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
+
+
+def flush_streams() -> None:
+    """At the end; what a full disk, or a reader that has gone, does not take is given up without a second error."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def console() -> Console:
@@ -148,11 +199,12 @@ def sentences() -> Iterator[None]:
     except UserError as error:
         fail(str(error))
         raise typer.Exit(USER_ERROR) from None
-    except OSError as error:
-        if error.errno not in REFUSALS:
-            raise
-        fail(_refusal(error))
-        raise typer.Exit(USER_ERROR) from None
     except KeyboardInterrupt:
         fail("Stopped on your request.")
         raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        known = isinstance(error, OSError) and error.errno in REFUSALS
+        if not known and not is_disk_full(error):
+            raise
+        fail(_refusal(error) if isinstance(error, OSError) and known else f"A file was not written: {FULL}.")
+        raise typer.Exit(USER_ERROR) from None

@@ -167,19 +167,9 @@ def _export(
 
 
 def patches_of(pairs: list[str] | None, seed: int) -> "list[patches.Patch]":
-    """["Trumpet=0.8, Gong=0.2"] → patches. Names may hold commas ("Violin, fiddle=0.7"): a part without `=` belongs to
-    the one after it."""
-    found = []
-    for text in pairs or []:
-        words, held = [], ""
-        for part in text.split(","):
-            held = f"{held},{part}" if held else part
-            if "=" in part:
-                words.append(held.strip())
-                held = ""
-        words += [held.strip()] if held.strip() else []
-        found.append(patches.Patch.from_json({"attributes": options.levels(words), "seed": seed}))
-    return found
+    """["Trumpet=0.8, Gong=0.2"] → patches, one a text."""
+    each = [options.levels([text]) for text in pairs or []]
+    return [patches.Patch.from_json({"attributes": levels, "seed": seed}) for levels in each]
 
 
 def _report(seconds: float, plan: "planning.Plan", exported: "packing.Exported", out: Path) -> None:

@@ -110,9 +110,13 @@ def overview(
 
 
 def main() -> None:
-    """Tunes the allocator while nothing large is in memory yet, then runs the verb."""
+    """Makes the streams ready, tunes the allocator while nothing large is in memory yet, then runs the verb."""
+    console.prepare_streams()
     allocator.tune()
-    app()
+    try:
+        app()
+    finally:
+        console.flush_streams()
 
 
 if __name__ == "__main__":

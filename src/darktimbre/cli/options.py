@@ -18,7 +18,11 @@ BundleName = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    Option("--set", metavar="NAME=VALUE", help='An attribute, e.g. --set "Singing bowl=0.8"; may be repeated.'),
+    Option(
+        "--set",
+        metavar='"NAME=VALUE, …"',
+        help='Attributes, e.g. --set "Singing bowl=0.8" or --set "Drum=0.5, Trumpet=0.3"; may be repeated.',
+    ),
 ]
 Seed = Annotated[int, Option(min=0, help="Same seed, same sound.")]
 Pitch = Annotated[str | None, Option(metavar="NOTE", help="MIDI number or name: 60, 60.5, C4, F#3.")]
@@ -54,13 +58,15 @@ ReplaceCorpus = Annotated[bool, Option("--force", help="Replace a corpus that is
 
 
 def levels(pairs: list[str] | None) -> dict[str, float]:
-    """["Singing bowl=0.8"] → {"Singing bowl": 0.8}.
+    """["Singing bowl=0.8", "Drum=1, Violin, fiddle=0.7"] → {"Singing bowl": 0.8, "Drum": 1.0, "Violin, fiddle": 0.7}.
+
+    Names may hold commas: a part without `=` belongs to the one after it.
 
     Raises:
         UserError: a pair is not NAME=VALUE.
     """
     read = {}
-    for pair in pairs or []:
+    for pair in (pair for text in pairs or [] for pair in _apart(text)):
         name, equals, value = pair.rpartition("=")
         try:
             read[name.strip()] = float(value)
@@ -69,6 +75,17 @@ def levels(pairs: list[str] | None) -> dict[str, float]:
         if not equals or not name.strip():
             raise UserError(f'{pair!r} is not NAME=VALUE, such as "Singing bowl=0.8".')
     return read
+
+
+def _apart(text: str) -> list[str]:
+    """ "A=1, B, C=2" → ["A=1", "B, C=2"]."""
+    pairs, held = [], ""
+    for part in text.split(","):
+        held = f"{held},{part}" if held else part
+        if "=" in part:
+            pairs.append(held.strip())
+            held = ""
+    return [*pairs, held.strip()] if held.strip() or not pairs else pairs
 
 
 def midi(text: str | None) -> float | None:

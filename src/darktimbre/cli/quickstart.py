@@ -7,6 +7,7 @@ import typer
 from typer import Option
 
 from darktimbre.cli import console
+from darktimbre.notes.text import quoted
 from darktimbre.pipelines import quickstart as pipeline
 
 
@@ -47,7 +48,7 @@ def quickstart(
     show(report)
     count, bundle = len(list(started.sounds.glob("*.wav"))), started.bundle
     console.say(f"{count} sounds: {started.sounds}; spectrograms: {started.spectrograms}; figures: {started.report}")
-    console.say(f"The instrument is {bundle}: play more of it with `darktimbre synth random {bundle} OUT`.")
+    console.say(f"The instrument is {bundle}: play more of it with `darktimbre synth random {quoted(bundle)} OUT`.")
 
 
 def show(report: dict[str, Any]) -> None:

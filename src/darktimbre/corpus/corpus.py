@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from darktimbre.corpus.splits import SPLITS
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
+from darktimbre.notes.text import quoted
 
 FORMAT = "darktimbre-corpus-1"
 SHARD_ROWS = 1024
@@ -289,10 +290,11 @@ class Corpus:
 
 def _makers(path: Path, of: str) -> str:
     if of == "pictures":
-        return f"`darktimbre import digits {path}`"
+        return f"`darktimbre import digits {quoted(path)}`"
+    where = quoted(path)
     return (
-        f"`darktimbre render {path} --soundfont FILE`, `darktimbre import folder SOUNDS {path}` or `darktimbre import "
-        f"nsynth SOURCE {path}`"
+        f"`darktimbre render {where} --soundfont FILE`, `darktimbre import folder SOUNDS {where}` or "
+        f"`darktimbre import nsynth SOURCE {where}`"
     )
 
 
@@ -310,5 +312,5 @@ def _refuse_other(path: Path, meta: dict[str, Any], of: str) -> None:
     if of == "sounds":
         raise UserError(
             f"{path} holds pictures, not sounds; it is for the digit recipes (`darktimbre train digits-dcgan --corpus "
-            f"{path}`)."
+            f"{quoted(path)}`)."
         )

@@ -1,7 +1,6 @@
 """The corpus on disk, written: notes go in one by one, and the folder appears whole or not at all."""
 
 import csv
-import errno
 import hashlib
 import json
 import math
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from darktimbre.audio.atomic import atomic_folder, is_empty
+from darktimbre.audio.atomic import atomic_folder, is_disk_full, is_empty
 from darktimbre.audio.download import sha256
 from darktimbre.audio.loudness import peak_dbfs, rms_dbfs
 from darktimbre.corpus.corpus import FORMAT, FULL_SCALE, PIXEL, SCHEMA, SHARD_ROWS, Corpus, is_corpus
@@ -149,10 +148,10 @@ class CorpusWriter:
             else:
                 self._stack.__exit__(kind, error, trace)
         except OSError as failure:
-            if failure.errno == errno.ENOSPC:
+            if is_disk_full(failure):
                 raise _disk_full(self.path) from failure
             raise
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if isinstance(error, OSError) and is_disk_full(error):
             raise _disk_full(self.path) from error
 
     @property

@@ -22,6 +22,7 @@ from darktimbre.extractors.sources import real_source, round_trip_source
 from darktimbre.measures.classes import class_shares, classes_covered
 from darktimbre.notes.attributes import BETWEEN, CLASSES, Attributes, is_leaf
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import quoted
 from darktimbre.report.estimates import Estimate
 from darktimbre.report.tables import Table, column
 from darktimbre.report.write import write as write_report
@@ -87,7 +88,7 @@ def measure_classes(
     if not set(leaf_of(corpus, every)) & set(leaves) or not leaves:
         raise UserError(
             f"The classifier names {', '.join(leaves) or 'no families'}, none of the classes of {corpus.path}: train "
-            f"one with `darktimbre train oneshot-classifier --corpus {corpus.path}`."
+            f"one with `darktimbre train oneshot-classifier --corpus {quoted(corpus.path)}`."
         )
     if (classifier.sample_rate, classifier.samples) != (synthesizer.sample_rate, synthesizer.samples):
         raise UserError("The classifier takes sounds of another length or rate than the instrument's.")
@@ -161,7 +162,7 @@ def evaluate_one_shots(
     if classifier is None:
         raise UserError(
             "One-shots are evaluated by a classifier of their classes: train one with `darktimbre train "
-            f"oneshot-classifier --corpus {corpus}` and name its bundle with --classifier."
+            f"oneshot-classifier --corpus {quoted(corpus)}` and name its bundle with --classifier."
         )
     if unknown := [name for name in counts if name != "notes"]:
         raise UserError(f"One-shots have no count {unknown[0]!r}: --set notes={NOTES} says how many of each class.")

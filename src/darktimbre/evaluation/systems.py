@@ -28,6 +28,7 @@ from darktimbre.measures.frechet import notes_for_full_rank
 from darktimbre.notes.attributes import STYLES, Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import midi_to_hz
+from darktimbre.notes.text import quoted
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers import weights as teacher_weights
@@ -212,7 +213,7 @@ def refuse_mismatches(instruments: Sequence[Instrument], corpus: Corpus, evaluat
         if one.attributes.teacher == STYLES:
             raise UserError(
                 f"{one.name} is steered by style tags, which no teacher labels: measure it by `darktimbre latents "
-                f"{synthesizer.bundle.origin} --corpus {corpus.path} --out FOLDER`."
+                f"{quoted(synthesizer.bundle.origin)} --corpus {quoted(corpus.path)} --out FOLDER`."
             )
         if synthesizer.sample_rate != corpus.sample_rate:
             raise UserError(

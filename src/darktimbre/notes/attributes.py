@@ -1,6 +1,5 @@
 """The controls of an instrument: ordered names and how each is encoded; travels inside the bundle."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import folded, suggestion
 
 CLASSES = "classes"
 """In place of a teacher's name: the labels are the corpus's own classes and subclasses, by its folders."""
@@ -97,20 +97,15 @@ class Attributes:
         return min(self.pitches, key=lambda pitch: (abs(pitch - midi), pitch))
 
     def resolve(self, name: str) -> str:
-        """The attribute meant by `name`, in any letter case.
+        """The attribute meant by `name`, in any letter case, its letters composed or not.
 
         Raises:
             UserError: there is none; the sentence names the nearest ones.
         """
-        by_key = {known.casefold(): known for known in self.names}
-        key = name.strip().casefold()
-        if key in by_key:
+        by_key = {folded(known): known for known in self.names}
+        if (key := folded(name)) in by_key:
             return by_key[key]
-        near = (
-            difflib.get_close_matches(key, by_key, n=3, cutoff=0.4) or [known for known in by_key if key in known][:3]
-        )
-        hint = f" Did you mean {' or '.join(repr(by_key[n]) for n in near)}?" if near else ""
-        raise UserError(f"This instrument has no attribute {name!r}.{hint}")
+        raise UserError(f"This instrument has no attribute {name!r}.{suggestion(name, self.names)}")
 
     def resolved(self, levels: Mapping[str, float]) -> dict[str, float]:
         """The instrument's own names → values; a subclass given without its class implies it.

@@ -1,11 +1,15 @@
 """Names from other machines: bytes that are no text, letters in one piece or in two, names that Windows reserves."""
 
+import difflib
 import json
 import re
+import shlex
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 DEEPEST = 32  # levels of a JSON file
+_ALIKE = 0.6  # ratio above which two words are taken for one misspelt
 
 _STRAY = re.compile("[\ud800-\udfff]")  # how Python holds bytes of a name that are not UTF-8
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(?=$|\.)", re.IGNORECASE)
@@ -59,6 +63,31 @@ def composed(text: str) -> str:
 def folded(name: str) -> str:
     """What of a name decides whether it is another's: not the letter case, not how its letters are composed."""
     return composed(composed(name).strip().casefold())
+
+
+def suggestion(wanted: str, known: Iterable[str]) -> str:
+    """A question that offers up to three names where one is unknown: " Did you mean 'a' or 'b'?"; empty without any.
+
+    First those of which the wanted one is a part ("woodwind": "Wind instrument, woodwind instrument"), then those that
+    are spelt alike, whole or in one of their words.
+    """
+    key = folded(wanted)
+    ranked = sorted((-_likeness(key, folded(name)), place, name) for place, name in enumerate(known))
+    near = [repr(name) for likeness, _, name in ranked[:3] if likeness < -_ALIKE]
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _likeness(key: str, name: str) -> float:
+    """0 to 2: 2 and near it where `key` is a part of `name`, the shorter the name the more."""
+    words = re.findall(r"\w+", name)
+    if len(key) > 1 and key in name:
+        return 1.5 + 0.5 * (key in words) - 1e-3 * len(name)
+    return max(difflib.SequenceMatcher(None, key, one).ratio() for one in (name, *words))
+
+
+def quoted(path: object) -> str:
+    """A path as a word of a command that is printed for copying."""
+    return shlex.quote(legible(str(path)))
 
 
 def portable(stem: str) -> str:

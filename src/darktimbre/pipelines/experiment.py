@@ -28,6 +28,7 @@ from darktimbre.evaluation.systems import (
 )
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import quoted
 from darktimbre.pipelines.experiment_plans import AGAIN, Experiment, Request, Sounds, Variant, experiment_of
 from darktimbre.pipelines.experiment_runs import RATE, Run, TimeLeft, digest_of, estimate_times, recipe_on, runs_of
 from darktimbre.pipelines.steps import Reporter, make_or_reuse
@@ -372,7 +373,7 @@ def tag(corpus: Corpus, tagger: Tagger, variants: Sequence[Variant], reporter: R
     if there and tuple(ranked[: len(there)]) != there:
         raise UserError(
             f"{corpus.path} has a list of {len(there)} attributes of your own, the experiment needs {enough}: run "
-            f"`darktimbre attributes {corpus.path} --teacher {tagger.name} --top {enough}`."
+            f"`darktimbre attributes {quoted(corpus.path)} --teacher {tagger.name} --top {enough}`."
         )
     choose(corpus.path, tags, rows, top=top)
     reporter.say(f"{top} attributes are chosen: {', '.join(ranked[:6])}, …")

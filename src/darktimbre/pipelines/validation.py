@@ -25,6 +25,7 @@ from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
 from darktimbre.evaluation.validation import SPLIT, Validation, metrics_of
 from darktimbre.notes.attributes import teacher_mismatch
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import quoted
 from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded
 from darktimbre.pipelines.validation_record import BEST, LINES, PICTURE, Record, chosen_by, draw, in_words
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -408,6 +409,6 @@ def digit_classifier(
     if found.classes != dataset.classes:
         raise UserError(
             f"{found.origin} distinguishes {', '.join(found.classes)}, the corpus has {', '.join(dataset.classes)}: "
-            f"train one with `darktimbre train digits-classifier --corpus {corpus.path}`."
+            f"train one with `darktimbre train digits-classifier --corpus {quoted(corpus.path)}`."
         )
     return found

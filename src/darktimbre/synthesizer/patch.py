@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import folded
 from darktimbre.synthesizer.controls import latents
 from darktimbre.synthesizer.walks import pad_point
 
@@ -83,7 +84,7 @@ class Patch(BaseModel):
     @field_validator("attributes")
     @classmethod
     def _once(cls, attributes: dict[str, float]) -> dict[str, float]:
-        if len({_folded(name) for name in attributes}) < len(attributes):
+        if len({folded(name) for name in attributes}) < len(attributes):
             raise ValueError("an attribute is named twice, in different letter case")
         return attributes
 
@@ -149,7 +150,7 @@ class Patch(BaseModel):
             digest.update((np.asarray(self.latent, "<f4") + np.float32(0.0)).tobytes())
         if self.level_db is not None:
             digest.update(b"level" + struct.pack("<f", self.level_db + 0.0))
-        for name, value in sorted((_folded(name), value) for name, value in self.attributes.items()):
+        for name, value in sorted((folded(name), value) for name, value in self.attributes.items()):
             digest.update(struct.pack("<I", len(name.encode())) + name.encode() + struct.pack("<f", value + 0.0))
         return digest.hexdigest()
 
@@ -189,8 +190,3 @@ class Patch(BaseModel):
         if not controls.attributes.pitches:
             return soft
         return np.concatenate([controls.pitch_part(source)[0], soft])
-
-
-def _folded(name: str) -> str:
-    """The name as `Attributes.resolve` compares it."""
-    return name.strip().casefold()

@@ -1,6 +1,5 @@
 """Which of a teacher's classes become sliders of an instrument: DarkGAN's ranking √(p90 · accuracy)."""
 
-import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from darktimbre.audio.atomic import write_json
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.temperature import soft_labels
+from darktimbre.notes.text import folded, quoted, suggestion
 from darktimbre.tagging.store import Tags, folder, read_meta
 from darktimbre.teachers.vocabulary import average_precision
 
@@ -104,13 +104,10 @@ def choose(
 
 
 def _known(name: str, labels: Sequence[str]) -> str:
-    by_key = {label.casefold(): label for label in labels}
-    key = name.strip().casefold()
-    if key in by_key:
+    by_key = {folded(label): label for label in labels}
+    if (key := folded(name)) in by_key:
         return by_key[key]
-    near = difflib.get_close_matches(key, by_key, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(repr(by_key[n]) for n in near)}?" if near else ""
-    raise UserError(f"The teacher has no class {name!r}.{hint}")
+    raise UserError(f"The teacher has no class {name!r}.{suggestion(name, labels)}")
 
 
 def write_attributes(corpus_path: Path | str, tags: Tags, ranked: Sequence[Ranked]) -> Path:
@@ -128,7 +125,7 @@ def read_attributes(corpus_path: Path | str, teacher: str) -> tuple[str, ...]:
         UserError: none were chosen yet, or by tags of other weights than those that lie there now.
     """
     tags = folder(corpus_path, teacher)
-    command = f"darktimbre attributes {corpus_path} --teacher {teacher}"
+    command = f"darktimbre attributes {quoted(corpus_path)} --teacher {teacher}"
     try:
         document = json.loads((tags / "attributes.json").read_text(encoding="utf-8"))
         names = tuple(item["name"] for item in document["attributes"])

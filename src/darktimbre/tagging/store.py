@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import quoted
 
 FORMAT = "darktimbre-tags-1"
 
@@ -72,7 +73,7 @@ class Tags:
             UserError: there are none, tagging did not finish, or the corpus has changed since.
         """
         path = folder(corpus_path, teacher)
-        command = f"darktimbre tag {corpus_path} --teacher {teacher}"
+        command = f"darktimbre tag {quoted(corpus_path)} --teacher {teacher}"
         meta = read_meta(path)
         if meta is None:
             raise UserError(f"The corpus {corpus_path} has no tags by {teacher} yet: run `{command}`.")

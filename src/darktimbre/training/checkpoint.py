@@ -1,6 +1,5 @@
 """A run's whole state on disk: safetensors + JSON under one digest; whole or not at all, the last good ones kept."""
 
-import errno
 import hashlib
 import json
 import shutil
@@ -15,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from darktimbre.audio.atomic import atomic_folder, clear_leftovers
+from darktimbre.audio.atomic import atomic_folder, clear_leftovers, is_disk_full
 from darktimbre.notes.errors import UserError
 
 FORMAT = 1
@@ -169,9 +168,10 @@ def saving(run: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-        why = "The disk is full: the run could not be saved. Free some space and go on with --resume."
-        raise UserError(f"{why if full else f'The run could not be saved ({error}).'} {_last_good(run)}") from error
+        why = f"The run could not be saved ({error})."
+        if is_disk_full(error):
+            why = "The disk is full: the run could not be saved. Free some space and go on with --resume."
+        raise UserError(f"{why} {_last_good(run)}") from error
 
 
 def _last_good(run: Path) -> str:

@@ -17,6 +17,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import BETWEEN, CLASSES, WITHOUT_TEACHER, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.temperature import soft_labels
+from darktimbre.notes.text import quoted
 from darktimbre.representation.codec import Codec, codec_from_config
 from darktimbre.tagging.ranking import read_attributes
 from darktimbre.tagging.store import Tags
@@ -88,7 +89,7 @@ def choose_attributes(data: Data, corpus: Corpus) -> Attributes:
         if len(ranked) < data.attributes:
             raise UserError(
                 f"The recipe asks for {data.attributes} attributes, the corpus ranks {len(ranked)}: run "
-                f"`darktimbre attributes {corpus.path} --teacher {data.teacher} --top {data.attributes}` "
+                f"`darktimbre attributes {quoted(corpus.path)} --teacher {data.teacher} --top {data.attributes}` "
                 f"or train with --set data.attributes={len(ranked)}."
             )
         names = tuple(ranked[: data.attributes])
@@ -110,15 +111,27 @@ def note_dataset(data: Data, corpus: Corpus, attributes: Attributes) -> NoteData
         pitch_class = class_indices(corpus.column("pitch")[rows], attributes.pitches)
         rows, pitch_class = rows[pitch_class >= 0], pitch_class[pitch_class >= 0]
     if not len(rows):
-        none = f"No note of the {data.split} split of {corpus.path}"
-        if not attributes.pitches:
-            raise UserError(f"{none} is there to train on.")
-        raise UserError(
-            f"{none} with a pitch from {min(attributes.pitches)} to {max(attributes.pitches)} is there to train on. "
-            "For sounds without pitch add --set data.pitches=null --set network.pitch_comb=false --from-scratch."
-        )
+        raise UserError(_nothing_left(data, corpus, attributes))
     soft = soft_labels_of(corpus, attributes, rows)
     return NoteDataset(corpus, rows, attributes, pitch_class, soft, data.peak_db)
+
+
+def _nothing_left(data: Data, corpus: Corpus, attributes: Attributes) -> str:
+    """Why no note of a corpus can be trained on, with the remedy that fits its notes."""
+    none = f"No note of the {data.split} split of {corpus.path}"
+    if not attributes.pitches:
+        return f"{none} is there to train on."
+    none += f" with a pitch from {min(attributes.pitches)} to {max(attributes.pitches)} is there to train on"
+    pitches = corpus.column("pitch")[corpus.rows(data.split)]
+    known = pitches[pitches >= 0]
+    without = "add --set data.pitches=null --set network.pitch_comb=false --from-scratch"
+    if len(known):
+        low, high = known.min(), known.max()
+        return (
+            f"{none}; its pitches are MIDI {low} to {high}: add --set data.pitches=[{low},{high}]. To train without "
+            f"pitch, {without}."
+        )
+    return f"{none}. For sounds without pitch {without}."
 
 
 def refuse_length(data: Data, corpus: Corpus, changed: str) -> None:

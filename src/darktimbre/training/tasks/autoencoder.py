@@ -24,6 +24,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.autoencoder import AutoencoderConfig, Decoder, Encoder
 from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import quoted
 from darktimbre.representation.codec import codec_from_config
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.training.dataset import fit_codec
@@ -252,7 +253,7 @@ class AutoencoderTask(Task):
     @classmethod
     def closing(cls, outcome: Outcome) -> list[str]:
         where = outcome.bundle
-        return [f"The instrument is in {where}: play it with `darktimbre play {where}`."] if where else []
+        return [f"The instrument is in {where}: play it with `darktimbre play {quoted(where)}`."] if where else []
 
 
 def init_bundle(recipe: Any) -> Bundle | None:

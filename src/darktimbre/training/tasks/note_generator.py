@@ -19,6 +19,7 @@ from darktimbre.models.config import ADDITIONS, Heads, ProgressiveConfig, Progre
 from darktimbre.models.progressive import Generator
 from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import quoted
 from darktimbre.representation.codec import SPAN, Codec, codec_from_config
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
@@ -237,7 +238,7 @@ class NoteGeneratorTask(GenerativeTask):
     @classmethod
     def closing(cls, outcome: Outcome) -> list[str]:
         where = outcome.bundle
-        how = f"play it with `darktimbre synth random {where} sounds`"
+        how = f"play it with `darktimbre synth random {quoted(where)} sounds`"
         return [f"The instrument is in {where}: {how}."] if where else []
 
 
