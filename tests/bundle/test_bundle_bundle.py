@@ -164,7 +164,7 @@ def test_a_hub_id_is_fetched_and_a_path_never(folder: Path, tmp_path: Path, monk
     assert (repo, revision) == ("someone/bells", "v2")
     assert set(patterns) == {
         "config.json", "model.safetensors", "README.md", "encoder.safetensors", "inverter.safetensors",
-        "latents.safetensors", "latents.json",
+        "latents.safetensors", "latents.json", "edits.safetensors",
     }  # fmt: skip
     for path in (tmp_path / "none", "./someone/bells", "made/none", "a/b/c", "none", "/someone"):
         with pytest.raises(UserError, match="no bundle at"):

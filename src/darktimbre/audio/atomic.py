@@ -147,7 +147,7 @@ def clear_leftovers(path: Path) -> None:
 
 def _unfinished(folder: Path) -> Iterator[tuple[str, Path]]:
     """What is being written in a folder, or was by a process that has ended: the target's name and the path."""
-    for entry in folder.iterdir():
+    for entry in folder.iterdir() if folder.is_dir() else ():
         match = _LEFTOVER.fullmatch(entry.name)
         if match is not None and match["kind"] == "partial":
             yield match["name"], entry
@@ -178,13 +178,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     clear_leftovers(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     refusal = f"Another process is writing {path}: wait for it, or name another folder."
-    path.parent.mkdir(parents=True, exist_ok=True)
     for name, other in _unfinished(path.parent):
         if name == path.name and other.is_dir():
             with alone(other, refusal):
                 pass
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    temporary.mkdir(parents=True)
     with alone(temporary, refusal):
         try:
             yield temporary

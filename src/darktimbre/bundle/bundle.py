@@ -16,8 +16,9 @@ from darktimbre.bundle import weights as tensors
 from darktimbre.bundle import where
 from darktimbre.bundle.edits import KeptEdit
 from darktimbre.bundle.encoded import EncodedNotes
+from darktimbre.bundle.facts import InstrumentFacts
 from darktimbre.bundle.inverter import InverterFolder
-from darktimbre.bundle.model_folder import Form, ModelFolder
+from darktimbre.bundle.model_folder import Form, ModelFolder, clause
 from darktimbre.bundle.weights import Weights
 from darktimbre.bundle.where import CONFIG, DISCRIMINATOR, EDITS, ENCODER, INVERTER, LATENT_NAMES, LATENTS
 from darktimbre.models.autoencoder import AutoencoderConfig, Decoder, Encoder
@@ -96,6 +97,7 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
     """
 
     kind, recipe = None, "darkgan-small"
+    facts = InstrumentFacts
 
     discriminator: Weights | None = field(default=None, repr=False)
     encoder: Weights | None = field(default=None, repr=False)
@@ -112,6 +114,12 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
             raise UserError(f"{self.origin}: {CONFIG} lacks {', '.join(missing)}; it is no darktimbre bundle.")
         if self.architecture not in _FORMS:
             raise UserError(f"{self.origin} is of the architecture {self.architecture!r}: update darktimbre.")
+        for key, rows in (("baseline", [self.config.get("baseline")]), ("examples", self.config.get("examples") or [])):
+            if wrong := [row for row in rows if row is not None and len(row) != len(self.attributes.names)]:
+                raise UserError(
+                    f"{self.origin}: `{key}` in {CONFIG} has {len(wrong[0])} values for {len(self.attributes.names)} "
+                    "attributes."
+                )
         if (self.inverter is None) != ("inverter" not in self.config):
             raise UserError(
                 f"{self.origin}: {INVERTER} and `inverter` in {CONFIG} belong together, and one is missing: copy the "
@@ -140,11 +148,12 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
             UserError: not found, of a later format, damaged, or parts of it do not belong together.
         """
         folder = where.find(name, discriminator=discriminator)
+        config = cls._read_config(folder / CONFIG)
         wanted = [ENCODER, INVERTER, *([DISCRIMINATOR] if discriminator else [])]
         parts: dict[str, Any] = {
             file.split(".")[0]: tensors.read(folder / file) for file in wanted if (folder / file).is_file()
         }
-        config, weights = cls._read_config(folder / CONFIG), tensors.read(folder / where.WEIGHTS)
+        weights = tensors.read(folder / where.WEIGHTS)
         edits = kept.read(folder / EDITS, weights)
         return cls(config, weights, **parts, encoded=EncodedNotes.read(folder), edits=edits, origin=str(folder))
 
@@ -246,8 +255,8 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         """The controls of the instrument."""
         try:
             return Attributes.from_json(self.config["attributes"])
-        except (TypeError, KeyError) as error:
-            raise UserError(f"{self.origin}: `attributes` in {CONFIG} is damaged ({error}).") from error
+        except (TypeError, KeyError, ValueError) as error:
+            raise UserError(f"{self.origin}: `attributes` in {CONFIG} is damaged ({clause(error)}).") from error
 
     @property
     def sliders(self) -> Attributes:
@@ -287,8 +296,8 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         """The spectrogram ⇄ sound pair the generator was trained with, with its fitted scaling; see `Codec`."""
         try:
             return codec_from_config(self.config["codec"], inverter=inverter)
-        except (TypeError, KeyError, ValueError) as error:
-            raise UserError(f"{self.origin}: `codec` in {CONFIG} is damaged ({error}).") from error
+        except UserError as error:
+            raise UserError(f"{self.origin}, {CONFIG}: {error}") from error
 
     def generator(self) -> Generator | Decoder:
         """The averaged generator, or the decoder; see `build`."""
@@ -342,9 +351,8 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         try:
             plan = InversionConfig(**self.config["inverter"]["network"])
         except (TypeError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
             raise UserError(
-                f"{self.origin}: `inverter` in {CONFIG} is not one this version can build ({reason})."
+                f"{self.origin}: `inverter` in {CONFIG} is not one this version can build ({clause(error)})."
             ) from error
         tensors.refuse_misfit(weights, lambda: InversionNetwork(plan), f"{self.origin}/{INVERTER}")
         inverter = self.inverter_folder()

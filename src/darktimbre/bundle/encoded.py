@@ -1,6 +1,5 @@
 """Training notes as an autoencoder's latents: the points of the space in which an instrument is played."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from darktimbre.audio.atomic import read_json
 from darktimbre.bundle import weights as tensors
 from darktimbre.bundle.weights import Weights
 from darktimbre.bundle.where import LATENT_NAMES, LATENTS
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.text import json_text
 
+LARGEST_ROWS = 100_000  # notes that are read
 MOST = 5_000  # notes that travel in a bundle
 UNPITCHED = -1  # in place of a MIDI number
 
@@ -36,6 +37,10 @@ class EncodedNotes:
             raise ValueError(f"these are not the latents, levels, pitches and styles of {len(self)} notes: {shapes}")
         if unusable := [name for name in _ARRAYS if not np.isfinite(getattr(self, name)).all()]:
             raise ValueError(f"{unusable[0]} has values that are not finite")
+        if len(self) > LARGEST_ROWS:
+            raise ValueError(f"{len(self)} notes are more than a bundle holds")
+        if len(self) and not UNPITCHED <= np.min(self.pitch) <= np.max(self.pitch) <= 127:
+            raise ValueError("pitches are MIDI numbers from 0 to 127")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -52,10 +57,10 @@ class EncodedNotes:
             return None
         stored = tensors.read(files[0])
         try:
-            names = tuple(map(str, json.loads(files[1].read_text(encoding="utf-8"))))
+            names = tuple(map(str, read_json(files[1])))
             arrays = {name: stored[name].numpy().astype(kind) for name, kind in _ARRAYS.items()}
             return cls(names=names, **arrays)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise UserError(
                 f"{files[0]} and {files[1].name} do not belong together or are damaged ({error}): copy the bundle "
                 "again, or delete both; it then plays without its training notes."

@@ -1,20 +1,21 @@
 """A trained model as a folder: `config.json`, `model.safetensors` and a model card (`README.md`); never a pickle."""
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast
 
 import safetensors.torch
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from torch import nn
 
-from darktimbre.audio.atomic import atomic_file, atomic_folder
+from darktimbre.audio.atomic import atomic_file, atomic_folder, read_json
 from darktimbre.bundle import weights as tensors
 from darktimbre.bundle.card import model_card
+from darktimbre.bundle.facts import Facts
 from darktimbre.bundle.weights import Weights
 from darktimbre.bundle.where import CARD, CONFIG, WEIGHTS
+from darktimbre.notes.bounded import first_mistake
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.text import json_text, legible
 
@@ -53,6 +54,7 @@ class ModelFolder(Generic[Sizes, Network]):
     tags: ClassVar[tuple[str, ...]] = ()  # of the card's front matter
     built_from: ClassVar[type[BaseModel]]
     built: ClassVar[type[nn.Module]]
+    facts: ClassVar[type[Facts]] = Facts  # what is expected of `config` beside the network
     unshortened: ClassVar[tuple[str, ...]] = ()  # files that `half` leaves as they are
 
     config: dict[str, Any]
@@ -122,9 +124,8 @@ class ModelFolder(Generic[Sizes, Network]):
         try:
             return cast(Sizes, self.form.sizes(**self.config["network"]))
         except (TypeError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
             raise UserError(
-                f"{self.origin}: `network` in {CONFIG} is not one this version can build ({reason})."
+                f"{self.origin}: `network` in {CONFIG} is not one this version can build ({clause(error)})."
             ) from error
 
     @cached_property
@@ -184,7 +185,7 @@ class ModelFolder(Generic[Sizes, Network]):
     @classmethod
     def _read_config(cls, path: Path) -> dict[str, Any]:
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
+            config = read_json(path)
         except (OSError, ValueError) as error:
             raise UserError(f"{path} cannot be read as JSON ({error}).") from error
         wanted = f"{path} is not the configuration of {_one(cls.kind)}"
@@ -196,7 +197,18 @@ class ModelFolder(Generic[Sizes, Network]):
             raise UserError(
                 f"{path} is of format {config['format']!r}, this darktimbre reads format {FORMAT}: update darktimbre."
             )
+        try:
+            cls.facts.model_validate(config)
+        except ValidationError as error:
+            raise UserError(f"{path} does not describe {_one(cls.kind)} ({first_mistake(error)}).") from error
         return config
+
+
+def clause(error: Exception) -> str:
+    """What is wrong with a description, by the error that reading it raised."""
+    if isinstance(error, ValidationError):
+        return first_mistake(error)
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0]
 
 
 def _one(kind: str | None) -> str:

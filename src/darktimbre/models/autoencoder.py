@@ -10,19 +10,19 @@ After Bitton, Esling, Caillon, Fouilleul (DAFx 2019, arXiv 1904.06215); sizes, a
 import itertools
 import math
 from functools import lru_cache
-from typing import Annotated
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darktimbre.notes.bounded import Bounded, Pitches, Positive, SampleRate
 from darktimbre.notes.pitch import SEMITONES, octave_of
 from darktimbre.representation.mel import band_edges, mel_basis
 
-Positive = Annotated[int, Field(ge=1)]
 OCTAVES = 9  # of a note's condition: those of C0 to B8
 SLOPE = 0.2  # of the leaky ReLU
 STRIDE = 2  # of a convolution, and growth of a transposed one
@@ -36,10 +36,8 @@ MEL, MEL_HZ = 2595.0 / math.log(10.0), 700.0  # HTK's scale, mel = MEL · log(1 
 PARTIAL_GROWTH = (4, 16)  # of (harmonic, frame) in the branch of partials
 
 
-class AutoencoderSizes(BaseModel):
+class AutoencoderSizes(Bounded):
     """Sizes that a recipe chooses."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(default=3, ge=1, description="numbers of the latent vector z")
     encoder_widths: tuple[Positive, Positive, Positive, Positive, Positive] = (16, 32, 48, 64, 96)
@@ -56,15 +54,23 @@ class AutoencoderSizes(BaseModel):
 class AutoencoderConfig(AutoencoderSizes):
     """The same with what follows from the data."""
 
-    pitches: tuple[int, ...] = Field(default=(), description="MIDI numbers of the condition's first entries")
+    pitches: Pitches = Field(default=(), description="MIDI numbers of the condition's first entries")
     styles: int = Field(default=0, ge=0, description="style tags: the condition's other entries")
     bands: int = Field(default=256, ge=COARSEST, multiple_of=COARSEST, description="mel bands of a spectrogram")
     frames: int = Field(default=128, ge=COARSEST, multiple_of=COARSEST, description="frames of a spectrogram")
-    sample_rate: Positive = 16_000  # Hz
+    sample_rate: SampleRate = 16_000  # Hz
     n_fft: Positive = 2048  # samples
     hop: Positive = 256  # samples
 
     channels: int = Field(default=1, ge=1, le=1, description="channels of a spectrogram: log-magnitude")
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        self.refuse_large("feature maps", max(self.encoder_widths + self.decoder_widths), self.bands, self.frames)
+        self.refuse_large("maps of partials", self.partial_width, self.harmonics, self.frames)
+        self.refuse_large("mel bands", self.bands, self.n_fft)
+        self.refuse_large("partials on bands", self.bands, self.harmonics, len(OFFSETS))
+        return self
 
     @property
     def condition(self) -> int:

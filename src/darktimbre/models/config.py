@@ -1,11 +1,13 @@
 """What a progressive network is made of: the part of a recipe that `models` reads and a bundle stores."""
 
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-Positive = Annotated[int, Field(ge=1)]
+from darktimbre.notes.bounded import Bounded, Pitches, Positive
+
 Size = tuple[Positive, Positive]
+USUAL_MAPS = 64  # of a stage; what a grid may be is counted for so many
 PARTIAL_GROWTH = (4, 8)
 """How much the grid of (harmonic, frame) grows in the branch of partials."""
 
@@ -15,23 +17,19 @@ ADDITIONS = {"modulate": False, "harmonics": 0}
 generator without it can be trained on with it."""
 
 
-class Heads(BaseModel):
+class Heads(Bounded):
     """What the critic predicts beside its score: numbers of classes, 0 for no such head."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pitch: int = Field(default=0, ge=0, description="pitch classes (softmax)")
     attributes: int = Field(default=0, ge=0, description="attributes (independent sigmoids)")
 
 
-class ProgressiveSizes(BaseModel):
+class ProgressiveSizes(Bounded):
     """Sizes and options of a generator and its critic that a recipe chooses (Karras et al. 2018; DarkGAN §4.3.2).
 
     Sizes are (frequency, frame) of the *network's grid*; a picture has `bands` times as many bins per row of that
     grid (`picture_size`). The defaults are the paper's network: 186 numbers in, a 2 × 1024 × 32 picture out.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(default=32, ge=1, description="numbers of the Gaussian vector z")
     start: Size = (32, 4)
@@ -65,16 +63,9 @@ class ProgressiveConfig(ProgressiveSizes):
     condition: int = Field(default=154, ge=0, description="numbers of [pitch one-hot | soft labels]")
     channels: int = Field(default=2, ge=1, description="channels of a picture: log-magnitude, instantaneous frequency")
     heads: Heads = Heads()
-    pitches: tuple[int, ...] = Field(default=(), description="MIDI numbers of the condition's first entries")
+    pitches: Pitches = Field(default=(), description="MIDI numbers of the condition's first entries")
     bin_hz: float = Field(default=7.8125, gt=0.0, description="Hz per bin: sample rate / n_fft")
     first_bin: int = Field(default=1, ge=0, description="STFT bin of the picture's first row (1: DC dropped)")
-
-    @field_validator("pitches")
-    @classmethod
-    def _pitches_are_midi(cls, pitches: tuple[int, ...]) -> tuple[int, ...]:
-        if any(not 0 <= pitch <= 127 for pitch in pitches):
-            raise ValueError(f"pitches are MIDI numbers from 0 to 127; got {pitches}.")
-        return pitches
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -109,6 +100,8 @@ class ProgressiveConfig(ProgressiveSizes):
             )
         if len(self.pitches) > self.condition:
             raise ValueError(f"the condition has {self.condition} entries, too few for {len(self.pitches)} pitches.")
+        for size in self.sizes:  # the number of maps is that of weights, which are there
+            self.refuse_large("maps", max(USUAL_MAPS, self.channels * self.bands), *size)
         return self
 
     @property

@@ -5,24 +5,22 @@ latent | class ─► Linear ─► 7 × 7 ─► 14 × 14 ─► 28 × 28 ─�
 picture | class maps ─► 14 × 14 ─► 7 × 7 ─► score                      (DcganDiscriminator)
 """
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from darktimbre.models.convolution import Conv2d, ConvTranspose2d
 from darktimbre.models.layers import minibatch_deviation
 from darktimbre.models.progressive import DiscriminatorOutput
+from darktimbre.notes.bounded import Bounded, Positive
 
-Positive = Annotated[int, Field(ge=1)]
 Normalisation = Literal["batch", "layer", "none"]
 
 
-class DcganSizes(BaseModel):
+class DcganSizes(Bounded):
     """Sizes and options of both networks that a recipe chooses. An impossible combination raises `ValidationError`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: Positive = Field(default=100, description="numbers of the Gaussian vector z")
     widths: tuple[Positive, Positive, Positive] = Field(
@@ -56,6 +54,11 @@ class DcganConfig(DcganSizes):
     )
     channels: Positive = Field(default=1, description="channels of a picture")
     start: tuple[Positive, Positive] = Field(default=(7, 7), description="height and width after the linear layer")
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        self.refuse_large("feature maps", max(*self.widths, *self.critic_widths, self.channels), *self.picture[1:])
+        return self
 
     @property
     def picture(self) -> tuple[int, int, int]:

@@ -1,26 +1,28 @@
 """A small classifier of pictures: its embedding is what generated digits are compared by."""
 
 from itertools import pairwise
-from typing import Annotated, NamedTuple
+from typing import NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from darktimbre.models.convolution import Conv2d
+from darktimbre.notes.bounded import Bounded, Positive
 
-Positive = Annotated[int, Field(ge=1)]
 
-
-class DigitClassifierConfig(BaseModel):
+class DigitClassifierConfig(Bounded):
     """Sizes of a classifier; a model folder stores it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     picture: tuple[Positive, Positive, Positive] = (1, 28, 28)
     classes: int = Field(default=10, ge=2)
     widths: tuple[Positive, ...] = Field(default=(16, 32, 64), min_length=1, description="maps of each block")
     embedding: Positive = Field(default=64, description="numbers before the last layer")
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _buildable(self) -> Self:
+        self.refuse_large("feature maps", max(*self.widths, self.picture[0]), *self.picture[1:])
+        return self
 
 
 class DigitPredictions(NamedTuple):

@@ -7,28 +7,26 @@ semitone is the same step everywhere, so that a pitch is a place and a timbre a 
 
 import math
 from functools import cache
-from typing import Annotated, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darktimbre.models.convolution import Conv2d
+from darktimbre.notes.bounded import Bounded, Positive, SampleRate
 
-Positive = Annotated[int, Field(ge=1)]
 OCTAVES = 7  # at most; from 55 Hz to 7 kHz
 TOP = 0.47  # of the sample rate: where the axis ends at the latest
 
 
-class InceptionConfig(BaseModel):
+class InceptionConfig(Bounded):
     """Sizes of a classifier and of what it sees; a bundle stores it. An impossible one raises `ValidationError`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    sample_rate: Positive = 16_000
+    sample_rate: SampleRate = 16_000
     pitches: int = Field(default=26, ge=0, description="pitch classes (softmax)")
     families: int = Field(default=12, ge=0, description="instrument families (softmax)")
     attributes: int = Field(default=0, ge=0, description="soft labels of a teacher (independent sigmoids)")
@@ -55,6 +53,7 @@ class InceptionConfig(BaseModel):
             raise ValueError(f"widths are multiples of 16; got {self.widths}.")
         if self.bands < self.per_octave:
             raise ValueError(f"at {self.sample_rate} Hz there is not an octave above {self.lowest:g} Hz.")
+        self.refuse_large("bands", self.bands, max(self.windows))
         return self
 
     @property

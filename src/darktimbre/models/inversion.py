@@ -8,20 +8,20 @@ Griffin-Lim settle what is left, and all of it is trained end to end. `MCNN` is 
 """
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darktimbre.notes.bounded import Bounded, Iterations, Positive, SampleRate
 from darktimbre.representation import stft
 from darktimbre.representation.mel import mel_basis
 from darktimbre.representation.stft import frame_count
 
-Positive = Annotated[int, Field(ge=1)]
 Architecture = Literal["partials", "mcnn"]
 
 CENTRE, SPREAD = -1.0, 4.0  # what log magnitudes are normalised by: (log - CENTRE) / SPREAD
@@ -32,32 +32,30 @@ SLOW = 0.1  # times the weights from bands to bins: a step moves hundreds of the
 REACH = 2  # bins to either side in which a bin looks for its peak: half of a Hann window's lobe
 
 
-class InversionConfig(BaseModel):
+class InversionConfig(Bounded):
     """Sizes of an inversion network and the spectrograms it is for; a bundle stores it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     architecture: Architecture = "partials"
 
     # The codec that the network is for; its fitted scaling does not matter
-    sample_rate: Positive = 16_000  # Hz
+    sample_rate: SampleRate = 16_000  # Hz
     samples: Positive = 32_000
     n_fft: Positive = 2048
     hop: Positive = 256
     bands: Positive = 256
     frames: Positive = 128
-    floor: float = Field(default=1e-3, gt=0)
+    floor: float = Field(default=1e-3, ge=1e-30)
 
     # `partials`
     width: Positive = Field(default=160, description="features of a frame")
-    blocks: Positive = 3
+    blocks: int = Field(default=3, ge=1, le=256)
     expansion: Positive = Field(default=3, description="hidden features of a block, times the width")
     kernel: Positive = Field(default=7, description="frames that a block's convolution sees, odd")
-    rounds: int = Field(default=3, ge=0, description="multiplicative rounds that fit magnitudes to the mel bands")
-    refinements: int = Field(default=2, ge=0, description="iterations of Griffin-Lim from the network's spectra")
+    rounds: Iterations = Field(default=3, description="multiplicative rounds that fit magnitudes to the mel bands")
+    refinements: Iterations = Field(default=2, description="iterations of Griffin-Lim from the network's spectra")
 
     # `mcnn`
-    heads: Positive = 4
+    heads: int = Field(default=4, ge=1, le=256)
     filters: Positive = Field(default=128, description="maps after the first layer; each layer has half of them")
     length: Positive = Field(default=13, description="taps of a transposed convolution, odd")
 
@@ -73,6 +71,10 @@ class InversionConfig(BaseModel):
             )
         if self.architecture == "mcnn" and self.hop & (self.hop - 1):
             raise ValueError(f"hop {self.hop} is no power of two")
+        self.refuse_large("spectra", self.n_fft // 2 + 1, self.frames)
+        self.refuse_large("mel bands", self.bands, self.n_fft)
+        self.refuse_large("features", max(self.bands, self.width * self.expansion), self.frames)
+        self.refuse_large("feature maps", self.filters, max(self.samples, self.frames))
         return self
 
 

@@ -1,7 +1,7 @@
 """The controls of an instrument: ordered names and how each is encoded; travels inside the bundle."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +18,9 @@ STYLES = "styles"
 
 WITHOUT_TEACHER = (CLASSES, STYLES)
 """What stands in place of a teacher's name where the labels are no teacher's."""
+
+MOST_NAMES, LONGEST_NAME = 4096, 200
+HOTTEST = 1e6  # the greatest temperature
 
 BETWEEN = "/"
 """What stands between class and subclass, as in "drums/kick"."""
@@ -146,5 +149,34 @@ class Attributes:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Attributes":
-        """Inverse of `to_json`."""
-        return cls(**{**data, "pitches": tuple(data["pitches"]), "names": tuple(data["names"])})
+        """Inverse of `to_json`.
+
+        Raises:
+            ValueError: a value is not of its type, or cannot be; the message is a clause.
+        """
+        unknown = data.keys() - {field.name for field in fields(cls)}
+        pitches, names = data.get("pitches"), data.get("names")
+        temperature = data.get("temperature", 1.0)
+        if unknown:
+            raise ValueError(f"{min(unknown)} is not known")
+        if not (_is_list(pitches, int) and len({*pitches}) == len(pitches) and all(0 <= one <= 127 for one in pitches)):
+            raise ValueError("pitches are different MIDI numbers from 0 to 127")
+        if not (_is_list(names, str) and len({*names}) == len(names) <= MOST_NAMES and all(map(_is_name, names))):
+            raise ValueError(f"names are at most {MOST_NAMES:,} different words of 1 to {LONGEST_NAME} characters")
+        if wrong := [key for key in ("teacher", "teacher_digest") if not isinstance(data.get(key, ""), str)]:
+            raise ValueError(f"{wrong[0]} is no text")
+        if not _is_number(temperature) or not 0 < temperature <= HOTTEST:
+            raise ValueError(f"temperature is a number above 0, up to {HOTTEST:g}")
+        return cls(**{**data, "pitches": tuple(pitches), "names": tuple(names)})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_list(value: Any, of: type) -> bool:
+    return isinstance(value, list | tuple) and all(type(one) is of for one in value)
+
+
+def _is_name(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_NAME and bool(name.strip())

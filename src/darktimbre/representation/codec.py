@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from ..notes.bounded import first_mistake
 from ..notes.errors import UserError
 from . import mel, stft
 from .config import CodecConfig
@@ -258,6 +259,4 @@ def codec_from_config(config: dict[str, Any], *, inverter: Inverter | None = Non
     try:
         return Codec(CodecConfig.model_validate(config), inverter=inverter)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the settings together"
-        raise UserError(f"The codec's description is not valid at {where}: {first['msg']}.") from error
+        raise UserError(f"The codec's description is not valid: {first_mistake(error)}.") from error

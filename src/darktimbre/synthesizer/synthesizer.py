@@ -271,8 +271,6 @@ class Synthesizer:
         given = self.bundle.config.get("baseline")
         if given is None:
             given = [0.0] * len(names)
-        if len(given) != len(names):
-            raise UserError(f"{self.bundle.origin}: the baseline has {len(given)} values for {len(names)} attributes.")
         return np.asarray([*given, *[0.0] * len(self.bundle.edits)], np.float32)
 
 
