@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.bundle.tiny import tiny_bundle
 
+from darktimbre.bundle.bundle import Bundle
 from darktimbre.cli import console
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines import dissect_ideas, dissect_image
@@ -43,6 +45,23 @@ def test_images_are_written_in_every_way_and_what_fails_is_listed(instrument: Sy
     found, section = tried.images()
     assert len(found) == len(section.items) == len(section.table) - 1
     assert {row[-1] for row in section.table[1:]} == {"fails"}  # one step is none
+
+
+def test_sounds_are_written_in_every_way_and_small_changes_have_their_level(tmp_path: Path) -> None:
+    instrument = Synthesizer(Bundle.from_pretrained("starter", discriminator=True))
+    word = dissect_ideas.hearable(instrument)
+    assert word == "Piano"
+    counts = dissect_ideas.Counts(seeds=1, sound_steps=2, natural=16)
+    cells = dissect_ideas.Cells(tmp_path, 0)
+    tried = dissect_ideas.Tried(instrument, dissect_ideas.generator_of(instrument), "stages.2", counts, 0, cells)
+    found, section = tried.sounds(word)
+    assert found["the same, changed at −30 dB"]["p"] > 3 * found["a note without the word"]["p"]
+    note, changed = section.items[-4].sounds[0].wave, section.items[-2].sounds[0].wave
+    assert 20 * np.log10(np.linalg.norm(changed - note) / np.linalg.norm(note)) <= -29.9
+
+
+def test_without_a_discriminator_there_is_nothing_to_judge_sounds_by(instrument: Synthesizer) -> None:
+    assert dissect_ideas.hearable(instrument) is None
 
 
 def test_an_unknown_layer_names_near_ones(instrument: Synthesizer, tmp_path: Path) -> None:
