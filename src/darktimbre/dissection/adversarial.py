@@ -22,24 +22,30 @@ def perturbed(
 ) -> Tensor:
     """The example `(row, …)`, changed by at most `size`, as the target (a class, or any objective) likes it best.
 
-    Projected gradient ascent (Madry et al. 2018). For images, `size` bounds each pixel's change, and the result stays
-    between 0 and 1; for waves it is the level of the change against the example's, such as 10^(−30/20) for −30 dB.
+    Projected gradient ascent (Madry et al. 2018); the best of all steps is kept. For images, `size` bounds each pixel's
+    change, and the result stays between 0 and 1; for waves it is the level of the change against the example's, such as
+    10^(−30/20) for −30 dB.
     """
     goal = log_probability(target) if isinstance(target, str) else target
     image, change = kind == "image", torch.zeros_like(example)
     room = size if image else size * example.flatten(1).norm(dim=1).view(-1, *[1] * (example.ndim - 1))
-    for _ in range(steps):
+    best, most = torch.zeros_like(example), torch.full((len(example),), -torch.inf)
+    for step in range(steps + 1):
         change.requires_grad_(True)
         seen = subject.see(example + change, kind, layers=goal.layers)
-        (gradient,) = torch.autograd.grad(goal(seen).sum(), change)
+        values = goal(seen)
+        (gradient,) = torch.autograd.grad(values.sum(), change)
         with torch.no_grad():
+            better = values.detach() > most
+            best[better], most[better] = change[better], values.detach()[better]
+            pace = 4 / steps * (1 - step / (steps + 1))  # far at first, then finer
             if image:
-                change = (change + 2.5 / steps * size * gradient.sign()).clamp(-size, size)
+                change = (change + pace * size * gradient.sign()).clamp(-size, size)
                 change = (example + change).clamp(0, 1) - example
             else:
-                change = change + 2.5 / steps * room * _unit(gradient)
+                change = change + pace * room * _unit(gradient)
                 change = _unit(change) * torch.minimum(_length(change), torch.as_tensor(room))
-    return (example + change).detach()
+    return example + best
 
 
 def _length(rows: Tensor) -> Tensor:
