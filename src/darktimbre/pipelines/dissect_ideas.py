@@ -352,7 +352,7 @@ class Tried:
             f"“{word}” for the shipped teacher, {steps} steps, {rows} seeds; judged by the attribute heads of the "
             f"instrument's critic, of {len(other.labels)} words. Both were distilled from one teacher, so agreement is "
             "weaker evidence than lite1's is for images. What it ranks lower than a generated note with "
-            "the word, fails. The last rows are adversarial: a generated note, and with an addition so many dB below it."
+            "the word, fails. The last rows are adversarial: a generated note, also with an addition below it."
         )
         return found, Section("Sounds: how they are written, transforms, critic, small changes", text, items, table)
 
