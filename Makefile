@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CODE := $(wildcard src tests benchmarks docs)
 ARGS ?=
 
-.PHONY: help setup dev browser sounds quickstart test lint format bench pictures shots latency clean
+.PHONY: help setup dev browser sounds quickstart test fuzz lint format bench pictures shots latency clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -77,6 +77,9 @@ quickstart: setup sounds ## from nothing to an instrument and its sounds in runs
 # A process a core, each with one thread: neither changes a result. Files stay whole, for they share what they make.
 test: dev ## run the tests (after make browser, those in Chromium too)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+fuzz: dev ## change files of strangers at random and read them, minutes for each reader (ARGS="--minutes 3 bundle midi")
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: dev ## ruff, mypy, and the import law
 	@$(BIN)/ruff check $(CODE)

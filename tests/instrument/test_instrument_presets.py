@@ -26,11 +26,21 @@ def test_presets_survive_and_two_servers_see_each_others(tmp_path: Path) -> None
     assert [path.name for path in file.parent.iterdir()] == ["presets.json"]
 
 
-@pytest.mark.parametrize("name", ["", " ", "a/b", "..\\x", "/etc/passwd", "a\x00", "a\nb", "x" * 81, "‮", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "a/b", "..\\x", "/etc/passwd", "a\x00", "a\nb", "x" * 81, "‮", "\ud800", "a\ufffd"]
+)
 def test_what_cannot_be_a_name_is_refused_and_nothing_written(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="name"):
         Presets(tmp_path / "p.json").put(name, Patch())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_name_is_the_same_composed_or_not(tmp_path: Path) -> None:
+    presets = Presets(tmp_path / "p.json")
+    assert presets.put("Flo\u0308te", Patch(seed=1))  # as macOS writes it
+    assert not presets.put("Flöte", Patch(seed=2))
+    assert list(presets.all()[0]) == ["Flöte"]
+    assert presets.delete("Flo\u0308te")
 
 
 def test_dots_are_a_name_and_no_path(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import json
 import time
 
+import pytest
 import torch
 from tests.training.tiny import tiny_recipe, warm_recipe
 
+from darktimbre.notes.errors import UserError
 from darktimbre.training.journal import Journal, Meter, read_journal
 from darktimbre.training.progress import ProgressLine, duration
 from darktimbre.training.schedule import Schedule
@@ -49,6 +51,14 @@ def test_journal_is_cut_to_the_offset_and_a_torn_line_is_left_out(tmp_path):
         file.write(b'{"notes_se')
     lines = read_journal(tmp_path / "journal.jsonl")
     assert [(line["notes_seen"], line["critic"]) for line in lines] == [(4, 1.0), (12, "nan")]
+
+
+def test_a_journal_shorter_than_its_checkpoint_says_is_refused_and_left_as_it_is(tmp_path):
+    (tmp_path / "journal.jsonl").write_bytes(b'{"step": 1}\n')
+    with pytest.raises(UserError, match="has 12 bytes, the checkpoint was saved when it had 40"):
+        Journal(tmp_path / "journal.jsonl", 40)
+    assert (tmp_path / "journal.jsonl").read_bytes() == b'{"step": 1}\n'
+    Journal(tmp_path / "journal.jsonl", 12).close()
 
 
 def test_line_says_where_how_fast_and_what_comes_next():

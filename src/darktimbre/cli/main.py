@@ -1,6 +1,7 @@
 """The command line's entry: `darktimbre VERB …`. A verb's file is imported when it is called, so that help is quick."""
 
 import importlib
+import os
 from typing import Any, NamedTuple
 
 import typer
@@ -9,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from darktimbre import __version__
 from darktimbre.cli import allocator, console
 from darktimbre.cli.lazy import lazy_rooms
+from darktimbre.notes import home
 
 # How verbs import. A verb's file imports the modules it calls at its top, as any file does, but whole:
 # `from darktimbre.synthesizer import sound_files`, then `sound_files.render_scale(…)`. `load` below imports the file
@@ -112,6 +114,7 @@ def overview(
 def main() -> None:
     """Makes the streams ready, tunes the allocator while nothing large is in memory yet, then runs the verb."""
     console.prepare_streams()
+    os.environ.setdefault("MPLCONFIGDIR", str(home.home() / "matplotlib"))  # its list of fonts; else below ~/.cache
     allocator.tune()
     try:
         app()

@@ -12,19 +12,21 @@ a shard is a picture's pixels, `PIXEL` times 0 to 255. Whoever opens a corpus sa
 
 import csv
 import hashlib
-import json
 import math
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, Field, ValidationError
 
+from darktimbre.audio.atomic import read_json
 from darktimbre.corpus.splits import SPLITS
+from darktimbre.notes.bounded import LARGEST, LARGEST_ARRAY, SampleRate, first_mistake, shortened
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.notes.text import quoted
@@ -64,10 +66,34 @@ _AGAIN = "make the corpus again with --force"
 def is_corpus(path: Path) -> bool:
     """Whether the folder holds a corpus of this program."""
     try:
-        meta = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
+        meta = read_json(path / "corpus.json")
         return bool(meta["format"].startswith("darktimbre-corpus-"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+class Shard(BaseModel):
+    """One audio file, as corpus.json describes it."""
+
+    file: Annotated[str, Field(pattern=r"^audio/[0-9]+\.npy$")]
+    rows: Annotated[int, Field(ge=0, le=LARGEST)]
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: str
+
+
+class Meta(BaseModel):
+    """What of corpus.json is relied on; there is more for people."""
+
+    name: str = ""
+    sample_rate: SampleRate
+    samples: Annotated[int, Field(ge=1, le=LARGEST_ARRAY)]
+    notes: Annotated[int, Field(ge=0)]
+    digest: str
+    licence: str = ""
+    split: dict[str, Any]
+    provenance: dict[str, Any] = {}
+    counts: dict[str, int] = {}
+    shards: list[Shard]
 
 
 class Corpus:
@@ -104,23 +130,29 @@ class Corpus:
         """
         path = Path(path)
         try:
-            meta = json.loads((path / "corpus.json").read_text(encoding="utf-8"))
+            meta = read_json(path / "corpus.json")
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"There is no corpus in {path}: make one with {_makers(path, of)}.") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{path / 'corpus.json'} cannot be read ({error}); {_AGAIN}.") from None
         if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-            found = meta.get("format") if isinstance(meta, dict) else None
+            found = shortened(repr(meta.get("format") if isinstance(meta, dict) else None))
             raise UserError(
-                f"{path / 'corpus.json'} has the format {found!r}; this version of darktimbre reads {FORMAT!r}."
+                f"{path / 'corpus.json'} has the format {found}; this version of darktimbre reads {FORMAT!r}."
             )
         if lacking := {"sample_rate", "samples", "notes", "digest", "shards", "split"} - meta.keys():
             raise UserError(f"{path / 'corpus.json'} lacks {', '.join(sorted(lacking))}; {_AGAIN}.")
+        try:
+            Meta.model_validate(meta)
+        except ValidationError as error:
+            raise UserError(f"{path / 'corpus.json'} is damaged ({first_mistake(error)}); {_AGAIN}.") from None
         _refuse_other(path, meta, of)
         try:
             table = pq.read_table(path / "notes.parquet")
+            table.validate(full=True)
         except (OSError, pa.ArrowException) as error:
-            raise UserError(f"The table {path / 'notes.parquet'} is damaged ({error}); {_AGAIN}.") from None
+            why = shortened(str(error))
+            raise UserError(f"The table {path / 'notes.parquet'} is damaged ({why}); {_AGAIN}.") from None
         if "styles" not in table.column_names:  # as corpora were before notes had styles
             empty = pa.array([[]] * table.num_rows, SCHEMA.field("styles").type)
             table = table.append_column(SCHEMA.field("styles"), empty)

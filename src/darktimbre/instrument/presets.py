@@ -12,6 +12,7 @@ from darktimbre.audio.atomic import atomic_file
 from darktimbre.instrument.describe import name_of
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.home import home
+from darktimbre.notes.text import composed
 from darktimbre.synthesizer.patch import Patch
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -55,6 +56,7 @@ class Presets:
             UserError: the name cannot be one, there are too many, or the file cannot be written.
         """
         check_name(name)
+        name = composed(name)
         with self._lock:
             entries = self._entries()
             new = name not in entries
@@ -66,6 +68,7 @@ class Presets:
 
     def delete(self, name: str) -> bool:
         """Forgets a preset; whether there was one. Raises UserError: the file cannot be read or written."""
+        name = composed(name)
         with self._lock:
             entries = self._entries()
             if name not in entries:
@@ -112,9 +115,12 @@ class Presets:
 
 
 def check_name(name: str) -> None:
-    """Refuses what cannot be a preset's name. Raises UserError: empty, too long, with a slash, or not printable."""
-    if not name.strip() or len(name) > NAME or not name.isprintable() or "/" in name or "\\" in name:
-        raise UserError(f"A preset's name has 1 to {NAME} printable characters and no slash.")
+    """Refuses what cannot be a preset's name. Raises UserError: empty, too long, with a slash, or not printable.
+
+    Nor may it hold the sign that stands for bytes that are no UTF-8: names that differ in these alone would be one.
+    """
+    if not name.strip() or len(name) > NAME or not name.isprintable() or any(sign in name for sign in "/\\\ufffd"):
+        raise UserError(f"A preset's name has 1 to {NAME} printable characters of UTF-8 and no slash.")
 
 
 def unusable(why: str) -> UserError:

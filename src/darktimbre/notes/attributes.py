@@ -155,7 +155,8 @@ class Attributes:
             ValueError: a value is not of its type, or cannot be; the message is a clause.
         """
         unknown = data.keys() - {field.name for field in fields(cls)}
-        pitches, names = data.get("pitches"), data.get("names")
+        pitches: Any = data.get("pitches")
+        names: Any = data.get("names")
         temperature = data.get("temperature", 1.0)
         if unknown:
             raise ValueError(f"{min(unknown)} is not known")

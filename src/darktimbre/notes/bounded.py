@@ -10,6 +10,7 @@ HIGHEST_RATE = 384_000  # Hz
 LARGEST = 1 << 24  # of any other number
 LARGEST_ARRAY = 1 << 26  # values of one array that follows from a description; 256 MiB of float32
 LONGEST_LIST = 256
+LONGEST = 400  # characters of a mistake
 
 Positive = Annotated[int, Field(ge=1)]
 Iterations = Annotated[int, Field(ge=0, le=10_000)]
@@ -68,9 +69,13 @@ def first_mistake(error: ValidationError) -> str:
     given = first["input"]
     if first["type"] != "value_error" and (given is None or isinstance(given, str | int | float)):
         reason += f", not {_short(given)}"
-    return f"{where + ': ' if where else ''}{reason}"
+    return shortened(f"{where + ': ' if where else ''}{reason}")
 
 
-def _short(value: object, most: int = 40) -> str:
-    text = repr(value)
-    return text if len(text) <= most else f"{text[:most]}…"
+def shortened(text: str, most: int = LONGEST) -> str:
+    """A sentence that may hold what a stranger wrote, cut to what can be read."""
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
+def _short(value: object) -> str:
+    return shortened(repr(value), 40)

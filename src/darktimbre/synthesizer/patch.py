@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from darktimbre.notes.attributes import Attributes
+from darktimbre.notes.bounded import first_mistake, shortened
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.text import folded
 from darktimbre.synthesizer.controls import latents
@@ -97,16 +98,13 @@ class Patch(BaseModel):
         """
         if isinstance(data, dict) and data.get("version", VERSION) != VERSION:
             raise UserError(
-                f"This patch is of version {data['version']!r}, this darktimbre reads version {VERSION}: "
+                f"This patch is of version {shortened(repr(data['version']))}, this darktimbre reads {VERSION}: "
                 "update darktimbre."
             )
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            reason = first["msg"].removeprefix("Value error, ")
-            raise UserError(f"This is no patch that can be played: {where + ': ' if where else ''}{reason}.") from error
+            raise UserError(f"This is no patch that can be played: {first_mistake(error)}.") from error
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from darktimbre.audio.pictures import panels
+from darktimbre.notes.errors import UserError
 from darktimbre.training.schedule import StepState
 
 JOURNAL, CURVES = "journal.jsonl", "losses.png"
@@ -64,10 +65,20 @@ class Journal:
     """`journal.jsonl` of a run, appended to."""
 
     def __init__(self, path: Path, offset: int = 0) -> None:
-        """Opens the journal and cuts it to `offset` bytes, where the checkpoint was: the rest will come again."""
+        """Opens the journal and cuts it to `offset` bytes, where the checkpoint was: the rest will come again.
+
+        Raises:
+            UserError: it is shorter than that, so that lines are lost.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = path.open("a+b")
+        if (there := self._file.seek(0, os.SEEK_END)) < offset:  # truncating would fill it up with zeros
+            self._file.close()
+            raise UserError(
+                f"{path} has {there} bytes, the checkpoint was saved when it had {offset}: copy the whole run again, "
+                "or start a new one."
+            )
         self._file.truncate(offset)
         self._file.seek(0, os.SEEK_END)
 

@@ -28,7 +28,9 @@ from pydantic import (
 )
 
 from darktimbre.notes.attributes import CLASSES
+from darktimbre.notes.bounded import shortened
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import DEEPEST
 from darktimbre.training import tasks
 
 PhaseKind = Literal["warm", "adversarial", "energy", "autoencode", "distil"]
@@ -261,6 +263,8 @@ ALIASES = {"note-classifier": "inception", "digit-classifier": "digits-classifie
 """Plainer names of recipes."""
 
 EMPTY = "''"  # as YAML
+LARGEST_FILE = 1 << 20  # bytes of a recipe
+MOST_PROBLEMS = 8  # told at once
 
 
 def recipe_names() -> list[str]:
@@ -276,7 +280,10 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         UserError: no such recipe, not YAML, an unknown key (the nearest one is named) or a value that is not allowed.
     """
     try:
-        data = yaml.safe_load(_text(name))
+        data = yaml.load(_text(name), _Loader)
+        _refuse_deep(data)
+    except (ValueError, RecursionError) as error:  # such as a date that is none, or brackets without end
+        raise UserError(f"The recipe {name} is not valid YAML: {shortened(str(error))}.") from None
     except yaml.YAMLError as error:
         raise UserError(f"The recipe {name} is not valid YAML: {str(error).replace(chr(10), ' ')}") from None
     if not isinstance(data, dict):
@@ -294,6 +301,22 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise UserError(f"Recipe {name}: {_explain(error, changed)}") from None
     except ValueError as error:
         raise UserError(f"Recipe {name}: {error}.") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Without aliases: a few lines of them can stand for more than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"aliases (*{self.peek_event().anchor}) are not read")
+        return super().compose_node(parent, index)
+
+
+def _refuse_deep(data: Any, level: int = 0) -> None:
+    if level > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+    for value in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        _refuse_deep(value, level + 1)
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -314,9 +337,15 @@ def _text(name: str | Path) -> str:
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         try:
-            return path.read_text(encoding="utf-8")
+            with path.open("rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+            if len(content) > LARGEST_FILE:
+                raise UserError(f"{path} is larger than a recipe can be: name a recipe.")
+            return content.decode("utf-8")
         except OSError as error:
             raise UserError(f"The recipe {path} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise UserError(f"The recipe {path} is not UTF-8: save it as UTF-8.") from None
     known, name = recipe_names(), ALIASES.get(str(name), name)
     if str(name) not in known:
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.3)
@@ -385,7 +414,8 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
         else:
             sentence = f"{place} is {given!r}, but the {message[0].lower()}{message[1:]}."
         problems.setdefault(place, sentence)
-    return " ".join(problems.values())
+    shown = [shortened(sentence) for sentence in list(problems.values())[:MOST_PROBLEMS]]
+    return " ".join([*shown, *(["…"] if len(problems) > MOST_PROBLEMS else [])])
 
 
 def _is_branch(part: int | str) -> bool:
