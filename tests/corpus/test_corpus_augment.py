@@ -9,10 +9,12 @@ import pytest
 from tests.conftest import Run
 
 from darktimbre.audio.pitch import yin
-from darktimbre.corpus.augment import AUGMENTED, augment
+from darktimbre.corpus.augment import AUGMENTED, augment, recorded_instruments
 from darktimbre.corpus.builtin import render_builtin
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
+from darktimbre.evaluation.conditions import Conditions
+from darktimbre.notes.attributes import Attributes
 from darktimbre.notes.errors import UserError
 
 
@@ -81,6 +83,15 @@ def test_a_copy_of_an_instrument_is_one_instrument_with_a_timbre_of_its_own(sour
     before, after = source.waves(origin_rows(source, made)), made.waves(np.arange(len(source), len(made)))
     shape = [np.log(np.abs(np.fft.rfft(wave)) + 1e-2) for wave in (before, after)]
     assert (np.abs(shape[0] - shape[1]).mean(axis=1) > 0.02).all()
+
+
+def test_copies_count_as_the_instrument_that_was_recorded(source: Corpus, made: Corpus) -> None:
+    names = recorded_instruments(made)
+    assert set(names) == set(source.column("instrument")) < set(made.column("instrument"))
+    assert list(names[len(source) :]) == [source.column("instrument")[row] for row in origin_rows(source, made)]
+    assert list(recorded_instruments(source)) == list(source.column("instrument"))
+    target = Conditions.of(made, np.arange(len(made)), Attributes())
+    assert len(np.unique(target.groups)) == len(set(source.column("instrument")))
 
 
 def test_layers_never_cross_splits(source: Corpus, made: Corpus, tmp_path: Path) -> None:

@@ -13,10 +13,13 @@ from tests.evaluation.tones import RATE, ToneTagger, tone_corpus
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.conditions import Conditions, held_out_rows
 from darktimbre.evaluation.examples import beside_real
+from darktimbre.evaluation.results import Control
 from darktimbre.evaluation.scores import in_tune
-from darktimbre.evaluation.validation import METRICS, Validation, metrics_of, steerable
+from darktimbre.evaluation.validation import METRICS, Figures, Validation, better, metrics_of, steerable
 from darktimbre.extractors.extractors import PitchExtractor
+from darktimbre.extractors.spectrum import SpectrumEmbedder
 from darktimbre.notes.errors import UserError
+from darktimbre.report.estimates import Estimate
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 CONSTANT = "Drum"  # the label that does not vary
@@ -135,10 +138,10 @@ def test_spectrograms_show_as_many_generated_notes_as_real_ones(corpus: Corpus, 
 
 def test_validation_takes_the_same_valid_notes_and_agrees_with_the_quick_report(corpus: Corpus) -> None:
     attributes = tiny_bundle().attributes
-    validation = Validation.of_valid_notes(corpus, attributes, ToneTagger(), 12)
+    validation = Validation.of_valid_notes(corpus, attributes, ToneTagger(), notes=12)
     rows = validation.target.rows
     assert set(corpus.column("split")[rows]) == {"valid"}
-    assert np.array_equal(rows, Validation.of_valid_notes(corpus, attributes, ToneTagger(), 12).target.rows)
+    assert np.array_equal(rows, Validation.of_valid_notes(corpus, attributes, ToneTagger(), notes=12).target.rows)
     assert validation.facts()["notes"] == len(rows) == 12
     instrument = Synthesizer(tiny_bundle())
     report = report_of(instrument, corpus, rows)
@@ -149,10 +152,43 @@ def test_validation_takes_the_same_valid_notes_and_agrees_with_the_quick_report(
     ):
         assert figures.to_json().items() <= same.items()
         assert tuple(figures.metrics()) == METRICS == metrics_of(attributes=True, pitches=True)
+    assert metrics_of(attributes=True, pitches=False, labelled=False) == ("probe_correlation",)
+
+
+def test_a_probe_tells_the_notes_themselves_from_others_and_judges_what_no_teacher_labels(corpus: Corpus) -> None:
+    rows, attributes = held_out_rows(corpus, tiny_bundle().attributes), tiny_bundle().attributes
+    validation = Validation(corpus, attributes, rows, ToneTagger(), SpectrumEmbedder())
+    order = np.random.default_rng(1).permutation(len(rows))
+    own, others = (validation.trained(parrot(corpus, rows, one)).probe for one in (np.arange(len(rows)), order))
+    assert own is not None
+    assert others is not None
+    assert own > 0.5
+    assert own > others + 0.3
+    assert Validation(corpus, attributes, rows, ToneTagger()).trained(parrot(corpus, rows)).probe is None
+
+
+def figures(teacher: float, probe: float | None, pitch: float = 1.0) -> Figures:
+    """Of an instrument, by the mean correlations."""
+    control = Control(
+        notes=9, instruments=3, mean=Estimate(teacher), logit_mean=Estimate(teacher), constant=0, attributes=()
+    )
+    return Figures(pitch, control, probe)
+
+
+def test_better_is_who_is_better_by_the_teacher_and_by_the_probe() -> None:
+    start, where = figures(0.4, 0.3), {"name": "starter", "on": "9 valid notes"}
+    for teacher, probe, kept in ((0.5, 0.35, True), (0.5, 0.29, False), (0.39, 0.4, False), (0.4, 0.3, False)):
+        decision = better(figures(teacher, probe), start, **where)
+        assert decision.trained == kept
+        assert f"the teacher (of logits) {teacher:.3f} instead of 0.400" in decision.why
+    assert not better(figures(0.5, None), start, **where).trained  # not measured is not better
+    bare = [Figures(pitch, None) for pitch in (0.9, 0.8)]
+    assert better(*bare, **where).trained
+    assert not better(*bare[::-1], **where).trained
 
 
 def test_progress_may_stop_validation(corpus: Corpus) -> None:
-    validation = Validation.of_valid_notes(corpus, tiny_bundle().attributes, ToneTagger(), 18)
+    validation = Validation.of_valid_notes(corpus, tiny_bundle().attributes, ToneTagger(), notes=18)
     counted: list[int] = []
 
     def stop(notes: int) -> None:
@@ -172,6 +208,7 @@ def test_without_a_teacher_there_is_no_attribute_correlation(corpus: Corpus) -> 
     assert figures.control is None
     assert set(figures.metrics()) == {"pitch_accuracy"}
     assert figures.to_json().keys() == {
-        "pitch_accuracy", "attribute_correlation", "logit_correlation", "attributes_counted", "attributes_constant"
+        "pitch_accuracy", "attribute_correlation", "logit_correlation", "probe_correlation",
+        "attributes_counted", "attributes_constant"
     }  # fmt: skip
     assert steerable(figures, validation.target, attributes) == []

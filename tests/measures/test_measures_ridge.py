@@ -24,6 +24,14 @@ def test_it_is_scikit_learns_on_standardised_features(penalty: float) -> None:
     assert np.allclose(found.predict(x), expected, rtol=1e-6, atol=1e-8)
 
 
+def test_fewer_notes_than_dimensions_make_no_difference() -> None:
+    random = np.random.default_rng(2)
+    x, y = random.normal(size=(30, 50)), random.normal(size=(30, 3))
+    scaled = StandardScaler().fit_transform(x)
+    expected = Reference(alpha=0.1 * len(x)).fit(scaled, y).predict(scaled)
+    assert np.allclose(ridge(x, y, penalties=(0.1,)).predict(x), expected, rtol=1e-6, atol=1e-8)
+
+
 def test_without_penalty_a_linear_map_is_found_and_units_do_not_matter() -> None:
     x, _, groups = some_notes()
     y = x @ np.arange(18.0).reshape(9, 2) + 3

@@ -127,15 +127,20 @@ def test_everything_is_there_and_the_report_says_what_it_is(whole) -> None:
         assert -1 <= report[name]["attribute_correlation"] <= 1
     assert report["real"]["pitch_accuracy"] > 0.7
     assert report["bundle"]["notes_seen"] == 48
-    assert report["bundle"]["digest"] == Bundle.from_pretrained(run / "training" / "bundle").digest
+    kept = Bundle.from_pretrained(run / "instrument")
+    assert report["bundle"]["digest"] == kept.digest == Bundle.from_pretrained(run / "training" / "bundle").digest
+    assert (report["kept"], report["notes_seen"]) == ("trained", 48)
+    assert kept.config["provenance"]["kept"]["why"] == report["why"]
+    assert "started from random weights" in report["why"]
     assert report["teacher"] == {"name": "embedded", "digest": "e" * 64}
-    metrics = Bundle.from_pretrained(run / "training" / "bundle").config["metrics"]
+    metrics = kept.config["metrics"]
     assert metrics["pitch_accuracy"]["trained"] == report["trained"]["pitch_accuracy"]
-    card = (run / "training" / "bundle" / "README.md").read_text()
+    card = (run / "instrument" / "README.md").read_text()
     assert "| attribute correlation / untrained |" in card
     assert "Last losses of training: " in card
     assert report["sounds"] == BUILTIN
-    assert {"render", "tag", "train", "report", "sounds"} <= report["seconds"].keys()
+    assert {"render", "tag", "train", "compare", "report", "sounds"} <= report["seconds"].keys()
+    assert "Training saw 48 notes in" in " ".join(output.split())
     assert "no instrument of the valid and test rows was part of" in report["held_out"]
     files = json.loads((run / "sounds" / "manifest.json").read_text())["files"]
     verbs = [entry["verb"] for entry in files]
@@ -262,6 +267,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path) -> None:
 def test_training_continues_from_a_starter_by_another_teacher_and_both_are_evaluated(
     whole, tmp_path, monkeypatch
 ) -> None:
+    """The starter is kept or left by both judges, whichever way; either way its figures are those of another run."""
     starter = Bundle.from_pretrained(whole[0] / "training" / "bundle", discriminator=True)
     config = {**starter.config, "attributes": {**starter.config["attributes"], "teacher": "yamnet"}}
     Bundle(config, starter.weights, starter.discriminator).save_pretrained(tmp_path / "starter")
@@ -271,7 +277,12 @@ def test_training_continues_from_a_starter_by_another_teacher_and_both_are_evalu
     assert "goes on from the starter" in result.output
     assert "yamnet" in result.output
     report = figures(tmp_path / "run")
-    assert report["starter"] == figures(whole[0])["trained"]  # the same weights on the same notes
+    assert {"starter", "trained"} <= report.keys()
+    kept = Bundle.from_pretrained(tmp_path / "run" / "instrument")
+    assert kept.digest == (starter.digest if report["kept"] == "starter" else report["bundle"]["digest"])
+    assert kept.config["provenance"]["kept"]["why"] == report["why"]
+    assert "valid notes" in report["why"]
+    assert report["held_out"].startswith("Figures are of the test split")
     assert report["bundle"]["begun_from"].startswith("starter")
     assert "nor of the training of the starter" in report["held_out"]
     attributes = Bundle.from_pretrained(tmp_path / "run" / "training" / "bundle").attributes

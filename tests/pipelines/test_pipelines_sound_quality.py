@@ -17,6 +17,7 @@ from darktimbre.cli.main import app
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.models.inception import InceptionConfig
+from darktimbre.models.progressive import Generator
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.pipelines import experiment_plans
@@ -56,6 +57,26 @@ def test_variants_fit_the_starter_and_have_names_of_their_own(tagged):
             assert next(misfits(recipe, starter, tagged), None) is None, variant.title
 
 
+def test_rows_follow_the_start_and_what_it_has_is_no_variant(tmp_path):
+    """A starter with partials by number, other pitch classes and no discriminator."""
+    old = Bundle.from_pretrained("starter")
+    pitches = tuple(range(36, 85))
+    network = old.gan.model_copy(
+        update={"pitches": pitches, "harmonics": 64, "condition": 49 + len(old.attributes.names)}
+    )
+    network = network.model_copy(update={"heads": network.heads.model_copy(update={"pitch": 49})})
+    attributes = {**old.config["attributes"], "pitches": list(pitches)}
+    config = {**old.config, "network": network.model_dump(mode="json"), "attributes": attributes}
+    Bundle(config, Generator(network).state_dict()).save_pretrained(tmp_path / "new")
+    variants = [one for one in experiment_of(replace(REQUEST, start=tmp_path / "new")).variants if one.row]
+    rows = {one.row for one in variants}
+    assert {"energy, teacher", "modulated stages", "paper's DarkGAN", "paper's GANSynth"} <= rows
+    assert not {"partials by number", "adversarial"} & rows
+    for variant in variants:
+        assert variant.resolved().data.pitch_classes == pitches
+        assert (variant.resolved().network.harmonics == 64) != variant.row.startswith("paper's")
+
+
 def test_variants_cost_alike():
     variants, half = (
         [one.resolved() for one in experiment_of(request).variants if one.role == "instrument"]
@@ -84,6 +105,7 @@ def test_a_tiny_one_trains_from_a_bundle_without_discriminator_and_compares_it(t
     rows = (("energy", str(tiny), ()), ("more", str(tiny), ("energy=2",)))
     monkeypatch.setattr(experiment_plans, "FROM_STARTER", rows)
     monkeypatch.setattr(experiment_plans, "FROM_NOTHING", (("from nothing", ()),))
+    monkeypatch.setattr(experiment_plans, "YARDSTICKS", ())
     words = ["experiment", "sound-quality", "--teacher", "fake", "--seeds", 1, "--accelerator", "cpu"]
     network = InceptionConfig(sample_rate=8000, stem=4, widths=(16,), embedding=8)
     classifier = NoteClassifier.untrained(network, samples=corpus.samples, pitches=PITCHES, families=FAMILIES)

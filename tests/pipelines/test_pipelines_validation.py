@@ -255,7 +255,9 @@ def test_what_is_missing_is_refused_before_training_starts(corpus, tmp_path, mon
         return words(result)
 
     assert "say how often with --evaluate-every" in refused("--keep-best", "pitch-accuracy")
-    assert "there are attribute-correlation, logit-correlation" in refused("--evaluate-every", 8, "--keep-best", "fad")
+    assert "there are attribute-correlation, logit-correlation, probe-correlation" in refused(
+        "--evaluate-every", 8, "--keep-best", "fad"
+    )
     unheld = make_corpus(tmp_path / "unheld").path
     assert "has no note in its valid split" in refused("--evaluate-every", 8, on=unheld)
 

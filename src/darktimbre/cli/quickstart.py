@@ -25,10 +25,11 @@ def quickstart(
     from_scratch: Annotated[
         bool, Option("--from-scratch", help="Start from random weights, not from the starter.")
     ] = False,
-    recipe: Annotated[str, Option(help="What to train: a recipe's name or a YAML file.")] = "darkgan-small",
+    recipe: Annotated[str, Option(help="What to train: a recipe's name or a YAML file.")] = "darktimbre-teacher",
 ) -> None:
-    """From nothing to an instrument and its sounds: render, tag, train, report, play.
+    """From nothing to an instrument and its sounds: render, tag, train, keep the better, report, play.
 
+    What is trained goes on from the starter; where it is no better on held-out notes, the starter is kept.
     Interruptible; run the same command to resume. With a larger --minutes it trains on.
     """
     given = {
@@ -45,36 +46,37 @@ def quickstart(
     except KeyboardInterrupt:
         console.warn("Stopped; run the same command to resume.")
         raise typer.Exit(console.INTERRUPTED) from None
-    show(report)
-    count, bundle = len(list(started.sounds.glob("*.wav"))), started.bundle
+    show(report, started.seconds["train"])
+    count, bundle = len(list(started.sounds.glob("*.wav"))), started.kept
     console.say(f"{count} sounds: {started.sounds}; spectrograms: {started.spectrograms}; figures: {started.report}")
     console.say(f"The instrument is {bundle}: play more of it with `darktimbre synth random {quoted(bundle)} OUT`.")
 
 
-def show(report: dict[str, Any]) -> None:
-    """The report as a table and two sentences."""
+def show(report: dict[str, Any], seconds: float) -> None:
+    """The report as a table and some sentences; `seconds` were spent on training."""
 
     def number(value: float | None) -> str:
         return "–" if value is None else f"{value:.3f}"
 
-    real, trained = report["real"], report["trained"]
-    figures = ("pitch_accuracy", "attribute_correlation", "logit_correlation")
+    real, kept = report["real"], report[report["kept"]]
+    figures = ("pitch_accuracy", "attribute_correlation", "logit_correlation", "probe_correlation")
     rows = [
         [name, *(number(report[name][figure]) for figure in figures)]
         for name in ("trained", "starter", "untrained", "real")
         if name in report
     ]
     if (same := real["same_instrument_correlation"]) is not None:
-        rows.append(["real, same instrument", "–", number(same), "–"])
-    headings = ("", "pitch accuracy", "attribute correlation", "of logits")
+        rows.append(["real, same instrument", "–", number(same), "–", "–"])
+    headings = ("", "pitch accuracy", "attribute correlation", "of logits", "by the probe")
     console.table(headings, rows, title=f"{report['notes']} held-out notes")
     if real["pitch_accuracy"]:
-        share = trained["pitch_accuracy"] / real["pitch_accuracy"]
+        share = kept["pitch_accuracy"] / real["pitch_accuracy"]
         console.say(f"In tune (within 50 cents, by YIN) as often as {share:.0%} of what real notes reach.")
     if report["attributes"]:
         first = [row for row in report["attributes"][:4] if row["correlation"]]
         best = ", ".join(f"{row['name']} {row['correlation']:.2f}" for row in first)
-        constant = trained["attributes_constant"]
+        constant = kept["attributes_constant"]
         left_out = f" {constant} attribute(s) do not vary and are not counted." if constant else ""
         console.say(f"Followed best: {best}.{left_out}")
     console.say(report["held_out"])
+    console.say(f"Training saw {report['notes_seen']:,} notes in {seconds / 60:.1f} minutes. {report['why']}")

@@ -38,7 +38,8 @@ KeepBest = Annotated[
     str | None,
     typer.Option(
         metavar="METRIC",
-        help="Keep the best state in RUN/best, by attribute-correlation, logit-correlation or pitch-accuracy.",
+        help="Keep the best state in RUN/best, by attribute-correlation, logit-correlation, probe-correlation (of "
+        "features that no loss holds) or pitch-accuracy.",
         **VALIDATION,
     ),
 ]

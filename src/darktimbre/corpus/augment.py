@@ -162,6 +162,23 @@ def augment(
     return writer.corpus
 
 
+def recorded_instruments(corpus: Corpus) -> NDArray[np.object_]:
+    """(note,): the instrument of each note of a corpus; of a copy, the one that it is a copy of.
+
+    Copies of an instrument are no further instruments where notes are held out, or intervals count instruments.
+    """
+    names, facts = corpus.column("instrument"), (corpus.meta.get("provenance") or {}).get(AUGMENTED)
+    if not isinstance(facts, Mapping):
+        return names
+    ends = tuple(f"+{copy}" for copy in range(1, int(facts["copies"]) + 1))
+
+    def recorded(name: str, note: str) -> str:
+        end = name[name.rfind("+") :]
+        return name.removesuffix(end) if end in ends and note.endswith(end) else name
+
+    return np.array([recorded(*both) for both in zip(names, corpus.column("id"), strict=True)], dtype=object)
+
+
 class Notes:
     """The notes that are copied, and which of them can sound together: of one split, one pitch and the same styles."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from darktimbre.corpus.augment import recorded_instruments
 from darktimbre.corpus.classes import class_indices, class_of, leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.notes.attributes import CLASSES, Attributes, teacher_mismatch
@@ -20,13 +21,20 @@ CERTAIN = 1000.0  # logit of a note's own class, and minus that of all others: 1
 # ── which notes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def held_out_rows(corpus: Corpus, attributes: Attributes, *, count: int = NOTES, seed: int = 0) -> NDArray[np.int64]:
-    """At most `count` rows of the valid and test splits at pitches the instrument knows, in ascending order.
+def held_out_rows(
+    corpus: Corpus,
+    attributes: Attributes,
+    splits: tuple[str, ...] = ("valid", "test"),
+    *,
+    count: int = NOTES,
+    seed: int = 0,
+) -> NDArray[np.int64]:
+    """At most `count` rows of these splits at pitches the instrument knows, in ascending order.
 
     Raises:
         UserError: there is none.
     """
-    return np.unique(draw_rows(corpus, attributes, ("valid", "test"), count, seed))
+    return np.unique(draw_rows(corpus, attributes, splits, count, seed))
 
 
 def known_rows(corpus: Corpus, splits: tuple[str, ...], pitches: tuple[int, ...]) -> NDArray[np.int64]:
@@ -133,8 +141,8 @@ class Conditions:
 
     @property
     def groups(self) -> NDArray[np.int64]:
-        """(note,): number of each note's instrument, 0 … among those at hand."""
-        return np.unique(self.corpus.column("instrument")[self.rows], return_inverse=True)[1]
+        """(note,): number of each note's instrument, 0 … among those at hand; a copy has its original's."""
+        return np.unique(recorded_instruments(self.corpus)[self.rows], return_inverse=True)[1]
 
     def another_note(self) -> NDArray[np.int64]:
         """For each note another one of the same instrument, half its notes further on (a row); −1 where none is."""
@@ -198,7 +206,7 @@ class ClassConditions:
         rows, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
         places = np.split(np.arange(len(rows)), ends[:-1])
         together = tuple(part for part in places if len(part) > 1)
-        groups = np.unique(instrument[rows], return_inverse=True)[1]
+        groups = np.unique(recorded_instruments(corpus)[rows], return_inverse=True)[1]
         return cls(kind, tuple(names[number] for number in kept), rows, np.array(classes, np.int64), together, groups)
 
 

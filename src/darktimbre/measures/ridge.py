@@ -83,10 +83,14 @@ def ridge(
 def _solutions(
     x: NDArray[np.float64], y: NDArray[np.float64], penalties: tuple[float, ...]
 ) -> list[NDArray[np.float64]]:
-    """W for each λ, by one decomposition XᵀX = V diag(s) Vᵀ."""
-    squares, vectors = np.linalg.eigh(x.T @ x)
-    turned = vectors.T @ (x.T @ y)
-    return [vectors @ (turned / (squares.clip(min=0)[:, None] + one * len(x))) for one in penalties]
+    """W for each λ, by one decomposition: XᵀX = V diag(s) Vᵀ, or of fewer notes than dimensions XXᵀ.
+
+    (XᵀX + λ n I)⁻¹ Xᵀ = Xᵀ (XXᵀ + λ n I)⁻¹.
+    """
+    few = len(x) < x.shape[1]
+    squares, vectors = np.linalg.eigh(x @ x.T if few else x.T @ x)
+    turned, back = vectors.T @ (y if few else x.T @ y), x.T @ vectors if few else vectors
+    return [back @ (turned / (squares.clip(min=0)[:, None] + one * len(x))) for one in penalties]
 
 
 def _standard(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -17,8 +17,9 @@ from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.training.recipe import Recipe, load_recipe
 from darktimbre.training.tasks.base import task_of
+from darktimbre.training.tasks.energy import EnergyTask
 from darktimbre.training.tasks.gan import GanRecipe
-from darktimbre.training.tasks.note_generator import NoteGeneratorTask
+from darktimbre.training.tasks.note_generator import NoteGeneratorTask, settings_like
 
 SCALES = ("small", "paper")
 TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 5.0)
@@ -346,9 +347,11 @@ BASIS = "darktimbre-teacher"
 LAYERS = ("teacher.layer=0.06", "teacher.embedding=0.25", "teacher.labels=0.25")
 WIDER = {"twice": "[184,136,88,44]", "four times": "[256,192,128,64]"}
 """Widths of the generator by its multiplications, relative to the starter's."""
-FROM_STARTER = (
+FROM_STARTER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("energy", "darktimbre-energy", ()),
     ("energy, teacher", BASIS, ()),
+    ("energy, less of the teacher", BASIS, ("teacher.logits=0.3",)),
+    ("energy, teacher in more noise", BASIS, ("teacher.smoothing.noise_db=-50",)),
     ("energy, teacher and its layers", BASIS, LAYERS),
     ("encoder, teacher", "darktimbre-encoder", ("energy=0",)),
     ("encoder, energy, teacher", "darktimbre-encoder", ()),
@@ -362,28 +365,52 @@ FROM_NOTHING = (
     *((f"from nothing, {times} the multiplications", (f"network.widths={widths}",)) for times, widths in WIDER.items()),
 )
 """The same of `BASIS` from random weights."""
+PAPER_S_WAY = (
+    "init=scratch", "warm_start=null", "optimiser.lr=0.001", "optimiser.decay_notes=0", "network.posterior=false",
+    "network.pitch_comb=false", "network.whiten=false", "network.modulate=false", "network.harmonics=0",
+    "objectives={adversarial: wasserstein, penalty: {kind: gradient-penalty, weight: 10}, drift: 0.001, pitch: 10, "
+    "attributes: 10}",
+)  # fmt: skip
+YARDSTICKS = (
+    ("paper's DarkGAN", PAPER_S_WAY),
+    (
+        "paper's GANSynth",
+        (*PAPER_S_WAY, "data.attributes=0", "data.temperature=1", "network.tanh=true", "network.normalise_input=true"),
+    ),
+)
+"""Title and settings of `darkgan-small` that make it what the paper compares, at the starter's sizes: WGAN-GP from
+random weights, with labels and with pitch alone."""
 
 
 def sound_quality(request: Request) -> Experiment:
     """Ways to train an instrument on, one setting a variant, all with the multiplications of `BASIS`.
 
+    All have the network and attributes of the starter but for that setting; what it has already is no variant.
+
     Raises:
-        UserError: there is no seed.
+        UserError: there is no seed, or the start is no GAN.
     """
     if request.seeds < 1:
         raise UserError("sound-quality needs at least one seed.")
     start = request.start or shipped_folder(STARTER)
-    plain = load_recipe(BASIS)
+    bundle = Bundle.from_pretrained(start, discriminator=True)
+    like = tuple(settings_like(bundle))
+    plain = load_recipe(BASIS, like)
     budget = (request.notes or sum(stage.notes for stage in plain.schedule)) * task_macs(plain)
     by = f"data.teacher={request.teacher}"
     variants = []
     if request.classifier is None:
         variants.append(Variant("classifier", "inception", (by,), role="classifier"))
-    rows = [(*one, start) for one in FROM_STARTER]
+    rows: list[tuple[str, str, tuple[str, ...], Path | None]] = []
+    for title, name, settings in FROM_STARTER:
+        known = name != BASIS or not settings or load_recipe(name, (*like, *settings)) != plain
+        if known and (bundle.discriminator is not None or issubclass(task_of(load_recipe(name)), EnergyTask)):
+            rows.append((title, name, settings, start))
     rows += [(title, BASIS, (*settings, "init=scratch"), None) for title, settings in FROM_NOTHING]
+    rows += [(title, "darkgan-small", settings, None) for title, settings in YARDSTICKS]
     for seed in range(request.seeds):
         for number, (row, recipe, settings, init_from) in enumerate(rows):
-            common = (*settings, by, f"seed={seed}", f"name=sound-quality-{number}-{seed}")
+            common = (*like, *settings, by, f"seed={seed}", f"name=sound-quality-{number}-{seed}")
             title = f"{row}, seed {seed}" if request.seeds > 1 else row
             overrides = (*common, *_budgeted(recipe, common, budget))
             variants.append(Variant(title, recipe, overrides, init_from=init_from, row=row))
@@ -396,7 +423,8 @@ def sound_quality(request: Request) -> Experiment:
         beside=((STARTER, str(start)),),
         remarks=(
             "All variants were trained for about as many multiplications, so they saw different numbers of notes.",
-            "The teacher was in the loss of all but energy and adversarial: its figures alone say little of them.",
+            "The teacher was in the loss of all but energy, adversarial and the paper's: its figures alone say little "
+            "of them.",
         ),
     )
 

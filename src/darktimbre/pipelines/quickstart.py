@@ -1,4 +1,4 @@
-"""From nothing to an instrument and its sounds: render notes → tag → train → evaluate on held-out notes → sounds.
+"""From nothing to an instrument and its sounds: render notes → tag → train → keep the better → evaluate → sounds.
 
 Everything lies in one folder, with `quickstart.json`: what it was started with and how long each step took.
 """
@@ -23,10 +23,11 @@ from darktimbre.corpus.builtin import render_builtin
 from darktimbre.corpus.corpus import Corpus, is_corpus
 from darktimbre.corpus.fluid import load_library
 from darktimbre.corpus.soundfont import installed_soundfonts, render_soundfont
-from darktimbre.evaluation.conditions import held_out_rows
+from darktimbre.evaluation.conditions import held_out_rows, known_rows
 from darktimbre.evaluation.examples import beside_real
-from darktimbre.evaluation.validation import Validation
+from darktimbre.evaluation.validation import Validation, independent_embedder
 from darktimbre.notes.errors import UserError
+from darktimbre.pipelines import fine_tuning
 from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded
 from darktimbre.synthesizer.sound_files import MANIFEST, remove_sounds, render_random, render_scale, render_sweep
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -41,16 +42,7 @@ from darktimbre.training.trainer import Options, train
 BUILTIN = "built-in orchestra"
 """What renders the notes where there is no SoundFont."""
 
-STARTER_RECIPE = "darkgan-small"
-"""The recipe that the starter was trained by."""
-
-FINE_TUNING_RATE = 0.0001
-"""Learning rate of training on from the starter: the one at which its own training ended.
-
-Measured on 384 held-out notes: at the full rate 6,592 notes took pitch accuracy from 1.00 to 0.94 and attribute
-correlation from 0.39 to 0.27; at this one 2,264 notes left 0.99 and 0.32. A corpus of 2,400 notes is soon memorised,
-whatever the rate.
-"""
+STARTER, TRAINED = "starter", "trained"
 
 BANKS, PROGRAMS = range(17), range(120)  # General MIDI and its variations, without the sound effects at its end
 VELOCITIES = (60, 110)
@@ -72,10 +64,14 @@ class Settings:
 
     def resolved(self) -> Recipe:
         """The recipe with these settings."""
-        changes = [f"data.teacher={self.teacher}", *(["init=scratch"] if self.from_scratch else [])]
-        if self.recipe == STARTER_RECIPE and has_starter() and not self.from_scratch:
-            changes.append(f"optimiser.lr={FINE_TUNING_RATE}")
-        return load_recipe(self.recipe, changes)
+        changes, default = [], self.recipe == fine_tuning.RECIPE
+        if self.from_scratch or (default and not has_starter()):
+            changes.append("init=scratch")
+        elif default:
+            changes += fine_tuning.fine_tuning(STARTER)
+        if default and self.weights:  # a teacher in the loss is the one that is kept
+            changes.append("teacher=null")
+        return load_recipe(self.recipe, [*changes, f"data.teacher={self.teacher}"])
 
 
 def available_sounds() -> tuple[str, str]:
@@ -107,7 +103,7 @@ class Quickstart:
 
     def __post_init__(self) -> None:
         self.corpus, self.training, self.sounds = (self.folder / name for name in ("corpus", "training", "sounds"))
-        self.bundle = self.training / "bundle"
+        self.bundle, self.kept = self.training / "bundle", self.folder / "instrument"
         self.report, self.spectrograms = self.folder / "report.json", self.folder / "spectrograms.png"
 
     @classmethod
@@ -178,7 +174,7 @@ class Quickstart:
     # The steps
 
     def run(self, minutes: float) -> dict[str, Any]:
-        """All five steps, each reused where its result is there; returns the report (`report.json`).
+        """All six steps, each reused where its result is there; returns the report (`report.json`).
 
         Raises:
             UserError: what is missing, in a sentence.
@@ -187,19 +183,26 @@ class Quickstart:
         settings, reporter, clock = self.settings, self.reporter, self.clock
         device = "cuda" if torch.cuda.is_available() else "cpu"
         by = f"the {BUILTIN}" if settings.sounds == BUILTIN else f"FluidSynth ({Path(settings.sounds).name})"
-        reporter.heading(f"1/5  Notes, rendered by {by}")
+        reporter.heading(f"1/6  Notes, rendered by {by}")
         corpus = make_or_reuse(self.find_notes, self.render, clock("render"))
-        reporter.heading(f"2/5  Tags by {settings.teacher}")
+        reporter.heading(f"2/6  Tags by {settings.teacher}")
         tagger = teachers.load(settings.teacher, device=device, weights=settings.weights or None)
         with clock("tag"):
             self.tag(corpus, tagger)
-        reporter.heading(f"3/5  Training {settings.recipe} for {minutes:g} minutes")
+        reporter.heading(f"3/6  Training {settings.recipe} for {minutes:g} minutes")
         self.train(minutes)
-        reporter.heading("4/5  Report: the instrument on held-out notes")
-        instrument = Synthesizer.from_pretrained(self.bundle, device)
-        find, make = partial(self.find_report, instrument), partial(self.evaluate, corpus, tagger, instrument)
+        reporter.heading("4/6  The better of the trained instrument and what it started from")
+        trained = Bundle.from_pretrained(self.bundle, discriminator=True)
+        start = self.start_of(trained)
+        given = (self.kept, trained, start)
+        better = partial(fine_tuning.keep_better, *given, corpus, tagger, reporter, device=device)
+        kept = make_or_reuse(partial(fine_tuning.find_kept, *given), better, clock("compare"))
+        reporter.heading("5/6  Report: the instrument on held-out notes")
+        instrument = Synthesizer(kept, device)
+        find = partial(self.find_report, instrument)
+        make = partial(self.evaluate, corpus, tagger, instrument, trained, start)
         report = make_or_reuse(find, make, clock("report"))
-        reporter.heading("5/5  Sounds")
+        reporter.heading("6/6  Sounds")
         make_or_reuse(partial(self.find_sounds, instrument), partial(self.render_sounds, report))
         return report
 
@@ -242,8 +245,8 @@ class Quickstart:
         recipe = self.settings.resolved()
         wanted = recipe.data.attributes
         top, names = (wanted, None) if isinstance(wanted, int) else (len(wanted), wanted)
-        if recipe.init == "auto" and has_starter():  # training goes on from the starter, where it fits
-            known = Bundle.from_pretrained("starter").attributes.names
+        if recipe.init in ("auto", STARTER) and has_starter():  # training goes on from the starter, where it fits
+            known = Bundle.from_pretrained(STARTER).attributes.names
             names = known if len(known) == wanted and set(known) <= set(tags.labels) else names
         ranked = choose(corpus.path, tags, corpus.rows("train"), top=top, names=names) if top else []
         new, spent = counts[-1] - counts[0] if counts else 0, time.monotonic() - started
@@ -289,6 +292,12 @@ class Quickstart:
                 "--minutes."
             )
 
+    @staticmethod
+    def start_of(trained: Bundle) -> Bundle | None:
+        """The starter, where the training went on from it."""
+        origin = str(trained.config["provenance"].get("begun from", ""))
+        return Bundle.from_pretrained(STARTER) if origin.startswith(STARTER) and has_starter() else None
+
     def find_report(self, instrument: Synthesizer) -> dict[str, Any] | None:
         """The report, where it is whole and of this instrument."""
         if recorded(self.report, "bundle", "digest") != instrument.bundle.digest or not self.spectrograms.is_file():
@@ -296,40 +305,53 @@ class Quickstart:
         self.reporter.say(f"The report is there: {self.report}")
         return dict(recorded(self.report))
 
-    def evaluate(self, corpus: Corpus, tagger: Tagger, instrument: Synthesizer) -> dict[str, Any]:
-        """Instrument → the report, figures in the bundle's card, spectrograms of generated notes beside real ones."""
-        provenance, attributes = instrument.bundle.config["provenance"], instrument.attributes
-        origin = str(provenance.get("begun from", ""))
-        others = {}
-        if origin.startswith("starter") and has_starter():
-            others["starter"] = Synthesizer.from_pretrained("starter", instrument.device)
-        rows = held_out_rows(corpus, attributes)
+    def evaluate(
+        self, corpus: Corpus, tagger: Tagger, instrument: Synthesizer, trained: Bundle, start: Bundle | None
+    ) -> dict[str, Any]:
+        """Instrument → the report, figures in the bundle's card, spectrograms of generated notes beside real ones.
+
+        On notes of the test split, where the valid notes chose what is kept.
+        """
+        kept, attributes = instrument.bundle.config["provenance"]["kept"], trained.attributes
+        both = {TRAINED: trained, **({STARTER: start} if start and fine_tuning.alike(trained, start) else {})}
+        name = TRAINED if kept["trained_on"] else STARTER
+        others = {other: Synthesizer(one, instrument.device) for other, one in both.items() if other != name}
+        test = ("test",) if others and len(known_rows(corpus, ("test",), attributes.pitches)) else ("valid", "test")
+        rows = held_out_rows(corpus, attributes, test)
         with self.reporter.progress("evaluating", unit="sounds") as update:
-            validation = Validation(corpus, attributes, rows, tagger if attributes.names else None)
-            found = validation.report(instrument, others, update)
-            beside_real(instrument, corpus, self.spectrograms, rows=rows)
+            embedder = independent_embedder(instrument.device.type)
+            validation = Validation(corpus, attributes, rows, tagger if attributes.names else None, embedder)
+            found = validation.report(instrument, others, update, name)
+            if instrument.attributes == attributes:  # a starter that is kept may know another teacher
+                beside_real(instrument, corpus, self.spectrograms, rows=rows)
+            else:
+                beside_real(Synthesizer(trained, instrument.device), corpus, self.spectrograms, rows=rows)
         by = "instrument" if self.settings.sounds == BUILTIN else "a hash of bank and program"
-        starter = ", nor of the training of the starter that it goes on from" if others else ""
+        starter = ", nor of the training of the starter that it goes on from" if start else ""
         report = {
             **found,
-            "held_out": f"Splits are by {by}, the same in every corpus: no instrument of the valid and test rows was "
-            f"part of this training{starter}.",
+            "kept": name,
+            "why": kept["why"],
+            "notes_seen": trained.config["provenance"]["notes_seen"],
+            "probe": embedder.name,
+            "held_out": f"Figures are of the {' and '.join(test)} split. Splits are by {by}, the same in every corpus: "
+            f"no instrument of the valid and test rows was part of this training{starter}.",
             "sounds": Path(self.settings.sounds).name,
             "corpus": {"name": corpus.name, "notes": len(corpus), "digest": corpus.digest},
             "teacher": {"name": tagger.name, "digest": tagger.digest},
             "bundle": {
                 "digest": instrument.bundle.digest,
-                "notes_seen": provenance["notes_seen"],
-                "begun_from": origin or "random weights",
+                "notes_seen": instrument.bundle.config["provenance"]["notes_seen"],
+                "begun_from": trained.config["provenance"].get("begun from") or "random weights",
             },
         }
-        bundle = Bundle.from_pretrained(self.bundle, discriminator=True)
+        bundle = Bundle.from_pretrained(self.kept, discriminator=True)
         metrics = bundle.config.setdefault("metrics", {})
-        for figure in ("pitch_accuracy", "attribute_correlation"):
-            metrics[figure] = {kind: report[kind][figure] for kind in ("trained", "untrained", "real")}
+        for figure in ("pitch_accuracy", "attribute_correlation", "probe_correlation"):
+            metrics[figure] = {kind: report[kind][figure] for kind in (name, "untrained", "real")}
         metrics |= {key: report[key] for key in ("temperature",) if key in report}
         metrics["held_out_notes"] = report["notes"]
-        bundle.save_pretrained(self.bundle)
+        bundle.save_pretrained(self.kept)
         write_json(self.report, {**report, "seconds": self.seconds})
         return report
 
@@ -347,7 +369,7 @@ class Quickstart:
         """
         remove_sounds(self.sounds)
         with self.clock("sounds"):
-            instrument = Synthesizer.from_pretrained(self.bundle)
+            instrument = Synthesizer.from_pretrained(self.kept)
             written = [render_scale(instrument, self.sounds)] if instrument.attributes.pitches else []
             written += [render_sweep(instrument, self.sounds, name) for name in report["steerable"]]
             written.append(render_random(instrument, self.sounds, count=RANDOM))

@@ -22,8 +22,8 @@ from darktimbre.corpus.classes import class_indices
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.corpus.plots import PICTURES_OF_A_CLASS, draw_rows
 from darktimbre.evaluation.pictures import Scores, draw_classes, scores_of
-from darktimbre.evaluation.validation import SPLIT, Validation, metrics_of
-from darktimbre.notes.attributes import teacher_mismatch
+from darktimbre.evaluation.validation import SPLIT, Validation, independent_embedder, metrics_of
+from darktimbre.notes.attributes import WITHOUT_TEACHER, teacher_mismatch
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.text import quoted
 from darktimbre.pipelines.steps import Reporter, make_or_reuse, recorded
@@ -74,7 +74,8 @@ class NoteValidation(Callback):
         """Forgets what was seen after `view.notes_seen`, measures a new run's levels, and validates if that is due."""
         instrument, record, seen = _instrument(view), self.record, view.notes_seen
         corpus = Corpus.open(self.options.corpus)
-        self.validation = Validation.of_valid_notes(corpus, instrument.attributes, self.tagger)
+        embedder = independent_embedder(device_of(self.options.accelerator))
+        self.validation = Validation.of_valid_notes(corpus, instrument.attributes, self.tagger, embedder)
         with checkpoint.saving(view.run):
             record.cut(seen)
             self._recall_best(view)
@@ -329,7 +330,8 @@ def _note_validation(recipe: Recipe, options: Options, reporter: Reporter, flags
     every, keep_best = flags.every, flags.keep_best
     if every is None:
         return None
-    metrics = metrics_of(bool(recipe.data.attributes), bool(recipe.data.pitches))
+    data, labelled = recipe.data, recipe.data.teacher not in WITHOUT_TEACHER
+    metrics = metrics_of(bool(data.attributes), bool(data.pitches), labelled=labelled)
     metric = keep_best.replace("-", "_") if keep_best else None
     if not metrics:
         raise UserError("The recipe has neither attributes nor pitch: there is no condition to validate.")
@@ -348,9 +350,9 @@ def _note_validation(recipe: Recipe, options: Options, reporter: Reporter, flags
             "figures in the end will be too good."
         )
     tagger = None
-    if recipe.data.attributes:
-        tagger = teachers.load(recipe.data.teacher, device=device_of(options.accelerator), weights=flags.weights)
-        tags = Tags.open(corpus.path, recipe.data.teacher)
+    if data.attributes and labelled:
+        tagger = teachers.load(data.teacher, device=device_of(options.accelerator), weights=flags.weights)
+        tags = Tags.open(corpus.path, data.teacher)
         if differs := teacher_mismatch(f"The tags of {corpus.path} are by", tags, "the teacher given is", tagger):
             raise UserError(f"{differs}. Give the right --weights, or tag the corpus again.")
     return NoteValidation(options, tagger, every, metric, reporter.say)

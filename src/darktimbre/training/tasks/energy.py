@@ -5,7 +5,7 @@ condition; a teacher's labels of them; an encoder, whose latents carry what the 
 """
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, ClassVar, Literal
 
@@ -23,7 +23,6 @@ from darktimbre.models.cost import cost
 from darktimbre.models.progressive import Discriminator, Generator, PictureEncoder
 from darktimbre.models.surgery import encoder_from, generator_for_pitches, with_additions
 from darktimbre.notes.attributes import WITHOUT_TEACHER
-from darktimbre.notes.errors import UserError
 from darktimbre.objectives import energy
 from darktimbre.objectives.prior import energy_distance
 from darktimbre.synthesizer.synthesizer import edges
@@ -217,12 +216,6 @@ class EnergyTask(NoteGeneratorTask):
     @classmethod
     def shrunk(cls, recipe: EnergyRecipe, **sections: Any) -> Any:
         return super().shrunk(recipe, network=recipe.network.narrow, **sections)
-
-    @classmethod
-    def check_flags(cls, recipe: EnergyRecipe, flags: Collection[str]) -> None:
-        super().check_flags(recipe, flags)
-        if recipe.data.teacher in WITHOUT_TEACHER and {"--evaluate-every", "--keep-best"} & set(flags):
-            raise UserError("No teacher can score such instruments: leave out --evaluate-every and --keep-best.")
 
     # ------------------------------------------------------------------------
     # A step, of a note x with condition c; y₁ = G(z₁, c), y₂ = G(z₂, c), d = Σ_k w_k d_k, T the teacher's logits:

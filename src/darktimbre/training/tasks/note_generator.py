@@ -1,5 +1,6 @@
 """Generators of notes: what all tasks share that train one, from corpus to bundle, however they train it."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -308,7 +309,7 @@ def init_bundle(recipe: Any, corpus: Corpus) -> tuple[Bundle | None, list[str]]:
         if recipe.init != "auto":
             raise UserError(f"The run cannot start from {recipe.init}: {reason}. Train with --from-scratch.")
         return None, [f"The starter does not fit ({reason}): training starts from scratch."]
-    return bundle, [f"Training goes on from {'the starter' if recipe.init == 'auto' else recipe.init}."]
+    return bundle, [f"Training goes on from {'the starter' if recipe.init in ('auto', 'starter') else recipe.init}."]
 
 
 def misfits(recipe: Any, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
@@ -343,6 +344,27 @@ def misfits(recipe: Any, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
     elif names:  # another teacher will do as long as it has a label for every attribute
         labels = Tags.open(corpus.path, data.teacher).labels
         yield from (f"{data.teacher} has no label {name!r}" for name in names if name not in labels)
+
+
+def settings_like(bundle: Bundle) -> list[str]:
+    """`key=value` that give the recipe of any such task the network, representation and attributes of a bundle.
+
+    Raises:
+        UserError: it is no GAN.
+    """
+    network, there = bundle.gan.model_dump(mode="json"), bundle.attributes
+    codec = bundle.codec()
+    fitted = ("low", "high", "sample_rate", "samples")
+    settings = {
+        "network": {key: network[key] for key in Network.model_fields},
+        "data.codec": {key: value for key, value in codec.config.model_dump(mode="json").items() if key not in fitted},
+        "data.seconds": codec.samples / codec.sample_rate,
+        "data.pitches": [there.pitches[0], there.pitches[-1]] if there.pitches else None,
+        "data.attributes": len(there.names),
+        "data.teacher": there.teacher or Data().teacher,
+        "data.temperature": there.temperature,
+    }
+    return [f"{key}={json.dumps(value)}" for key, value in settings.items()]
 
 
 def _different(mine: dict[str, Any], other: dict[str, Any]) -> str:
