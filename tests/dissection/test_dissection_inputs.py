@@ -9,12 +9,14 @@ from scipy.ndimage import gaussian_filter
 from tests.bundle.tiny import tiny_bundle
 from torch import Tensor, nn
 
+from darktimbre.bundle.edits import KeptEdit
 from darktimbre.dissection import transforms as t
 from darktimbre.dissection.adversarial import blended, perturbed, transfer
 from darktimbre.dissection.objectives import Objective, attribute, logit
 from darktimbre.dissection.parametrisations import (
     Condition,
     Fourier,
+    Latent,
     Parametrisation,
     Phases,
     Picture,
@@ -84,6 +86,18 @@ def test_a_filter_between_steps_is_applied_to_what_is_written() -> None:
     before = torch.logit(drawn(written))
     written.project(generator())
     torch.testing.assert_close(torch.logit(written()), t.blurred(before, 1.0), rtol=1e-3, atol=1e-5)
+
+
+def test_kept_edits_are_no_part_of_what_a_search_conditions_on() -> None:
+    bundle = tiny_bundle()
+    edit = KeptEdit(
+        name="Bagpipes", layer="stages.1", direction=(1.0,) * bundle.editable["stages.1"], effect=1, notes=1
+    )
+    instrument = Synthesizer(bundle.with_edits([edit]))
+    for written in (Latent(instrument, rows=2), Condition(instrument, rows=2)):
+        found = maximise(channel_mean(), written, steps=1)
+        assert found.condition is not None
+        assert found.condition.shape[1] == bundle.attributes.size
 
 
 def test_a_condition_keeps_pitch_and_latent_and_stays_between_0_and_1(instrument: Synthesizer) -> None:

@@ -57,7 +57,8 @@ class Latent(Parametrisation):
         self.sphere = sphere
         self.latent = nn.Parameter(torch.zeros(rows, instrument.latent_size))
         condition, _ = instrument.controls.fill(pitch, attributes, list(range(rows)), None)
-        self.register_buffer("conditioned", torch.from_numpy(condition).clone())
+        trained = condition[:, : instrument.attributes.size]  # amounts of kept edits are none of the network's inputs
+        self.register_buffer("conditioned", torch.from_numpy(trained).clone())
 
     def start(self, generator: torch.Generator) -> None:
         self.latent.data.normal_(generator=generator)
@@ -102,7 +103,7 @@ class Condition(Latent):
         super().__init__(instrument, pitch, None, rows, subject=subject)
         self.register_buffer("drawn", self.latent.data.clone())
         del self.latent
-        self.first = len(instrument.controls.attributes.pitches)
+        self.first = len(instrument.attributes.pitches)
         soft = self.get_buffer("conditioned")[:, self.first :]
         self.soft = nn.Parameter(torch.logit(soft, eps=1e-3))
         self.register_buffer("begin", self.soft.data.clone())

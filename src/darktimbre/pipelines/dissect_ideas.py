@@ -155,7 +155,7 @@ def natural_rows(instrument: Synthesizer, count: int, seed: int) -> tuple[Tensor
     pitch = [pitches[row % len(pitches)] for row in range(count)] if pitches else None
     levels: Any = examples[generator.integers(len(examples), size=count)] if len(examples) else [{}] * count
     condition, latent = instrument.controls.fill(pitch, levels, list(range(seed, seed + count)), None)
-    return torch.from_numpy(condition), torch.from_numpy(latent)
+    return torch.from_numpy(condition[:, : instrument.attributes.size]), torch.from_numpy(latent)
 
 
 def responses(subject: Subject, latent: Tensor, condition: Tensor, layer: str) -> Tensor:
@@ -200,8 +200,10 @@ class Tried:
 
     def drawn(self) -> tuple[Tensor, Tensor]:
         """Latents from N(0, 1) under the condition of the searches, and their responses."""
-        condition, latent = self.instrument.controls.fill(self.pitch, None, list(range(self.counts.natural)), None)
-        latents, conditions = torch.from_numpy(latent), torch.from_numpy(condition)
+        latents = torch.from_numpy(self.instrument.latents(list(range(self.counts.natural)), self.counts.natural))
+        condition = Latent(self.instrument, self.pitch, rows=1, subject=self.subject).condition()
+        assert condition is not None
+        conditions = condition.expand(len(latents), -1)
         return latents, responses(self.subject, latents, conditions, self.layer)
 
     # ── latents ───────────────────────────────────────────────────────────────────────────────────────────────────────
