@@ -359,13 +359,17 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         assert inverter is not None
         inverter.refuse_other_codec(self.codec().config)
 
+    def edit_tensors(self) -> Weights:
+        """The edits as their file holds them."""
+        return kept.stored(self.edits, self.weights)
+
     def _files(self) -> dict[str, Weights]:
         parts = {
             DISCRIMINATOR: self.discriminator,
             ENCODER: self.encoder,
             INVERTER: self.inverter,
             LATENTS: None if self.encoded is None else self.encoded.tensors(),
-            EDITS: kept.stored(self.edits, self.weights) if self.edits else None,
+            EDITS: self.edit_tensors() if self.edits else None,
         }
         return super()._files() | {file: weights for file, weights in parts.items() if weights is not None}
 

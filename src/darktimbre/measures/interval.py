@@ -117,3 +117,24 @@ def _quantile(ordered: np.ndarray, counted: np.ndarray, share: float) -> np.ndar
     above = np.minimum(below + 1, np.maximum(counted - 1, 0))
     low, high = (np.take_along_axis(ordered, at[None], axis=0)[0] for at in (below, above))
     return np.asarray(low + (high - low) * (place - below))
+
+
+def bootstrap_means(
+    values: ArrayLike, groups: ArrayLike | None = None, *, resamples: int = 400, seed: int = 0, level: float = 0.95
+) -> np.ndarray:
+    """`bootstrap_mean` of many columns by the same draws: values `(note, column)` → `(3, column)`, the means and both
+    ends of their intervals. NaN do not count; a column without values is NaN.
+    """
+    each = np.asarray(values, dtype=np.float64)
+    if each.ndim != 2 or not len(each):
+        raise ValueError(f"values (note, column) are needed, not shape {each.shape}")
+    index, count = group_index(groups, len(each))
+    known = ~np.isnan(each)
+    totals, sizes = np.zeros((count, each.shape[1])), np.zeros((count, each.shape[1]))
+    np.add.at(totals, index, np.where(known, each, 0.0))
+    np.add.at(sizes, index, known)
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (drawn @ totals) / (drawn @ sizes)
+        middle = totals.sum(axis=0) / sizes.sum(axis=0)
+    return np.concatenate([middle[None], percentiles(means, count, level)])

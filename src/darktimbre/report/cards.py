@@ -1,4 +1,4 @@
-"""Results of a dissection → one page that holds everything and fetches nothing, and the same values as JSON beside it.
+"""Results, such as a dissection's → one page that holds everything and fetches nothing, and JSON beside it.
 
 A page is sections of items; an item has bars with intervals, players and pictures, and can be sorted by its bars.
 """
@@ -58,7 +58,7 @@ class Picture:
     @property
     def address(self) -> str:
         packed = io.BytesIO()
-        colours = {} if self.values.ndim == 3 else {"cmap": "magma", "vmin": 0, "vmax": 1}
+        colours: dict[str, Any] = {} if self.values.ndim == 3 else {"cmap": "magma", "vmin": 0, "vmax": 1}
         matplotlib.image.imsave(packed, np.ascontiguousarray(self.values.clip(0, 1)), format="png", **colours)
         return _address("image/png", packed.getvalue())
 
@@ -122,9 +122,9 @@ def write(folder: Path, title: str, text: str, sections: Sequence[Section], data
         The page.
     """
     environment = Environment(
-        loader=PackageLoader("darktimbre.dissection"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("darktimbre.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    page = environment.get_template("page.html.jinja").render(title=title, text=text, sections=sections)
+    page = environment.get_template("cards.html.jinja").render(title=title, text=text, sections=sections)
     folder.mkdir(parents=True, exist_ok=True)
     kept = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     for name, content in ((f"{stem}.html", page), (f"{stem}.json", kept)):

@@ -1,0 +1,192 @@
+"""Directions of hidden activations that add a word to what is played, and the test that each has to pass.
+
+A direction is sought by its causal effect: the gradient of the teacher's logit through the wave, not a regression on
+activations, whose directions cause little. What optimises never evaluates: a second network's predictions decide, on
+notes of instruments that the search never saw.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from darktimbre.bundle.edits import KeptEdit
+from darktimbre.dissection.effects import BRIGHTNESS, LEVEL, Described, Describer, Floats, Notes, rendered
+from darktimbre.dissection.subject import Subject, column
+from darktimbre.measures.interval import bootstrap_mean
+from darktimbre.models.edits import Shift, layer_of
+from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.teachers import differentiable
+
+STRENGTH = 0.7  # length of a direction, as a share of the activations' own
+MOVED, SHARE, RANDOM, OUT_OF_TUNE = 0.4, 0.75, 20, 0.02
+"""What a kept edit does: deviations moved, share of notes moved, random directions exceeded; and in-tune notes lost."""
+TRUSTED = 0.3  # correlation of the witness with the teacher, below which it does not know a word
+STEPS, BATCH, RATE = 28, 8, 0.1
+SETTINGS = [STRENGTH, STEPS, BATCH, RATE]  # that directions follow from
+BESIDE = 0.5  # deviations, decibels / 6 or octaves / 0.5 from which another change is named
+
+
+def sought(
+    subject: Subject, layer: str, units: int, notes: Notes, word: str, spread: float, *, seed: int = 0
+) -> tuple[float, ...]:
+    """The direction that raises a word of the subject's teacher most, over notes of the training split.
+
+    Maximises E[tanh(Δ/2)], Δ being a note's change in deviations: many notes moved, not a few moved far.
+    """
+    tagger, codec = subject.tagger, subject.codec
+    assert tagger is not None
+    assert codec is not None
+    place, length = (
+        column(word, tagger.labels),
+        STRENGTH * units**0.5,
+    )  # activations behind a pixel norm are √units long
+    along = torch.zeros(units, requires_grad=True)
+    condition, latent = torch.from_numpy(notes.condition), torch.from_numpy(notes.latent)
+
+    def logits(rows: Tensor) -> Tensor:
+        pictures = subject.run(latent[rows], condition[rows])
+        return differentiable.responses(tagger, codec.decode(pictures)).logits[:, place] / spread
+
+    with torch.no_grad():
+        before = torch.cat([logits(rows) for rows in torch.arange(len(notes)).split(BATCH)])
+    optimiser = torch.optim.Adam([along], lr=RATE * STRENGTH, betas=(0.9, 0.95))
+    generator = torch.Generator().manual_seed(seed)
+    handle = layer_of(subject.network, layer).register_forward_hook(partial(_moved, along))
+    try:
+        for step in range(STEPS):
+            optimiser.param_groups[0]["lr"] = RATE * STRENGTH * (1 - step / STEPS)
+            rows = torch.randperm(len(notes), generator=generator)[:BATCH]
+            optimiser.zero_grad()
+            (-torch.tanh((logits(rows) - before[rows]) / 2).mean()).backward()
+            optimiser.step()
+            with torch.no_grad():
+                along.mul_(length / along.norm().clamp(min=length))
+    finally:
+        handle.remove()
+    return tuple((along.detach() * (length / along.detach().norm().clamp(min=1e-9))).tolist())
+
+
+def _moved(along: Tensor, module: nn.Module, given: Any, output: Tensor) -> Tensor:
+    return output + along.view(-1, *[1] * (output.ndim - 2))
+
+
+def random_directions(units: int, count: int = RANDOM, *, seed: int = 0) -> list[tuple[float, ...]]:
+    """Directions of the same length, uniform on the sphere."""
+    drawn = np.random.default_rng(seed).standard_normal((count, units))
+    return [tuple(row.tolist()) for row in STRENGTH * units**0.5 * drawn / np.linalg.norm(drawn, axis=1, keepdims=True)]
+
+
+def principal(activations: Floats, count: int) -> list[tuple[float, ...]]:
+    """The first principal directions of activations (note, unit), of the same length; each in both senses."""
+    _, _, rows = np.linalg.svd(activations - activations.mean(0), full_matrices=False)
+    scaled = STRENGTH * activations.shape[1] ** 0.5 * rows[:count]
+    return [tuple((sign * row).tolist()) for row in scaled for sign in (1.0, -1.0)]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An edit on held-out notes, by the witness, against the random directions."""
+
+    name: str
+    layer: str
+    direction: tuple[float, ...]
+    moved: Floats  # (note,) of the word, in deviations, by the witness
+    by_teacher: float
+    random: Floats  # (direction,) mean change of the word by each random one
+    lost: float  # share of notes in tune before minus that after
+    trust: float  # of the witness in this word
+    beside: dict[str, float]  # changes of level, brightness and other labels
+    refusal: str | None = None  # a reason beyond the figures
+
+    @property
+    def share(self) -> float:
+        """Of the notes, how many move the right way."""
+        return float(np.mean(self.moved > 0))
+
+    @property
+    def refused(self) -> str | None:
+        """Why it is not kept; None where it is."""
+        mean = float(self.moved.mean())
+        if self.refusal:
+            return self.refusal
+        if not self.trust >= TRUSTED:
+            return f"the second network does not know the word (correlation {self.trust:.2f}, {TRUSTED:g} needed)"
+        if mean < MOVED:
+            return f"it moves the word by {mean:+.2f} deviations only, {MOVED:g} needed"
+        if self.share < SHARE:
+            return f"it moves the word in {self.share:.0%} of the notes only, {SHARE:.0%} needed"
+        if (beaten := int((self.random < mean).sum())) < len(self.random):
+            return f"it moves the word more than {beaten} of {len(self.random)} random directions only"
+        if self.lost > OUT_OF_TUNE:
+            return f"{100 * self.lost:.1f} points of the notes in tune are lost, {100 * OUT_OF_TUNE:g} allowed"
+        return None
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """What else it changes, in words, the largest first."""
+        words = {LEVEL: ("louder", "softer", 6.0), BRIGHTNESS: ("brighter", "darker", 0.5)}
+        changes = []
+        for key, value in self.beside.items():
+            up, down, unit = words.get(key, (f"more {key}", f"less {key}", 1.0))
+            if abs(value) / unit >= BESIDE:
+                changes.append((abs(value) / unit, up if value > 0 else down))
+        return tuple(name for _, name in sorted(changes, reverse=True)[:3])
+
+    def interval(self, groups: NDArray[np.int64]) -> tuple[float, float]:
+        """Of the mean that the word is moved by."""
+        return bootstrap_mean(self.moved, groups)[1:]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types; infinite and missing figures are left out."""
+        figures = {"moved": float(self.moved.mean()), "by_teacher": self.by_teacher, "share": self.share}
+        figures |= {"best_random": float(self.random.max()), "lost_in_tune": self.lost, "trust": self.trust}
+        return {"name": self.name, "refused": self.refused, "also": list(self.also), **figures, "beside": self.beside}
+
+    def kept(self) -> KeptEdit:
+        """As the bundle keeps it."""
+        figures = {"share": self.share, "by the teacher": self.by_teacher, "trust": self.trust, "lost": self.lost}
+        figures |= dict(list(self.beside.items())[:8])
+        return KeptEdit(
+            name=self.name, layer=self.layer, direction=self.direction, effect=float(self.moved.mean()),
+            also=self.also, notes=len(self.moved), figures=figures,
+        )  # fmt: skip
+
+
+def tried(
+    name: str, layer: str, direction: tuple[float, ...], word: str,
+    describer: Describer, before: Described, after: Described, random: Sequence[Described],
+) -> Tried:  # fmt: skip
+    """An edit's figures from what was described without it, with it, and with random directions in its place."""
+    place = column(word, describer.names)
+
+    def change(one: Described) -> Floats:
+        return np.asarray(one.witness[:, place] - before.witness[:, place])
+
+    plain = np.nanmean(after.plain - before.plain, axis=0)
+    others = np.nanmean(after.witness - before.witness, axis=0)
+    known = [n for n in np.argsort(-np.abs(others)) if n != place and describer.trust[n] >= TRUSTED][:6]
+    beside = {LEVEL: float(plain[0]), BRIGHTNESS: float(plain[1])} | {
+        describer.names[n]: float(others[n]) for n in known
+    }
+    return Tried(
+        name, layer, direction, change(after), float((after.labels - before.labels)[:, place].mean()),
+        np.array([change(one).mean() for one in random], np.float32), before.in_tune - after.in_tune,
+        float(describer.trust[place]), beside,
+    )  # fmt: skip
+
+
+def played(instrument: Synthesizer, notes: Notes, layer: str, direction: tuple[float, ...] | None) -> Floats:
+    """The notes (note, sample) with a direction, or as they are."""
+    return rendered(instrument, notes, () if direction is None else (Shift(layer, direction, 1.0),))
+
+
+def largest(describer: Describer, before: Described, after: Described) -> str:
+    """The label that an edit raises most by the witness, of those that the witness knows."""
+    change = (after.witness - before.witness).mean(0)
+    return describer.names[int(np.argmax(np.where(describer.trust >= TRUSTED, change, -np.inf)))]

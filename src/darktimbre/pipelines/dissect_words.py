@@ -1,0 +1,181 @@
+"""`darktimbre dissect words`: edits that add words, each tested on held-out notes; those kept become sliders."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from darktimbre.audio.atomic import atomic_file
+from darktimbre.bundle.where import EDITS, find
+from darktimbre.dissection import units, words
+from darktimbre.dissection.cache import Cells
+from darktimbre.dissection.effects import Described, Describer, Notes
+from darktimbre.dissection.subject import column, generator_of
+from darktimbre.dissection.words import Tried
+from darktimbre.notes.errors import UserError
+from darktimbre.pipelines.dissect import Workplace
+from darktimbre.pipelines.steps import Reporter
+from darktimbre.report import cards
+from darktimbre.synthesizer.synthesizer import Synthesizer
+
+PARTS = ("labels", "embedding", "witness", "plain")  # of `Described`
+LISTENED = 2  # notes of each word on the page
+ABOUT = (
+    "A shift of hidden activations, optimised for its effect on a word of the teacher, and then tested: on notes of "
+    "instruments that were held out, by a second network that the search never saw. Refused ones are shown too."
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The notes, and what measures edits of one layer on them."""
+
+    instrument: Synthesizer
+    layer: str
+    notes: Notes
+    describer: Describer
+    cells: Cells
+
+    def described(self, direction: tuple[float, ...] | None) -> Described:
+        """The notes with a direction or without, kept by what it is."""
+        key = json.dumps([direction, *self.describer.names])
+
+        def make() -> dict[str, torch.Tensor]:
+            waves = words.played(self.instrument, self.notes, self.layer, direction)
+            found = self.describer.describe(waves, self.notes.midi)
+            return {part: torch.from_numpy(np.ascontiguousarray(getattr(found, part))) for part in PARTS}
+
+        cell = self.cells.cell(hashlib.sha256(key.encode()).hexdigest()[:24], make)
+        return Described(**{part: cell[part].numpy() for part in PARTS})
+
+
+def dissect_words(
+    bundle: str, corpus: Path, out: Path, reporter: Reporter, *,
+    wanted: Sequence[str], layer: str = "", directions: int = 0, keep: bool = False, teacher: str | None = None,
+    classifier: Path | None = None, quick: bool = False, seed: int = 0,
+) -> list[Tried]:  # fmt: skip
+    """Writes the page into `out`, and where edits pass the bundle with them into `out/bundle`; with `keep` the edits
+    alone into the bundle's own folder.
+
+    Raises:
+        UserError: an unknown word or layer, a word that is a slider already, or no second network to test with.
+    """
+    work = Workplace.open(bundle, corpus, teacher, classifier, seed)
+    made = work.instrument.bundle
+    asked = list(dict.fromkeys(work.tags.labels[column(name, work.tags.labels)] for name in wanted))
+    if taken := [name for name in asked if name in made.attributes.names]:
+        raise UserError(f"{taken[0]!r} is a slider of this instrument already: leave it out.")
+    if not asked and not directions:
+        raise UserError('Name words, as in --words "Bagpipes,Choir", or ask for --directions.')
+    layer = layer or list(made.editable)[min(1, len(made.editable) - 1)]
+    if layer not in made.editable:
+        raise UserError(f"The layer {layer!r} cannot be edited; those that can be are {', '.join(made.editable)}.")
+    instrument, size = Synthesizer(made.with_edits(())), made.editable[layer]
+    train, held = (work.notes(splits, 16 if quick else 64) for splits in (("train",), ("valid", "test")))
+    cells = Cells(out / "cache", "words", *work.digests, layer, len(held), words.SETTINGS)
+    describer = work.describer(list(dict.fromkeys([*asked, *work.labels()])), cells, witness=True)
+    trial = Trial(instrument, layer, held, describer, cells)
+    random = words.random_directions(size, 4 if quick else words.RANDOM, seed=seed)
+    subject = generator_of(instrument, work.tagger)
+    principal = words.principal(units.activations(subject.network, train, [layer])[layer], directions)
+    total = 1 + len(random) + 2 * len(asked) + len(principal)
+    results: list[Tried] = []
+    with reporter.progress("testing directions", unit="directions") as update:
+        before, chance = trial.described(None), []
+        for number, one in enumerate(random):
+            chance.append(trial.described(one))
+            update(number + 2, total)
+        for number, word in enumerate(asked):
+            spread = float(work.spread[column(word, work.tags.labels)])
+
+            def make(word: str = word, spread: float = spread) -> dict[str, torch.Tensor]:
+                return {"along": torch.tensor(words.sought(subject, layer, size, train, word, spread, seed=seed))}
+
+            place = column(word, work.tags.labels)
+            along = tuple(cells.cell(f"direction-{place}-{len(train)}", make)["along"].tolist())
+            results.append(words.tried(word, layer, along, word, describer, before, trial.described(along), chance))
+            update(1 + len(random) + 2 * (number + 1), total)
+        for number, along in enumerate(principal):
+            after = trial.described(along)
+            word = words.largest(describer, before, after)
+            name = f"{word} (direction {number // 2 + 1}{'+-'[number % 2]})"
+            results.append(words.tried(name, layer, along, word, describer, before, after, chance))
+            update(total - len(principal) + number + 1, total)
+    if quick:
+        results = [replace(one, refusal="with --quick nothing is kept: too few notes") for one in results]
+    for done in results:
+        reporter.say(f"{done.name}: kept." if done.refused is None else f"{done.name}: refused, {done.refused}.")
+    page = _write(trial, results, bundle, out)
+    _store(trial, [one for one in results if one.refused is None], bundle, out, reporter, keep, work)
+    reporter.say(f"The page is {page}.")
+    return results
+
+
+def _store(
+    trial: Trial, kept: Sequence[Tried], bundle: str, out: Path, reporter: Reporter, keep: bool, work: Workplace
+) -> None:
+    """Writes what is kept beside the bundle's other edits, whole or not at all."""
+    if not kept:
+        reporter.say("No edit passed, so no slider is added.")
+        return
+    made, names = work.instrument.bundle, {one.name for one in kept}
+    edited = made.with_edits([*(one for one in made.edits if one.name not in names), *(one.kept() for one in kept)])
+    target = find(bundle) if keep else out / "bundle"
+    if keep:
+        with atomic_file(target / EDITS) as temporary:
+            temporary.write_bytes(save(edited.edit_tensors()))
+    else:
+        edited.save_pretrained(target)
+    reporter.say(f"{len(kept)} new sliders: `darktimbre play {target}`.")
+
+
+# ── the page ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _write(trial: Trial, results: Sequence[Tried], bundle: str, out: Path) -> Path:
+    items = [_item(trial, one) for one in results]
+    rows = [
+        [
+            "word",
+            "moved",
+            "by the teacher",
+            "share of notes",
+            "best random",
+            "lost in tune",
+            "witness knows it",
+            "verdict",
+        ]
+    ]
+    rows += [
+        [
+            one.name, f"{one.moved.mean():+.2f}", f"{one.by_teacher:+.2f}", f"{one.share:.0%}",
+            f"{one.random.max():+.2f}", f"{100 * one.lost:+.1f} points", f"{one.trust:.2f}",
+            "kept" if one.refused is None else f"refused: {one.refused}",
+        ]
+        for one in results
+    ]  # fmt: skip
+    sections = [
+        cards.Section("Verdicts", f"On {len(trial.notes)} held-out notes, in deviations.", table=rows),
+        cards.Section("Words", "Each note as it is, and with the edit at 1.", items),
+    ]
+    data = {"layer": trial.layer, "notes": len(trial.notes), "words": [one.to_json() for one in results]}
+    return cards.write(out, f"Words of {bundle}", ABOUT, sections, data)
+
+
+def _item(trial: Trial, one: Tried) -> cards.Item:
+    notes, rate = trial.notes.first(LISTENED), trial.instrument.sample_rate
+    plain, edited = (words.played(trial.instrument, notes, one.layer, d) for d in (None, one.direction))
+    low, high = one.interval(trial.notes.groups)
+    bars = [cards.Bar("the word, by the witness", float(one.moved.mean()), low, high)]
+    bars += [cards.Bar("the word, by the teacher", one.by_teacher), cards.Bar("best random", float(one.random.max()))]
+    bars += [cards.Bar(name, value) for name, value in one.beside.items()]
+    pairs = [cards.Sound(f"note {n + 1}{how}", waves[n], rate) for n in range(len(notes))
+             for how, waves in ((" as it is", plain), (" with the edit", edited))]  # fmt: skip
+    verdict = "kept" if one.refused is None else f"refused: {one.refused}"
+    also = f"; also {', '.join(one.also)}" if one.also else ""
+    return cards.Item(one.name, verdict + also, bars, pairs, [pair.picture for pair in pairs[:2]])
