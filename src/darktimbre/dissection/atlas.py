@@ -37,7 +37,9 @@ def spread_over(sizes: dict[str, int], count: int, seed: int) -> list[Unit]:
     """`count` units, evenly of all layers."""
     random = np.random.default_rng(seed)
     order = {name: random.permutation(size).tolist() for name, size in sizes.items()}
-    found = [Unit(name, order[name][turn]) for turn in range(max(sizes.values())) for name in sizes if turn < sizes[name]]
+    found = [
+        Unit(name, order[name][turn]) for turn in range(max(sizes.values())) for name in sizes if turn < sizes[name]
+    ]
     return sorted(found[:count], key=lambda unit: (list(sizes).index(unit.layer), unit.number))
 
 
@@ -68,7 +70,9 @@ def optimised(
     seed: int,
 ) -> Optimised:  # fmt: skip
     """The unit's mean maximised."""
-    found = maximise(channel(unit.layer, unit.number), written, subject, robust=robust, steps=steps, rate=rate, seed=seed)
+    found = maximise(
+        channel(unit.layer, unit.number), written, subject, robust=robust, steps=steps, rate=rate, seed=seed
+    )
     with torch.no_grad():
         seen = found.seen()
         score = seen.score if subject.critic is not None else torch.full_like(found.values, torch.nan)

@@ -70,10 +70,14 @@ class Describer:
     trust: Floats
     rate: int
 
-    def describe(self, waves: Floats, midi: NDArray[np.float64], *, witness: bool = True) -> Described:
-        labels, embedding = self.teacher(waves)
-        seen = self.witness(waves) if witness and self.witness is not None else np.full_like(labels, np.nan)
-        return Described(labels, embedding, seen, plain_of(waves, midi, self.rate))
+    def describe(self, waves: Floats, midi: NDArray[np.float64], *, whole: bool = True) -> Described:
+        """All of some waves (note, sample); without `whole` by the witness alone, the rest NaN."""
+        labels = np.full((len(waves), len(self.names)), np.nan, np.float32)
+        embedding, plain = labels[:, :1], np.full((len(waves), len(PLAIN)), np.nan, np.float32)
+        seen = labels if self.witness is None else self.witness(waves)
+        if whole:
+            (labels, embedding), plain = self.teacher(waves), plain_of(waves, midi, self.rate)
+        return Described(labels, embedding, seen, plain)
 
 
 def plain_of(waves: Floats, midi: NDArray[np.float64], rate: int) -> Floats:

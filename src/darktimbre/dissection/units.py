@@ -74,7 +74,7 @@ def switched_off(
     held-out notes. Keys: "zero", "mean" (note, quantity), "kid" (2,): less than "kid before" where it draws artefacts.
     """
     means = {name: found.mean(0) for name, found in activations(network, notes, layers).items()}
-    before = describer.describe(rendered(instrument, notes), notes.midi, witness=False)
+    before = describer.describe(rendered(instrument, notes), notes.midi)
     units = [Unit(name, number) for name in layers for number in range(len(means[name]))]
     distance = polynomial_mmd(real, before.embedding)
 
@@ -83,7 +83,7 @@ def switched_off(
         distances = []
         for way in WAYS:
             waves = rendered(instrument, notes, unit.off(means[unit.layer], way))
-            after = describer.describe(waves, notes.midi, witness=False)
+            after = describer.describe(waves, notes.midi)
             cell[way] = torch.from_numpy(differences(before, after))
             distances.append(polynomial_mmd(real, after.embedding) - distance)
         return cell | {"kid": torch.tensor(distances)}

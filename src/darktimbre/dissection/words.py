@@ -27,8 +27,8 @@ STRENGTH = 0.7  # length of a direction, as a share of the activations' own
 MOVED, SHARE, RANDOM, OUT_OF_TUNE = 0.4, 0.75, 20, 0.02
 """What a kept edit does: deviations moved, share of notes moved, random directions exceeded; and in-tune notes lost."""
 TRUSTED = 0.3  # correlation of the witness with the teacher, below which it does not know a word
-STEPS, BATCH, RATE = 28, 8, 0.1
-SETTINGS = [STRENGTH, STEPS, BATCH, RATE]  # that directions follow from
+STARTS, STEPS, BATCH, RATE = 8, 28, 8, 0.1
+SETTINGS = [STRENGTH, STARTS, STEPS, BATCH, RATE]  # that directions follow from
 BESIDE = 0.5  # deviations, decibels / 6 or octaves / 0.5 from which another change is named
 
 
@@ -37,7 +37,8 @@ def sought(
 ) -> tuple[float, ...]:
     """The direction that raises a word of the subject's teacher most, over notes of the training split.
 
-    Maximises E[tanh(Δ/2)], Δ being a note's change in deviations: many notes moved, not a few moved far.
+    Maximises E[tanh(Δ/2)], Δ being a note's change in deviations: many notes moved, not a few moved far. It starts from
+    the best of some random directions, for there are local maxima.
     """
     tagger, codec = subject.tagger, subject.codec
     assert tagger is not None
@@ -53,17 +54,25 @@ def sought(
         pictures = subject.run(latent[rows], condition[rows])
         return differentiable.responses(tagger, codec.decode(pictures)).logits[:, place] / spread
 
+    def gained(rows: Tensor) -> Tensor:
+        return torch.tanh((logits(rows) - before[rows]) / 2).mean()
+
     with torch.no_grad():
         before = torch.cat([logits(rows) for rows in torch.arange(len(notes)).split(BATCH)])
     optimiser = torch.optim.Adam([along], lr=RATE * STRENGTH, betas=(0.9, 0.95))
     generator = torch.Generator().manual_seed(seed)
     handle = layer_of(subject.network, layer).register_forward_hook(partial(_moved, along))
     try:
+        with torch.no_grad():
+            values = []
+            for start in (starts := torch.tensor(random_directions(units, STARTS, seed=seed + 1))):
+                along.copy_(start)
+                values.append(gained(torch.arange(min(2 * BATCH, len(notes)))))
+            along.copy_(starts[int(torch.stack(values).argmax())])
         for step in range(STEPS):
             optimiser.param_groups[0]["lr"] = RATE * STRENGTH * (1 - step / STEPS)
-            rows = torch.randperm(len(notes), generator=generator)[:BATCH]
             optimiser.zero_grad()
-            (-torch.tanh((logits(rows) - before[rows]) / 2).mean()).backward()
+            (-gained(torch.randperm(len(notes), generator=generator)[:BATCH])).backward()
             optimiser.step()
             with torch.no_grad():
                 along.mul_(length / along.norm().clamp(min=length))
@@ -168,8 +177,7 @@ def tried(
     def change(one: Described) -> Floats:
         return np.asarray(one.witness[:, place] - before.witness[:, place])
 
-    plain = np.nanmean(after.plain - before.plain, axis=0)
-    others = np.nanmean(after.witness - before.witness, axis=0)
+    plain, others = (after.plain - before.plain)[:, :2].mean(0), (after.witness - before.witness).mean(0)
     known = [n for n in np.argsort(-np.abs(others)) if n != place and describer.trust[n] >= TRUSTED][:6]
     beside = {LEVEL: float(plain[0]), BRIGHTNESS: float(plain[1])} | {
         describer.names[n]: float(others[n]) for n in known

@@ -1,6 +1,7 @@
-"""`darktimbre dissect atlas`: what excites the units of a discriminator, an encoder, a teacher or the note classifier."""
+"""`darktimbre dissect atlas`: what excites units of a discriminator, encoder, teacher or note classifier."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,9 @@ def dissect_atlas(
     count, steps = (min(count, 4), 16) if quick else (count, STEPS)
     rows = work.rows(("train", "valid"), 96 if quick else NOTES)
     waves, layers = work.corpus.waves(rows), atlas.layers_of(subject.network)
-    cells = Cells(out / "cache", "atlas", of, *work.digests, len(rows), steps, str(work.classifier and work.classifier.digest))
+    cells = Cells(
+        out / "cache", "atlas", of, *work.digests, len(rows), steps, str(work.classifier and work.classifier.digest)
+    )
 
     def of_real() -> Cell:
         found, scores = atlas.of_real(subject, waves, layers)
@@ -73,7 +76,8 @@ def dissect_atlas(
     pages = []
     with reporter.progress("looking at units", unit="units") as update:
         for number, unit in enumerate(units):
-            cell = cells.cell(f"{unit.layer}-{unit.number}", lambda unit=unit: made(work, subject, unit, of, steps, seed))  # type: ignore[misc]
+            make = partial(made, work, subject, unit, of, steps, seed)
+            cell = cells.cell(f"{unit.layer}-{unit.number}", make)
             pages.append(page_of(unit, real, cell, seed))
             update(number + 1, len(units))
     address = cards.write(
@@ -139,7 +143,7 @@ def page_of(unit: Unit, real: Cell, cell: Cell, seed: int) -> Page:
         bootstrap_mean(atlas.interpretability(values, embedding, shown, seed=seed))
         for shown in (None, cell["embedding"].numpy())
     ]
-    return Page(unit, values, order, {"": cell}, (*scores[0],), (*scores[1],))  # type: ignore[arg-type]
+    return Page(unit, values, order, {"": cell}, (*scores[0],), (*scores[1],))
 
 
 def figures(work: Workplace, rows: np.ndarray, real: Cell, page: Page) -> dict[str, Any]:
@@ -160,16 +164,27 @@ def figures(work: Workplace, rows: np.ndarray, real: Cell, page: Page) -> dict[s
 # ── the page ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _sections(
-    work: Workplace, rows: np.ndarray, waves: Floats, real: Cell, pages: list[Page]
-) -> list[cards.Section]:
+def _sections(work: Workplace, rows: np.ndarray, waves: Floats, real: Cell, pages: list[Page]) -> list[cards.Section]:
     every = [figures(work, rows, real, page) for page in pages]
-    table = [["layer", "units", "clear", "optimised wave / real", "optimised latent / real", "read by real notes", "by optimised"]]
+    table = [
+        [
+            "layer",
+            "units",
+            "clear",
+            "optimised wave / real",
+            "optimised latent / real",
+            "read by real notes",
+            "by optimised",
+        ]
+    ]
     for layer in dict.fromkeys(page.unit.layer for page in pages):
         mine = [(page, one) for page, one in zip(pages, every, strict=True) if page.unit.layer == layer]
         clear = sum(page.score[1] > 0.5 for page, _ in mine)
         ratios = [f"{np.median([one['ratio'][kind] for _, one in mine]):.2f}" for kind in RATES]
-        read = [f"{np.mean([score[0] for score in each]):.2f}" for each in ([p.score for p, _ in mine], [p.by_optimised for p, _ in mine])]
+        read = [
+            f"{np.mean([score[0] for score in each]):.2f}"
+            for each in ([p.score for p, _ in mine], [p.by_optimised for p, _ in mine])
+        ]
         table.append([layer, str(len(mine)), str(clear), *ratios, *read])
     text = (
         "Ratios are of the activation to its maximum over the real notes (medians). Read: machine interpretability "

@@ -14,13 +14,13 @@ from darktimbre.dissection.cache import Cell, Cells
 from darktimbre.dissection.hooks import probe
 from darktimbre.dissection.objectives import channel
 from darktimbre.dissection.parametrisations import Latent, Parametrisation
-from darktimbre.dissection.report import NOTHING, Bar, Item, Picture, Section, write
 from darktimbre.dissection.search import maximise
 from darktimbre.dissection.subject import Subject
 from darktimbre.dissection.transforms import LatentNoise
 from darktimbre.models.edits import Scale, Shift, edited
 from darktimbre.pipelines.dissect_image import shown
 from darktimbre.pipelines.steps import Reporter
+from darktimbre.report.cards import NOTHING, Bar, Item, Picture, Section, write
 
 LAYER = "blocks.0"
 NATURAL, NINE = 512, 9  # latents drawn; shown of them

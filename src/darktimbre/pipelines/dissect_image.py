@@ -20,13 +20,13 @@ from darktimbre.dissection.adversarial import Transfer, blended, perturbed, tran
 from darktimbre.dissection.cache import Cells
 from darktimbre.dissection.objectives import Objective, channel, diversity, layer, logit
 from darktimbre.dissection.parametrisations import Fourier, Parametrisation, Pixels
-from darktimbre.dissection.report import Bar, Item, Picture, Section, write
 from darktimbre.dissection.search import maximise
 from darktimbre.dissection.subject import Subject, Transform, column
 from darktimbre.dissection.transforms import IMAGE, Blur, Jitter, blurred
 from darktimbre.models.efficientnet import LITE, EfficientNetLite
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.steps import Reporter
+from darktimbre.report.cards import Bar, Item, Picture, Section, write
 
 INSTRUMENTS = {
     401: "accordion", 402: "acoustic guitar", 420: "banjo", 432: "bassoon", 486: "cello", 494: "chime", 513: "cornet",

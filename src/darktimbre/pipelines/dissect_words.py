@@ -41,13 +41,13 @@ class Trial:
     describer: Describer
     cells: Cells
 
-    def described(self, direction: tuple[float, ...] | None) -> Described:
-        """The notes with a direction or without, kept by what it is."""
-        key = json.dumps([direction, *self.describer.names])
+    def described(self, direction: tuple[float, ...] | None, *, whole: bool = True) -> Described:
+        """The notes with a direction or without, kept by what it is; without `whole` by the witness alone."""
+        key = json.dumps([direction, whole, *self.describer.names])
 
         def make() -> dict[str, torch.Tensor]:
             waves = words.played(self.instrument, self.notes, self.layer, direction)
-            found = self.describer.describe(waves, self.notes.midi)
+            found = self.describer.describe(waves, self.notes.midi, whole=whole)
             return {part: torch.from_numpy(np.ascontiguousarray(getattr(found, part))) for part in PARTS}
 
         cell = self.cells.cell(hashlib.sha256(key.encode()).hexdigest()[:24], make)
@@ -88,7 +88,7 @@ def dissect_words(
     with reporter.progress("testing directions", unit="directions") as update:
         before, chance = trial.described(None), []
         for number, one in enumerate(random):
-            chance.append(trial.described(one))
+            chance.append(trial.described(one, whole=False))
             update(number + 2, total)
         for number, word in enumerate(asked):
             spread = float(work.spread[column(word, work.tags.labels)])
