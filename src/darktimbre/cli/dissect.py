@@ -9,7 +9,15 @@ from typer import Option
 from darktimbre.bundle import pictures
 from darktimbre.cli import console
 from darktimbre.cli.options import BundleName
-from darktimbre.pipelines import dissect_atlas, dissect_digits, dissect_image, dissect_units, dissect_words
+from darktimbre.pipelines import (
+    dissect_atlas,
+    dissect_digits,
+    dissect_ideas,
+    dissect_image,
+    dissect_units,
+    dissect_words,
+)
+from darktimbre.synthesizer import synthesizer
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -99,6 +107,19 @@ def units(
     dissect_units.dissect_units(
         bundle, corpus, out, console, layers=layer or (), teacher=teacher, quick=quick, seed=seed
     )
+
+
+@app.command()
+def ideas(
+    bundle: BundleName,
+    out: Out,
+    layer: Annotated[str | None, Option(help="Whose units are maximised; the middle stage's.")] = None,
+    quick: Quick = False,
+    seed: Seed = 0,
+) -> None:
+    """Put ideas to the test: noise and dropout on the latent, the sphere, preconditioning, each regulariser."""
+    instrument = synthesizer.Synthesizer.from_pretrained(bundle)
+    dissect_ideas.ideas(instrument, out, console, layer=layer, quick=quick, seed=seed)
 
 
 @app.command()

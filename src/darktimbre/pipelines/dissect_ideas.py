@@ -30,7 +30,7 @@ from darktimbre.dissection.parametrisations import (
     Wave,
     magnitudes_of,
 )
-from darktimbre.dissection.report import NOTHING, Item, Section, Sound, write
+from darktimbre.report.cards import NOTHING, Item, Section, Sound, write
 from darktimbre.dissection.search import Found, maximise
 from darktimbre.dissection.subject import Subject, Transform, critic_of, generator_of, teacher_of
 from darktimbre.dissection.transforms import AUDIO, IMAGE, Bilateral, Blur, Jitter, LatentDropout, LatentNoise, blurred
