@@ -30,12 +30,12 @@ from darktimbre.dissection.parametrisations import (
     Wave,
     magnitudes_of,
 )
-from darktimbre.report.cards import NOTHING, Item, Section, Sound, write
 from darktimbre.dissection.search import Found, maximise
 from darktimbre.dissection.subject import Subject, Transform, critic_of, generator_of, teacher_of
 from darktimbre.dissection.transforms import AUDIO, IMAGE, Bilateral, Blur, Jitter, LatentDropout, LatentNoise, blurred
 from darktimbre.pipelines import dissect_image
 from darktimbre.pipelines.steps import Reporter
+from darktimbre.report.cards import NOTHING, Item, Section, Sound, write
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers.yamnet import PatchTagger
 
