@@ -293,7 +293,7 @@ class Tried:
         ]
         text = (
             f"“{CLASS}” on EfficientNet-lite0, {self.counts.image_steps} steps, {SIDE} × {SIDE} pixels, {rows} seeds; "
-            "judged by lite1, whose rank of the class (of 1,000) is 5 or less where something is to be seen."
+            "enlarged and judged by lite1, whose rank (of 1,000) is 5 or less where something is to be seen."
         )
         return found, Section(
             "Images: preconditioning, colours, regularisers, transforms", text, items, [heads, *rows_]
