@@ -70,13 +70,22 @@ class Describer:
     trust: Floats
     rate: int
 
-    def describe(self, waves: Floats, midi: NDArray[np.float64], *, whole: bool = True) -> Described:
-        """All of some waves (note, sample); without `whole` by the witness alone, the rest NaN."""
+    def describe(
+        self, waves: Floats, midi: NDArray[np.float64], *, like: Floats | None = None, whole: bool = True
+    ) -> Described:
+        """All of some waves (note, sample); without `whole` by the witness alone, the rest NaN.
+
+        `like`: waves to whose levels the networks' are brought, for they take loudness for words.
+        """
+        raw = waves
+        if like is not None:
+            power, wanted = (np.square(one, dtype=np.float64).mean(1) + 1e-10 for one in (waves, like))
+            waves = (waves * np.sqrt(wanted / power)[:, None]).astype(np.float32)
         labels = np.full((len(waves), len(self.names)), np.nan, np.float32)
         embedding, plain = labels[:, :1], np.full((len(waves), len(PLAIN)), np.nan, np.float32)
         seen = labels if self.witness is None else self.witness(waves)
         if whole:
-            (labels, embedding), plain = self.teacher(waves), plain_of(waves, midi, self.rate)
+            (labels, embedding), plain = self.teacher(waves), plain_of(raw, midi, self.rate)
         return Described(labels, embedding, seen, plain)
 
 

@@ -23,12 +23,12 @@ from darktimbre.models.edits import Shift, layer_of
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers import differentiable
 
-STRENGTH = 0.7  # length of a direction, as a share of the activations' own
+STRENGTH = 0.7  # length of a direction at most, as a share of the activations' own
 MOVED, SHARE, RANDOM, OUT_OF_TUNE = 0.4, 0.75, 20, 0.02
 """What a kept edit does: deviations moved, share of notes moved, random directions exceeded; and in-tune notes lost."""
 TRUSTED = 0.3  # correlation of the witness with the teacher, below which it does not know a word
-STARTS, STEPS, BATCH, RATE = 8, 28, 8, 0.1
-SETTINGS = [STRENGTH, STARTS, STEPS, BATCH, RATE]  # that directions follow from
+STARTS, STEPS, BATCH, RATE, HARMONIC, LEVELLED = 8, 28, 8, 0.1, 2.0, 0.3
+SETTINGS = [STRENGTH, STARTS, STEPS, BATCH, RATE, HARMONIC, LEVELLED]  # that directions follow from
 BESIDE = 0.5  # deviations, decibels / 6 or octaves / 0.5 from which another change is named
 
 
@@ -37,8 +37,9 @@ def sought(
 ) -> tuple[float, ...]:
     """The direction that raises a word of the subject's teacher most, over notes of the training split.
 
-    Maximises E[tanh(Δ/2)], Δ being a note's change in deviations: many notes moved, not a few moved far. It starts from
-    the best of some random directions, for there are local maxima.
+    Maximises E[tanh(Δ/2) − 2 · max(0, fall of ln h) − 0.3 · |change of ln level|]. Δ: a note's change in deviations, at
+    its own level: many notes moved, not a few moved far. h is the share of its power at its pitch's partials, without
+    which it would lose the pitch. It starts from the best of some random directions, for there are local maxima.
     """
     tagger, codec = subject.tagger, subject.codec
     assert tagger is not None
@@ -50,15 +51,25 @@ def sought(
     along = torch.zeros(units, requires_grad=True)
     condition, latent = torch.from_numpy(notes.condition), torch.from_numpy(notes.latent)
 
-    def logits(rows: Tensor) -> Tensor:
-        pictures = subject.run(latent[rows], condition[rows])
-        return differentiable.responses(tagger, codec.decode(pictures)).logits[:, place] / spread
+    comb = torch.from_numpy(partials_of(notes.midi, codec.samples, codec.sample_rate))
+
+    def found(rows: Tensor) -> Tensor:
+        waves = codec.decode(subject.run(latent[rows], condition[rows]))
+        level = (waves.square().mean(1) + 1e-10).log() / 2
+        power = torch.fft.rfft(waves).abs().square()
+        share = ((power * comb[rows]).sum(1) + 1e-6) / (power.sum(1) + 1e-6)
+        if len(before):  # at the level of the note as it is: else a word is moved by turning it down
+            waves = waves * (before[rows, 2] - level).exp()[:, None]
+        logits = differentiable.responses(tagger, waves).logits[:, place] / spread
+        return torch.stack([logits, share.log(), level], 1)
 
     def gained(rows: Tensor) -> Tensor:
-        return torch.tanh((logits(rows) - before[rows]) / 2).mean()
+        word, share, level = (found(rows) - before[rows]).unbind(1)
+        return (torch.tanh(word / 2) - HARMONIC * (-share).clamp(min=0) - LEVELLED * level.abs()).mean()
 
+    before = torch.zeros(0, 3)
     with torch.no_grad():
-        before = torch.cat([logits(rows) for rows in torch.arange(len(notes)).split(BATCH)])
+        before = torch.cat([found(rows) for rows in torch.arange(len(notes)).split(BATCH)])
     optimiser = torch.optim.Adam([along], lr=RATE * STRENGTH, betas=(0.9, 0.95))
     generator = torch.Generator().manual_seed(seed)
     handle = layer_of(subject.network, layer).register_forward_hook(partial(_moved, along))
@@ -78,7 +89,16 @@ def sought(
                 along.mul_(length / along.norm().clamp(min=length))
     finally:
         handle.remove()
-    return tuple((along.detach() * (length / along.detach().norm().clamp(min=1e-9))).tolist())
+    return tuple(along.detach().tolist())
+
+
+def partials_of(midi: NDArray[np.float64], samples: int, rate: int) -> Floats:
+    """Which bins of a spectrum lie within a quarter tone of a partial of each note's pitch (note, bin), 1 or 0; all
+    where it has none. Above the twelfth partial, where these meet, all do."""
+    hertz = np.fft.rfftfreq(samples, 1 / rate).clip(min=1e-3)
+    number = hertz / (440.0 * 2.0 ** ((midi[:, None] - 69) / 12))
+    near = np.abs(12 * np.log2(number / np.maximum(np.round(number), 1.0))) <= 0.5
+    return np.asarray(near | np.isnan(number), np.float32)
 
 
 def _moved(along: Tensor, module: nn.Module, given: Any, output: Tensor) -> Tensor:

@@ -43,11 +43,12 @@ class Trial:
 
     def described(self, direction: tuple[float, ...] | None, *, whole: bool = True) -> Described:
         """The notes with a direction or without, kept by what it is; without `whole` by the witness alone."""
-        key = json.dumps([direction, whole, *self.describer.names])
+        key = json.dumps([direction, whole, "levelled", *self.describer.names])
 
         def make() -> dict[str, torch.Tensor]:
             waves = words.played(self.instrument, self.notes, self.layer, direction)
-            found = self.describer.describe(waves, self.notes.midi, whole=whole)
+            like = None if direction is None else words.played(self.instrument, self.notes, self.layer, None)
+            found = self.describer.describe(waves, self.notes.midi, like=like, whole=whole)
             return {part: torch.from_numpy(np.ascontiguousarray(getattr(found, part))) for part in PARTS}
 
         cell = self.cells.cell(hashlib.sha256(key.encode()).hexdigest()[:24], make)
@@ -77,11 +78,12 @@ def dissect_words(
         raise UserError(f"The layer {layer!r} cannot be edited; those that can be are {', '.join(made.editable)}.")
     instrument, size = Synthesizer(made.with_edits(())), made.editable[layer]
     train, held = (work.notes(splits, 16 if quick else 64) for splits in (("train",), ("valid", "test")))
-    cells = Cells(out / "cache", "words", *work.digests, layer, len(held), words.SETTINGS)
+    cells = Cells(out / "cache", "words", *work.digests, layer, len(held))
     describer = work.describer(list(dict.fromkeys([*asked, *work.labels()])), cells, witness=True)
     trial = Trial(instrument, layer, held, describer, cells)
     random = words.random_directions(size, 4 if quick else words.RANDOM, seed=seed)
     subject = generator_of(instrument, work.tagger)
+    sought = hashlib.sha256(json.dumps(words.SETTINGS).encode()).hexdigest()[:8]
     principal = words.principal(units.activations(subject.network, train, [layer])[layer], directions)
     total = 1 + len(random) + 2 * len(asked) + len(principal)
     results: list[Tried] = []
@@ -97,7 +99,7 @@ def dissect_words(
                 return {"along": torch.tensor(words.sought(subject, layer, size, train, word, spread, seed=seed))}
 
             place = column(word, work.tags.labels)
-            along = tuple(cells.cell(f"direction-{place}-{len(train)}", make)["along"].tolist())
+            along = tuple(cells.cell(f"direction-{place}-{len(train)}-{sought}", make)["along"].tolist())
             results.append(words.tried(word, layer, along, word, describer, before, trial.described(along), chance))
             update(1 + len(random) + 2 * (number + 1), total)
         for number, along in enumerate(principal):
@@ -131,7 +133,7 @@ def _store(
             temporary.write_bytes(save(edited.edit_tensors()))
     else:
         edited.save_pretrained(target)
-    reporter.say(f"{len(kept)} new sliders: `darktimbre play {target}`.")
+    reporter.say(f"New sliders: {len(kept)}, in `darktimbre play {target}`.")
 
 
 # ── the page ──────────────────────────────────────────────────────────────────────────────────────────────────────────
