@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from darktimbre.corpus.plan import plan
-from darktimbre.corpus.splits import assign, split_of, spread
+from darktimbre.corpus.splits import SPLITS, assign, by_zone, split_of, spread
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 
@@ -127,3 +127,16 @@ def test_large_styles_hold_out_a_tenth() -> None:
 def test_a_style_split_is_decided_before_the_note_is_written() -> None:
     with pytest.raises(UserError, match="choose instrument or random"):
         assign(Note(id="a", instrument="a", origin="", seconds=1.0), "style")
+
+
+def test_zones_of_one_instrument_are_held_out_whole_and_takes_one_by_one() -> None:
+    def note(name: str, pitch: int | None) -> Note:
+        return Note(id=name, instrument="one", origin="made", seconds=1.0, pitch=pitch)
+
+    keys = {f"{pitch}-{take}": pitch for pitch in range(36, 85) for take in range(2)}
+    found = by_zone(note(*key) for key in keys.items())
+    assert set(found.values()) == set(SPLITS)
+    for zone in range(9, 22):
+        assert len({found[name] for name, pitch in keys.items() if pitch // 4 == zone}) == 1
+    takes = list(by_zone(note(f"t{number}", None) for number in range(30)).values())
+    assert [takes.count(split) for split in SPLITS] == [24, 3, 3]

@@ -15,7 +15,7 @@ from darktimbre.evaluation.conditions import Conditions, held_out_rows
 from darktimbre.evaluation.examples import beside_real
 from darktimbre.evaluation.results import Control
 from darktimbre.evaluation.scores import in_tune
-from darktimbre.evaluation.validation import METRICS, Figures, Validation, better, metrics_of, steerable
+from darktimbre.evaluation.validation import METRICS, Figures, Validation, better, metrics_of, nearer, steerable
 from darktimbre.extractors.extractors import PitchExtractor
 from darktimbre.extractors.spectrum import SpectrumEmbedder
 from darktimbre.notes.errors import UserError
@@ -173,6 +173,27 @@ def figures(teacher: float, probe: float | None, pitch: float = 1.0) -> Figures:
         notes=9, instruments=3, mean=Estimate(teacher), logit_mean=Estimate(teacher), constant=0, attributes=()
     )
     return Figures(pitch, control, probe)
+
+
+def test_the_score_is_lowest_of_the_notes_themselves(corpus: Corpus) -> None:
+    rows, attributes = held_out_rows(corpus, tiny_bundle().attributes), tiny_bundle().attributes
+    validation = Validation(corpus, attributes, rows, ToneTagger(), SpectrumEmbedder())
+
+    class Twice(Parrot):
+        def waves(self, condition, latent, batch_size=16):
+            drawn = self.latents(0, 2 * len(self.notes))
+            place = np.array([np.flatnonzero((drawn == one).all(1))[0] for one in latent]) % len(self.notes)
+            return self.notes[self.order[place]]
+
+    instrument = Twice(tiny_bundle())
+    instrument.notes, instrument.order = corpus.waves(rows), np.arange(len(rows))
+    own = validation.score(instrument)
+    instrument.order = np.roll(instrument.order, len(rows) // 2)
+    others, untrained = validation.score(instrument), validation.score(Synthesizer(tiny_bundle()))
+    assert own == pytest.approx(0, abs=1e-6)
+    assert own < others < untrained
+    assert nearer(own, others, name="starter", on="9 notes").trained
+    assert not nearer(others, others, name="starter", on="9 notes").trained
 
 
 def test_better_is_who_is_better_by_the_teacher_and_by_the_probe() -> None:

@@ -99,6 +99,19 @@ def spread(recordings: Mapping[str, Mapping[str, int]], seed: int = 0) -> dict[s
     return {name: chosen.get(name, "train") for name in recordings}
 
 
+ZONE = 4  # semitones
+
+
+def by_zone(notes: Iterable[Note], seed: int = 0) -> dict[str, str]:
+    """A split for each note, by id, of a set of few instruments: zones of neighbouring pitches are held out whole.
+
+    Neighbouring keys of a sampled instrument may play one recording. What has no pitch is held out take by take.
+    """
+    zone = {one.id: one.id if one.pitch is None else f"{one.instrument} {one.pitch // ZONE}" for one in notes}
+    chosen = spread({one: {"": count} for one, count in Counter(zone.values()).items()}, seed)
+    return {note: chosen[one] for note, one in zone.items()}
+
+
 def _can_go(styles: Mapping[str, int], left: Mapping[str, int]) -> bool:
     """Whether each style of a recording would still have another one in train."""
     return all(left[style] > 1 for style in styles)

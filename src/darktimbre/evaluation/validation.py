@@ -166,12 +166,45 @@ class Validation:
 
         λ is chosen by instruments that are left out, or by pitches where there is one instrument alone.
         """
-        there = len(known_rows(self.corpus, ("train",), self.attributes.pitches))
-        rows = draw_rows(self.corpus, self.attributes, ("train",), min(FITTED, there), self.seed)
-        one, known = self._extractors["independent"], Conditions.of(self.corpus, rows, self.attributes)
-        features = extract(real_source(self.corpus, rows), [one])[one.name]["embedding"]
+        rows, features = self._trained_on
+        known = Conditions.of(self.corpus, rows, self.attributes)
         groups = known.groups if len(np.unique(known.groups)) > 1 else self.corpus.column("pitch")[rows]
         return ridge(features, known.logits, groups, seed=self.seed)
+
+    @cached_property
+    def _trained_on(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows of the train split, and their features (note, dimension)."""
+        there = len(known_rows(self.corpus, ("train",), self.attributes.pitches))
+        rows = draw_rows(self.corpus, self.attributes, ("train",), min(FITTED, there), self.seed)
+        return rows, self._embedded(real_source(self.corpus, rows))
+
+    def _embedded(self, source: Source) -> NDArray[np.float32]:
+        one = self._extractors["independent"]
+        features: NDArray[np.float32] = extract(source, [one], block=self.block)[one.name]["embedding"]
+        return features
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # ½ (d(y₁, x) + d(y₂, x)) − ½ d(y₁, y₂), the energy score (Gneiting & Raftery 2007, eq. 22), lower is better
+    # -----------------------------------------------------------------------------------------------------------------
+    def score(self, instrument: Synthesizer) -> float:
+        """How far sounds lie from the notes of their conditions in features that were in no loss, for few notes.
+
+        It needs no notes to be compared with each other, as a correlation does. y₁ and y₂ are of two latents; features
+        are in units of the train notes' deviation, the mean over the notes in units of √dimension.
+        """
+        deviation = self._trained_on[1].std(axis=0)
+        scale = np.where(deviation > 0, deviation, 1) * np.sqrt(deviation.size)
+        real = self._embedded(real_source(self.corpus, self.target.rows))
+        drawn = instrument.latents(self.seed, 2 * len(self.target.rows)).reshape(2, len(self.target.rows), -1)
+        made = [
+            self._embedded(generated_source(instrument, self.target.condition, one, samples=self.corpus.samples))
+            for one in drawn
+        ]
+
+        def apart(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+            return float(np.linalg.norm((one - other) / scale, axis=1).mean())
+
+        return 0.5 * (apart(made[0], real) + apart(made[1], real)) - 0.5 * apart(*made)
 
     def facts(self) -> dict[str, Any]:
         rows = self.target.rows
@@ -311,6 +344,14 @@ def better(trained: Figures, start: Figures, *, name: str, on: str) -> Decision:
     if kept:
         return Decision(True, f"The trained instrument is kept: on {on} it is better than the {name} by {shown}.")
     return Decision(False, f"The {name} is kept: on {on} training made it no better by all figures, {shown}.")
+
+
+def nearer(trained: float, start: float, *, name: str, on: str) -> Decision:
+    """As `better`, by `Validation.score` of both: of notes too few for a correlation."""
+    shown = f"the energy score in features that were in no loss is {_shown(trained)} instead of {_shown(start)}"
+    if trained < start:
+        return Decision(True, f"The trained instrument is kept: on {on} {shown}, lower is better.")
+    return Decision(False, f"The {name} is kept: on {on} {shown}, lower is better.")
 
 
 JUDGES = {

@@ -10,7 +10,7 @@ from typing import Any
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.evaluation.conditions import known_rows
-from darktimbre.evaluation.validation import SPLIT, Decision, Validation, better, independent_embedder
+from darktimbre.evaluation.validation import SPLIT, Decision, Validation, better, independent_embedder, nearer
 from darktimbre.pipelines.steps import Reporter, recorded
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers.tagger import Tagger
@@ -23,6 +23,7 @@ SETTINGS = ("optimiser.lr=0.0002", "optimiser.decay_notes=0", "averaging.half_li
 """A rate at which little is forgotten, the same whenever the user stops; the average stands for a falling rate."""
 
 COMPARED = 384  # valid notes that two instruments are compared on, at most
+FEW = 48  # valid notes below which correlations say nothing
 
 
 def fine_tuning(start: str | Path) -> list[str]:
@@ -53,8 +54,9 @@ def keep_better(
 ) -> Bundle:
     """Writes the better of an instrument and the one that its training went on from into `out`; says why.
 
-    Better is who is better on the corpus's valid notes by the teacher and by a probe that was in no loss. Its
-    provenance has `kept`: whether it is the trained one, why, and the digests of both.
+    Better is who is better on the corpus's valid notes by the teacher and by a probe that was in no loss; of few notes,
+    who is nearer to them in features that were in no loss. Its provenance has `kept`: whether it is the trained
+    one, why, and the digests of both.
 
     Args:
         out: folder of a bundle, which is written.
@@ -78,17 +80,20 @@ def keep_better(
         validation = Validation.of_valid_notes(
             corpus, trained.attributes, tagger, independent_embedder(device), notes=count
         )
+        on, (after, before) = f"{count} {SPLIT} notes", (Synthesizer(one, device) for one in (trained, start))
         with reporter.progress("comparing", unit="sounds") as update:
-            done, found = 0, []
+            done = 0
 
             def progress(notes: int) -> None:
                 nonlocal done
                 done += notes
                 update(done, 2 * count)
 
-            for one in (trained, start):
-                found.append(validation.trained(Synthesizer(one, device), progress))
-        decision = better(*found, name=name, on=f"{count} {SPLIT} notes")
+            if count < FEW and trained.attributes.names:
+                decision = nearer(validation.score(after), validation.score(before), name=name, on=on)
+            else:
+                found = validation.trained(after, progress), validation.trained(before, progress)
+                decision = better(*found, name=name, on=on)
     one = trained if decision.trained or start is None else start
     chosen = {"chosen_by": {"split": SPLIT, "metric": "teacher and probe"}} if start is not None and len(rows) else {}
     kept = {"kept": {**_kept(trained, start), "trained_on": decision.trained, "why": decision.why}}
