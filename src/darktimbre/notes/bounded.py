@@ -66,6 +66,8 @@ def first_mistake(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     reason = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if first["type"] in ("model_type", "dict_type"):
+        reason = "should be an object"
     given = first["input"]
     if first["type"] != "value_error" and (given is None or isinstance(given, str | int | float)):
         reason += f", not {_short(given)}"
