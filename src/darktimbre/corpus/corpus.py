@@ -171,8 +171,9 @@ class Corpus:
     def _check_size(self, shard: dict[str, Any]) -> None:
         file = self.path / shard["file"]
         have = file.stat().st_size if file.is_file() else 0
-        if have != shard["bytes"]:
-            raise UserError(f"The audio shard {file} is damaged: {have} of {shard['bytes']} bytes are there; {_AGAIN}.")
+        needed = max(shard["bytes"], 2 * shard["rows"] * self.samples)  # what is read is allocated by what is there
+        if have != shard["bytes"] or have < needed:
+            raise UserError(f"The audio shard {file} is damaged: {have} of {needed} bytes are there; {_AGAIN}.")
 
     @property
     def name(self) -> str:
