@@ -150,7 +150,7 @@ class Corpus:
         try:
             table = pq.read_table(path / "notes.parquet")
             table.validate(full=True)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             why = shortened(str(error))
             raise UserError(f"The table {path / 'notes.parquet'} is damaged ({why}); {_AGAIN}.") from None
         if "styles" not in table.column_names:  # as corpora were before notes had styles
