@@ -24,7 +24,7 @@ from darktimbre.corpus.corpus import FORMAT, FULL_SCALE, PIXEL, SCHEMA, SHARD_RO
 from darktimbre.corpus.splits import POLICIES, SPLITS, assign
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
-from darktimbre.notes.text import json_text, legible
+from darktimbre.notes.text import json_text
 
 _FIELDS = tuple(field.name for field in fields(Note))
 _QUIETEST_DB = -120.0  # what a silent note is said to measure, since the logarithm of nothing is no number
@@ -32,6 +32,11 @@ _QUIETEST_DB = -120.0  # what a silent note is said to measure, since the logari
 
 def _level(decibels: NDArray[np.float64]) -> float:
     return round(max(_QUIETEST_DB, float(decibels)), 3)
+
+
+def _escaped(text: str) -> str:
+    # Not as `notes.text.legible` has it: digests of corpora that there are depend on it.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _version() -> str:
@@ -188,7 +193,7 @@ class CorpusWriter:
             "rms_db": _level(rms_dbfs(level)),
         }
         # A file name need not be valid text; its stray bytes are written as escapes, which any table tool reads.
-        row = {field: legible(value) if isinstance(value, str) else value for field, value in row.items()}
+        row = {field: _escaped(value) if isinstance(value, str) else value for field, value in row.items()}
         self._ids.add(note.id)
         # The digest is of the rows' values, not of Parquet's bytes, which change with the library's version.
         # No styles are left out of it, so that corpora have the digests that they had before notes had styles.
