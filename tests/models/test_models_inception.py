@@ -96,6 +96,16 @@ def test_each_note_is_classified_for_itself():
     torch.testing.assert_close(net.answer(2 * together.embedding).pitch + net.pitch.bias * 1, 2 * together.pitch)
 
 
+def test_gradients_reach_the_sound():
+    waves = tone(60)[None].requires_grad_()
+    silence = torch.zeros(1, 16_000, requires_grad=True)
+    classifier = network(InceptionConfig(pitches=2))
+    for sound in (waves, silence):
+        classifier(sound).pitch.square().sum().backward()
+        assert bool(sound.grad.isfinite().all())
+    assert bool(waves.grad.abs().any())
+
+
 @pytest.mark.parametrize("samples", [1, 248, 4000, 20_000])
 def test_any_length_is_accepted(samples):
     predicted = network(SMALL)(0.1 * torch.randn(2, samples, generator=torch.Generator().manual_seed(2)))

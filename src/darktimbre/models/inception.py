@@ -102,7 +102,6 @@ class FrontEnd(nn.Module):
             )
             self.register_buffer(f"bank{window}", torch.tensor(bank), persistent=False)
 
-    @torch.no_grad()
     def forward(self, waves: Tensor) -> Tensor:
         """(batch, sample) → (batch, window, band, frame) in [0, 1], the loudest place being 1; silence is 0."""
         config, channels = self.config, []
