@@ -176,5 +176,5 @@ def imports(count: int) -> Row:
             {"fast": fast, "plain": plain},
             count,
             1,
-            "worker processes that may die, pitch and quarantine, included their start; the plain loop has none of it",
+            "worker processes that may die, pitch and rejects, included their start; the plain loop has none of it",
         )

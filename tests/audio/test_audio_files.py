@@ -103,7 +103,7 @@ def lie(form: str, mark: bytes, offset: int, claim: bytes) -> bytes:
 
 LIES = {
     "a gigabyte in 4 KB": header(2**30, riff=2**30) + bytes(4000),
-    "4 GB in 4 KB": header(2**32 - 16, riff=2**32 - 1) + b"\x10" * 4000,
+    "3 GB in 4 KB": header(3 << 30, riff=2**32 - 1) + b"\x10" * 4000,
     "2^63 bytes in W64": lie("W64", b"data", 16, struct.pack("<Q", 2**63 - 1)),
     "2^63 bytes in CAF": lie("CAF", b"data", 4, struct.pack(">q", 2**63 - 1)),
     "2^36 frames in FLAC": lie("FLAC", b"fLaC", 21, b"\xff" * 5),  # STREAMINFO's 36 bits

@@ -54,12 +54,24 @@ def test_what_is_too_loud_is_lowered_and_not_clipped() -> None:
     [
         (np.zeros(20_000), 16_000, "silent"),
         (np.concatenate([np.zeros(60_000), tone(16_000, 1.0)]), 16_000, "silent"),
+        (np.full(16_000, 0.3), 16_000, "silent"),
+        (np.full(3_000, -0.9), 44_100, "silent"),
+        (0.3 + np.random.default_rng(0).integers(-1, 2, 16_000) / 32768, 16_000, "silent"),  # dither
+        (np.stack([np.full(16_000, 0.3), np.full(16_000, -0.3)], axis=1), 16_000, "silent"),
         (np.ones(2), 192_000, "shorter than one sample"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused(samples: np.ndarray, rate: int, reason: str) -> None:
     with pytest.raises(UnreadableSound, match=reason):
         prepare(sound(samples, rate), SHAPE)
+
+
+def test_an_offset_is_kept_and_channels_of_opposite_phase_are_not_mixed() -> None:
+    prepared = prepare(sound(tone(16_000, 1.0) + 0.2, 16_000), SHAPE)
+    assert prepared.samples.mean() == pytest.approx(0.2, abs=1e-3)
+    opposite = prepare(sound(np.stack([tone(16_000, 1.0), -tone(16_000, 1.0)], axis=1), 16_000), SHAPE)
+    assert opposite.one_channel
+    assert opposite.f0 == pytest.approx(220, rel=0.002)
 
 
 def test_huge_values_do_not_overflow() -> None:

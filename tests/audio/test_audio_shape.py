@@ -10,8 +10,28 @@ from darktimbre.audio.shape import fade_out, fit_length, resample, to_mono
 
 def test_mono_is_the_mean_of_the_channels() -> None:
     stereo = np.array([[1.0, 0.5], [0.0, -0.5]], dtype=np.float32)
-    assert to_mono(stereo).tolist() == [0.5, 0.0]
-    assert to_mono(stereo[:1]).tolist() == [1.0, 0.5]
+    assert to_mono(stereo).wave.tolist() == [0.5, 0.0]
+    assert to_mono(stereo[:1]).wave.tolist() == [1.0, 0.5]
+
+
+def test_channels_that_cancel_each_other_are_not_mixed() -> None:
+    left, right = np.random.default_rng(0).standard_normal((2, 16_000)).astype(np.float32)
+    for channels, one in (
+        ([left, -left], True),
+        ([left, -0.9 * left], True),
+        ([left + 0.5, -0.95 * left + 0.2], True),  # constant offsets apart
+        ([left, -0.97 * left + 0.1 * right], True),
+        ([left, left], False),
+        ([left, right], False),
+        ([left, 0 * left], False),
+        ([left, -0.3 * left], False),  # much is left
+        ([left, *(0 * left for _ in range(15))], False),
+        ([0 * left, 0 * left], False),
+    ):
+        samples = np.stack(channels).astype(np.float32)
+        mixed = to_mono(samples)
+        assert mixed.one_channel == one
+        assert mixed.wave == pytest.approx(samples[0] if one else samples.mean(axis=0), abs=1e-6)
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000])

@@ -267,7 +267,7 @@ def test_like_wants_a_pitch_where_none_is_found(bundle: Path, synth: Run, tagger
         (("--set", "Drum"), "is not NAME=VALUE"),
         (("--set", "=1"), "is not NAME=VALUE"),
         (("--set", "drumm=1"), "Did you mean 'Drum'"),
-        (("--from", "H4"), "is no pitch"),
+        (("--from", "X4"), "is no pitch"),
         (("--from", "10"), "plays MIDI 59 to 61"),
         (("--from", "61", "--to", "59"), "A scale goes up"),
         (("--device", "moon"), "cannot be used here"),

@@ -277,7 +277,7 @@ def test_nothing_usable_makes_no_corpus(src: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("table", "message"),
-    [(b"name,pitch\na.wav,60\n", "file_name"), (b"\xff\xfe\x00bin", "cannot be read as a table"), (b"", "file_name")],
+    [(b"name,pitch\na.wav,60\n", "file_name"), (b"\xff\xfe\x00b\x00", "cannot be read as a table"), (b"", "file_name")],
 )
 def test_a_table_that_cannot_be_understood_is_reported(src: Path, tmp_path: Path, table: bytes, message: str) -> None:
     put(src / "a.wav")

@@ -36,7 +36,7 @@ def test_the_facts_add_up(orchestra: Corpus) -> None:
         assert row["train"] + row["valid"] + row["test"] == row["notes"]
     assert list(facts["kinds"])[:3] == ["bass", "brass", "flute"]
     assert list(facts["kinds"])[-1] == "drums"
-    assert facts["pitch"] == {"lowest": 44, "highest": 69, "names": "G#2 to A4", "unpitched": 6}
+    assert facts["pitch"] == {"lowest": 44, "highest": 69, "names": "G#2 to A4", "unpitched": 6, "from": {}}
     assert facts["peak_db"]["5%"] <= facts["peak_db"]["median"] <= facts["peak_db"]["95%"] <= 0
     assert json.loads(json.dumps(facts)) == facts
 
@@ -50,7 +50,7 @@ def test_tags_and_empty_splits_are_remarked(tmp_path: Path) -> None:
     (tmp_path / "c" / "tags" / "yamnet" / "tags.json").write_text("{}")
     facts = describe(writer.corpus)
     assert facts["tagged_by"] == ["yamnet"]
-    assert facts["quarantine"] == {"unreadable": 2}
+    assert facts["rejected"] == {"unreadable": 2}
     assert any("--split random" in remark for remark in facts["remarks"])
     assert facts["pitch"]["lowest"] is None
     save(writer.corpus, tmp_path / "one.png")  # one silent, unpitched note still makes a picture

@@ -3,6 +3,8 @@
 import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ _BLOCK = (
     1 << 17
 )  # values read at once, all channels together: the only allocation made before the file has proved itself
 _ESTIMATES = ("MP3", "OGG")  # whose number of frames is libsndfile's guess or only a position in the stream
+_UNKNOWN = 2**62  # frames: what libsndfile says of a FLAC file that was written into a pipe is more
 
 
 class UnreadableSound(UserError):
@@ -37,35 +40,49 @@ class Sound:
     seconds: float
 
 
-def read(source: str | Path | bytes, max_seconds: float | None = None) -> Sound:
+Source = str | Path | bytes
+"""A path, or the content of a file."""
+
+
+def read(source: Source, max_seconds: float | None = None, start: float = 0.0) -> Sound:
     """Reads a sound file (WAV, AIFF, FLAC, Ogg, MP3, raw MPEG streams and whatever else libsndfile reads).
 
-    Memory grows with what the file really holds (at most `max_seconds` of it), never with what its header claims.
+    Memory grows with what the file really holds (at most `max_seconds` of it), never with what its header claims. A
+    header that a recorder left unfinished is mended (`headers.mended`).
 
     Args:
         source: a path, or the content of a file.
         max_seconds: read no further than this.
+        start: seconds to pass over at the beginning.
 
     Raises:
         UnreadableSound: the file is no regular file, empty, unreadable, not sound, truncated, or holds no frames,
             values that are not finite, an impossible rate or number of channels.
     """
-    if isinstance(source, bytes):
-        return _read(io.BytesIO(source), len(source), None, max_seconds)
+    with _opened(source) as sound:
+        return _decode(sound, max_seconds, start)
+
+
+def blocks(source: Source, frame: float, frames: int) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """The whole file in blocks of `frames` frames of about `frame` seconds, each a whole number of samples:
+    ((channel, sample) float32, rate), one after the other.
+
+    Raises:
+        UnreadableSound: as `read`; what comes after a damaged place is left out.
+    """
+    with _opened(source) as sound:
+        size = max(round(frame * sound.samplerate), 1) * frames
+        while len(block := sound.read(size, dtype="float32", always_2d=True)):
+            yield np.ascontiguousarray(block.T), sound.samplerate
+
+
+def root_note(path: Path) -> int | None:
+    """The MIDI note that the file itself names (`headers.root_note`); None where it names none or cannot be read."""
     try:
-        # Non-blocking: opening a named pipe called kick.wav would otherwise wait for ever.
-        descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError as error:
-        raise UnreadableSound(f"cannot be opened: {(error.strerror or str(error)).lower()}") from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableSound("not a regular file")
-        # Unbuffered, so that the file's position is the descriptor's, too.
-        with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            return _read(file, status.st_size, descriptor, max_seconds)
-    finally:
-        os.close(descriptor)
+        with path.open("rb") as file:
+            return headers.root_note(file, os.fstat(file.fileno()).st_size)
+    except OSError:
+        return None
 
 
 def write(path: str | Path, samples: NDArray[np.floating], rate: int) -> None:
@@ -82,7 +99,34 @@ def write(path: str | Path, samples: NDArray[np.floating], rate: int) -> None:
         soundfile.write(temporary, np.clip(samples, -1.0, 1.0), rate, format=form)
 
 
-def _read(file: headers.Readable, size: int, descriptor: int | None, max_seconds: float | None) -> Sound:
+@contextmanager
+def _opened(source: Source) -> Iterator[Any]:
+    """The file as a `SoundFile` of a possible rate and number of channels."""
+    if isinstance(source, bytes):
+        with _sound(io.BytesIO(source), len(source), None) as sound:
+            yield sound
+        return
+    try:
+        # Non-blocking: opening a named pipe called kick.wav would otherwise wait for ever.
+        descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise UnreadableSound(f"cannot be opened: {(error.strerror or str(error)).lower()}") from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableSound("not a regular file")
+        # Unbuffered, so that the file's position is the descriptor's, too.
+        with (
+            open(descriptor, "rb", buffering=0, closefd=False) as file,
+            _sound(file, status.st_size, descriptor) as one,
+        ):
+            yield one
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _sound(file: headers.Readable, size: int, descriptor: int | None) -> Iterator[Any]:
     if size == 0:
         raise UnreadableSound("empty: zero bytes")
     claim = headers.claim(file, size)
@@ -90,22 +134,27 @@ def _read(file: headers.Readable, size: int, descriptor: int | None, max_seconds
         raise UnreadableSound(f"truncated: its header promises {claim.promised} bytes of sound, it has {claim.present}")
     file.seek(0)
     kind = headers.sniff(file.read(headers.HEAD_BYTES))
+    mended = headers.mended(file, size)
     file.seek(0)
+    # By descriptor and not by name: soundfile trusts the extension .raw, libsndfile that of .sd2 and .vox.
+    source = mended or (file if descriptor is None else descriptor)
     try:
-        # By descriptor and not by name: soundfile trusts the extension .raw, libsndfile that of .sd2 and .vox.
-        with soundfile.SoundFile(file if descriptor is None else descriptor, closefd=False) as sound:
-            return _decode(sound, max_seconds)
+        with soundfile.SoundFile(source, closefd=False) as sound:
+            if not LOWEST_RATE <= sound.samplerate <= HIGHEST_RATE:
+                raise UnreadableSound(f"impossible rate: {sound.samplerate} Hz")
+            if not 1 <= sound.channels <= MOST_CHANNELS:
+                raise UnreadableSound(f"impossible number of channels: {sound.channels}")
+            if sound.frames > _UNKNOWN:
+                sound.seekable = lambda: False  # libFLAC cannot seek in it, and soundfile would after each block
+            yield sound
     except soundfile.LibsndfileError as error:
         raise UnreadableSound(_reason(error, kind)) from error
 
 
-def _decode(sound: Any, max_seconds: float | None) -> Sound:
+def _decode(sound: Any, max_seconds: float | None, start: float) -> Sound:
     rate, channels = sound.samplerate, sound.channels
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise UnreadableSound(f"impossible rate: {rate} Hz")
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise UnreadableSound(f"impossible number of channels: {channels}")
     wanted = np.inf if max_seconds is None else int(np.ceil(max_seconds * rate))
+    skipped = _skip(sound, round(start * rate))
     blocks: list[NDArray[np.float32]] = []
     frames = 0
     while frames < wanted:
@@ -118,12 +167,26 @@ def _decode(sound: Any, max_seconds: float | None) -> Sound:
         frames += len(block)
     if frames == 0:
         raise UnreadableSound("holds no frames")
-    exact = sound.format not in _ESTIMATES
-    if exact and not _ends_where_promised(sound, frames, stopped=frames >= wanted):
+    exact = sound.format not in _ESTIMATES and sound.frames < _UNKNOWN
+    read = skipped + frames
+    if exact and not _ends_where_promised(sound, read, stopped=frames >= wanted):
         raise UnreadableSound(f"truncated: its header promises {sound.frames} frames, the file ends before")
     samples = np.ascontiguousarray(np.concatenate(blocks).T)
-    whole = sound.frames if frames >= wanted and sound.frames > frames else frames
+    whole = sound.frames if frames >= wanted and read < sound.frames < _UNKNOWN else read
     return Sound(samples, rate, whole / rate)
+
+
+def _skip(sound: Any, frames: int) -> int:
+    """Passes over frames at the beginning; how many there were."""
+    if frames and sound.seekable() and frames < sound.frames:
+        return int(sound.seek(frames))
+    left = frames
+    while left > 0:
+        passed = len(sound.read(int(min(_BLOCK // sound.channels, left)), dtype="float32", always_2d=True))
+        if not passed:
+            break
+        left -= passed
+    return frames - left
 
 
 def _ends_where_promised(sound: Any, frames: int, stopped: bool) -> bool:

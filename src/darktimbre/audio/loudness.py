@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEAST = 1 / 32768  # the least that 16 bits hold but zero
+SILENT = 1.5 * LEAST  # what does not reach this is dither at most
+_LONGEST_PERIOD = 0.05  # s
 
 
 def peak_dbfs(waves: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -16,6 +18,16 @@ def peak_dbfs(waves: NDArray[np.floating]) -> NDArray[np.float64]:
 def rms_dbfs(waves: NDArray[np.floating]) -> NDArray[np.float64]:
     """Root-mean-square level of each sound: (…, sample) → (…); -inf for digital silence."""
     return _decibels(np.sqrt(np.mean(np.square(waves, dtype=np.float64), axis=-1)))
+
+
+def is_silent(wave: NDArray[np.floating], rate: float) -> bool:
+    """Whether a sound (sample,) is none: apart from a constant offset, nothing of it is more than 16 bits' dither.
+
+    What is shorter than the longest period that is heard, 50 ms, has no offset: there, a constant is a click.
+    """
+    if len(wave) < _LONGEST_PERIOD * rate:
+        return not wave.size or float(np.abs(wave).max()) < LEAST / 2
+    return float(np.abs(wave - wave.mean(dtype=np.float64)).max()) < SILENT
 
 
 def _decibels(amplitude: NDArray[np.floating]) -> NDArray[np.float64]:

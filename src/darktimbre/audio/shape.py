@@ -1,6 +1,6 @@
 """From a sound as recorded to the one shape a corpus holds: mono, one rate, one length."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import soxr
@@ -9,9 +9,27 @@ from numpy.typing import NDArray
 Fit = Literal["padded", "cut", "exact"]
 
 
-def to_mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean over the channels: (channel, sample) → (sample,)."""
-    return samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float32)
+_CANCELLED = 0.1  # of the channels' energy; what of independent channels is left in their sum is all of it
+
+
+class Mixed(NamedTuple):
+    """A sound mixed to mono."""
+
+    wave: NDArray[np.float32]  # (sample,)
+    one_channel: bool  # whether the channels cancel each other, so that the loudest was taken instead of their mean
+
+
+def to_mono(samples: NDArray[np.float32]) -> Mixed:
+    """Mean over the channels: (channel, sample) → (sample,). Of channels that are of opposite phase, so that their sum
+    has less than a tenth of their energies' sum (constant offsets apart), the loudest."""
+    if len(samples) == 1 or not samples.size:
+        return Mixed(samples[0], one_channel=False)
+    centred = samples - samples.mean(axis=1, keepdims=True, dtype=np.float64)
+    energy = np.einsum("cs,cs->c", centred, centred)
+    total = centred.sum(axis=0)
+    if np.einsum("s,s->", total, total) < _CANCELLED * energy.sum():
+        return Mixed(samples[int(energy.argmax())], one_channel=True)
+    return Mixed(samples.mean(axis=0, dtype=np.float32), one_channel=False)
 
 
 def resample(samples: NDArray[np.float32], rate: float, target: float) -> NDArray[np.float32]:

@@ -43,6 +43,6 @@ def augment(
         )
     info.show(made, describe.describe(made))
     if off := made.meta["counts"].get("off_pitch", 0):
-        warn(f"{off:,} copies were left out because they sound at another pitch; quarantine.csv lists them.")
+        warn(f"{off:,} copies were left out because they sound at another pitch; rejected.csv lists them.")
     seconds, copied = time.monotonic() - started, len(made) - len(opened)
     say(f"{len(made):,} notes in {seconds:.1f} s, of which {copied:,} are copies: {out}")

@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Make a corpus of a folder of sounds, of NSynth, of Studio On Line, or of digits.",
 )
 
-_SHOWN = 8  # refused files listed on the terminal; all are in quarantine.csv
+_SHOWN = 8  # refused files listed on the terminal; all are in rejected.csv
 
 Out = Annotated[Path, Argument(help="Folder of the corpus to make.", show_default=False)]
 Workers = Annotated[int | None, Option(min=1, help="Decoding processes; by default one a processor.")]
@@ -39,7 +39,23 @@ def folder(
     seconds: Annotated[float, Option(help="Length of every note; shorter is padded, longer cut.")] = 1.0,
     rate: CorpusRate = 16_000,
     estimate_pitch: Annotated[
-        bool, Option("--estimate-pitch", help="Measure the pitch of sounds whose name holds none.")
+        bool,
+        Option(
+            "--estimate-pitch", help="Measure the pitch of sounds that have none written; list where others disagree."
+        ),
+    ] = False,
+    middle_c: Annotated[
+        str,
+        Option(
+            help="The note name of MIDI 60 in names and tables. By default C4, unless numbers or root notes beside the "
+            "names show another.",
+            metavar="C3|C4",
+            show_default=False,
+        ),
+    ] = "",
+    trim: Annotated[bool, Option("--trim", help="Cut the silence before a sound.")] = False,
+    cut_notes: Annotated[
+        bool, Option("--slice", help="Cut recordings of several notes at their onsets, into a note each.")
     ] = False,
     style_column: Annotated[
         list[str] | None,
@@ -54,7 +70,7 @@ def folder(
         str,
         Option(
             help="instrument, random (90/10), style (by pitch of an instrument, every style in each part), or given "
-            "(column split of metadata.csv)."
+            "(column split of metadata.csv, else folders called train, valid and test)."
         ),
     ] = "instrument",
     seed: SplitSeed = 0,
@@ -66,15 +82,16 @@ def folder(
 ) -> None:
     """Import any folder of samples.
 
-    Class and subclass come from the first two levels of folders; pitch from metadata.csv (columns file_name, pitch,
-    velocity, instrument, family, source, category, subcategory, tags, styles, split), or from names such as "Cello
-    C#4", "pad_060", "midi60". What cannot be used is listed with its reason in OUT/quarantine.csv.
+    Class and subclass come from the first two levels of folders. Pitch comes from metadata.csv, .tsv or .jsonl (columns
+    file_name, pitch, velocity, instrument, family, source, category, subcategory, tags, styles, split), else from the
+    root note in the file, else from names such as "Cello C#4", "Pad_060_C3_127", "036-C". What cannot be used is listed
+    with its reason in OUT/rejected.csv, what was used in another way than one may expect in OUT/remarks.csv.
     """
     with progress("reading sounds", unit="files") as update:
         summary = sound_folder.import_folder(
             src, out, sample_rate=rate, seconds=seconds, estimate_pitch=estimate_pitch,
-            style_columns=style_column or (), name=name, licence=licence, split=split, seed=seed, overwrite=force,
-            workers=workers, progress=update,
+            middle_c=middle_c.upper(), trim=trim, cut_notes=cut_notes, style_columns=style_column or (), name=name,
+            licence=licence, split=split, seed=seed, overwrite=force, workers=workers, progress=update,
         )  # fmt: skip
     _report(summary, max_bad)
 
@@ -188,14 +205,18 @@ def _report(summary: "ingest.Summary", max_bad: float) -> None:
     table.add_row("  padded", str(summary.padded), "shorter than a note")
     table.add_row("  cut", str(summary.cut), "longer than a note, cut with a fade-out")
     table.add_row("  lowered", str(summary.lowered), "louder than full scale")
-    table.add_row("quarantined", str(refused), f"{100 * summary.bad_share:.1f} % of what was tried" if refused else "")
+    if summary.trimmed:
+        table.add_row("  trimmed", str(summary.trimmed), "silence before the sound cut")
+    if summary.one_channel:
+        table.add_row("  one channel", str(summary.one_channel), "channels that cancel each other: the loudest taken")
+    table.add_row("rejected", str(refused), f"{100 * summary.bad_share:.1f} % of what was tried" if refused else "")
     ignored = ", ".join(f"{count} {kind}" for kind, count in summary.ignored.items())
     table.add_row("ignored", str(sum(summary.ignored.values())), escape(ignored))
     console().print(table)
     for file, reason in summary.rejected[:_SHOWN]:
         say(f"  {_legible(file)}: {reason}")
     if refused > _SHOWN:
-        say(f"  … and {refused - _SHOWN} more in {summary.corpus.path / 'quarantine.csv'}")
+        say(f"  … and {refused - _SHOWN} more in {summary.corpus.path / 'rejected.csv'}")
     for remark in summary.remarks:
         say(remark)
     corpus = summary.corpus

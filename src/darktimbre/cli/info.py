@@ -78,18 +78,22 @@ def _overview(corpus: "corpora.Corpus", facts: dict[str, Any]) -> Table:
     pitch, counts = facts["pitch"], facts["counts"]
     splits = ", ".join(f"{name} {part['notes']:,}" for name, part in facts["splits"].items())
     fates = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
-    refused = ", ".join(f"{reason} ({count:,})" for reason, count in list(facts["quarantine"].items())[:5])
+    refused = ", ".join(f"{reason} ({count:,})" for reason, count in list(facts["rejected"].items())[:5])
     made = facts["provenance"]
     source = made.get("source", made.get("made_by", "unknown"))
     fonts = ", ".join(str(font["file"]) for font in made.get("soundfonts", []))
     pitches = f"{pitch['names']} (MIDI {pitch['lowest']} to {pitch['highest']})" if pitch["names"] else "none"
     if pitch["names"] and pitch["unpitched"]:
         pitches += f", {pitch['unpitched']:,} notes without"
+    if pitch["from"]:
+        pitches += "; " + ", ".join(f"{count:,} from the {source}" for source, count in pitch["from"].items())
+    divided = facts["divided"]
+    units = f"{divided['in_several']:,} of the {divided['unit']}s" if divided["in_several"] else f"no {divided['unit']}"
     rows = {
         "folder": str(corpus.path),
         "notes": f"{facts['notes']:,} of {facts['instruments']:,} instruments, {facts['hours']:g} hours",
         "sound": f"{facts['seconds']:g} s a note, mono, {facts['sample_rate']:,} Hz, 16 bit",
-        "splits": f"{splits} ({facts['split_policy']})",
+        "splits": f"{splits} ({facts['split_policy']}; {units} in two parts)",
         "pitches": pitches,
         "velocities": _list(facts["velocities"]) or "unknown",
         "peak, dBFS": _decibels(facts["peak_db"]),
@@ -97,7 +101,7 @@ def _overview(corpus: "corpora.Corpus", facts: dict[str, Any]) -> Table:
         "sources": ", ".join(f"{name} {count:,}" for name, count in facts["sources"].items()),
         "tags": ", ".join(facts["tagged_by"]) or "none yet: `darktimbre tag` makes them",
         "taken": fates,
-        "quarantine": f"{refused}; listed in quarantine.csv" if refused else "empty",
+        "rejected": f"{refused}; listed in rejected.csv" if refused else "empty",
         "licence": str(facts["licence"]),
         "made from": fonts or str(source),
         "digest": facts["digest"][:16],

@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from darktimbre.notes.errors import UserError
-from darktimbre.notes.pitch import parse_note_name
+from darktimbre.notes.pitch import NAME, parse_note_name
 
 BundleName = Annotated[
     str,
@@ -106,7 +106,7 @@ def midi(text: str | None) -> float | None:
         raise UserError(f"{text!r} is no pitch: give a MIDI number such as 60 or a name such as C4 or F#3.") from error
 
 
-_PART = re.compile(r"(\d+|[A-Ga-g][#b]?\d)(?:-(\d+|[A-Ga-g][#b]?\d))?")
+_PART = re.compile(rf"(\d+|{NAME})(?:-(\d+|{NAME}))?")
 
 
 def numbers(text: str, low: int, high: int, what: str) -> tuple[int, ...]:

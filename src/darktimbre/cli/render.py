@@ -175,9 +175,9 @@ def _report(corpus: "corpora.Corpus", out: Path, seconds: float) -> None:
     info.show(corpus, describe.describe(corpus))
     counts = corpus.meta["counts"]
     if silent := counts.get("silent", 0):
-        warn(f"{silent:,} silent notes were left out (no sound on that key); quarantine.csv lists them.")
+        warn(f"{silent:,} silent notes were left out (no sound on that key); rejected.csv lists them.")
     if twins := counts.get("twins", 0):
-        warn(f"{twins:,} notes were left out for being equal to another to the last bit; quarantine.csv lists them.")
+        warn(f"{twins:,} notes were left out for being equal to another to the last bit; rejected.csv lists them.")
     if loud := counts.get("turned_down", 0):
         warn(f"{loud:,} notes were louder than full scale and turned down to fit; a lower --gain keeps their levels.")
     say(f"{len(corpus):,} notes in {seconds:.1f} s ({len(corpus) / seconds:.0f} notes/s): {out}")

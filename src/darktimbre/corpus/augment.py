@@ -116,7 +116,7 @@ def augment(
     Copy 1 is the same whatever the number of copies. A note is layered with one of the same split, pitch and styles,
     of an instrument drawn for the copy; where that has no such note, of the next in an order that is drawn as well.
     Copies that clearly sound at another pitch than their note are left out (counted as `off_pitch`, listed in
-    quarantine.csv).
+    rejected.csv).
 
     Args:
         out: the corpus folder to make.

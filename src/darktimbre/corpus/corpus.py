@@ -4,7 +4,8 @@ CORPUS/
   corpus.json       rate, length, digest, provenance, licence, counts, shards
   notes.parquet     one row per note: the fields of `Note` and two levels
   audio/00000.npy   int16 (row, sample), `SHARD_ROWS` rows a file, in the table's order
-  quarantine.csv    what was not taken, and why
+  rejected.csv      what was not taken, and why
+  remarks.csv       what was taken in another way than its file or its name may suggest; only where there is such
 
 A corpus may hold pictures instead (digits, to learn GANs on): corpus.json then has `picture`, their shape, and a row of
 a shard is a picture's pixels, `PIXEL` times 0 to 255. Whoever opens a corpus says which it wants.
@@ -302,7 +303,9 @@ class Corpus:
 
     def rejected(self) -> list[tuple[str, str]]:
         """What was not taken when the corpus was made: (file, reason)."""
-        file = self.path / "quarantine.csv"
+        file = self.path / "rejected.csv"
+        if not file.is_file():
+            file = self.path / "quarantine.csv"  # what earlier versions called it
         if not file.is_file():
             return []
         with file.open(encoding="utf-8", errors="surrogateescape", newline="") as handle:

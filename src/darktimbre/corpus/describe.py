@@ -13,6 +13,8 @@ from darktimbre.corpus.styles import describe_styles
 from darktimbre.notes.note import FAMILIES
 from darktimbre.notes.pitch import note_name
 
+_TOLD_FROM = 12  # pitched notes
+
 
 def kinds(corpus: Corpus) -> NDArray[np.str_]:
     """What each note is filed under, (note,): its family; without one, its category; without either, "other"."""
@@ -55,6 +57,9 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         for part in ("train", "valid")
         if not (split == part).any()
     ]
+    policy = corpus.meta["split"]["policy"]
+    if policy == "instrument" and (remark := _all_different(instrument[pitch >= 0])):
+        remarks.append(remark)
     return {
         "name": corpus.name,
         "notes": len(corpus),
@@ -66,7 +71,8 @@ def describe(corpus: Corpus) -> dict[str, Any]:
             part: {"notes": int((split == part).sum()), "instruments": len(set(instrument[split == part].tolist()))}
             for part in SPLITS
         },
-        "split_policy": POLICIES.get(corpus.meta["split"]["policy"], corpus.meta["split"]["policy"]),
+        "split_policy": POLICIES.get(policy, policy),
+        "divided": _divided(corpus, policy),
         "kinds": table,
         "sources": dict(Counter(source or "unknown" for source in corpus.column("source").tolist()).most_common()),
         "pitch": {
@@ -74,13 +80,15 @@ def describe(corpus: Corpus) -> dict[str, Any]:
             "highest": int(pitched.max()) if pitched.size else None,
             "names": f"{note_name(int(pitched.min()))} to {note_name(int(pitched.max()))}" if pitched.size else "",
             "unpitched": int((pitch < 0).sum()),
+            "from": dict(corpus.meta["provenance"].get("pitch_sources", {})),
         },
         "velocities": sorted({int(value) for value in velocity.tolist() if value >= 0}),
         "peak_db": _quantiles(corpus.column("peak_db")),
         "rms_db": _quantiles(corpus.column("rms_db")),
         "styles": describe_styles(corpus),
-        "counts": corpus.meta["counts"],
-        "quarantine": dict(Counter(reason.split(":", 1)[0] for _, reason in corpus.rejected()).most_common()),
+        # Earlier versions counted what was "quarantined".
+        "counts": {name.replace("quarantined", "rejected"): count for name, count in corpus.meta["counts"].items()},
+        "rejected": dict(Counter(reason.split(":", 1)[0] for _, reason in corpus.rejected()).most_common()),
         "tagged_by": tagged_by(corpus),
         "licence": corpus.meta["licence"],
         "provenance": corpus.meta["provenance"],
@@ -88,6 +96,24 @@ def describe(corpus: Corpus) -> dict[str, Any]:
         "created_by": corpus.meta["created_by"],
         "remarks": remarks,
     }
+
+
+def _divided(corpus: Corpus, policy: str) -> dict[str, int | str]:
+    """How many instruments (recordings, where those are what the split keeps together) lie in more than one split."""
+    unit = "recording" if policy == "style" else "instrument"
+    keys = corpus.column("split_key" if policy == "style" else "instrument").tolist()
+    pairs = set(zip(keys, corpus.column("split").tolist(), strict=True))
+    return {"unit": unit, "in_several": sum(count > 1 for count in Counter(key for key, _ in pairs).values())}
+
+
+def _all_different(instruments: NDArray[np.str_]) -> str:
+    """A remark, where hardly two pitched notes share an instrument: then it was probably not found in their names."""
+    if len(instruments) < _TOLD_FROM or len(set(instruments.tolist())) < 0.9 * len(instruments):
+        return ""
+    return (
+        f"Hardly any of the {len(instruments)} pitched notes share an instrument; where they are notes of one, name it "
+        "in a metadata.csv (file_name, instrument), or what is held out is trained on, too."
+    )
 
 
 def describe_pictures(corpus: Corpus) -> dict[str, Any]:

@@ -4,25 +4,29 @@ import functools
 import hashlib
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from darktimbre.audio.guarded import guarded_map
-from darktimbre.audio.prepare import Prepared, Shape, prepare
+from darktimbre.audio.prepare import Excerpt, Prepared, Shape, prepare
 from darktimbre.corpus.classes import OTHER, TOGETHER
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.pitches import SOUND
 from darktimbre.corpus.splits import spread
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
-from darktimbre.notes.pitch import hz_to_midi
+from darktimbre.notes.pitch import SEMITONES, hz_to_midi
 
 Progress = Callable[[int, int], None]
 """Called with (files done, files in all), again and again."""
 
 FADE_SECONDS = 0.01  # at the end of what has to be cut
 _SURE = 0.5  # confidence from which an estimated pitch is believed
+_AGREES = 0.6  # semitones between a pitch and its estimate
+_MEASURED = range(33, 99)  # MIDI; the estimate looks no lower and no higher
+_LONG = 5  # notes' lengths; of what is longer, using the beginning alone is remarked upon
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Candidate:
     """A file that may become a note: its name in lists, where (or what) it is, and what is known before it is read."""
 
     file: str
-    source: Path | bytes
+    source: Path | bytes | Excerpt
     note: Note
 
 
@@ -39,11 +43,15 @@ class Summary:
     """What an import did."""
 
     corpus: Corpus  # what was written
-    accepted: int  # notes in it; of these were `padded`, `cut` and `lowered` (louder than full scale, so made quieter)
+    # Notes in it; of these were `padded`, `cut`, `lowered` (louder than full scale, so made quieter), `trimmed` (of
+    # silence before them) and taken of `one_channel` (those of the file cancel each other)
+    accepted: int
     padded: int
     cut: int
     lowered: int
-    rejected: tuple[tuple[str, str], ...]  # (file, reason) of what was not taken; the same list as `quarantine.csv`
+    trimmed: int
+    one_channel: int
+    rejected: tuple[tuple[str, str], ...]  # (file, reason) of what was not taken; the same list as `rejected.csv`
     ignored: dict[str, int] = field(default_factory=dict)  # what was not even tried, counted by kind
     remarks: tuple[str, ...] = ()  # sentences worth telling
 
@@ -53,7 +61,7 @@ class Summary:
         return len(self.rejected) / max(self.accepted + len(self.rejected), 1)
 
 
-def shape_of(sample_rate: int, seconds: float, estimate_pitch: bool = False) -> Shape:
+def shape_of(sample_rate: int, seconds: float, estimate_pitch: bool = False, trim: bool = False) -> Shape:
     """The shape of a corpus's sounds. Raises UserError: a rate or length that no corpus can have."""
     if not 1_000 <= sample_rate <= 192_000:
         raise UserError(
@@ -66,6 +74,7 @@ def shape_of(sample_rate: int, seconds: float, estimate_pitch: bool = False) -> 
         samples=round(seconds * sample_rate),
         fade=round(FADE_SECONDS * sample_rate),
         estimate_pitch=estimate_pitch,
+        trim=trim,
     )
 
 
@@ -92,13 +101,13 @@ def ingest(
     """
     pending: deque[Candidate] = deque()
 
-    def sources() -> Iterator[Path | bytes]:
+    def sources() -> Iterator[Path | bytes | Excerpt]:
         for candidate in candidates:
             # The sound travels to the worker; what waits here for its return is only the description.
             pending.append(replace(candidate, source=b""))
             yield candidate.source
 
-    task: Callable[[Path | bytes], Prepared] = functools.partial(prepare, shape=shape)
+    task: Callable[[Path | bytes | Excerpt], Prepared] = functools.partial(prepare, shape=shape)
     for done, outcome in enumerate(guarded_map(task, sources(), workers=workers), start=1):
         candidate, prepared = pending.popleft(), outcome.value
         if prepared is None:
@@ -106,12 +115,26 @@ def ingest(
         else:
             note = replace(complete(candidate.note, prepared), seconds=prepared.seconds)
             writer.add(note, prepared.samples)
-            if prepared.fit != "exact":
-                writer.count(prepared.fit)
-            if prepared.lowered:
-                writer.count("lowered")
+            _account(writer, candidate.file, prepared, shape.samples / shape.sample_rate)
         if progress is not None:
             progress(done, total)
+
+
+def _account(writer: CorpusWriter, file: str, prepared: Prepared, seconds: float) -> None:
+    """Counts what was done to a sound, and lists it where the file would let one expect something else."""
+    if prepared.fit != "exact":
+        writer.count(prepared.fit)
+    if prepared.lowered:
+        writer.count("lowered")
+    if prepared.trimmed:
+        writer.count("trimmed")
+        writer.remark(file, f"{prepared.trimmed:.3g} s of silence before the sound were cut")
+    if prepared.one_channel:
+        writer.count("one_channel")
+        writer.remark(file, "its channels cancel each other; the loudest was taken instead of their mean")
+    if prepared.seconds > _LONG * seconds:
+        writer.count("long")
+        writer.remark(file, f"{prepared.seconds:.4g} s long, {seconds:g} s of it are used")
 
 
 @dataclass(slots=True)
@@ -120,7 +143,10 @@ class Completed:
 
     estimate_pitch: bool = False
     together: bool = False  # whether the split of a note is decided already, so that a copy takes over the first one's
-    estimated: int = 0
+    sources: Mapping[str, str] = field(default_factory=dict)  # id of a note → where its pitch comes from
+    pitches: Counter[str] = field(default_factory=Counter)  # the same of the notes that were taken, counted
+    compared: int = 0  # pitches that were compared with the sound
+    doubts: list[tuple[str, int, float]] = field(default_factory=list)  # (file, pitch, estimate) that disagree
     copies: int = 0
     # digest of a sound → split key and split of the first such note
     first: dict[bytes, tuple[str, str]] = field(default_factory=dict)
@@ -133,11 +159,43 @@ class Completed:
         if key != note.split_key and (self.together or note.split_key == note.id):
             self.copies += 1
             note = replace(note, split_key=key, split=split if self.together else note.split)
-        unsure = prepared.confidence < _SURE or math.isnan(prepared.f0)
-        if note.pitch is not None or not self.estimate_pitch or unsure:
-            return note
-        self.estimated += 1
-        return replace(note, pitch=min(max(round(hz_to_midi(prepared.f0)), 0), 127))
+        source = self.sources.get(note.id, "")
+        if self.estimate_pitch and prepared.confidence >= _SURE and not math.isnan(prepared.f0):
+            estimate = hz_to_midi(prepared.f0)
+            if note.pitch is None:
+                source, note = SOUND, replace(note, pitch=min(max(round(estimate), 0), 127))
+            elif note.pitch in _MEASURED:
+                self.compared += 1
+                if abs(estimate - note.pitch) > _AGREES:
+                    self.doubts.append((note.origin, note.pitch, estimate))
+        if source:
+            self.pitches[source] += 1
+        return note
+
+    def listed(self) -> list[tuple[str, str]]:
+        """(file, remark) of the pitches that disagree with the sound."""
+        return [
+            (file, f"its pitch is {pitch}, the sound's {estimate:.1f} (MIDI)") for file, pitch, estimate in self.doubts
+        ]
+
+    def remarks(self) -> list[str]:
+        """Sentences on what the sounds showed."""
+        told = []
+        if self.pitches[SOUND]:
+            told.append(f"The pitch of {self.pitches[SOUND]} notes was estimated.")
+        if self.doubts:
+            file, pitch, estimate = self.doubts[0]
+            told.append(
+                f"{len(self.doubts)} of {self.compared} pitches disagree with the sound, such as {file}: {pitch}, "
+                f"measured {estimate:.1f}. They are kept; remarks.csv lists them."
+            )
+            apart, often = Counter(round(estimate - pitch) for _, pitch, estimate in self.doubts).most_common(1)[0]
+            if abs(apart) == SEMITONES and 2 * often > self.compared:
+                told.append(
+                    f"Most sounds lie an octave {'above' if apart > 0 else 'below'} their pitch: names may count "
+                    f"another C as MIDI 60 (--middle-c {'C3' if apart > 0 else 'C4'})."
+                )
+        return told
 
 
 def spread_styles(candidates: Iterable[Candidate], seed: int = 0) -> list[Candidate]:
@@ -159,6 +217,8 @@ def summarise(writer: CorpusWriter, ignored: Counter[str], remarks: Iterable[str
         padded=counts["padded"],
         cut=counts["cut"],
         lowered=counts["lowered"],
+        trimmed=counts["trimmed"],
+        one_channel=counts["one_channel"],
         rejected=tuple(writer.rejected),
         ignored=dict(sorted(ignored.items())),
         remarks=tuple(remarks),

@@ -1,73 +1,101 @@
-"""`metadata.csv` beside sounds: the audiofolder convention, one row a file, with what is known of it."""
+"""`metadata.csv` beside sounds: the audiofolder convention, one row a file, with what is known of it.
+
+Read as spreadsheets write them: separated by commas, semicolons or tabs, in UTF-8, UTF-16 or Windows' encoding, with
+decimal commas; also `metadata.tsv` and `metadata.jsonl`, and under names in capitals. File names are compared in
+Unicode's composed form (NFC), for macOS keeps them decomposed.
+"""
 
 import csv
-from collections.abc import Sequence
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from darktimbre.corpus.naming import OCTAVES
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import FAMILIES, SOURCES
 from darktimbre.notes.pitch import parse_note_name
 
 FILE = "file_name"
+_AS_FILE = ("filename", "file")  # columns that are taken for it where it is missing
 _LISTS = ("tags", "styles")  # several words in a cell
 _COLUMNS = ("pitch", "velocity", "instrument", "family", "source", "category", "subcategory", *_LISTS, "split")
-_SPLITS = {
+SPLIT_NAMES = {
     "train": "train",
     "training": "train",
     "valid": "valid",
     "validation": "valid",
+    "val": "valid",
     "dev": "valid",
     "test": "test",
 }
+"""What splits are called, in tables and as folders."""
 
 
 @dataclass(slots=True)
 class Metadata:
-    """What tables of metadata say."""
+    """What tables of metadata say; files are paths relative to the imported folder, composed (`composed`)."""
 
-    # file (relative to the imported folder) → fields of its `Note`
-    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)  # file → fields of its `Note`
     mistakes: dict[str, str] = field(default_factory=dict)  # file → what is wrong with its row
+    table: dict[str, str] = field(default_factory=dict)  # file → the table that names it
     unused: set[str] = field(default_factory=set)  # columns nobody here understands
+    remarks: list[str] = field(default_factory=list)  # sentences about the tables
 
 
-def read_metadata(folder: Path, tables: list[str], style_columns: Sequence[str] = ()) -> Metadata:
-    """Reads the tables named, relative to `folder`; their file names are relative to the folder of each table.
+def composed(path: str) -> str:
+    """The path as names are compared."""
+    return unicodedata.normalize("NFC", path)
+
+
+def read_metadata(folder: Path, tables: list[str], style_columns: Sequence[str] = (), middle_c: str = "") -> Metadata:
+    """Reads every table found below a folder; paths in a table are relative to the folder it lies in.
 
     Columns understood: `file_name`; `pitch` (MIDI number or note name), `velocity`, `instrument`, `family` and
     `source` (NSynth's), `category`, `subcategory`, `tags` and `styles` (separated by ; or |), `split`. Empty cells say
-    nothing.
+    nothing. Two rows of one file must not disagree. A table without `file_name` is another program's, and passed over
+    with a remark, unless it lies in the folder itself and has columns of ours.
 
     Args:
         folder: that is imported.
         tables: paths below it.
         style_columns: columns, of any name, whose words are the styles of a note; by default `styles` alone.
+        middle_c: "C3" where note names count it as MIDI 60; else C4 is.
 
     Raises:
-        UserError: a table cannot be read, or lacks the column `file_name`; no table has a column of styles.
+        UserError: a table in the folder itself cannot be read or lacks the column `file_name`; no table has a column of
+            styles.
     """
     metadata = Metadata()
-    wanted = tuple(column.strip().lower() for column in style_columns)
+    wanted = tuple(_column(column) for column in style_columns)
     seen: set[str] = set()
     for table in tables:
-        base = PurePosixPath(table).parent
+        own = "/" not in table
         try:
-            with (folder / table).open(encoding="utf-8-sig", newline="") as handle:
-                reader = csv.DictReader(handle)
-                columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
-                if FILE not in columns:
-                    raise UserError(f"{folder / table} has no column {FILE!r}; add it, or move the table away.")
-                metadata.unused |= set(columns) - {FILE, "", *_COLUMNS, *wanted}
-                seen |= set(columns) - {FILE, ""}
-                for row in reader:
-                    cells = {key: (row[name] or "").strip() for key, name in columns.items()}
-                    _read_row(metadata, base, cells, wanted)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise UserError(
-                f"{folder / table} cannot be read as a table ({error}); mend it, or move it away."
-            ) from None
+            columns, rows = _read_table(folder / table)
+        except (OSError, UnicodeDecodeError, csv.Error, ValueError, RecursionError) as error:
+            reason = f"{folder / table} cannot be read as a table ({error})"
+            if own:
+                raise UserError(f"{reason}; mend it, or move it away.") from None
+            metadata.remarks.append(f"{reason}; it was passed over.")
+            continue
+        name = next((name for name in (FILE, *_AS_FILE) if name in columns), None)
+        if name is None:
+            found = ", ".join(columns) or "none"
+            if own and (not columns or not {*_COLUMNS, *wanted}.isdisjoint(columns)):
+                raise UserError(
+                    f"{folder / table} has no column {FILE!r}, only {found}: add it, or move the table away."
+                )
+            metadata.remarks.append(f"{folder / table} has no column {FILE!r} (but {found}), so it was passed over.")
+            continue
+        metadata.unused |= set(columns) - {name, "", *_COLUMNS, *wanted}
+        seen |= set(columns) - {name, ""}
+        for cells in rows:
+            _read_row(metadata, table, cells.get(name, ""), cells, wanted, OCTAVES.get(middle_c, 0))
     if missing := [column for column in wanted if column not in seen]:
         raise UserError(_no_column(folder, missing[0], seen))
     return metadata
@@ -82,33 +110,115 @@ def _no_column(folder: Path, column: str, seen: set[str]) -> str:
     return f"No metadata.csv in {folder} has a column {column!r}; there are {', '.join(sorted(seen))}."
 
 
-def _read_row(metadata: Metadata, base: PurePosixPath, cells: dict[str, str], style_columns: Sequence[str]) -> None:
-    if not cells[FILE]:
+# ----------------------------------------------------------------------------
+# Tables
+
+
+def _read_table(path: Path) -> tuple[list[str], Iterable[dict[str, str]]]:
+    """Names of the columns, and the rows as column → text."""
+    text = _text(path.read_bytes())
+    if path.suffix.lower() == ".jsonl":
+        rows = list(_json_lines(text))
+        return list(dict.fromkeys(name for row in rows for name in row)), rows
+    text = text.lstrip("\r\n")
+    delimiter = None
+    if (told := re.match(r"sep=(.)\r?\n", text)) is not None:  # Excel's own way to say so
+        delimiter, text = told[1], text[told.end() :]
+    header = text.split("\n", 1)[0].rstrip("\r")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter or _delimiter(header))
+    columns = [_column(name) for name in next(reader, [])]
+    return [name for name in columns if name], [
+        {name: cell.strip() for name, cell in zip(columns, row, strict=False)} for row in reader
+    ]
+
+
+def _text(content: bytes) -> str:
+    """The text of a table in one of the encodings that spreadsheets write.
+
+    Raises:
+        UnicodeDecodeError: it is in none of them.
+    """
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if b"\0" in content:
+            raise
+        return content.decode("cp1252")
+
+
+def _delimiter(header: str) -> str:
+    """The sign between the columns: the one with which the header names a file; else that which makes most columns."""
+    columns = {sign: [_column(name) for name in next(csv.reader([header], delimiter=sign), [])] for sign in ",;\t|"}
+    named = [sign for sign, names in columns.items() if not {FILE, *_AS_FILE}.isdisjoint(names)]
+    return named[0] if named else max(columns, key=lambda sign: len(columns[sign]))
+
+
+def _column(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def _json_lines(text: str) -> Iterator[dict[str, str]]:
+    """Rows of a file with a JSON object in each line (ValueError where a line is none)."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is no JSON object")
+        yield {_column(name): _cell(value) for name, value in row.items()}
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return ";".join(map(_cell, value))
+    return "" if value is None else str(value).strip()
+
+
+# ----------------------------------------------------------------------------
+# Rows
+
+
+def _read_row(
+    metadata: Metadata, table: str, name: str, cells: dict[str, str], style_columns: Sequence[str], shift: int
+) -> None:
+    if not name:
         return
     parts: list[str] = []
-    for part in (base / cells[FILE].replace("\\", "/")).parts:
+    for part in (PurePosixPath(table).parent / name.replace("\\", "/")).parts:
         if part == ".." and parts:
             parts.pop()
         elif part != ".":
             parts.append(part)
-    file = "/".join(parts)
+    file = composed("/".join(parts))
+    metadata.table.setdefault(file, table)
     try:
-        metadata.rows[file] = _fields(cells)
-        if style_columns:
-            words = [word for column in style_columns for word in _words(cells.get(column, ""))]
-            metadata.rows[file]["styles"] = tuple(dict.fromkeys(words))
+        fields = _fields(cells, shift)
     except ValueError as error:
-        metadata.mistakes[file] = f"metadata.csv: {error}"
+        metadata.mistakes[file] = f"{table}: {error}"
+        return
+    if style_columns:
+        fields.pop("styles", None)
+        if words := [word for column in style_columns for word in _words(cells.get(column, ""))]:
+            fields["styles"] = tuple(dict.fromkeys(words))
+    before = metadata.rows.setdefault(file, {})
+    for key in before.keys() & fields.keys():
+        if before[key] != fields[key]:
+            other = metadata.table[file]
+            where = table if other == table else f"{other} and {table}"
+            metadata.mistakes[file] = f"{where}: two rows of it disagree: {key} {before[key]} and {fields[key]}"
+    before |= fields
 
 
-def _fields(cells: dict[str, str]) -> dict[str, Any]:
+def _fields(cells: dict[str, str], shift: int) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for column in _COLUMNS:
         text = cells.get(column, "")
         if not text:
             continue
         if column == "pitch":
-            fields[column] = _pitch(text)
+            fields[column] = _pitch(text, shift)
         elif column == "velocity":
             fields[column] = _whole(text, 1, 127, "velocity")
         elif column in ("family", "source"):
@@ -116,7 +226,7 @@ def _fields(cells: dict[str, str]) -> dict[str, Any]:
         elif column in _LISTS:
             fields[column] = _words(text)
         elif column == "split":
-            fields[column] = _SPLITS[_one_of(text, tuple(_SPLITS), column)]
+            fields[column] = SPLIT_NAMES[_one_of(text, tuple(SPLIT_NAMES), column)]
         else:
             fields[column] = text
     return fields
@@ -127,16 +237,16 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip().replace(" + ", "+") for word in text.replace("|", ";").split(";") if word.strip())
 
 
-def _pitch(text: str) -> int:
+def _pitch(text: str, shift: int) -> int:
     try:
-        return parse_note_name(text)
+        return parse_note_name(text, shift=shift)
     except ValueError:
         return _whole(text, 0, 127, "pitch")
 
 
 def _whole(text: str, low: int, high: int, what: str) -> int:
     try:
-        number = float(text)  # spreadsheets write 60.0
+        number = float(text.replace(",", "."))  # spreadsheets write 60.0, or 60,0
         if number != int(number) or not low <= number <= high:
             raise ValueError
     except (ValueError, OverflowError):

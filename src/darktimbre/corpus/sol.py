@@ -26,6 +26,7 @@ from darktimbre.corpus.ingest import (
     spread_styles,
     summarise,
 )
+from darktimbre.corpus.naming import DYNAMICS
 from darktimbre.corpus.walk import walk
 from darktimbre.corpus.writer import CorpusWriter, Writing, check_destination
 from darktimbre.notes.errors import UserError
@@ -37,7 +38,6 @@ ASPECTS = ("instrument", "technique", "mute")
 
 TABLE = "TinySOL_metadata.csv"
 
-_DYNAMICS = {"ppp": 16, "pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112, "fff": 127}  # MIDI velocities
 _RESAMPLED = re.compile(r"R(?P<cents>\d+)(?P<way>[ud])")
 _COLUMNS = ("Path", "Instrument (in full)", "Technique (in full)", "Pitch ID", "Dynamics")
 
@@ -227,7 +227,7 @@ def _note(file: str, name: SolName, styles: tuple[str, ...]) -> Note:
         origin=file,
         seconds=0.0,
         pitch=name.pitch,
-        velocity=_DYNAMICS.get(name.dynamics),
+        velocity=DYNAMICS.get(name.dynamics),
         family=_family(name),
         source="acoustic",
         category=name.family or None,

@@ -207,7 +207,7 @@ def render_soundfont(
         writing: as `CorpusWriter` takes it.
 
     Returns:
-        The finished corpus. `meta["counts"]` says how many notes were "silent" or "twins" (listed in quarantine.csv,
+        The finished corpus. `meta["counts"]` says how many notes were "silent" or "twins" (listed in rejected.csv,
         not kept) and "turned_down".
 
     Raises:

@@ -10,11 +10,12 @@ from darktimbre.notes.note import Note
 SPLITS = ("train", "valid", "test")
 
 POLICIES: dict[str, str] = {
-    "instrument": "80/10/10 by instrument: no instrument is in two parts",
-    "random": "90/10 by note, as in the DarkGAN paper: instruments are shared between train and valid",
+    "instrument": "80/10/10 by instrument",
+    "random": "90/10 by note, as in the DarkGAN paper",
     "given": "as the source says",
-    "style": "80/10/10 by recording: no recording is in two parts, and every style is in each as far as it can be",
+    "style": "80/10/10 by recording, every style in each part as far as it can be",
 }
+"""What each policy does; whether something lies in two parts is looked up in a corpus (`describe`), not claimed."""
 
 
 def fraction(key: str, seed: int = 0) -> float:

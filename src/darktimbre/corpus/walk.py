@@ -14,7 +14,8 @@ AUDIO = frozenset(
         ".wav", ".wave", ".aif", ".aiff", ".aifc", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2",
         ".mp1", ".mpga", ".bit", ".au", ".snd", ".caf", ".w64", ".rf64", ".voc", ".8svx", ".svx",
         ".iff", ".nist", ".sph", ".sf", ".ircam", ".paf", ".pvf", ".xi", ".htk", ".avr", ".sds",
-        ".m4a", ".aac", ".wma",
+        ".m4a", ".aac", ".wma", ".wv", ".ape", ".mpc", ".tta", ".tak", ".dsf", ".dff", ".amr", ".ra",
+        ".mka",
     ]
 )  # fmt: skip
 """Extensions that promise sound; such a file is either taken or listed with the reason why not."""
@@ -30,7 +31,9 @@ _KNOWN_OTHERS = frozenset(
 )  # fmt: skip
 # Not opened at all; what has another extension, or none, is recognised by its first bytes.
 
-METADATA = "metadata.csv"
+TABLES = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
+"""Names of tables that are read, in small or capital letters."""
+_OTHER_TABLES = tuple(f"metadata.{form}" for form in ("json", "xlsx", "xls", "ods", "parquet", "txt", "xml"))
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Found:
 
     files: list[str] = field(default_factory=list)
     metadata: list[str] = field(default_factory=list)
+    other_tables: list[str] = field(default_factory=list)  # named as a table that is not read
     refused: list[tuple[str, str]] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
 
@@ -85,8 +89,11 @@ def walk(folder: Path, leave_out: Path | None = None) -> Found:
                 else:
                     seen_folders.add(identity)
                     stack.append((f"{name}/", (*ancestors, identity)))
-            elif entry.name == METADATA:
+            elif entry.name.lower() in TABLES:
                 found.metadata.append(name)
+            elif entry.name.lower() in _OTHER_TABLES:
+                found.other_tables.append(name)
+                found.ignored[os.path.splitext(name)[1].lower()] += 1
             elif _worth_trying(entry, stat.S_ISREG(status.st_mode), found):
                 if not stat.S_ISREG(status.st_mode):
                     found.refused.append((name, "not a regular file"))

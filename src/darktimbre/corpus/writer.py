@@ -127,8 +127,9 @@ class CorpusWriter:
         self.name, self.licence = name or self.path.name, licence
         self.provenance: dict[str, Any] = dict(provenance or {})
         self.split, self.seed = split, seed
-        self.counts: Counter[str] = Counter(accepted=0, padded=0, cut=0, quarantined=0)
+        self.counts: Counter[str] = Counter(accepted=0, padded=0, cut=0, rejected=0)
         self.rejected: list[tuple[str, str]] = []
+        self.remarked: list[tuple[str, str]] = []
         self._ids: set[str] = set()
         self._columns: dict[str, list[Any]] = {field: [] for field in SCHEMA.names}
         self._buffer = np.empty((SHARD_ROWS, samples), dtype="<i2")
@@ -224,7 +225,11 @@ class CorpusWriter:
     def reject(self, file: str, reason: str) -> None:
         """Lists a file that was not taken, and why."""
         self.rejected.append((file, reason))
-        self.counts["quarantined"] += 1
+        self.counts["rejected"] += 1
+
+    def remark(self, file: str, remark: str) -> None:
+        """Lists a file that was taken, and what is to be known of how."""
+        self.remarked.append((file, remark))
 
     def _write_shard(self) -> None:
         file = f"audio/{len(self._shards):05d}.npy"
@@ -244,12 +249,9 @@ class CorpusWriter:
         if self._filled:
             self._write_shard()
         pq.write_table(pa.table(self._columns, schema=SCHEMA), self._folder / "notes.parquet", compression="zstd")
-        with (self._folder / "quarantine.csv").open(
-            "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as handle:
-            rows = csv.writer(handle)
-            rows.writerow(["file", "reason"])
-            rows.writerows(self.rejected)
+        self._write_list("rejected.csv", "reason", self.rejected)
+        if self.remarked:
+            self._write_list("remarks.csv", "remark", self.remarked)
         for shard in self._shards:
             self._rows_hash.update(shard["sha256"].encode())
         held = Counter(self._columns["split"])
@@ -269,6 +271,12 @@ class CorpusWriter:
             "shards": self._shards,
         }
         (self._folder / "corpus.json").write_text(json_text(meta, indent=2), encoding="utf-8")
+
+    def _write_list(self, name: str, heading: str, listed: list[tuple[str, str]]) -> None:
+        with (self._folder / name).open("w", encoding="utf-8", errors="surrogateescape", newline="") as handle:
+            rows = csv.writer(handle)
+            rows.writerow(["file", heading])
+            rows.writerows(listed)
 
 
 def _disk_full(path: Path) -> UserError:

@@ -13,8 +13,12 @@ Midi = TypeVar("Midi", int, "NDArray[np.int64]")
 SEMITONES = 12  # of an octave
 
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_STEP = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_NAME = re.compile(r"([A-Ga-g])([#♯sb♭]?)(-?\d)")
+_STEP = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11, "H": 11}
+_SIGNS = {"": 0, "#": 1, "♯": 1, "s": 1, "is": 1, "sharp": 1, "b": -1, "♭": -1, "es": -1, "flat": -1}
+_SIGN = "|".join(filter(None, _SIGNS))
+NAME = rf"[A-Ha-h](?:{_SIGN})?-?\d"
+"""Regular expression of what `parse_note_name` reads."""
+_NAME = re.compile(rf"([A-Ha-h])({_SIGN})?(-?\d)")
 
 
 def midi_to_hz(midi: float) -> float:
@@ -39,8 +43,13 @@ def octave_of(midi: Midi) -> Midi:
     return midi // SEMITONES - 1
 
 
-def parse_note_name(text: str) -> int:
-    """MIDI number of a scientific note name: "C#4", "Db4" and "Cs4" → 61.
+def parse_note_name(text: str, german: bool = False, shift: int = 0) -> int:
+    """MIDI number of a scientific note name: "C#4", "C♯4", "Db4", "Cs4" and "Cis4" → 61; "H3" → 59, German for B3.
+
+    Args:
+        text: the name.
+        german: B is B flat, as it is among names that use H, and "As" is A flat.
+        shift: semitones to add: 12 where names count C3 as MIDI 60.
 
     Raises:
         ValueError: `text` is not a note name, or lies outside MIDI's 0–127.
@@ -48,9 +57,13 @@ def parse_note_name(text: str) -> int:
     match = _NAME.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a note name such as C4, F#3 or Eb2.")
-    letter, accidental, octave = match.groups()
-    shift = {"": 0, "#": 1, "♯": 1, "s": 1, "b": -1, "♭": -1}[accidental]
-    midi = 12 * (int(octave) + 1) + _STEP[letter.upper()] + shift
+    letter, sign, octave = match[1].upper(), match[2] or "", int(match[3])
+    sharp = _SIGNS[sign]
+    if sign == "s" and (letter == "E" or (german and letter == "A")):  # German "Es" and "As" are flats
+        sharp = -1
+    if german and letter == "B" and not sign:
+        sharp = -1
+    midi = SEMITONES * (octave + 1) + _STEP[letter] + sharp + shift
     if not 0 <= midi <= 127:
-        raise ValueError(f"{text!r} lies outside MIDI's range C-1 to G9.")
+        raise ValueError(f"{text!r} lies outside MIDI's range {note_name(-shift)} to {note_name(127 - shift)}.")
     return midi

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from darktimbre.audio import files
+from darktimbre.audio.loudness import is_silent
 from darktimbre.audio.pitch import yin
 from darktimbre.audio.shape import fit_length, resample, to_mono
 from darktimbre.notes.attributes import Attributes, LabelSource
@@ -89,7 +90,10 @@ def _read(path: "Path", instrument: "Synthesizer") -> tuple[NDArray[np.float32],
         recorded = files.read(path, max_seconds=max(instrument.seconds, 1.0) + 1.0)
     except files.UnreadableSound as error:
         raise UserError(f"{path} cannot be read as sound ({error}): give another sound file.") from error
-    wave = resample(to_mono(recorded.samples), recorded.rate, instrument.sample_rate)
+    mono = to_mono(recorded.samples).wave
+    if is_silent(mono[: round(instrument.seconds * recorded.rate)], recorded.rate):
+        raise UserError(f"{path} is silent in its first {instrument.seconds:g} s: cut it to where the sound begins.")
+    wave = resample(mono, recorded.rate, instrument.sample_rate)
     return fit_length(wave, instrument.samples, fade=instrument.sample_rate // 20)[0], recorded.seconds
 
 
