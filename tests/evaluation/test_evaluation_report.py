@@ -225,12 +225,15 @@ def escaped_back(text: str) -> str:
 def test_an_equal_evaluation_gives_equal_bytes_and_an_old_figure_goes(written: Path, tmp_path: Path) -> None:
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "old.svg").write_text("<svg/>")
+    (tmp_path / "figures" / "own.svg").write_text("<svg/>")
+    (tmp_path / "report.md").write_text("![earlier](figures/old.svg)")  # and own.svg is somebody else's
     (tmp_path / "sounds").mkdir()
     (tmp_path / "sounds" / "a.wav").write_bytes((written / "sounds" / "a.wav").read_bytes())
     data = json.loads((written / "report.json").read_text(encoding="utf-8"))
     again = Evaluation.from_json(data)
     assert again.to_json() == data == _evaluation().to_json()
     report.write(again, tmp_path)
+    (tmp_path / "figures" / "own.svg").unlink()
     names = sorted(one.relative_to(written) for one in written.rglob("*") if one.is_file())
     assert names == sorted(one.relative_to(tmp_path) for one in tmp_path.rglob("*") if one.is_file())
     assert len(names) == 1 + 3 + 12
