@@ -36,7 +36,7 @@ from darktimbre.measures.correlation import pearson
 from darktimbre.measures.ridge import Ridge, ridge
 from darktimbre.notes.attributes import Attributes, teacher_mismatch
 from darktimbre.notes.errors import UserError
-from darktimbre.notes.temperature import soft_labels
+from darktimbre.notes.temperature import bounded_logits, soft_labels
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers import weights
 from darktimbre.teachers.tagger import Embedder, Tagger
@@ -169,7 +169,7 @@ class Validation:
         rows, features = self._trained_on
         known = Conditions.of(self.corpus, rows, self.attributes)
         groups = known.groups if len(np.unique(known.groups)) > 1 else self.corpus.column("pitch")[rows]
-        return ridge(features, known.logits, groups, seed=self.seed)
+        return ridge(features, bounded_logits(known.logits), groups, seed=self.seed)
 
     @cached_property
     def _trained_on(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -24,6 +24,7 @@ from darktimbre.extractors.musicnn import MusicnnEmbedder
 from darktimbre.measures.ridge import ridge
 from darktimbre.notes.attributes import WITHOUT_TEACHER
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.temperature import bounded_logits
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers import weights as kept_weights
@@ -95,7 +96,8 @@ class Workplace:
     @cached_property
     def spread(self) -> Floats:
         """Deviation of each label's logits over the training split (label,)."""
-        return np.asarray(self.tags.logits(self.corpus.rows("train")).std(0).clip(min=LEAST_SPREAD), np.float32)
+        logits = bounded_logits(self.tags.logits(self.corpus.rows("train")))
+        return np.asarray(logits.std(0).clip(min=LEAST_SPREAD), np.float32)
 
     @cached_property
     def listening(self) -> Extractor | None:
@@ -116,7 +118,7 @@ class Workplace:
 
         def teacher(waves: Floats) -> tuple[Floats, Floats]:
             found = extractor.extract(waves, rate)
-            return (found["logits"][:, columns] / spread).astype(np.float32), found["embedding"]
+            return (bounded_logits(found["logits"][:, columns]) / spread).astype(np.float32), found["embedding"]
 
         trust = np.full(len(columns), np.nan, np.float32)
         if not witness:
@@ -134,8 +136,10 @@ class Workplace:
 
         held = cells.cell("witness", lambda: {"train": embedding(train), "unseen": embedding(unseen)})
         groups = np.unique(self.corpus.column("instrument")[train], return_inverse=True)[1]
-        probe = ridge(held["train"].numpy(), self.tags.logits(train)[:, columns], groups, seed=self.seed)
-        predicted, wanted = probe.predict(held["unseen"].numpy()), self.tags.logits(unseen)[:, columns]
+        logits = bounded_logits(self.tags.logits(train)[:, columns])
+        probe = ridge(held["train"].numpy(), logits, groups, seed=self.seed)
+        predicted = probe.predict(held["unseen"].numpy())
+        wanted = bounded_logits(self.tags.logits(unseen)[:, columns])
         deviation = predicted.std(0).clip(min=1e-6)
         for place in range(len(columns)):
             trust[place] = np.corrcoef(predicted[:, place], wanted[:, place])[0, 1]
