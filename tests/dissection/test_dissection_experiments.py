@@ -34,7 +34,7 @@ def test_a_dead_unit_has_no_effect_and_a_living_one_has(work: Workplace, tmp_pat
     network = made.generator()
     setattr(network, "name", "unfolded")  # noqa: B010
     instrument, notes = Synthesizer(made, network=network), work.notes(("valid",), 4)  # type: ignore[arg-type]
-    describer = work.describer(work.labels(), Cells(tmp_path), witness=False)
+    describer = work.describer(work.labels(), Cells(tmp_path), evaluator=False)
     real = describer.teacher(work.corpus.waves(work.rows(("valid",), 8)))[1]
     found = units.switched_off(instrument, network, notes, ["stages.1"], describer, real, Cells(tmp_path, "dead"))
     dead, living = found[Unit("stages.1", 3)], found[Unit("stages.1", 0)]
@@ -218,9 +218,9 @@ def test_what_is_not_there_is_refused_in_a_sentence(
 
 
 def test_without_a_second_network_nothing_is_kept(work: Workplace, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(Workplace, "listening", None)
+    monkeypatch.setattr(Workplace, "evaluator", None)
     with pytest.raises(UserError, match="What optimises must not evaluate"):
-        work.describer(["Choir"], Cells(tmp_path), witness=True)
+        work.describer(["Choir"], Cells(tmp_path), evaluator=True)
 
 
 def test_a_page_holds_everything_and_no_text_is_markup(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_sounds_are_written_in_every_way_and_small_changes_have_their_level(tmp_
     assert 20 * np.log10(np.linalg.norm(changed - note) / np.linalg.norm(note)) <= -29.9
 
 
-def test_without_a_discriminator_there_is_nothing_to_judge_sounds_by(instrument: Synthesizer) -> None:
+def test_without_a_discriminator_there_is_nothing_to_evaluate_sounds_by(instrument: Synthesizer) -> None:
     assert dissect_ideas.hearable(instrument) is None
 
 

@@ -50,7 +50,7 @@ def _missing(name: str) -> None:
     raise ImportError(name)
 
 
-def test_images_are_judged_by_the_class_of_their_place() -> None:
+def test_images_are_classified_by_the_class_of_their_place() -> None:
     logits = torch.zeros(1, 1000)
     logits[0, 579] = 5.0
     assert experiment.CLASSES[int(logits.argmax())] == "grand piano"

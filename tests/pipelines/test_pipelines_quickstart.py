@@ -267,7 +267,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path) -> None:
 def test_training_continues_from_a_starter_by_another_teacher_and_both_are_evaluated(
     whole, tmp_path, monkeypatch
 ) -> None:
-    """The starter is kept or left by both judges, whichever way; either way its figures are those of another run."""
+    """The starter is kept or left by both evaluators; either way its figures are those of another run."""
     starter = Bundle.from_pretrained(whole[0] / "training" / "bundle", discriminator=True)
     config = {**starter.config, "attributes": {**starter.config["attributes"], "teacher": "yamnet"}}
     Bundle(config, starter.weights, starter.discriminator).save_pretrained(tmp_path / "starter")

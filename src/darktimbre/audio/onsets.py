@@ -85,8 +85,8 @@ def notes(source: Source) -> list[Span]:
     sounding = level >= loudest * 10 ** (-_ENDED_DB / 20)
     spans = []
     for at, following in zip(onsets, [*onsets[1:], len(level)], strict=True):
-        heard = np.flatnonzero(sounding[at:following])
-        stop = at + int(heard[-1]) + 1 if heard.size else following
+        loud_at = np.flatnonzero(sounding[at:following])
+        stop = at + int(loud_at[-1]) + 1 if loud_at.size else following
         start = max((at - _ATTACK) * step, 0.0)
         end = (following - _ATTACK if following < len(level) and stop > following - _ATTACK else stop) * step
         spans.append(Span(round(start, 4), round(end, 4)))

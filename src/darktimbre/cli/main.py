@@ -42,7 +42,7 @@ VERBS = (
     Verb("train", "train:train", TRAINING, "Train an instrument by a recipe."),
     Verb("evaluate", "evaluate:evaluate", EVALUATION, "Measure instruments as the paper does."),
     Verb("latents", "latents:latents", EVALUATION, "Look at what autoencoders' codes hold, and measure it."),
-    Verb("dissect", "dissect:app", EVALUATION, "Look at what networks learned, hear it, and make sliders of it."),
+    Verb("dissect", "dissect:app", EVALUATION, "Look at what networks learned, and make sliders of it."),
     Verb("experiment", "experiment:experiment", EVALUATION, "Train and compare all that a paper's tables need."),
     Verb("play", "play:play", PLAYING, "Play an instrument in the browser."),
     Verb("synth", "synth:app", PLAYING, "Play an instrument into sound files."),

@@ -43,7 +43,7 @@ class Described:
 
     labels: Floats  # (note, label) of the teacher, in deviations of real notes
     embedding: Floats  # (note, dimension) of the teacher
-    witness: Floats  # (note, label) by another network, in deviations of what it predicts of real notes
+    evaluator: Floats  # (note, label) by another network, in deviations of what it predicts of real notes
     plain: Floats  # (note, 3) of `PLAIN`; NaN where no pitch is found
 
     @property
@@ -54,26 +54,26 @@ class Described:
 
 @dataclass(frozen=True)
 class Describer:
-    """Describes waves by a teacher, by a witness that no search ever sees, and by plain measures.
+    """Describes waves by a teacher, by an evaluator that no search ever sees, and by plain measures.
 
     Attributes:
         names: labels in the order of the columns.
         teacher: waves (note, sample) → logits in deviations (note, label), embedding (note, dimension).
-        witness: waves → the labels as another network predicts them (note, label); None where there is none.
-        trust: correlation of the witness with the teacher on notes that it was not fitted on (label,).
+        evaluator: waves → the labels as another network predicts them (note, label); None where there is none.
+        trust: correlation of the evaluator with the teacher on notes that it was not fitted on (label,).
         rate: Hz.
     """
 
     names: Sequence[str]
     teacher: Callable[[Floats], tuple[Floats, Floats]]
-    witness: Callable[[Floats], Floats] | None
+    evaluator: Callable[[Floats], Floats] | None
     trust: Floats
     rate: int
 
     def describe(
         self, waves: Floats, midi: NDArray[np.float64], *, like: Floats | None = None, whole: bool = True
     ) -> Described:
-        """All of some waves (note, sample); without `whole` by the witness alone, the rest NaN.
+        """All of some waves (note, sample); without `whole` by the evaluator alone, the rest NaN.
 
         `like`: waves to whose levels the networks' are brought, for they take loudness for words.
         """
@@ -83,7 +83,7 @@ class Describer:
             waves = (waves * np.sqrt(wanted / power)[:, None]).astype(np.float32)
         labels = np.full((len(waves), len(self.names)), np.nan, np.float32)
         embedding, plain = labels[:, :1], np.full((len(waves), len(PLAIN)), np.nan, np.float32)
-        seen = labels if self.witness is None else self.witness(waves)
+        seen = labels if self.evaluator is None else self.evaluator(waves)
         if whole:
             (labels, embedding), plain = self.teacher(waves), plain_of(raw, midi, self.rate)
         return Described(labels, embedding, seen, plain)

@@ -55,18 +55,23 @@ class Objective:
 
 
 @dataclass(frozen=True, repr=False)
-class joint(Objective):
-    """The sum of two: both at once."""
+class Pair(Objective):
+    """Made of two."""
 
     first: Objective
     second: Objective
 
-    def __call__(self, seen: Seen) -> Tensor:
-        return self.first(seen) + self.second(seen)
-
     @property
     def layers(self) -> frozenset[str]:
         return self.first.layers | self.second.layers
+
+
+@dataclass(frozen=True, repr=False)
+class joint(Pair):
+    """The sum of two: both at once."""
+
+    def __call__(self, seen: Seen) -> Tensor:
+        return self.first(seen) + self.second(seen)
 
     def __repr__(self) -> str:
         second = self.second
@@ -103,19 +108,12 @@ class scaled(Objective):
 
 
 @dataclass(frozen=True, repr=False)
-class interpolation(Objective):
+class interpolation(Pair):
     """(1 − t) · first + t · second, t going from 0 in the first row to 1 in the last: how two units work together."""
-
-    first: Objective
-    second: Objective
 
     def __call__(self, seen: Seen) -> Tensor:
         t = torch.linspace(0, 1, len(seen.written), device=seen.written.device)
         return (1 - t) * self.first(seen) + t * self.second(seen)
-
-    @property
-    def layers(self) -> frozenset[str]:
-        return self.first.layers | self.second.layers
 
 
 # ── activations ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,6 @@
 latent ─► generator ─► picture | image     picture ─► codec ─► wave     wave ─► codec ─► picture
 """
 
-import difflib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from darktimbre.dissection.hooks import Activations, probe
 from darktimbre.models.progressive import Discriminator
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import folded, suggestion
 from darktimbre.representation.codec import Codec
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.teachers import differentiable
@@ -169,12 +169,10 @@ def by_row(activations: Activations, rows: int) -> dict[str, Tensor]:
 
 def column(name: str, labels: Sequence[str]) -> int:
     """Where a label stands, in any letter case. Raises UserError: there is none; the near ones are named."""
-    places = {label.casefold(): place for place, label in enumerate(labels)}
-    if (key := name.strip().casefold()) in places:
+    places = {folded(label): place for place, label in enumerate(labels)}
+    if (key := folded(name)) in places:
         return places[key]
-    near = difflib.get_close_matches(key, places, n=3, cutoff=0.4) or [one for one in places if key in one][:3]
-    hint = f" Did you mean {' or '.join(repr(labels[places[one]]) for one in near)}?" if near else ""
-    raise UserError(f"There is no label {name!r}.{hint}")
+    raise UserError(f"There is no label {name!r}.{suggestion(name, labels)}")
 
 
 # ----------------------------------------------------------------------------

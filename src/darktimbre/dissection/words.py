@@ -26,7 +26,7 @@ from darktimbre.teachers import differentiable
 STRENGTH = 0.7  # length of a direction at most, as a share of the activations' own
 MOVED, SHARE, RANDOM, OUT_OF_TUNE = 0.4, 0.75, 20, 0.02
 """What a kept edit does: deviations moved, share of notes moved, random directions exceeded; and in-tune notes lost."""
-TRUSTED = 0.3  # correlation of the witness with the teacher, below which it does not know a word
+TRUSTED = 0.3  # correlation of the evaluator with the teacher, below which it does not know a word
 STARTS, STEPS, BATCH, RATE, HARMONIC, LEVELLED = 8, 28, 8, 0.1, 2.0, 0.3
 SETTINGS = [STRENGTH, STARTS, STEPS, BATCH, RATE, HARMONIC, LEVELLED]  # that directions follow from
 BESIDE = 0.5  # deviations, decibels / 6 or octaves / 0.5 from which another change is named
@@ -44,10 +44,8 @@ def sought(
     tagger, codec = subject.tagger, subject.codec
     assert tagger is not None
     assert codec is not None
-    place, length = (
-        column(word, tagger.labels),
-        STRENGTH * units**0.5,
-    )  # activations behind a pixel norm are √units long
+    place = column(word, tagger.labels)
+    length = STRENGTH * units**0.5  # activations behind a pixel norm are √units long
     along = torch.zeros(units, requires_grad=True)
     condition, latent = torch.from_numpy(notes.condition), torch.from_numpy(notes.latent)
 
@@ -120,16 +118,16 @@ def principal(activations: Floats, count: int) -> list[tuple[float, ...]]:
 
 @dataclass(frozen=True)
 class Tried:
-    """An edit on held-out notes, by the witness, against the random directions."""
+    """An edit on held-out notes, by the evaluator, against the random directions."""
 
     name: str
     layer: str
     direction: tuple[float, ...]
-    moved: Floats  # (note,) of the word, in deviations, by the witness
+    moved: Floats  # (note,) of the word, in deviations, by the evaluator
     by_teacher: float
     random: Floats  # (direction,) mean change of the word by each random one
     lost: float  # share of notes in tune before minus that after
-    trust: float  # of the witness in this word
+    trust: float  # of the evaluator in this word
     beside: dict[str, float]  # changes of level, brightness and other labels
     refusal: str | None = None  # a reason beyond the figures
 
@@ -195,9 +193,9 @@ def tried(
     place = column(word, describer.names)
 
     def change(one: Described) -> Floats:
-        return np.asarray(one.witness[:, place] - before.witness[:, place])
+        return np.asarray(one.evaluator[:, place] - before.evaluator[:, place])
 
-    plain, others = (after.plain - before.plain)[:, :2].mean(0), (after.witness - before.witness).mean(0)
+    plain, others = (after.plain - before.plain)[:, :2].mean(0), (after.evaluator - before.evaluator).mean(0)
     known = [n for n in np.argsort(-np.abs(others)) if n != place and describer.trust[n] >= TRUSTED][:6]
     beside = {LEVEL: float(plain[0]), BRIGHTNESS: float(plain[1])} | {
         describer.names[n]: float(others[n]) for n in known
@@ -215,6 +213,6 @@ def played(instrument: Synthesizer, notes: Notes, layer: str, direction: tuple[f
 
 
 def largest(describer: Describer, before: Described, after: Described) -> str:
-    """The label that an edit raises most by the witness, of those that the witness knows."""
-    change = (after.witness - before.witness).mean(0)
+    """The label that an edit raises most by the evaluator, of those that the evaluator knows."""
+    change = (after.evaluator - before.evaluator).mean(0)
     return describer.names[int(np.argmax(np.where(describer.trust >= TRUSTED, change, -np.inf)))]

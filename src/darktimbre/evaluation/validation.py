@@ -336,8 +336,8 @@ def better(trained: Figures, start: Figures, *, name: str, on: str) -> Decision:
         on: what they were measured on, such as "212 valid notes".
     """
     before, after = start.metrics(), trained.metrics()
-    judges = {key: word for key, word in JUDGES.items() if key in after} or {"pitch_accuracy": "pitch by YIN"}
-    pairs = [(word, before.get(key), after.get(key)) for key, word in judges.items()]
+    evaluators = {key: word for key, word in EVALUATORS.items() if key in after} or {"pitch_accuracy": "pitch by YIN"}
+    pairs = [(word, before.get(key), after.get(key)) for key, word in evaluators.items()]
     gains = [None if a is None or b is None else b - a for _, a, b in pairs]
     kept = all(gain is not None and gain > 0 for gain in gains)
     shown = " and ".join(f"{word} {_shown(b)} instead of {_shown(a)}" for word, a, b in pairs)
@@ -354,7 +354,7 @@ def nearer(trained: float, start: float, *, name: str, on: str) -> Decision:
     return Decision(False, f"The {name} is kept: on {on} {shown}, lower is better.")
 
 
-JUDGES = {
+EVALUATORS = {
     "logit_correlation": "the teacher (of logits)",
     "probe_correlation": "a probe that was in no loss",
 }

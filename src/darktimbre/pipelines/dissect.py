@@ -32,12 +32,12 @@ from darktimbre.teachers.tagger import Tagger
 from darktimbre.teachers.yamnet import PatchTagger
 
 LEAST_SPREAD = 0.1  # of a label's logits
-FITTED, TRUSTED = 1200, 300  # real notes that the witness is fitted on, and that it is tested on
+FITTED, TRUSTED = 1200, 300  # real notes that the evaluator is fitted on, and that it is tested on
 
 
 @dataclass(frozen=True)
 class Workplace:
-    """An instrument, real notes, the teacher of their tags, and what listens beside it."""
+    """An instrument, real notes, the teacher of their tags, and a second network."""
 
     instrument: Synthesizer
     corpus: Corpus
@@ -67,11 +67,11 @@ class Workplace:
     @property
     def digests(self) -> list[str]:
         """Of all that results follow from."""
-        bundle, listening = self.instrument.bundle, self.listening
+        bundle, evaluator = self.instrument.bundle, self.evaluator
         parts = [bundle.discriminator, bundle.encoder]
         return [
             bundle.sound_digest, self.corpus.digest, self.tags.digest, str(self.seed),
-            listening.digest if listening else "", *(tensors.digest(p) if p else "" for p in parts),
+            evaluator.digest if evaluator else "", *(tensors.digest(p) if p else "" for p in parts),
         ]  # fmt: skip
 
     def rows(self, splits: tuple[str, ...], count: int) -> NDArray[np.int64]:
@@ -100,17 +100,17 @@ class Workplace:
         return np.asarray(logits.std(0).clip(min=LEAST_SPREAD), np.float32)
 
     @cached_property
-    def listening(self) -> Extractor | None:
+    def evaluator(self) -> Extractor | None:
         """The second network: the corpus's classifier where one is named, else MusiCNN where its weights are here."""
         if self.classifier is not None:
             return ClassifierExtractor(self.classifier)
         return EmbeddingExtractor(MusicnnEmbedder.load()) if kept_weights.kept("musicnn") else None
 
-    def describer(self, names: Sequence[str], cells: Cells, *, witness: bool) -> Describer:
-        """What describes notes by these labels; the witness is fitted on real notes of the training split.
+    def describer(self, names: Sequence[str], cells: Cells, *, evaluator: bool) -> Describer:
+        """What describes notes by these labels; the evaluator is fitted on real notes of the training split.
 
         Raises:
-            UserError: a witness is wanted and there is no network for it.
+            UserError: an evaluator is wanted and there is no network for it.
         """
         columns, rate = [column(name, self.tags.labels) for name in names], self.corpus.sample_rate
         spread = self.spread[columns]
@@ -121,10 +121,10 @@ class Workplace:
             return (bounded_logits(found["logits"][:, columns]) / spread).astype(np.float32), found["embedding"]
 
         trust = np.full(len(columns), np.nan, np.float32)
-        if not witness:
+        if not evaluator:
             return Describer(names, teacher, None, trust, rate)
-        listening = self.listening
-        if listening is None:
+        network = self.evaluator
+        if network is None:
             raise UserError(
                 "What optimises must not evaluate, and there is no second network here: `darktimbre weights fetch "
                 "musicnn`, or name a classifier of `darktimbre train inception` with --classifier."
@@ -132,9 +132,9 @@ class Workplace:
         train, unseen = self.rows(("train",), FITTED), self.rows(("valid", "test"), TRUSTED)
 
         def embedding(rows: NDArray[np.int64]) -> torch.Tensor:
-            return torch.from_numpy(listening.extract(self.corpus.waves(rows), rate)["embedding"])
+            return torch.from_numpy(network.extract(self.corpus.waves(rows), rate)["embedding"])
 
-        held = cells.cell("witness", lambda: {"train": embedding(train), "unseen": embedding(unseen)})
+        held = cells.cell("evaluator", lambda: {"train": embedding(train), "unseen": embedding(unseen)})
         groups = np.unique(self.corpus.column("instrument")[train], return_inverse=True)[1]
         logits = bounded_logits(self.tags.logits(train)[:, columns])
         probe = ridge(held["train"].numpy(), logits, groups, seed=self.seed)
@@ -144,10 +144,10 @@ class Workplace:
         for place in range(len(columns)):
             trust[place] = np.corrcoef(predicted[:, place], wanted[:, place])[0, 1]
 
-        def second(waves: Floats) -> Floats:
-            return np.asarray(probe.predict(listening.extract(waves, rate)["embedding"]) / deviation, np.float32)
+        def predicted_labels(waves: Floats) -> Floats:
+            return np.asarray(probe.predict(network.extract(waves, rate)["embedding"]) / deviation, np.float32)
 
-        return Describer(names, teacher, second, np.nan_to_num(trust), rate)
+        return Describer(names, teacher, predicted_labels, np.nan_to_num(trust), rate)
 
     def labels(self) -> list[str]:
         """The attributes that are the teacher's; of an instrument without, the labels that vary most in the corpus."""

@@ -69,7 +69,7 @@ def dissect_atlas(
 
     def of_real() -> Cell:
         found, scores = atlas.of_real(subject, waves, layers)
-        return {**found, "critic's scores": scores, "embedding": torch.from_numpy(witness(work, of, waves))}
+        return {**found, "critic's scores": scores, "embedding": torch.from_numpy(embedded(work, of, waves))}
 
     real = cells.cell("real", of_real)
     units = atlas.spread_over({name: real[name].shape[1] for name in layers}, count, seed)
@@ -115,10 +115,10 @@ def classifier_of(work: Workplace, classifier: NoteClassifier) -> Subject:
     return around.with_(network=network, takes="wave", run=run, labels=[str(one) for one in classifier.pitches])
 
 
-def witness(work: Workplace, of: str, waves: Floats) -> Floats:
+def embedded(work: Workplace, of: str, waves: Floats) -> Floats:
     """Embeddings of waves by a network other than the one looked at, for the machine interpretability score."""
-    if work.listening is not None and of != "classifier":
-        return work.listening.extract(waves, work.corpus.sample_rate)["embedding"]
+    if work.evaluator is not None and of != "classifier":
+        return work.evaluator.extract(waves, work.corpus.sample_rate)["embedding"]
     return np.asarray(work.tagger.embed(torch.from_numpy(waves)))
 
 
@@ -132,7 +132,7 @@ def made(work: Workplace, subject: Subject, unit: Unit, of: str, steps: int, see
         )
         cell |= {f"{kind} wave": found.wave, f"{kind} value": found.value, f"{kind} score": found.score}
     both = torch.cat([cell["wave wave"], cell["latent wave"]]).numpy()
-    return cell | {"embedding": torch.from_numpy(witness(work, of, both.astype(np.float32)))}
+    return cell | {"embedding": torch.from_numpy(embedded(work, of, both.astype(np.float32)))}
 
 
 def page_of(unit: Unit, real: Cell, cell: Cell, seed: int) -> Page:

@@ -247,7 +247,7 @@ class Tried:
     # ── images ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def images(self) -> tuple[Any, Section]:
-        """How an image is written, and each regulariser, on the classifier of photographs; judged by the other one."""
+        """How an image is written, and each regulariser, on the classifier of photographs; evaluated by the other."""
         subject, other = (dissect_image.classifier(name) for name in ("lite0", "lite1"))
         size, rows, goal = (3, SIDE, SIDE), self.counts.seeds, logit(CLASS)
         natural = magnitudes_of(dissect_image.photograph(SIDE))
@@ -278,7 +278,7 @@ class Tried:
                 return {"images": made.inputs}
 
             images = self.cells.cell(f"image{number}-{self.counts.image_steps}-{rows}", make)["images"]
-            one = dissect_image.judge(images, subject, other, CLASS)
+            one = dissect_image.figures_of(images, subject, other, CLASS)
             found[name] = {
                 "goal": repr(full), "p": float(np.median(one["p"])), "blurred": float(np.median(one["p_blurred"])),
                 "rank": one["median_rank_other"], "ranks": one["rank_other"],
@@ -293,7 +293,7 @@ class Tried:
         ]
         text = (
             f"“{CLASS}” on EfficientNet-lite0, {self.counts.image_steps} steps, {SIDE} × {SIDE} pixels, {rows} seeds; "
-            "enlarged and judged by lite1, whose rank (of 1,000) is 5 or less where something is to be seen."
+            "enlarged and evaluated by lite1, whose rank (of 1,000) is 5 or less where something is to be seen."
         )
         return found, Section(
             "Images: preconditioning, colours, regularisers, transforms", text, items, [heads, *rows_]
@@ -302,7 +302,7 @@ class Tried:
     # ── sounds ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def sounds(self, word: str) -> tuple[Any, Section]:
-        """How a sound is written for a word of the shipped teacher; small changes of a note; judged by the critic."""
+        """How a sound is written for a word of the shipped teacher; small changes of a note; the critic evaluates."""
         tagger, instrument = teachers.load("embedded"), self.instrument
         assert isinstance(tagger, PatchTagger)
         subject, other = teacher_of(tagger, instrument), heads_of(instrument)
@@ -351,7 +351,7 @@ class Tried:
             sound = Sound(name, changed[0].numpy(), instrument.sample_rate)
             items.append(Item(name, f"p {here.probability[0]:.3f}", sounds=[sound], pictures=[sound.picture]))
         text = (
-            f"“{word}” for the shipped teacher, {steps} steps, {rows} seeds; judged by the attribute heads of the "
+            f"“{word}” for the shipped teacher, {steps} steps, {rows} seeds; evaluated by the attribute heads of the "
             f"instrument's critic, of {len(other.labels)} words. Both were distilled from one teacher, so agreement is "
             "weaker evidence than lite1's is for images. What it ranks lower than a generated note with "
             "the word, fails. The last rows are adversarial: a generated note, also with an addition below it."

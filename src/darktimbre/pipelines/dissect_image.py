@@ -1,6 +1,7 @@
 """`dissect image`: a classifier of photographs, looked into as the fourth document does → one page.
 
-Images are searched on EfficientNet-lite0 and judged by how it takes them blurred, and by lite1, which no search sees.
+Images are searched on EfficientNet-lite0 and evaluated by how it takes them blurred, and by lite1, which no
+search sees.
 """
 
 import importlib
@@ -164,21 +165,21 @@ def image(
             cells = Cells(out / "cells", repr(one.goal), one.title, repr(one.robust), one.steps, seed)
             images[key] = cells.cell(key, partial(_searched, one, subject, seed))["images"]
             update(number + 1, len(planned), one.title)
-    judged = {key: judge(images[key], subject, other, name) for key in ("raw", "regularised")}
+    measured = {key: figures_of(images[key], subject, other, name) for key in ("raw", "regularised")}
     fooled = adversarial(images["raw"][:1], subject, other, name, counts)
     data = {
         "class": name, "quick": quick, "seed": seed, "goals": {key: repr(one.goal) for key, one in planned.items()},
-        "found": judged, "adversarial": fooled,
+        "found": measured, "adversarial": fooled,
     }  # fmt: skip
     titles = {key: one.title for key, one in planned.items()}
     page = write(
-        out, f"An image classifier, looked into: {name}", ABOUT, _sections(images, titles, judged, fooled), data
+        out, f"An image classifier, looked into: {name}", ABOUT, _sections(images, titles, measured, fooled), data
     )
-    found = judged["regularised"]
+    found = measured["regularised"]
     reporter.say(
         f"{name}: p {min(found['p']):.3f} or more, {min(found['p_blurred']):.2f} after a blur, median rank "
-        f"{found['median_rank_other']:g} on the other network; raw pixels: {max(judged['raw']['p_blurred']):.4f} after "
-        f"a blur. See {page}."
+        f"{found['median_rank_other']:g} on the other network; raw pixels: {max(measured['raw']['p_blurred']):.4f} "
+        f"after a blur. See {page}."
     )
     return data
 
@@ -188,7 +189,7 @@ def _searched(one: Search, subject: Subject, seed: int) -> dict[str, Tensor]:
     return {"images": found.inputs}
 
 
-def judge(images: Tensor, subject: Subject, other: Subject, name: str) -> dict[str, Any]:
+def figures_of(images: Tensor, subject: Subject, other: Subject, name: str) -> dict[str, Any]:
     """Figures of found images, one a seed: on the network of the search, after a blur, and on the other network."""
     here, soft = seen_by(subject, images, name), seen_by(subject, blurred(images, BLUR), name)
     there = seen_by(other, images, name)
@@ -235,10 +236,10 @@ TEXTS = {
 
 
 def _sections(
-    images: Mapping[str, Tensor], titles: Mapping[str, str], judged: Mapping[str, Any], fooled: Mapping[str, Any]
+    images: Mapping[str, Tensor], titles: Mapping[str, str], measured: Mapping[str, Any], fooled: Mapping[str, Any]
 ) -> list[Section]:
     def seeds(key: str) -> list[Item]:
-        one = judged[key]
+        one = measured[key]
         bars = ("p", "p_blurred", "p_other")
         return [
             Item(

@@ -70,7 +70,7 @@ def dissect_units(
     stages = units.stages(network, layers)
     stages = stages[1:2] if quick and not layers else stages
     cells = Cells(out / "cache", "units", *work.digests, len(notes))
-    describer = work.describer(work.labels(), cells, witness=False)
+    describer = work.describer(work.labels(), cells, evaluator=False)
     real = describer.teacher(work.corpus.waves(work.rows(("valid",), REAL)))[1]
     with reporter.progress("switching off", unit="units") as update:
         found = units.switched_off(instrument, network, notes, stages, describer, real, cells, done=update)

@@ -23,8 +23,8 @@ from darktimbre.pipelines.steps import Reporter
 from darktimbre.report import cards
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
-PARTS = ("labels", "embedding", "witness", "plain")  # of `Described`
-LISTENED = 2  # notes of each word on the page
+PARTS = ("labels", "embedding", "evaluator", "plain")  # of `Described`
+PLAYED = 2  # notes of each word on the page
 ABOUT = (
     "A shift of hidden activations, optimised for its effect on a word of the teacher, and then tested: on notes of "
     "instruments that were held out, by a second network that the search never saw. Refused ones are shown too."
@@ -42,7 +42,7 @@ class Trial:
     cells: Cells
 
     def described(self, direction: tuple[float, ...] | None, *, whole: bool = True) -> Described:
-        """The notes with a direction or without, kept by what it is; without `whole` by the witness alone."""
+        """The notes with a direction or without, kept by what it is; without `whole` by the evaluator alone."""
         key = json.dumps([direction, whole, "levelled", *self.describer.names])
 
         def make() -> dict[str, torch.Tensor]:
@@ -79,7 +79,7 @@ def dissect_words(
     instrument, size = Synthesizer(made.with_edits(())), made.editable[layer]
     train, held = (work.notes(splits, 16 if quick else 64) for splits in (("train",), ("valid", "test")))
     cells = Cells(out / "cache", "words", *work.digests, layer, len(held))
-    describer = work.describer(list(dict.fromkeys([*asked, *work.labels()])), cells, witness=True)
+    describer = work.describer(list(dict.fromkeys([*asked, *work.labels()])), cells, evaluator=True)
     trial = Trial(instrument, layer, held, describer, cells)
     random = words.random_directions(size, 4 if quick else words.RANDOM, seed=seed)
     subject = generator_of(instrument, work.tagger)
@@ -142,17 +142,9 @@ def _store(
 def _write(trial: Trial, results: Sequence[Tried], bundle: str, out: Path) -> Path:
     items = [_item(trial, one) for one in results]
     rows = [
-        [
-            "word",
-            "moved",
-            "by the teacher",
-            "share of notes",
-            "best random",
-            "lost in tune",
-            "witness knows it",
-            "verdict",
-        ]
-    ]
+        ["word", "moved", "by the teacher", "share of notes", "best random", "lost in tune", "evaluator knows it",
+         "verdict"],
+    ]  # fmt: skip
     rows += [
         [
             one.name, f"{one.moved.mean():+.2f}", f"{one.by_teacher:+.2f}", f"{one.share:.0%}",
@@ -170,10 +162,10 @@ def _write(trial: Trial, results: Sequence[Tried], bundle: str, out: Path) -> Pa
 
 
 def _item(trial: Trial, one: Tried) -> cards.Item:
-    notes, rate = trial.notes.first(LISTENED), trial.instrument.sample_rate
+    notes, rate = trial.notes.first(PLAYED), trial.instrument.sample_rate
     plain, edited = (words.played(trial.instrument, notes, one.layer, d) for d in (None, one.direction))
     low, high = one.interval(trial.notes.groups)
-    bars = [cards.Bar("the word, by the witness", float(one.moved.mean()), low, high)]
+    bars = [cards.Bar("the word, by the evaluator", float(one.moved.mean()), low, high)]
     bars += [cards.Bar("the word, by the teacher", one.by_teacher), cards.Bar("best random", float(one.random.max()))]
     bars += [cards.Bar(name, value) for name, value in one.beside.items()]
     pairs = [cards.Sound(f"note {n + 1}{how}", waves[n], rate) for n in range(len(notes))
