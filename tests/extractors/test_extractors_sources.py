@@ -177,7 +177,7 @@ def test_what_does_not_compare_is_refused(corpus: Corpus, synthesizer: Synthesiz
 def test_the_untrained_network_keeps_what_was_fitted_and_nothing_that_was_trained() -> None:
 
     bundle = tiny_bundle()
-    plan = bundle.network.model_copy(update={"whiten": True})
+    plan = bundle.network.model_copy(update={"whiten": "roots"})
     torch.manual_seed(1)
     trained = Generator(plan)
     assert trained.whiten is not None

@@ -5,8 +5,13 @@ import torch
 from torch.nn import functional as F
 
 from darktimbre.models.config import ADDITIONS, Heads
-from darktimbre.models.progressive import Discriminator, Generator, Modulation, ProgressiveConfig, laid_on
-from darktimbre.models.surgery import discriminator_for_pitches, generator_for_pitches, with_additions
+from darktimbre.models.progressive import Discriminator, Generator, Mapping, Modulation, ProgressiveConfig, laid_on
+from darktimbre.models.surgery import (
+    discriminator_for_pitches,
+    generator_for_pitches,
+    generator_for_whitening,
+    with_additions,
+)
 
 PLAIN = ProgressiveConfig(
     condition=5, latent=4, start=(4, 2), growth=((8, 4), (16, 8)), widths=(8, 6, 4), bands=2, grow=False,
@@ -15,7 +20,9 @@ PLAIN = ProgressiveConfig(
 LATENT, CONDITION = torch.randn(3, 4), torch.cat([torch.eye(3), torch.rand(3, 2)], dim=1)
 
 
-@pytest.mark.parametrize("options", [{"modulate": True}, {"harmonics": 8}, {"modulate": True, "harmonics": 4}])
+@pytest.mark.parametrize(
+    "options", [{"modulate": True}, {"harmonics": 8}, {"mapping": 7}, {"modulate": True, "harmonics": 4, "mapping": 7}]
+)
 def test_at_first_they_add_nothing_and_then_they_learn(options):
     assert options.keys() <= ADDITIONS.keys()
     plain, more = Generator(PLAIN), Generator(PLAIN.model_copy(update=options))
@@ -38,6 +45,33 @@ def test_modulation_is_by_the_definition():
         for one in range(2):
             wanted = (1 + numbers[note, one]) * features[note, one] + numbers[note, 2 + one]
             torch.testing.assert_close(modulation(features, vector)[note, one], wanted)
+
+
+def test_mapping_is_by_the_definition_and_leaves_the_pitch():
+    mapping = Mapping(5, 2, 7, 0.2)
+    torch.nn.init.normal_(mapping.second.weight)
+    vector = torch.randn(4, 5)
+    hidden = vector @ mapping.first.scaled().T + mapping.first.bias
+    moved = torch.where(hidden > 0, hidden, 0.2 * hidden) @ mapping.second.scaled().T + mapping.second.bias
+    made = mapping(vector)
+    assert torch.equal(made[:, :2], vector[:, :2])
+    torch.testing.assert_close(made[:, 2:], vector[:, 2:] + moved)
+
+
+def test_another_whitening_keeps_what_it_can_be_predicted_from():
+    """Of labels with two values each, roots are a linear function of logarithms, and the generator makes the same."""
+    config = PLAIN.model_copy(update={"whiten": "roots", "modulate": True})
+    known, more = Generator(config), Generator(config.model_copy(update={"whiten": "logarithms"}))
+    soft = torch.tensor([[0.001, 0.2], [0.5, 0.9]])[torch.randint(2, (200, 2)), torch.arange(2)]
+    known.whiten.fit(soft)
+    more.whiten.fit(soft)
+    for name, weight in known.named_parameters():
+        torch.nn.init.normal_(weight) if "modulation" in name else None
+    more.load_state_dict(generator_for_whitening(known.state_dict(), config, more.whiten, soft))
+    condition = torch.cat([CONDITION[:, :3], soft[:3]], dim=1)
+    torch.testing.assert_close(more(LATENT, condition), known(LATENT, condition), rtol=0.02, atol=0.02)
+    as_it_was = generator_for_whitening(known.state_dict(), config, known.whiten, soft)
+    assert all(torch.equal(weight, as_it_was[name]) for name, weight in known.state_dict().items())
 
 
 def test_a_partial_is_laid_on_its_bins_at_any_pitch():
@@ -83,12 +117,13 @@ def for_pitches(config, pitches):
 
 @pytest.mark.parametrize("normalise", [False, True])
 def test_other_pitches_keep_what_was_made_at_the_known_ones(normalise):
-    options = {"normalise_input": normalise, "modulate": True, "harmonics": 8, "heads": Heads(pitch=3, attributes=2)}
+    options = {"normalise_input": normalise, "modulate": True, "harmonics": 8, "mapping": 6}
+    options["heads"] = Heads(pitch=3, attributes=2)
     config, wanted = PLAIN.model_copy(update=options), (45, 50, 57, 62, 69)
     wider = for_pitches(config, wanted)
     known, more = Generator(config), Generator(wider)
     for name, weight in known.named_parameters():
-        torch.nn.init.normal_(weight) if "modulation" in name or "shape" in name else None
+        torch.nn.init.normal_(weight) if any(part in name for part in ("modulation", "shape", "mapping")) else None
     more.load_state_dict(generator_for_pitches(known.state_dict(), config, wanted))
     soft = CONDITION[:2, 3:]
     before = torch.cat([torch.tensor([[0.0, 1, 0], [0, 0, 1]]), soft], dim=1)

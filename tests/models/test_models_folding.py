@@ -18,7 +18,7 @@ COMB = {"pitch_comb": True, "pitches": (44, 57, 69), "bin_hz": 250.0}
         {"bands": 2, "tanh": True},
         {"normalise_input": True, **COMB},
         {"grow": False, "bands": 4, **COMB},
-        {"whiten": True, "last_convolutions": 1, **COMB},
+        {"whiten": "roots", "last_convolutions": 1, **COMB},
         {"growth": (), "widths": (8,), **COMB},
         {"modulate": True, "normalise_input": True},
         {"modulate": True, "harmonics": 8, "growth": ((8, 4), (16, 8)), **COMB},

@@ -16,7 +16,13 @@ PACKED = GROWING.model_copy(
     update={"bands": 2, "pitch_comb": True, "pitches": (44, 57, 69), "bin_hz": 250.0, "posterior": True, "tanh": True}
 )
 SINGLE = PACKED.model_copy(
-    update={"grow": False, "normalise_input": True, "whiten": True, "last_convolutions": 1, "critic_widths": (5, 4, 3)}
+    update={
+        "grow": False,
+        "normalise_input": True,
+        "whiten": "roots",
+        "last_convolutions": 1,
+        "critic_widths": (5, 4, 3),
+    }
 )
 CONFIGS = pytest.mark.parametrize("config", [GROWING, PACKED, SINGLE], ids=["growing", "packed", "single"])
 

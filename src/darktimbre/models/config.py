@@ -1,8 +1,8 @@
 """What a progressive network is made of: the part of a recipe that `models` reads and a bundle stores."""
 
-from typing import Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from darktimbre.notes.bounded import Bounded, Pitches, Positive
 
@@ -12,7 +12,7 @@ PARTIAL_GROWTH = (4, 8)
 """How much the grid of (harmonic, frame) grows in the branch of partials."""
 
 
-ADDITIONS = {"modulate": False, "harmonics": 0}
+ADDITIONS = {"modulate": False, "harmonics": 0, "mapping": 0}
 """Options of a generator, and what they are where it is without them. Each adds nothing at first, so that a trained
 generator without it can be trained on with it."""
 
@@ -47,11 +47,20 @@ class ProgressiveSizes(Bounded):
     pitch_comb: bool = Field(default=False, description="the last stage sees and shapes the pitch's harmonics")
     modulate: bool = Field(default=False, description="the input vector also scales and shifts every stage's features")
     harmonics: int = Field(default=0, ge=0, description="partials that are also drawn by their number")
-    whiten: bool = Field(default=False, description="standardise the soft labels by statistics of the training notes")
+    mapping: int = Field(default=0, ge=0, le=4096, description="hidden features of the input vector's residual layers")
+    whiten: Literal["roots", "logarithms"] | None = Field(
+        default=None, description="standardise functions of the soft labels by statistics of the training notes"
+    )
     last_convolutions: int = Field(
         default=2, ge=1, le=2, description="3 × 3 convolutions of the generator's last stage"
     )
     critic_widths: tuple[Positive, ...] | None = Field(default=None, description="the critic's own widths")
+
+    @field_validator("whiten", mode="before")
+    @classmethod
+    def _earlier_whiten(cls, given: Any) -> Any:
+        """Bundles and recipes by version 0.1 have true, for roots, or false."""
+        return {True: "roots", False: None}.get(given, given) if isinstance(given, bool) else given
 
 
 class ProgressiveConfig(ProgressiveSizes):

@@ -16,7 +16,14 @@ from torch.nn import functional as F
 
 from darktimbre.models.autoencoder import Decoder
 from darktimbre.models.layers import EqualisedConv, VectorToGrid, held_conv, pixel_norm, unpack, upsampling_kernel
-from darktimbre.models.progressive import Generator, GeneratorStage, Modulation, harmonically_masked, laid_on
+from darktimbre.models.progressive import (
+    Generator,
+    GeneratorStage,
+    Modulation,
+    harmonically_masked,
+    input_vector,
+    laid_on,
+)
 
 
 def rectify(features: Tensor, slope: float) -> Tensor:
@@ -144,7 +151,8 @@ class FoldedGenerator(FoldedPath):
         config = generator.config
         to_picture = cast(EqualisedConv, generator.to_picture[str(config.last)])
         super().__init__(generator.grid, generator.stages, to_picture, config.negative_slope)
-        self.config, self.comb, self.whiten = config, generator.comb, generator.whiten
+        self.config, self.comb = config, generator.comb
+        self.whiten, self.mapping = generator.whiten, generator.mapping
         self.partials: FoldedPath | None = None
         if generator.partials is not None:
             branch = generator.partials
@@ -152,10 +160,7 @@ class FoldedGenerator(FoldedPath):
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:  # type: ignore[override]
         """latent `(batch, latent)`, condition `(batch, size)` → `(batch, channel, frequency, frame)`."""
-        conditioned = condition if self.whiten is None else self.whiten(condition)
-        vector = torch.cat([conditioned, latent], dim=1)
-        if self.config.normalise_input:
-            vector = pixel_norm(vector)
+        vector = input_vector(self, latent, condition)
         shown = None if self.comb is None else self.comb(condition)
         maps = super().forward(vector, shown)
         picture = unpack(maps if shown is None else harmonically_masked(maps, shown), self.config.bands)

@@ -4,10 +4,11 @@ condition | latent ─► grid ─► stage 0 ─► … ─► stage s ─► p
 picture ─► stage s ─► … ─► stage 0 ─► hidden ─► score, pitch, attributes   (Discriminator)
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from darktimbre.models.comb import HarmonicMask
 from darktimbre.models.config import PARTIAL_GROWTH, Heads, ProgressiveConfig
@@ -44,6 +45,27 @@ class Modulation(nn.Module):
         """`(batch, feature, frequency, frame)` by `(batch, vector)`."""
         scale, shift = self.linear(vector)[:, :, None, None].chunk(2, dim=1)
         return torch.addcmul(shift, features, 1.0 + scale)
+
+
+class Mapping(nn.Module):
+    """A residual network of one hidden layer on the input vector v: its labels and latent get B · leaky ReLU(A · v)
+    added, the pitch's one-hot stays; at first B is 0.
+
+    What labels say together, such as "a bell, but soft", is then not left to the convolutions (after the mapping
+    network of Karras et al. 2019, §3).
+    """
+
+    def __init__(self, vector: int, pitches: int, hidden: int, slope: float) -> None:
+        super().__init__()
+        self.pitches, self.slope = pitches, slope
+        self.first = EqualisedLinear(vector, hidden, gain=RECTIFIER)
+        self.second = EqualisedLinear(hidden, vector - pitches)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, vector: Tensor) -> Tensor:
+        """`(batch, vector)` → the same size."""
+        moved: Tensor = self.second(F.leaky_relu(self.first(vector), self.slope))
+        return vector + F.pad(moved, (self.pitches, 0))
 
 
 class GeneratorStage(nn.Module):
@@ -158,7 +180,10 @@ class Generator(nn.Module):
             else None
         )
         labels, vector = config.condition - len(config.pitches), config.condition + config.latent
-        self.whiten = LabelWhitening(len(config.pitches), labels) if config.whiten else None
+        self.whiten = LabelWhitening(len(config.pitches), labels, config.whiten) if config.whiten else None
+        self.mapping = (
+            Mapping(vector, len(config.pitches), config.mapping, config.negative_slope) if config.mapping else None
+        )
         self.stages = nn.ModuleList()
         self.to_picture = nn.ModuleDict()  # keyed by stage, so that a network that does not grow has only the last
         for stage, width in enumerate(config.widths):
@@ -180,10 +205,7 @@ class Generator(nn.Module):
         `alpha` < 1 fades stage `stage` in: alpha · its picture + (1 − alpha) · the up-sampled picture of the one below.
         """
         stage = _checked(self.config, stage, alpha)
-        conditioned = condition if self.whiten is None else self.whiten(condition)
-        vector = torch.cat([conditioned, latent], dim=1)
-        if self.config.normalise_input:
-            vector = pixel_norm(vector)
+        vector = input_vector(self, latent, condition)
         features = rectify_and_norm(self.grid(vector), self.config.negative_slope)
         below, shown = features, None
         for number, block in enumerate(self.stages[: stage + 1]):
@@ -201,6 +223,19 @@ class Generator(nn.Module):
     def _picture(self, features: Tensor, stage: int, comb: Tensor | None = None) -> Tensor:
         packed = self.to_picture[str(stage)](features)
         return unpack(packed if comb is None else harmonically_masked(packed, comb), self.config.bands)
+
+
+def input_vector(generator: Any, latent: Tensor, condition: Tensor) -> Tensor:
+    """latent `(batch, latent)`, condition `(batch, size)` → `(batch, size + latent)`: what grid and modulation read.
+
+    `generator`: a `Generator` or a folded one, with its `config`, `whiten` and `mapping`.
+    """
+    conditioned = condition if generator.whiten is None else generator.whiten(condition)
+    vector = torch.cat([conditioned, latent], dim=1)
+    if generator.config.normalise_input:
+        vector = pixel_norm(vector)
+    mapped: Tensor = vector if generator.mapping is None else generator.mapping(vector)
+    return mapped
 
 
 def harmonically_masked(maps: Tensor, comb: Tensor) -> Tensor:

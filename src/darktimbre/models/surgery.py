@@ -8,13 +8,17 @@ from torch import Tensor
 
 from darktimbre.models.config import ProgressiveConfig
 from darktimbre.models.layers import RECTIFIER
+from darktimbre.models.whitening import LabelWhitening
 
 STDDEV_LAYER = "base.weight"
 """The discriminator's layer whose last input channel is the minibatch standard deviation (`models/progressive.py`)."""
 PACKED_LAYER = "packed."
 """Its layer that joins the features of the notes of a pack."""
-INPUT_LAYERS = ("grid.weight", "modulation.linear.weight")
+INPUT_LAYERS = ("grid.weight", "modulation.linear.weight", "mapping.first.weight")
 """The generator's layers that read condition and latent."""
+MAPPED = "mapping.second."
+"""Its layer that changes them."""
+RIDGE = 1e-3  # of the labels' variance
 TRUNK = ("from_picture", "stages", "base", "dense")
 """Its layers before the heads."""
 
@@ -67,10 +71,40 @@ def generator_for_pitches(
         return dict(generator)
     inputs = config.condition + config.latent
     columns = torch.tensor([*_nearest(config.pitches, pitches), *range(len(config.pitches), inputs)])
-    # The equalised learning rate's constant depends on the number of inputs; pixel norm of the input undoes that.
-    scale = 1.0 if config.normalise_input else math.sqrt(len(columns) / inputs)
-    readers = [name for name in generator if name.endswith(INPUT_LAYERS)]
-    return {**generator, **{name: generator[name][:, columns] * scale for name in readers}}
+    # The equalised learning rate's constant depends on the number of inputs; pixel norm of the input undoes that, and
+    # what the mapping adds to it has to grow as it does.
+    grown = math.sqrt(len(columns) / inputs)
+    read, mapped = (1.0, grown) if config.normalise_input else (grown, 1.0)
+    changed = dict(generator)
+    for name, weight in generator.items():
+        if name.endswith(INPUT_LAYERS):
+            changed[name] = weight[:, columns] * read
+        elif name.startswith(MAPPED):
+            changed[name] = weight * mapped
+    return changed
+
+
+def generator_for_whitening(
+    generator: Mapping[str, Tensor], config: ProgressiveConfig, whiten: LabelWhitening | None, soft: Tensor
+) -> dict[str, Tensor]:
+    """Weights of the generator of `config` for soft labels whitened by `whiten`, which is fitted: nearly what it made.
+
+    What the labels were is predicted from what they are now, linearly, by least squares over the training notes' soft
+    labels `(note, label)`; both have mean 0. A mapping stays as it is: it begins with what it did of the old labels.
+    """
+    if whiten is None or not config.whiten or config.whiten == whiten.scale:
+        return dict(generator)
+    pitches = len(config.pitches)
+    before = LabelWhitening(pitches, soft.shape[1], config.whiten)
+    before.load_state_dict({name: generator[f"whiten.{name}"] for name in ("mean", "deviation")})
+    wanted, given = before.standardised(soft).double(), whiten.standardised(soft).double()
+    ridge = RIDGE * len(soft) * torch.eye(soft.shape[1], dtype=torch.double)
+    predictor = torch.linalg.solve(given.T @ given + ridge, given.T @ wanted).float()  # (label now, label before)
+    labels, changed = slice(pitches, pitches + soft.shape[1]), dict(generator)
+    for name in [name for name in generator if name.endswith(INPUT_LAYERS)]:
+        changed[name] = generator[name].clone()
+        changed[name][:, labels] = generator[name][:, labels] @ predictor.T
+    return changed | {f"whiten.{name}": value for name, value in whiten.state_dict().items()}
 
 
 def discriminator_for_pitches(

@@ -21,7 +21,7 @@ from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.averaging import average_into
 from darktimbre.models.cost import cost
 from darktimbre.models.progressive import Discriminator, Generator, PictureEncoder
-from darktimbre.models.surgery import encoder_from, generator_for_pitches, with_additions
+from darktimbre.models.surgery import encoder_from
 from darktimbre.notes.attributes import WITHOUT_TEACHER
 from darktimbre.objectives import energy
 from darktimbre.objectives.prior import energy_distance
@@ -88,6 +88,9 @@ class EnergyRecipe(NoteGeneratorRecipe):
     task: Literal["energy"]
     distance: Distances = Distances()
     energy: NonNegativeFloat = 1.0  # weight of the energy score, by that distance
+    # A picture's gradient (of its note's loss) is made no longer than this; null: not. The teacher's is a hundred times
+    # as long as usual for some, which would decide the step.
+    gradient_bound: PositiveFloat | None = None
     teacher: TeacherTerms | None = None
     encoder: LatentTerms | None = None
 
@@ -171,8 +174,7 @@ class EnergyTask(NoteGeneratorTask):
         return {name: network.state_dict() for name, network in self.networks.items() if name == "encoder"}
 
     def start_from(self, bundle: Bundle) -> None:
-        known = generator_for_pitches(bundle.generator().state_dict(), bundle.gan, self.config.pitches)
-        weights = with_additions(known, self.averaged.state_dict())
+        weights = self.generator_of(bundle)
         self.networks["generator"].load_state_dict(weights)
         self.averaged.load_state_dict(weights)
         if "encoder" in self.networks and (encoder := encoder_of(bundle)) is not None:
@@ -235,6 +237,8 @@ class EnergyTask(NoteGeneratorTask):
         latents, losses = self.latents(real, state), dict[str, Tensor]()
         with self.context.autocast():
             pictures = self.networks["generator"](torch.cat(latents), condition.repeat(len(latents), 1)).float()
+        if (bound := recipe.gradient_bound) is not None:
+            pictures.register_hook(lambda gradient: bounded_rows(gradient, bound / len(gradient)))
         features, responses = self.features(pictures, self.decoded(pictures), state)
         parts = {name: one.chunk(len(latents)) for name, one in features.items()}
         if recipe.energy:
@@ -362,6 +366,12 @@ class EnergyTask(NoteGeneratorTask):
         for name, network in self.networks.items():
             restore_module(name, network, tensors)
             restore_optimiser(f"adam-{name}", self.adam[name], network, tensors)
+
+
+def bounded_rows(gradient: Tensor, bound: float) -> Tensor:
+    """A gradient (row, …) with no row longer than `bound`, Euclidean."""
+    lengths = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
+    return gradient * (bound / lengths).clamp(max=1.0)[:, None, None, None]
 
 
 def _of_samples(made: Responses, real: Responses) -> tuple[Responses, Responses]:

@@ -12,7 +12,7 @@ from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.layers import at_stage, enlarge
 from darktimbre.models.progressive import Discriminator, Generator
-from darktimbre.models.surgery import discriminator_for_pitches, generator_for_pitches, with_additions
+from darktimbre.models.surgery import discriminator_for_pitches
 from darktimbre.notes.attributes import CLASSES
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -157,8 +157,7 @@ class GanTask(NoteGeneratorTask, AdversarialTask):
     # While it runs
 
     def start_from(self, bundle: Bundle) -> None:
-        known = generator_for_pitches(bundle.generator().state_dict(), bundle.gan, self.config.pitches)
-        weights = with_additions(known, self.networks.generator.state_dict())
+        weights = self.generator_of(bundle)
         critic = bundle.critic()
         self.networks.generator.load_state_dict(weights)
         self.networks.averaged.load_state_dict(weights)

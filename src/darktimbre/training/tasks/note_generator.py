@@ -18,6 +18,7 @@ from darktimbre.corpus.classes import leaf_of
 from darktimbre.corpus.corpus import Corpus
 from darktimbre.models.config import ADDITIONS, Heads, ProgressiveConfig, ProgressiveSizes, Size
 from darktimbre.models.progressive import Generator
+from darktimbre.models.surgery import generator_for_pitches, generator_for_whitening, with_additions
 from darktimbre.notes.attributes import CLASSES, Attributes
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.text import quoted
@@ -106,6 +107,13 @@ class NoteGeneratorTask(GenerativeTask):
     def start_from(self, bundle: Bundle) -> None:
         """Takes the weights of a bundle that fits."""
         raise NotImplementedError
+
+    def generator_of(self, bundle: Bundle) -> dict[str, Tensor]:
+        """Weights of a bundle's generator, made to fit the run's pitches, whitening and additions."""
+        known = generator_for_pitches(bundle.generator().state_dict(), bundle.gan, self.config.pitches)
+        soft = torch.from_numpy(self.dataset.soft_labels)
+        known = generator_for_whitening(known, bundle.gan, self.averaged.whiten, soft)
+        return with_additions(known, self.averaged.state_dict())
 
     # ------------------------------------------------------------------------
     # Before a run
@@ -335,6 +343,8 @@ def misfits(recipe: Any, bundle: Bundle, corpus: Corpus) -> Iterator[str]:
         yield f"its representation differs in {keys}"
     held = bundle.gan.model_dump()
     new = {key for key, without in ADDITIONS.items() if held[key] == without}  # may be added to a trained network
+    if bundle.gan.whiten and recipe.network.whiten:
+        new.add("whiten")  # weights are made to fit
     network = network_config(recipe, there, bundle.codec()).model_dump(exclude=new)
     if keys := _different(network, held):
         yield f"its network differs in {keys}"
