@@ -88,9 +88,6 @@ class EnergyRecipe(NoteGeneratorRecipe):
     task: Literal["energy"]
     distance: Distances = Distances()
     energy: NonNegativeFloat = 1.0  # weight of the energy score, by that distance
-    # A picture's gradient (of its note's loss) is made no longer than this; null: not. The teacher's is a hundred times
-    # as long as usual for some, which would decide the step.
-    gradient_bound: PositiveFloat | None = None
     teacher: TeacherTerms | None = None
     encoder: LatentTerms | None = None
 
@@ -233,13 +230,13 @@ class EnergyTask(NoteGeneratorTask):
         waves = self.waves(index, state, part).to(device)
         with torch.no_grad():
             real = self.codec.encode(waves)
-            wanted, wanted_responses = self.features(real, waves, state)
+            wanted, wanted_responses = self.features(real, waves, state, waves)
         latents, losses = self.latents(real, state), dict[str, Tensor]()
         with self.context.autocast():
             pictures = self.networks["generator"](torch.cat(latents), condition.repeat(len(latents), 1)).float()
-        if (bound := recipe.gradient_bound) is not None:
-            pictures.register_hook(lambda gradient: bounded_rows(gradient, bound / len(gradient)))
-        features, responses = self.features(pictures, self.decoded(pictures), state)
+        sounds = self.decoded(pictures) if self.recipe.distance.spectra else pictures  # no term looks at them
+        taught = pictures if self.teacher is None else self.decoded(steadied(pictures))
+        features, responses = self.features(pictures, sounds, state, taught)
         parts = {name: one.chunk(len(latents)) for name, one in features.items()}
         if recipe.energy:
             for name, (first, second, *_) in parts.items():
@@ -272,15 +269,14 @@ class EnergyTask(NoteGeneratorTask):
         return [*drawn, mean + recipe.encoder.noise * self.latent("posterior", state)]
 
     def decoded(self, pictures: Tensor) -> Tensor:
-        """Sounds (batch, sample) as the synthesizer plays them; not computed where no term looks at them."""
-        if self.teacher is None and not any(name.startswith("spectra") for name in self.weights):
-            return pictures.new_zeros(len(pictures), 0)
-        return self.codec.decode(pictures) * self.edges
+        """Sounds (batch, sample) as the synthesizer plays them."""
+        sounds: Tensor = self.codec.decode(pictures) * self.edges
+        return sounds
 
     def features(
-        self, pictures: Tensor, waves: Tensor, state: StepState | None
+        self, pictures: Tensor, waves: Tensor, state: StepState | None, taught: Tensor
     ) -> tuple[dict[str, Tensor], Responses | None]:
-        """What distances are taken of, (batch, place, dimension) by name, and what the teacher finds in the waves.
+        """What distances are taken of, (batch, place, dimension) by name, and what the teacher finds in `taught`.
 
         Notes and what was generated of them, a whole number of times as many, are smoothed alike; `state` None: not.
         """
@@ -297,7 +293,7 @@ class EnergyTask(NoteGeneratorTask):
             elif name.startswith("spectra"):
                 found[name] = energy.log_spectra(waves, window=int(name.split()[-1]))
         if self.teacher is not None:
-            responses = self.teacher(waves if state is None else self._smoothed(waves, state))
+            responses = self.teacher(taught if state is None else self._smoothed(taught, state))
             known = self.teacher.features(responses)
             found |= {name: known[name] for name in self.weights if name in known}
         return found, responses
@@ -318,7 +314,7 @@ class EnergyTask(NoteGeneratorTask):
         """Mean distance of two training notes, by each kind of features."""
         index = evenly(len(self.dataset.rows), COMPARED)
         waves = self.dataset.waves(index).to(self.context.device)
-        features, _ = self.features(self.codec.encode(waves), waves, None)
+        features, _ = self.features(self.codec.encode(waves), waves, None, waves)
         apart = {name: energy.distance(one, one.roll(len(one) // 2, 0)) for name, one in features.items()}
         return {name: float(one.mean()) or 1.0 for name, one in apart.items()}
 
@@ -368,10 +364,18 @@ class EnergyTask(NoteGeneratorTask):
             restore_optimiser(f"adam-{name}", self.adam[name], network, tensors)
 
 
-def bounded_rows(gradient: Tensor, bound: float) -> Tensor:
-    """A gradient (row, …) with no row longer than `bound`, Euclidean."""
+def steadied(pictures: Tensor) -> Tensor:
+    """The same pictures; their gradients go back `shortened`, for a teacher's is a hundred times as long for some as
+    for most, and a step would be theirs."""
+    same = pictures.view_as(pictures)
+    same.register_hook(shortened)
+    return same
+
+
+def shortened(gradient: Tensor) -> Tensor:
+    """A gradient (row, …) with no row longer, Euclidean, than the median of its rows."""
     lengths = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(gradient.dtype).tiny)
-    return gradient * (bound / lengths).clamp(max=1.0)[:, None, None, None]
+    return gradient * (lengths.median() / lengths).clamp(max=1.0).unflatten(0, (-1, *[1] * (gradient.dim() - 1)))
 
 
 def _of_samples(made: Responses, real: Responses) -> tuple[Responses, Responses]:
