@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from darktimbre.objectives.energy import columns, distance, energy_score, log_spectra, patches, phasors
+from darktimbre.objectives.energy import columns, distance, energy_score, log_spectra, modulations, patches, phasors
 
 
 def places(*values: float) -> torch.Tensor:
@@ -66,6 +66,19 @@ def test_distance_is_the_mean_of_euclidean_distances():
     first, second = torch.randn(3, 5, 7), torch.randn(3, 5, 7)
     wanted = np.linalg.norm((first - second).numpy(), axis=2).mean(axis=1)
     np.testing.assert_allclose(distance(first, second).numpy(), wanted, rtol=1e-5)
+
+
+def test_modulations_tell_depth_and_rate_but_not_phase():
+    frame_rate, seconds = 32.0, torch.arange(32) / 32.0
+    waver = lambda depth, hertz, turn: depth * torch.cos(2 * math.pi * (hertz * seconds + turn))  # noqa: E731
+    levels = torch.stack([waver(0.3, 6.0, 0.0), waver(0.3, 6.0, 0.4), waver(0.6, 6.0, 0.1), waver(0.3, 2.0, 0.0)])
+    found = modulations(levels[None] - 3.0, frame_rate=frame_rate)[0]
+    assert found.shape == (4, 9)  # 4, 5, …, 12 Hz
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(found[2], 2 * found[0], atol=1e-4, rtol=1e-4)
+    assert found[0].argmax() == 2
+    assert found[0, 2].item() == pytest.approx(0.3, rel=1e-4)
+    assert found[3].max() < 0.01
 
 
 def test_patches_and_columns_hold_neighbours_together():

@@ -46,7 +46,7 @@ def test_losses_are_the_energy_scores_of_two_samples(tiny_corpus):
             "spectra 32": [energy.log_spectra(one, window=32) for one in (*sounds, waves)],
         }
     losses = task.step(state)
-    assert set(losses) == {"patches", "columns", "rows", "frequencies", "spectra 32", "spectra 64"}
+    assert set(losses) == {"patches", "columns", "rows", "modulations", "frequencies", "spectra 32", "spectra 64"}
     for name, (one, other, real) in wanted.items():
         score = energy.energy_score(first=one, second=other, real=real) / task.units[name]
         assert losses[name].item() == pytest.approx(score.item(), rel=1e-4)
@@ -78,7 +78,7 @@ def test_a_kind_of_weight_0_is_not_computed(tiny_corpus, monkeypatch):
     recipe = recipe.model_copy(update={"distance": recipe.distance.model_copy(update={"spectra": 0.0})})
     task = task_on(tiny_corpus, recipe)
     monkeypatch.setattr(type(task.codec), "decode", None)  # nothing looks at the sound
-    assert set(task.step(Schedule(recipe).at(0))) == {"patches", "columns", "rows", "frequencies"}
+    assert set(task.step(Schedule(recipe).at(0))) == {"patches", "columns", "rows", "modulations", "frequencies"}
 
 
 @pytest.mark.parametrize(

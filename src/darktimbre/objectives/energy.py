@@ -18,6 +18,7 @@ from darktimbre.objectives.inversion import TINY, modulus
 from darktimbre.representation import stft
 
 PATCH = (8, 4)  # bins × frames
+SLOW, FAST = 4.0, 12.0  # Hz, between which vibrato and tremolo lie
 FLOOR = 1e-3  # of a full-scale sinusoid: magnitude below which log magnitudes hardly differ, −60 dB
 
 
@@ -47,6 +48,17 @@ def patches(levels: Tensor) -> Tensor:
 def columns(levels: Tensor) -> Tensor:
     """Log-magnitudes `(batch, frequency, frame)` → `(batch, frame, frequency)`: a place is a frame's spectrum."""
     return levels.transpose(1, 2)
+
+
+def modulations(levels: Tensor, *, frame_rate: float) -> Tensor:
+    """Log-magnitudes `(batch, frequency, frame)` → `(batch, frequency, rate)`: how deep each bin is modulated at 4 to
+    12 Hz, by a discrete Fourier transform over all frames under a Hann window. When is left open: samples that waver in
+    another phase are alike. `frame_rate` in Hz."""
+    frames = levels.shape[2]
+    window = torch.hann_window(frames, periodic=True, device=levels.device)
+    rates = torch.fft.rfftfreq(frames, 1 / frame_rate)
+    within = (rates >= SLOW) & (rates <= FAST)
+    return modulus(torch.fft.rfft(levels * (2 / window.sum() * window), dim=2)[:, :, within.to(levels.device)])
 
 
 def phasors(frequencies: Tensor, magnitudes: Tensor) -> Tensor:

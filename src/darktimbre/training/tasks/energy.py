@@ -44,6 +44,7 @@ from darktimbre.training.tasks.note_generator import (
 from darktimbre.training.tasks.teacher_in_loss import TeacherInLoss, TeacherTerms, smoothed
 
 COMPARED = 32  # training notes whose distances are the units of distances
+PICTURED = ("patches", "columns", "rows", "modulations", "frequencies")  # kinds of distances that need no sound
 CODED = 16  # principal components of the conditions that latents are kept independent of
 PAIRS = 256  # of a latent of the prior and another note's condition, with which a step's are compared
 PASSES = 3  # forward-sized ones of a network: forward and backward
@@ -61,6 +62,7 @@ class Distances(Section):
     patches: NonNegativeFloat = 1.0  # log-magnitudes of 8 bins × 4 frames
     columns: NonNegativeFloat = 0.5  # log-magnitudes of each frame
     rows: NonNegativeFloat = 0.5  # log-magnitudes of each bin over time
+    modulations: NonNegativeFloat = 0.5  # how deep each bin's log-magnitude is modulated at 4 to 12 Hz
     frequencies: NonNegativeFloat = 0.5  # instantaneous frequencies, counted by magnitude
     spectra: NonNegativeFloat = 0.5  # log-magnitude spectra of the sound, with each of the windows
     windows: tuple[PositiveInt, ...] = (256, 1024)  # samples
@@ -68,7 +70,7 @@ class Distances(Section):
     @property
     def weights(self) -> dict[str, float]:
         """By the features' names."""
-        own = {name: getattr(self, name) for name in ("patches", "columns", "rows", "frequencies")}
+        own = {name: getattr(self, name) for name in PICTURED}
         return {**own, **{f"spectra {window}": self.spectra for window in self.windows}}
 
 
@@ -288,6 +290,8 @@ class EnergyTask(NoteGeneratorTask):
                 found[name] = energy.columns(level)
             elif name == "rows":
                 found[name] = level  # a place is a bin: its modulation holds together
+            elif name == "modulations":
+                found[name] = energy.modulations(level, frame_rate=self.codec.sample_rate / self.codec.config.hop)
             elif name == "frequencies":
                 found[name] = energy.phasors(pictures[:, 1], self.loudness(level.clamp(max=1)))
             elif name.startswith("spectra"):
