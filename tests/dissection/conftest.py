@@ -62,5 +62,5 @@ def work(tones: Corpus, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> W
     """All of it, as the verbs open it."""
     monkeypatch.setattr(teachers, "load", lambda *_, **__: BandTagger())
     second = EmbeddingExtractor(ToneTagger())
-    monkeypatch.setattr(Workplace, "second", second)
+    monkeypatch.setattr(Workplace, "evaluator", second)
     return Workplace.open(str(tiny_folder), tones.path, None, None, 0)
