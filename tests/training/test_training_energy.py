@@ -212,7 +212,7 @@ def test_teachers_term_is_hubers_error_of_both_samples(tmp_path, monkeypatch):
     assert "teacher labels" in losses
     assert "teacher embedding" not in losses
     assert task.provenance(4)["teacher_in_loss"] == {"name": "yamnet", "digest": "e" * 64}
-    assert task.provenance(4)["losses"]["teacher logits"] == 0.25
+    assert task.provenance(4)["losses"]["teacher logits"] == 2.0
 
 
 def test_a_teacher_that_cannot_be_in_a_loss_is_refused(tiny_corpus, monkeypatch):

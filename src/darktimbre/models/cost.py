@@ -45,12 +45,13 @@ def cost(config: ProgressiveConfig, network: type[Generator] | type[Discriminato
         room, _, rest = name.partition(".")
         if room == "partials":  # the branch of the last stage, on a grid of its own
             positions = built.partials.positions
-            place = int(rest.split(".")[1]) if rest.startswith("stages") else len(positions) - 1
-            each = positions[place] if isinstance(layer, EqualisedConv) else 1
+            nearest = int(rest.split(".")[1]) if rest.startswith("stages") else len(positions) - 1
+            each = positions[nearest] if isinstance(layer, EqualisedConv) else 1
             if stage == config.last:
                 count(layer.weight.numel() * each, layer.weight.shape[0] * each, config.last)
             continue
-        number = int(rest.partition(".")[0]) if rest else 0
+        place = rest.partition(".")[0]
+        number = int(place) if place.isdigit() else 0  # the grid and the mapping have none
         if room == "stages" and network is Discriminator:
             number += 1  # the critic's list begins with stage 1
         if number > stage or (room in ("to_picture", "from_picture") and number != stage):

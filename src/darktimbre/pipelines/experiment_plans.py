@@ -350,7 +350,7 @@ WIDER = {"twice": "[184,136,88,44]", "four times": "[256,192,128,64]"}
 FROM_STARTER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("energy", "darktimbre-energy", ()),
     ("energy, teacher", BASIS, ()),
-    ("energy, more of the teacher", BASIS, ("teacher.logits=2",)),
+    ("energy, less of the teacher", BASIS, ("teacher.logits=0.25",)),
     ("energy, teacher in more noise", BASIS, ("teacher.smoothing.noise_db=-50",)),
     ("energy, teacher and its layers", BASIS, LAYERS),
     ("encoder, teacher", "darktimbre-encoder", ("energy=0",)),

@@ -39,7 +39,7 @@ class Smoothing(Section):
 class TeacherTerms(Section):
     """Weights of what the teacher finds in generated sounds."""
 
-    logits: NonNegativeFloat = 0.25  # of Huber's error of the attributes' standardised logits, of every sample
+    logits: NonNegativeFloat = 2.0  # of Huber's error of the attributes' standardised logits, of every sample
     # of the energy score of its embedding, of the attributes' standardised logits, and of each layer of `layers`
     embedding: NonNegativeFloat = 0.0
     labels: NonNegativeFloat = 0.0
