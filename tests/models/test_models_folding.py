@@ -53,3 +53,18 @@ def test_folding_takes_a_copy() -> None:
         for parameter in generator.parameters():
             parameter.zero_()
     assert torch.equal(folded(latent, condition), before)
+
+
+def test_bfloat16_rounds_products_alone() -> None:
+    torch.manual_seed(0)
+    generator = Generator(SMALL)
+    exact, rounded = fold(generator), fold(generator, bf16=True)
+    latent, condition = torch.randn(16, 4), torch.rand(16, 5)
+    with torch.no_grad():
+        expected, found = exact(latent, condition), rounded(latent, condition)
+        with torch.autocast("cpu", torch.bfloat16):
+            everywhere = exact(latent, condition).float()
+    error, of_autocast = ((one - expected).norm() / expected.norm() for one in (found, everywhere))
+    assert found.dtype == torch.float32
+    assert 0 < error < 0.8 * of_autocast
+    assert error < 0.03

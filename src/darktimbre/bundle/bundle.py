@@ -303,9 +303,13 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         """The averaged generator, or the decoder; see `build`."""
         return self.build()
 
-    def played(self) -> nn.Module:
-        """The network that plays: `generator` folded, whose condition is that of `sliders`."""
-        network = fold(self.generator())
+    def played(self, bf16: bool = False) -> nn.Module:
+        """The network that plays: `generator` folded, whose condition is that of `sliders`.
+
+        Args:
+            bf16: whether a GAN's convolutions multiply bfloat16, which is faster where the processor has such units.
+        """
+        network = fold(self.generator(), bf16)
         return Steered(network, [edit.shift for edit in self.edits]) if self.edits else network
 
     def critic(self) -> Discriminator | None:

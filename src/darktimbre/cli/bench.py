@@ -19,8 +19,8 @@ from darktimbre.cli.console import console, progress, say, warn
 from darktimbre.cli.options import BundleName, Inversion, numbers
 from darktimbre.export import runtime as runtimes
 from darktimbre.notes.errors import UserError
-from darktimbre.synthesizer import runtime as onnx_runtime
 from darktimbre.synthesizer import timing
+from darktimbre.synthesizer.synthesizer import Synthesizer
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -52,7 +52,9 @@ def rtf(
     bundle: BundleName,
     threads: Annotated[str, Option(metavar="N,…", help="Threads that compute.")] = "1,2",
     batch: Annotated[str, Option(metavar="N,…", help="Notes in one call of the network; playing takes 1.")] = "1,8",
-    runtime: Annotated[str | None, Option(metavar="torch,onnx", help="Runtimes; by default those installed.")] = None,
+    runtime: Annotated[
+        str | None, Option(metavar="torch,bf16,onnx", help="Runtimes; by default those that there are.")
+    ] = None,
     rounds: Annotated[int, Option(min=1, help="Calls of each; their median is printed.")] = 11,
     inversion: Inversion = None,
     keep: Annotated[bool, Option("--keep", help="Let `--runtime auto` go by what is found.")] = False,
@@ -65,21 +67,19 @@ def rtf(
     """
     counts, batches = numbers(threads, 1, 256, "--threads"), numbers(batch, 1, 256, "--batch")
     instrument = runtimes.open_instrument(bundle, runtime="torch", inversion=inversion)
-    measured = _runtimes(runtime)
-    if keep and (len(measured) < 2 or 1 not in batches):
+    measured = _runtimes(instrument, runtime)
+    if keep and (len(measured) < 2 or "torch" not in measured or 1 not in batches):
         raise UserError(
-            "--keep chooses between torch and onnx, note by note: measure both, with a batch of 1 among --batch."
+            "--keep chooses between torch and others, note by note: measure these too, with a batch of 1 among --batch."
         )
-    if "onnx" in measured:
-        runtimes.by_onnx(instrument)  # exported before the clock runs; missing packages are reported here
     cores = os.cpu_count() or counts[-1]
     if counts[-1] > cores:
         warn(f"This machine has {cores} cores: {counts[-1]} threads will share them.")
     calls = _measure(bundle, inversion, measured, counts, batches, rounds)
     if keep:
         for count in counts:
-            ms = [1e3 * timing.median(calls[one, count, 1]).total for one in ("torch", "onnx")]
-            runtimes.keep_choice(instrument, count, runtimes.choice(*ms))
+            ms = {one: 1e3 * timing.median(calls[one, count, 1]).total for one in measured}
+            runtimes.keep_choice(instrument, count, runtimes.choice(ms))
     cells = cells_of(calls, instrument.seconds, lambda count: runtimes.kept_choice(instrument, count))
     _print(cells, instrument.seconds)
     if instrument.encodes:
@@ -96,16 +96,19 @@ def rtf(
         say(f"Figures: {json_}")
 
 
-def _runtimes(text: str | None) -> list[str]:
-    if text is None:
-        if onnx_runtime.has_onnxruntime():
-            return ["torch", "onnx"]
-        warn(f"onnxruntime is not installed: torch alone is measured; {onnx_runtime.REMEDY}.")
-        return ["torch"]
-    wanted = {"torch", "onnx"} if text.strip() == "auto" else {part.strip() for part in text.split(",")}
-    if wanted - {"torch", "onnx"}:
-        raise UserError(f"--runtime takes torch, onnx or both with a comma, not {text!r}.")
-    return [one for one in ("torch", "onnx") if one in wanted]
+def _runtimes(instrument: Synthesizer, text: str | None) -> list[str]:
+    """What is measured; networks are exported here, before the clock runs, and missing packages reported."""
+    if text is None or text.strip() == "auto":
+        others, why_not = runtimes.alternatives(instrument)
+        if why_not:
+            warn(f"Not measured: {why_not}.")
+        return ["torch", *others]
+    wanted = [part.strip() for part in text.split(",")]
+    if unknown := [one for one in wanted if one not in runtimes.NAMES]:
+        raise UserError(f"--runtime takes {', '.join(runtimes.NAMES)}, with commas, not {unknown[0]!r}.")
+    for one in wanted:
+        runtimes.by(one, instrument)
+    return wanted
 
 
 Calls = dict[tuple[str, int, int], "list[timing.Spent]"]  # by runtime, threads, batch
@@ -122,8 +125,8 @@ def cells_of(calls: Calls, seconds: float, kept: Any) -> list[Cell]:
     medians = {key: timing.median(spent) for key, spent in calls.items()}
     cells = []
     for (runtime, threads, batch), spent in medians.items():
-        by = {one: medians[one, threads, 1].total for one in ("torch", "onnx") if (one, threads, 1) in medians}
-        faster = runtimes.choice(by["torch"], by["onnx"])["runtime"] if len(by) == 2 else "torch"
+        by = {one: medians[one, threads, 1].total for one in runtimes.NAMES if (one, threads, 1) in medians}
+        faster = runtimes.choice(by)["runtime"] if by else "torch"
         cells.append(
             Cell(
                 runtime=runtime,
@@ -206,9 +209,7 @@ def _prepare(bundle: str, inversion: str | None, measured: list[str], threads: i
     allocator.tune()
     torch.set_num_threads(threads)
     plain = runtimes.open_instrument(bundle, runtime="torch", inversion=inversion)
-    instruments = {"torch": plain}
-    if "onnx" in measured:
-        instruments["onnx"] = runtimes.by_onnx(plain, threads)
+    instruments = {one: runtimes.by(one, plain) for one in measured}
     for batch in batches:
         for one in measured:
             _watches[one, batch] = timing.Stopwatch(instruments[one], batch)

@@ -39,8 +39,9 @@ Inversion = Annotated[
 Runtime = Annotated[
     str,
     Option(
-        metavar="torch|onnx|auto",
-        help="What computes: torch, onnx (onnxruntime), or auto: the faster one, measured once and kept.",
+        metavar="torch|bf16|onnx|auto",
+        help="What computes: torch, bf16 (torch, multiplying bfloat16: less exact), onnx (onnxruntime), or auto: the "
+        "fastest that is exact enough, measured once and kept.",
     ),
 ]
 Teacher = Annotated[

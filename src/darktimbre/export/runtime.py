@@ -1,11 +1,12 @@
-"""Opens an instrument in the runtime wanted: torch, onnxruntime, or whichever a measurement finds faster here.
+"""Opens an instrument in the runtime wanted: torch, torch with bfloat16 products, onnxruntime, or the fastest here.
 
-What `auto` finds is kept, so that an instrument sounds the same to the bit from launch to launch: the two runtimes
-agree within rounding, not in the last bits.
+What `auto` finds is kept, so that an instrument sounds the same to the bit from launch to launch: torch and onnxruntime
+agree within rounding, not in the last bits, and bfloat16 within `ROUNDED`.
 """
 
 import hashlib
 import json
+import math
 import os
 import platform
 import statistics
@@ -19,15 +20,19 @@ import torch
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.export.onnx import GRAPH, export_onnx
+from darktimbre.models.config import ProgressiveConfig
+from darktimbre.models.convolution import computes_bf16
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.home import home
-from darktimbre.synthesizer.runtime import OnnxNetwork, has_onnxruntime, require_onnxruntime
+from darktimbre.synthesizer.runtime import OnnxNetwork, require_onnxruntime
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.synthesizer.timing import WARM_UP, Stopwatch
 
-RUNTIMES = ("auto", "torch", "onnx")
+RUNTIMES = ("auto", "torch", "bf16", "onnx")
+NAMES = {"torch": "torch", "bf16": "torch in bfloat16", "onnx": "onnxruntime"}
 AT_LEAST, SECONDS = 5, 1.0  # rounds and seconds of a measurement
-GAIN = 0.95  # onnxruntime is taken where its note takes at most this share of torch's: torch is the reference
+GAIN = 0.95  # another runtime is taken where its note takes at most this share of torch's: torch is the reference
+ROUNDED = -30.0  # dB: how large the error of bfloat16 may be (`rounding_db`) for `auto` to take it
 
 
 def open_instrument(name: str, device: str = "cpu", runtime: str = "auto", inversion: str | None = None) -> Synthesizer:
@@ -35,34 +40,62 @@ def open_instrument(name: str, device: str = "cpu", runtime: str = "auto", inver
 
     Args:
         name: a bundle's folder, `starter`, or a Hugging Face id.
-        device: a torch device; onnxruntime plays on the CPU alone.
-        runtime: `torch`, `onnx` or `auto`, which prints what it chose and why.
+        device: a torch device; the other runtimes play on the CPU alone.
+        runtime: `torch`, `bf16`, `onnx` or `auto`, which prints what it chose and why.
         inversion: how its spectrograms become sound, if not as the bundle has it; see `Bundle.inverted_by`.
 
     Raises:
-        UserError: no such bundle, device, runtime or inversion; or onnxruntime is wanted and not installed.
+        UserError: no such bundle, device, runtime or inversion; or the runtime wanted cannot be had here.
     """
     if runtime not in RUNTIMES:
         raise UserError(f"There is no runtime {runtime!r}; choose one of {', '.join(RUNTIMES)}.")
     bundle = Bundle.from_pretrained(name)
     instrument = Synthesizer(bundle if inversion is None else bundle.inverted_by(inversion), device)
     on_cpu = instrument.device.type == "cpu"
-    if runtime == "onnx" and not on_cpu:
+    if runtime in ("bf16", "onnx") and not on_cpu:
         raise UserError(
-            f"onnxruntime plays on the CPU here, not on {device}: leave out --device, or take --runtime torch."
+            f"The runtime {runtime} plays on the CPU, not on {device}: leave out --device, or take --runtime torch."
         )
     if runtime == "torch" or not on_cpu:
         return instrument
-    if runtime == "onnx":
-        return by_onnx(instrument)
-    why_not = "onnxruntime is not installed; `pip install 'darktimbre[onnx]'` may make it faster"
-    if has_onnxruntime():
-        try:
-            return _faster(instrument)
-        except (UserError, OSError) as error:
-            why_not = f"{error}".rstrip(".")
-    print(f"Plays by torch: {why_not}.")
-    return instrument
+    return _fastest(instrument) if runtime == "auto" else by(runtime, instrument)
+
+
+def by(runtime: str, instrument: Synthesizer) -> Synthesizer:
+    """An instrument that torch plays, in the runtime of this name.
+
+    Raises:
+        UserError: it cannot be had here, or not for this instrument.
+    """
+    return {"torch": lambda one: one, "bf16": by_bf16, "onnx": by_onnx}[runtime](instrument)
+
+
+def by_bf16(instrument: Synthesizer) -> Synthesizer:
+    """The same instrument, its network's convolutions multiplying bfloat16.
+
+    Raises:
+        UserError: the processor has no such units, with which alone it is faster, or the network is no GAN's.
+    """
+    if not computes_bf16(torch.device("cpu")):
+        raise UserError(
+            "This processor has no units for bfloat16, so that the runtime bf16 would be slower than torch."
+        )
+    if instrument.encodes or not isinstance(instrument.bundle.network, ProgressiveConfig):
+        raise UserError("The runtime bf16 plays only the generators of GANs.")
+    return Synthesizer(instrument.bundle, bf16=True)
+
+
+def rounding_db(instrument: Synthesizer, rounded: Synthesizer, notes: int = 4) -> float:
+    """Error of a rounded network's sound in dB, the loudest of some notes: energy of the difference of magnitudes
+    (STFT of 1024 samples), relative to the notes'. Phases are left out: partials that drift apart by a small error of
+    frequency sound alike, and differ as waves."""
+    window = torch.hann_window(1024)
+    one, other = (
+        torch.stft(torch.from_numpy(each.render(seed=range(notes))), 1024, window=window, return_complex=True).abs()
+        for each in (instrument, rounded)
+    )
+    share = (one - other).square().sum(dim=(1, 2)) / one.square().sum(dim=(1, 2)).clamp_min(1e-12)
+    return 10 * math.log10(max(float(share.max()), 1e-12))
 
 
 def by_onnx(instrument: Synthesizer, threads: int | None = None) -> Synthesizer:
@@ -112,42 +145,63 @@ def _kept_as(instrument: Synthesizer) -> Path:
 # The choice
 
 
-def _faster(instrument: Synthesizer) -> Synthesizer:
-    """Torch or onnxruntime, as measured here now or, for this bundle, machine and number of threads, at some time."""
+def _fastest(instrument: Synthesizer) -> Synthesizer:
+    """The fastest as measured here now or, for this bundle, machine and number of threads, at some time."""
     threads = torch.get_num_threads()
     found = _choices(instrument).get(_circumstances(threads))
-    when, other = "as measured before", None
+    when, opened = "as measured before", {"torch": instrument}
     if not _valid(found):
-        other = by_onnx(instrument)
-        measured = compare(instrument, other)
+        others, why_not = alternatives(instrument)
+        if not others:
+            print(f"Plays by torch: {why_not}.")
+            return instrument
+        opened |= others
+        measured = compare(opened)
         found = _choices(instrument).get(_circumstances(threads))  # another process may have measured meanwhile
         if not _valid(found):
             found, when = measured, "measured now, and kept"
             keep_choice(instrument, threads, found)
-    chosen = instrument if found["runtime"] == "torch" else other or by_onnx(instrument)
-    figures = f"torch {found['torch_ms']:.1f} ms a note, onnxruntime {found['onnx_ms']:.1f} ms"
-    print(f"Plays by {'onnxruntime' if chosen.runtime == 'onnx' else 'torch'} ({when}: {figures}).")
+    runtime = found["runtime"]
+    chosen = opened[runtime] if runtime in opened else by(runtime, instrument)
+    figures = ", ".join(f"{NAMES[one]} {ms:.1f} ms" for one, ms in found["ms"].items())
+    print(f"Plays by {NAMES[runtime]} ({when}; a note takes {figures}).")
     return chosen
 
 
-def compare(by_torch: Synthesizer, by_onnx: Synthesizer) -> dict[str, Any]:
-    """Both take turns for about a second; the `choice` by the medians of a whole note."""
-    watches = (Stopwatch(by_torch), Stopwatch(by_onnx))
-    taken: tuple[list[float], list[float]] = ([], [])
-    turns = list(zip(watches, taken, strict=True))
+def alternatives(instrument: Synthesizer) -> tuple[dict[str, Synthesizer], str]:
+    """The instrument by each other runtime that can be had here and is accurate enough, and why one is missing."""
+    found, why_not = {}, ""
+    for runtime in ("bf16", "onnx"):
+        try:
+            one = by(runtime, instrument)
+        except (UserError, OSError) as error:
+            why_not = f"{error}".rstrip(".")
+            continue
+        if runtime == "bf16" and rounding_db(instrument, one) > ROUNDED:
+            continue
+        found[runtime] = one
+    return found, why_not
+
+
+def compare(opened: dict[str, Synthesizer]) -> dict[str, Any]:
+    """All take turns for about a second; the `choice` by the medians of a whole note."""
+    watches = {runtime: Stopwatch(one) for runtime, one in opened.items()}
+    taken: dict[str, list[float]] = {runtime: [] for runtime in opened}
+    turns = list(watches)
     end, number = time.monotonic() + SECONDS, 0
     while number < WARM_UP + AT_LEAST or time.monotonic() < end:
-        for watch, seconds in turns:
-            seconds.append(watch.note(number).total)
+        for runtime in turns:
+            taken[runtime].append(watches[runtime].note(number).total)
         turns.reverse()  # threads of the one that still spin would else always burden the other
         number += 1
-    return choice(*(1e3 * statistics.median(seconds[WARM_UP:]) for seconds in taken))
+    return choice({runtime: 1e3 * statistics.median(seconds[WARM_UP:]) for runtime, seconds in taken.items()})
 
 
-def choice(torch_ms: float, onnx_ms: float) -> dict[str, Any]:
-    """The faster runtime, with the figures; torch where there is little between them."""
-    runtime = "onnx" if onnx_ms < GAIN * torch_ms else "torch"
-    return {"runtime": runtime, "torch_ms": round(torch_ms, 3), "onnx_ms": round(onnx_ms, 3)}
+def choice(ms: dict[str, float]) -> dict[str, Any]:
+    """The fastest runtime, with the figures; torch where there is little between them. `ms`: of a note, by runtime."""
+    fastest = min(ms, key=lambda runtime: ms[runtime])
+    runtime = fastest if ms[fastest] < GAIN * ms.get("torch", math.inf) else "torch"
+    return {"runtime": runtime, "ms": {one: round(value, 3) for one, value in ms.items()}}
 
 
 def kept_choice(instrument: Synthesizer, threads: int) -> str | None:
@@ -174,7 +228,9 @@ def _choices(instrument: Synthesizer) -> dict[str, Any]:
 
 
 def _valid(found: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(found, dict) and found.get("runtime") in RUNTIMES[1:] and {"torch_ms", "onnx_ms"} <= set(found)
+    if not isinstance(found, dict) or not isinstance(found.get("ms"), dict) or found.get("runtime") not in found["ms"]:
+        return False
+    return all(one in NAMES and isinstance(ms, int | float) for one, ms in found["ms"].items())
 
 
 def _circumstances(threads: int) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from darktimbre.notes.errors import UserError
 
-REMEDY = "install it with `pip install 'darktimbre[onnx]'`"
+REMEDY = "`pip install 'darktimbre[onnx]'`"
 DIGEST = "darktimbre.digest"  # the key, among an ONNX file's own properties, of the digest of the instrument's weights
 
 
@@ -72,21 +72,12 @@ def _plain(tensor: Tensor) -> np.ndarray:
     return np.ascontiguousarray(tensor.numpy(), np.float32)
 
 
-def has_onnxruntime() -> bool:
-    """Whether onnxruntime can be imported here."""
-    try:
-        require_onnxruntime()
-    except UserError:
-        return False
-    return True
-
-
 def require_onnxruntime() -> Any:
     """The package onnxruntime. Raises UserError: it is not installed."""
     try:
         import onnxruntime
     except ImportError as error:
-        raise UserError(f"Playing by ONNX needs onnxruntime: {REMEDY}.") from error
+        raise UserError(f"onnxruntime is not installed: {REMEDY}.") from error
     return onnxruntime
 
 

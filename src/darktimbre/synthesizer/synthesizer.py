@@ -47,7 +47,14 @@ class Synthesizer:
     decide between two bins that are almost equal (2e-4 of full scale seen).
     """
 
-    def __init__(self, bundle: Bundle, device: str | torch.device = "cpu", network: Network | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: str | torch.device = "cpu",
+        network: Network | None = None,
+        *,
+        bf16: bool = False,
+    ) -> None:
         """Builds the instrument from a bundle already in memory (training's previews); see `from_pretrained`.
 
         Args:
@@ -55,6 +62,8 @@ class Synthesizer:
             device: where to compute.
             network: takes the place of the bundle's own weights: the same network in another runtime
                 (`darktimbre.synthesizer.runtime`).
+            bf16: whether a GAN's own network multiplies bfloat16; the sound differs (`darktimbre.export.runtime` states
+                by how much).
         """
         self.bundle = bundle
         self.device = _usable(device)
@@ -70,10 +79,10 @@ class Synthesizer:
             raise UserError(
                 f"{bundle.origin}: the network takes {plan.condition} controls, not {self.attributes.size}."
             )
-        self.network = bundle.played().to(self.device).eval() if network is None else network
+        self.network = bundle.played(bf16).to(self.device).eval() if network is None else network
         self.edits: tuple[Edit, ...] = ()  # of the network's activations, in every note from now on
         self.block = 1 if self.device.type == "cpu" else None  # notes per call; None: as `render` is called
-        self.runtime = "torch" if network is None else network.name
+        self.runtime = network.name if network is not None else "bf16" if bf16 else "torch"
         self._edges = edges(self.codec.samples, self.codec.sample_rate)
         self.encodes = bundle.encoder is not None  # whether `encode` can place sounds of one's own
         self.controls = Controls(
