@@ -45,7 +45,8 @@ def run(quick: bool) -> list[Row]:
         1e3 * statistics.median(seconds["plain"]),
         "ms",
         target=SPEED,
-        note=f"of which the inversion: {parts['fast']} (plain: {parts['plain']})",
+        note=f"by {'bfloat16' if takes['fast'][0]['bf16'] else 'float32'}; of which the inversion: {parts['fast']} "
+        f"(plain: {parts['plain']})",
         takes=seconds,
     )
     factors = [(note["network"] + note["inversion"]) / note["seconds"] for note in notes]
@@ -99,6 +100,7 @@ def _main(way: str) -> None:
     from darktimbre.bundle.bundle import Bundle
     from darktimbre.bundle.where import has_starter
     from darktimbre.cli import allocator
+    from darktimbre.models.convolution import computes_bf16
     from darktimbre.synthesizer.synthesizer import Synthesizer
 
     if way != "plain":
@@ -112,17 +114,16 @@ def _main(way: str) -> None:
     latent, condition = torch.randn(1, bundle.network.latent), torch.rand(1, bundle.network.condition)
     condition[:, : len(PITCHES)] = 0
     condition[:, 16] = 1
-    codec = bundle.codec()
+    codec, picture = bundle.codec(), None
+    bf16 = way == "fast" and computes_bf16(torch.device("cpu"))  # the runtime that `auto` takes there
     if way == "plain":
         from benchmarks.plain import PlainGenerator, plain_waves
 
         network: Any = PlainGenerator(bundle.generator())
         invert: Any = lambda picture: plain_waves(picture, codec)  # noqa: E731
     else:
-        synthesizer = Synthesizer(bundle)
+        synthesizer = Synthesizer(bundle, bf16=bf16)
         network, invert = synthesizer.network, synthesizer.codec.decode
-    picture = None
-
     def paint() -> None:
         nonlocal picture
         picture = network(latent, condition)
@@ -135,6 +136,7 @@ def _main(way: str) -> None:
             **{name: take[0] for name, take in takes.items()},
             "seconds": seconds,
             "starter": float(starter),
+            "bf16": float(bf16),
         }
 
     serve(measure)
