@@ -124,6 +124,7 @@ def _main(way: str) -> None:
     else:
         synthesizer = Synthesizer(bundle, bf16=bf16)
         network, invert = synthesizer.network, synthesizer.codec.decode
+
     def paint() -> None:
         nonlocal picture
         picture = network(latent, condition)
