@@ -94,3 +94,16 @@ def test_rows_are_named_before_an_equals_sign(tmp_path: Path) -> None:
         counts_of(["notes"])
     with pytest.raises(UserError, match="whole number"):
         counts_of(["notes=1__0"])
+
+
+@pytest.mark.parametrize(
+    "verb", ["evaluate starter", "latents starter", "dissect words starter", "experiment wae-ablation"]
+)
+def test_a_page_of_the_users_own_is_refused_before_anything_is_computed(
+    corpus: Path, run: Run, tmp_path: Path, verb: str
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("<h1>My thesis</h1>")
+    assert "is no report by darktimbre" in run(*verb.split(), "--corpus", corpus, "--out", tmp_path, status=2)
+    assert page.read_text() == "<h1>My thesis</h1>"
+    assert list(tmp_path.iterdir()) == [page]

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from darktimbre.notes.errors import UserError
+from darktimbre.report import cards
 from darktimbre.report.estimates import Estimate
 from darktimbre.report.figures import COLOURS, Dot, Style, canvas, dots
+from darktimbre.report.own import refuse_foreign
 from darktimbre.report.tables import Cell, Column, Comparison, Table, column, comparison_table, facts_table, ranked
 from darktimbre.report.write import escaped, render, sound_address, write
 
@@ -143,3 +146,24 @@ def test_facts_are_flattened_and_digests_are_code() -> None:
         ("a b: c", "12,345"), ("a b: d", "–"), ("e", "1, 2"), ("f", "yes"), ("digest", digest)
     ]  # fmt: skip
     assert [cells[0].code for _, _, _, cells in table.rows] == [False] * 4 + [True]
+
+
+def test_what_is_no_report_is_never_replaced(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    cards.write(own, "One", "", [], {})
+    cards.write(own, "Two", "", [], {})  # one's own is replaced
+    for name in ("report.html", "report.json", "classes.md"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(UserError, match=f"{name} is there and is no report by darktimbre: name another folder"):
+            refuse_foreign(folder)
+        assert (folder / name).read_text() == "mine"
+    with pytest.raises(UserError, match="no report"):
+        cards.write(tmp_path / "report.html", "One", "", [], {})
+    assert [one.name for one in (tmp_path / "report.html").iterdir()] == ["report.html"]
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    page = (own / "report.html").read_text().replace('<meta name="generator" content="darktimbre">\n', "")
+    (earlier / "report.html").write_text(page)
+    refuse_foreign(earlier)

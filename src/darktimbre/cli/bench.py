@@ -6,7 +6,7 @@ import statistics
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -20,7 +20,9 @@ from darktimbre.cli.options import BundleName, Inversion, numbers
 from darktimbre.export import runtime as runtimes
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer import timing
-from darktimbre.synthesizer.synthesizer import Synthesizer
+
+if TYPE_CHECKING:
+    from darktimbre.synthesizer.synthesizer import Synthesizer
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -96,7 +98,7 @@ def rtf(
         say(f"Figures: {json_}")
 
 
-def _runtimes(instrument: Synthesizer, text: str | None) -> list[str]:
+def _runtimes(instrument: "Synthesizer", text: str | None) -> list[str]:
     """What is measured; networks are exported here, before the clock runs, and missing packages reported."""
     if text is None or text.strip() == "auto":
         others, why_not = runtimes.alternatives(instrument)

@@ -8,7 +8,7 @@ from typer import Option
 
 from darktimbre.bundle import pictures
 from darktimbre.cli import console
-from darktimbre.cli.options import BundleName
+from darktimbre.cli.options import BundleName, ReportFolder
 from darktimbre.pipelines import (
     dissect_atlas,
     dissect_digits,
@@ -21,7 +21,6 @@ from darktimbre.synthesizer import synthesizer
 
 app = typer.Typer(no_args_is_help=True)
 
-Out = Annotated[Path, Option(help="Folder of the page, its figures and the cache.")]
 Notes = Annotated[Path, Option("--corpus", help="Real notes, tagged by the instrument's teacher.")]
 MaybeNotes = Annotated[
     Path | None, Option("--corpus", help="Real notes, tagged by the instrument's teacher; none for digits.")
@@ -45,7 +44,7 @@ def overview() -> None:
 
 @app.command()
 def image(
-    out: Out,
+    out: ReportFolder,
     name: Annotated[str, Option(help="The class that is maximised, of ImageNet.")] = "grand piano",
     quick: Quick = False,
     seed: Seed = 0,
@@ -60,7 +59,7 @@ def image(
 @app.command()
 def atlas(
     bundle: BundleName,
-    out: Out,
+    out: ReportFolder,
     corpus: MaybeNotes = None,
     of: Annotated[
         str, Option(metavar="critic|encoder|teacher|classifier", help="Whose units; the critic's or the encoder's.")
@@ -87,7 +86,7 @@ def atlas(
 @app.command()
 def units(
     bundle: BundleName,
-    out: Out,
+    out: ReportFolder,
     corpus: MaybeNotes = None,
     layer: Annotated[list[str] | None, Option(help="Only this stage, such as stages.1; may be repeated.")] = None,
     teacher: Teacher = None,
@@ -112,7 +111,7 @@ def units(
 @app.command()
 def ideas(
     bundle: BundleName,
-    out: Out,
+    out: ReportFolder,
     layer: Annotated[str | None, Option(help="Whose units are maximised; the middle stage's.")] = None,
     quick: Quick = False,
     seed: Seed = 0,
@@ -126,7 +125,7 @@ def ideas(
 def words(
     bundle: BundleName,
     corpus: Notes,
-    out: Out,
+    out: ReportFolder,
     words: Annotated[str, Option(metavar="WORD,WORD", help='Of the teacher\'s, such as "Bagpipes,Choir".')] = "",
     directions: Annotated[int, Option(min=0, max=16, help="Also so many principal directions, by their effect.")] = 0,
     layer: Annotated[str, Option(help="Whose activations are moved; the second stage's.")] = "",

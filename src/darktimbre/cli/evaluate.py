@@ -9,7 +9,7 @@ from typer import Argument, Option
 
 from darktimbre.bundle import bundle as stored
 from darktimbre.cli import console
-from darktimbre.cli.options import Device
+from darktimbre.cli.options import Device, ReportFolder
 from darktimbre.evaluation import evaluate as evaluation
 from darktimbre.evaluation import one_shots, systems
 from darktimbre.notes.errors import UserError
@@ -24,7 +24,7 @@ EMBEDDING = "Teacher or embedder that FAD is taken in (vggish, …); default: --
 def evaluate(
     bundles: Annotated[list[str], Argument(help=BUNDLES)],
     corpus: Annotated[Path, Option(help="Real notes, tagged by the teacher.")],
-    out: Annotated[Path, Option(help="Folder of the report.")],
+    out: ReportFolder,
     teacher: Annotated[str, Evaluator(help="The teacher that the instruments were trained on.")] = "yamnet",
     weights: Annotated[Path | None, Evaluator(help="Its weights file, instead of the one kept.")] = None,
     classifier: Annotated[

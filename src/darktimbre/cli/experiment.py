@@ -41,7 +41,7 @@ Machine = partial(Option, rich_help_panel="Machine")
 
 def experiment(
     name: Annotated[str, Argument(help=NAMES)],
-    out: Annotated[Path, Option(help="Folder of the report.")],
+    out: options.ReportFolder,
     scale: Annotated[str, Option(help=SCALES)] = "small",
     temperatures: Annotated[str, Paper(help="T of the soft labels, one DarkGAN each.")] = "1,1.5,2,3,5",
     runs: Annotated[Path, Option(help=RUNS)] = Path("runs/experiments"),

@@ -7,6 +7,7 @@ from typer import Argument, Option
 
 from darktimbre.cli import console
 from darktimbre.cli.evaluate import named
+from darktimbre.cli.options import ReportFolder
 from darktimbre.pipelines import latents as pipeline
 
 BUNDLES = "Up to four instruments with an encoder: folders, `strings` or hub ids; NAME=FOLDER names a column."
@@ -23,7 +24,7 @@ INVERSIONS = (
 def latents(
     bundles: Annotated[list[str], Argument(help=BUNDLES)],
     corpus: Annotated[Path, Option(help="The notes with styles that they were trained on, or others made alike.")],
-    out: Annotated[Path, Option(help="Folder of the report, the page and the pictures.")],
+    out: ReportFolder,
     classifier: Annotated[list[Path] | None, Option(metavar="FOLDER", help=CLASSIFIER)] = None,
     split: Annotated[str, Option(metavar="test|valid", help="Whose notes count as held out.")] = "test",
     inversion: Annotated[str | None, Option(metavar="NAME", help="Instead of the instruments' own.")] = None,

@@ -8,6 +8,7 @@ from typer import Argument, Option
 
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.pitch import NAME, parse_note_name
+from darktimbre.report.own import refuse_foreign
 
 BundleName = Annotated[
     str,
@@ -48,6 +49,17 @@ Teacher = Annotated[
     str | None, Option(help="Whose labels describe the sound; by default those of the instrument's own teacher.")
 ]
 Weights = Annotated[Path | None, Option(help="The teacher's weights file, instead of the one kept by `weights`.")]
+
+
+def _for_report(folder: Path) -> Path:
+    """Refuses what a report would replace before anything is computed."""
+    refuse_foreign(folder)
+    return folder
+
+
+ReportFolder = Annotated[
+    Path, Option("--out", callback=_for_report, help="Folder of the report, its figures and what it keeps.")
+]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of text.")]
 
 CorpusRate = Annotated[int, Option("--rate", help="Sample rate of the corpus in Hz.")]

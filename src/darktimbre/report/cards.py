@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from darktimbre.audio.atomic import atomic_file
+from darktimbre.report.own import refuse_foreign
 
 NOTHING = "nothing clear"  # a verdict like any other
 DYNAMIC = 60.0  # dB that a picture of a sound spans
@@ -120,11 +121,15 @@ def write(folder: Path, title: str, text: str, sections: Sequence[Section], data
 
     Returns:
         The page.
+
+    Raises:
+        UserError: a file of that name is there that is no report.
     """
     environment = Environment(
         loader=PackageLoader("darktimbre.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("cards.html.jinja").render(title=title, text=text, sections=sections)
+    refuse_foreign(folder, stem)
     folder.mkdir(parents=True, exist_ok=True)
     kept = json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     for name, content in ((f"{stem}.html", page), (f"{stem}.json", kept)):

@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.notes.text import json_text, legible
 from darktimbre.report.figures import inline, rendered
+from darktimbre.report.own import refuse_foreign
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +54,11 @@ def write(
         figures: what draws each figure, by name.
         stem: name of the files.
         found: what the template shows.
+
+    Raises:
+        UserError: a file of that name is there that is no report.
     """
+    refuse_foreign(folder, stem)
     folder.mkdir(parents=True, exist_ok=True)
     drawings = {}
     for name, draw in figures.items():
