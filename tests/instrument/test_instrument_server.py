@@ -129,6 +129,16 @@ def test_presets_are_kept_replaced_and_forgotten(served: Running) -> None:
     assert list(served.request("GET", "/api/presets").json["presets"]) == ["Dark bells ♫"]
 
 
+def test_words_are_a_mix_that_nothing_is_set_to(served: Running) -> None:
+    mix = served.request("POST", "/api/words", {"text": " a drum "}).json
+    assert mix["text"] == "a drum"
+    assert mix["levels"]["Drum"] == 1.0
+    assert sum(mix["shares"].values()) == pytest.approx(1.0)
+    for text in ("", "not a drum", "a" * 10_000):
+        answer = served.request("POST", "/api/words", {"text": text})
+        assert (answer.status, list(answer.json)) == (422, ["error"])
+
+
 def test_an_export_is_what_the_exporter_made(served: Running) -> None:
     answer = served.request("POST", "/api/export", {"format": "sfz", "patches": [PATCH, {}], "arrangement": "velocity"})
     request = json.loads(zipfile.ZipFile(io.BytesIO(answer.body)).read("request.json"))
@@ -272,7 +282,7 @@ def test_the_document_lists_every_route_with_token_models_and_errors(served: Run
     document = served.request("GET", "/openapi.json").json
     assert {(method, path) for path, methods in document["paths"].items() for method in methods} == {
         ("get", "/api/instrument"), ("post", "/api/render"), ("post", "/api/render/batch"), ("put", "/api/describe"),
-        ("put", "/api/encode"), ("post", "/api/latent"), ("get", "/api/points"),
+        ("put", "/api/encode"), ("post", "/api/latent"), ("get", "/api/points"), ("post", "/api/words"),
         ("get", "/api/presets"), ("put", "/api/presets/{name}"), ("delete", "/api/presets/{name}"),
         ("post", "/api/export"), ("get", "/api/status"),
     }  # fmt: skip
@@ -301,7 +311,7 @@ def test_every_example_of_the_document_is_accepted(served: Running) -> None:
                 answer = served.request(method.upper(), path.replace("{name}", "example"), example)
                 assert answer.status in (200, 204), (path, example, answer.body)
                 tried += 1
-    assert tried == 5
+    assert tried == 6
     served.request("DELETE", "/api/presets/example")
 
 

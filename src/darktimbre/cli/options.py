@@ -25,6 +25,14 @@ Set = Annotated[
         help='Attributes, e.g. --set "Singing bowl=0.8" or --set "Drum=0.5, Trumpet=0.3"; may be repeated.',
     ),
 ]
+Say = Annotated[
+    str | None,
+    Option(
+        "--say",
+        metavar='"TEXT"',
+        help='Attributes by a description, e.g. --say "icy glass bell"; the mix is printed; --set goes before it.',
+    ),
+]
 Seed = Annotated[int, Option(min=0, help="Same seed, same sound.")]
 Pitch = Annotated[str | None, Option(metavar="NOTE", help="MIDI number or name: 60, 60.5, C4, F#3.")]
 Picture = Annotated[Path | None, Option(metavar="FILE.png", help="Also draw a grid of spectrograms.")]

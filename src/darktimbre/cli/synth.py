@@ -10,12 +10,24 @@ from typer import Argument, Option
 from darktimbre import teachers
 from darktimbre.cli import options
 from darktimbre.cli.console import say, spoken_warnings, warn
-from darktimbre.cli.options import BundleName, Device, Inversion, Picture, Pitch, Runtime, Seed, Set, Teacher, Weights
+from darktimbre.cli.options import (
+    BundleName,
+    Device,
+    Inversion,
+    Picture,
+    Pitch,
+    Runtime,
+    Say,
+    Seed,
+    Set,
+    Teacher,
+    Weights,
+)
 from darktimbre.export import runtime as runtimes
 from darktimbre.notes import attributes as controls
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer import midi as midi_files
-from darktimbre.synthesizer import sound_files, synthesizer, transfer
+from darktimbre.synthesizer import sound_files, synthesizer, transfer, words
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -37,6 +49,29 @@ def _report(instrument: "synthesizer.Synthesizer", out: Path, paths: Sequence[Pa
         say(f"Spectrograms: {picture}")
 
 
+def _described_by(instrument: "synthesizer.Synthesizer", text: str | None, given: dict[str, float]) -> dict[str, float]:
+    """The values given, before them those of a text, which are printed."""
+    if text is None:
+        return given
+    described = words.Words(instrument)
+    mix = described.mix(text)
+    say(f"{mix}.")
+    own = {instrument.controls.attributes.resolve(name): value for name, value in given.items()}
+    return {**described.levels(mix), **own}
+
+
+@app.command("words")
+def words_(
+    bundle: BundleName,
+    text: Annotated[str, Argument(metavar="TEXT", help='What it should sound like, in English: "icy glass bell".')],
+) -> None:
+    """What a description means on an instrument, without a sound: the mix that --say takes.
+
+    With the extra `words` by what attributes mean, else by words in their names.
+    """
+    say(f"{words.Words(synthesizer.Synthesizer.from_pretrained(bundle)).mix(text)}.")
+
+
 @app.command("random")
 def random_(
     bundle: BundleName,
@@ -44,6 +79,7 @@ def random_(
     count: Annotated[int, Option(min=1, help="How many notes.")] = 8,
     pitch: Pitch = None,
     set_: Set = None,
+    say_: Say = None,
     seed: Seed = 0,
     picture: Picture = None,
     device: Device = "cpu",
@@ -54,7 +90,8 @@ def random_(
 
     Attributes that are not set are those of a random example note of the training split, where the bundle holds some.
     """
-    instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, given = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    levels = _described_by(instrument, say_, given)
     with spoken_warnings():
         paths = sound_files.render_random(
             instrument, out, count=count, pitch=options.midi(pitch), levels=levels, seed=seed, picture=picture
@@ -70,6 +107,7 @@ def scale(
     high: Annotated[str | None, Option("--to", metavar="NOTE", help="Highest note; the highest trained one.")] = None,
     step: Annotated[float, Option(min=0.01, help="Semitones from note to note.")] = 1.0,
     set_: Set = None,
+    say_: Say = None,
     seed: Seed = 0,
     picture: Picture = None,
     device: Device = "cpu",
@@ -77,7 +115,8 @@ def scale(
     inversion: Inversion = None,
 ) -> None:
     """One timbre on all its pitches, from low to high."""
-    instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, given = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    levels = _described_by(instrument, say_, given)
     ends = {"low": options.midi(low), "high": options.midi(high)}
     with spoken_warnings():
         paths = sound_files.render_scale(instrument, out, **ends, step=step, levels=levels, seed=seed, picture=picture)
@@ -94,6 +133,7 @@ def sweep(
     steps: Annotated[int, Option(min=2, help="How many values.")] = 5,
     pitch: Pitch = None,
     set_: Set = None,
+    say_: Say = None,
     seed: Seed = 0,
     picture: Picture = None,
     device: Device = "cpu",
@@ -101,7 +141,8 @@ def sweep(
     inversion: Inversion = None,
 ) -> None:
     """One note with one attribute going from low to high."""
-    instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, given = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    levels = _described_by(instrument, say_, given)
     with spoken_warnings():
         paths = sound_files.render_sweep(
             instrument, out, attribute, low=low, high=high, steps=steps, pitch=options.midi(pitch), levels=levels,
@@ -164,6 +205,7 @@ def midi(
     out: Out,
     file: Annotated[Path, Argument(metavar="FILE.mid", help="A standard MIDI file.")],
     set_: Set = None,
+    say_: Say = None,
     seed: Seed = 0,
     release: Annotated[float, Option(min=0.0, help="Seconds a note takes to fade after its end.")] = 0.06,
     picture: Picture = None,
@@ -178,7 +220,8 @@ def midi(
     """
     score = midi_files.read_score(file)
     sound_files.check_destination(out, picture)
-    instrument, levels = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    instrument, given = runtimes.open_instrument(bundle, device, runtime, inversion), options.levels(set_)
+    levels = _described_by(instrument, say_, given)
     with spoken_warnings():
         played = midi_files.play(instrument, score, attributes=levels, seed=seed, release=release)
     names = ("notes", "rendered", "repitched", "rang_out")

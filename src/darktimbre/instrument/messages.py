@@ -156,6 +156,14 @@ class LatentRequest(Message):
     model_config = ConfigDict(json_schema_extra={"examples": [{"patch": PATCH_EXAMPLE}]})
 
 
+class WordsRequest(Message):
+    """A description of a sound, in English, of at most 200 characters."""
+
+    text: str
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "drum"}]})
+
+
 class PatchMessage(Message):
     """Live: from now on, this is the patch; its notes are sent nearest to `near` first."""
 
@@ -254,6 +262,16 @@ class DescriptionAnswer(BaseModel):
     attributes: dict[str, float]
     pitch: float | None
     teacher: str
+
+
+class WordsAnswer(BaseModel):
+    """What a description means here: attributes' values to be set, the others left at their baseline, and shares of the
+    mix (in all 1); found by "meaning" (the extra `words`) or by "words in common" with the attributes' names."""
+
+    text: str
+    levels: dict[str, float]
+    shares: dict[str, float]
+    by: str
 
 
 class NearestAnswer(BaseModel):

@@ -33,6 +33,7 @@ from darktimbre.instrument.turns import Places, Value, busy, collect
 from darktimbre.instrument.uploads import Describer
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.synthesizer.words import Words
 
 PresetName = Annotated[str, InPath(description="1 to 80 printable characters, no slash.", examples=["Dark bells"])]
 
@@ -174,7 +175,7 @@ class Api:
         self._facts = describe(instrument, teacher=teacher, exports=self._exports, limits=limits)
         tags = instrument.attributes.names
         self._points = points(instrument.bundle.encoded, tags, instrument.latent_size).model_dump_json().encode()
-        self._sounds = Sounds(renderer, limits)
+        self._sounds, self._words = Sounds(renderer, limits), Words(instrument)
         self._gates = turns.gates(limits)
         self._sockets, self._bodies = Places(limits.sockets), Places(limits.uploads + 4)
         self._downloads = Places(limits.downloads)
@@ -210,6 +211,11 @@ class Api:
         found = request.patch.latent_on(self._instrument)
         rounded = [round(float(value), 4) for value in found]
         return messages.LatentAnswer(latent=rounded, nearest=nearest(self._instrument.bundle.encoded, found))
+
+    async def words(self, request: messages.WordsRequest) -> messages.WordsAnswer:
+        """What a description of a sound means on this instrument; nothing is set by asking."""
+        mix = await self._gates["words"].run(self._words.mix, request.text, seconds=self._limits.render_seconds)
+        return messages.WordsAnswer(text=mix.text, levels=mix.levels, shares=mix.shares, by=mix.by)
 
     async def points(self) -> Response:
         """Training notes by their latents, to draw: at most 5,000, none in a bundle without them."""
@@ -342,6 +348,7 @@ def _routes(api: Api) -> APIRouter:
     add("PUT", "/describe", api.describe, *SENDING, 409, openapi_extra=SOUND_FILE)
     add("PUT", "/encode", api.encode, *SENDING, 409, openapi_extra=SOUND_FILE)
     add("POST", "/latent", api.latent, *SENDING)
+    add("POST", "/words", api.words, *SENDING)
     add("GET", "/points", api.points, *READING, response_model=messages.PointsAnswer)
     add("GET", "/presets", api.all_presets, *READING, 422, 503)
     add("PUT", "/presets/{name:path}", api.put_preset, *SENDING, **empty)

@@ -133,6 +133,7 @@ def gates(limits: Limits) -> dict[str, Gate]:
         "uploads": Gate(limits.uploads, 4, limits.wait_seconds),
         "exports": Gate(limits.exports, 4, limits.export_seconds),
         "presets": Gate(1, limits.waiting, limits.wait_seconds),
+        "words": Gate(1, 4, limits.wait_seconds),
     }
 
 

@@ -21,6 +21,7 @@ import { Scope } from "./scope.js";
 import { FEW, Sliders } from "./sliders.js";
 import { Space } from "./space.js";
 import { Tape } from "./tape.js";
+import { Words } from "./words.js";
 
 /**
  * @param {any} instrument as GET /api/instrument has it
@@ -91,6 +92,13 @@ export function build(instrument, connection, status) {
         if (!Object.hasOwn(patch().attributes, name)) return;
         editing.change(withoutAttribute(patch(), name), `${name} to its baseline`, event);
       },
+    },
+  );
+  new Words(
+    { search: input("search"), box: piece("words"), said: piece("words-said"), set: button("words-set") },
+    {
+      ask: async (text) => (await connection.ask("POST", "/api/words", { json: { text } })).json(),
+      onSet: (attributes, text, event) => editing.change(changed(patch(), { attributes }), `“${text}”`, event),
     },
   );
   const place = isSpace ? space(instrument, connection, editing, playing, status) : pad(editing, status);
