@@ -13,16 +13,17 @@ from tests.bundle.tiny import tiny_bundle
 from tests.conftest import Run
 
 from darktimbre.bundle.bundle import Bundle
-from darktimbre.dissection import atlas, units, words
-from darktimbre.dissection.cache import Cells
-from darktimbre.dissection.effects import plain_of, rendered
+from darktimbre.dissection import atlas, effects, words
+from darktimbre.dissection.effects import Unit, rendered
 from darktimbre.dissection.subject import generator_of
-from darktimbre.dissection.units import Unit
 from darktimbre.dissection.words import Tried
+from darktimbre.extractors.described import plain_of
 from darktimbre.measures.interval import bootstrap_mean, bootstrap_means
 from darktimbre.models.edits import Shift, edited
 from darktimbre.notes.errors import UserError
+from darktimbre.pipelines import dissect_units
 from darktimbre.pipelines.dissect import Workplace
+from darktimbre.pipelines.dissect_cache import Cells
 from darktimbre.report.cards import Bar, Item, Section, Sound, write
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
@@ -36,22 +37,24 @@ def test_a_dead_unit_has_no_effect_and_a_living_one_has(work: Workplace, tmp_pat
     instrument, notes = Synthesizer(made, network=network), work.notes(("valid",), 4)  # type: ignore[arg-type]
     describer = work.describer(work.labels(), Cells(tmp_path), evaluator=False)
     real = describer.teacher(work.corpus.waves(work.rows(("valid",), 8)))[1]
-    found = units.switched_off(instrument, network, notes, ["stages.1"], describer, real, Cells(tmp_path, "dead"))
+    found = dissect_units.switched_off(
+        instrument, network, notes, ["stages.1"], describer, real, Cells(tmp_path, "dead")
+    )
     dead, living = found[Unit("stages.1", 3)], found[Unit("stages.1", 0)]
-    for way in units.WAYS:
+    for way in effects.WAYS:
         assert not np.nan_to_num(dead[way]).any()
         assert np.abs(living["zero"][:, :3]).max() > 0
     assert not dead["kid"].any()
-    table = units.effects(found, notes.groups, "zero")
+    table = effects.effects(found, notes.groups, "zero")
     assert not table[Unit("stages.1", 3)][0].clear
 
 
 def test_a_unit_at_its_mean_is_what_arithmetic_says(work: Workplace) -> None:
     network = work.instrument.bundle.generator()
     notes = work.notes(("valid",), 3)
-    means = units.activations(network, notes, ["stages.1"])["stages.1"].mean(0)
+    means = effects.activations(network, notes, ["stages.1"])["stages.1"].mean(0)
     with edited(network, *Unit("stages.1", 2).off(means, "mean")):
-        after = units.activations(network, notes, ["stages.1"])["stages.1"]
+        after = effects.activations(network, notes, ["stages.1"])["stages.1"]
     np.testing.assert_allclose(after[:, 2], means[2], atol=1e-6)
 
 

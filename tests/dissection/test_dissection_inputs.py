@@ -12,7 +12,16 @@ from torch import Tensor, nn
 from darktimbre.bundle.edits import KeptEdit
 from darktimbre.dissection import transforms as t
 from darktimbre.dissection.adversarial import blended, perturbed, transfer
-from darktimbre.dissection.objectives import Objective, attribute, logit
+from darktimbre.dissection.objectives import (
+    Objective,
+    attribute,
+    high_frequency,
+    l2,
+    logit,
+    total_variation,
+    unlike_bilateral,
+    unlike_blurred,
+)
 from darktimbre.dissection.parametrisations import (
     Condition,
     Fourier,
@@ -24,7 +33,6 @@ from darktimbre.dissection.parametrisations import (
     frequencies,
     magnitudes_of,
 )
-from darktimbre.dissection.regularisers import high_frequency, l2, total_variation, unlike_bilateral, unlike_blurred
 from darktimbre.dissection.search import maximise
 from darktimbre.dissection.subject import Seen, Subject, critic_of
 from darktimbre.notes.errors import UserError

@@ -8,11 +8,11 @@ from tests.bundle.tiny import tiny_bundle
 from torch import Tensor, nn
 
 from darktimbre.dissection import objectives as goals
-from darktimbre.dissection.hooks import probe
 from darktimbre.dissection.objectives import Objective, channel, direction, diversity, interpolation, layer, neuron
 from darktimbre.dissection.parametrisations import Latent, Parametrisation
 from darktimbre.dissection.search import maximise
 from darktimbre.dissection.subject import Subject, critic_of, generator_of
+from darktimbre.models.edits import probe
 from darktimbre.notes.errors import UserError
 from darktimbre.synthesizer.synthesizer import Synthesizer
 

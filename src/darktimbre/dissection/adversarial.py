@@ -10,6 +10,7 @@ from torch import Tensor
 
 from darktimbre.dissection.objectives import Objective, log_probability
 from darktimbre.dissection.subject import Kind, Subject, column
+from darktimbre.dissection.transforms import per_row
 
 
 def blended(example: Tensor, found: Tensor, strength: float) -> Tensor:
@@ -28,7 +29,7 @@ def perturbed(
     """
     goal = log_probability(target) if isinstance(target, str) else target
     image, change = kind == "image", torch.zeros_like(example)
-    room = size if image else size * example.flatten(1).norm(dim=1).view(-1, *[1] * (example.ndim - 1))
+    room = size if image else size * _length(example)
     best, most = torch.zeros_like(example), torch.full((len(example),), -torch.inf)
     for step in range(steps + 1):
         change.requires_grad_(True)
@@ -49,7 +50,7 @@ def perturbed(
 
 
 def _length(rows: Tensor) -> Tensor:
-    return rows.flatten(1).norm(dim=1).view(-1, *[1] * (rows.ndim - 1))
+    return per_row(rows.flatten(1).norm(dim=1), rows)
 
 
 def _unit(rows: Tensor) -> Tensor:

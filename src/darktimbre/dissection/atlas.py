@@ -4,33 +4,19 @@ Real notes stand beside optimised ones always: people tell what a unit does from
 against 82 %, Borowski et al. 2021).
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from darktimbre.dissection.effects import Floats
-from darktimbre.dissection.objectives import channel
-from darktimbre.dissection.parametrisations import Parametrisation
-from darktimbre.dissection.search import maximise
-from darktimbre.dissection.subject import Subject, Transform
-from darktimbre.dissection.units import Unit
+from darktimbre.dissection.effects import Unit
+from darktimbre.dissection.subject import Subject
+from darktimbre.extractors.described import Floats
 
 BEST = 9  # real notes of a unit
 BLOCK = 16  # notes at once
 TASKS, QUERIES = 20, 0.1  # comparisons of the score; the share of notes at either end that queries are drawn from
 SHARPNESS = 10.0  # of the choice, per unit of cosine
-
-
-def layers_of(network: nn.Module) -> list[str]:
-    """The layers with maps that an atlas goes through: stages, and those named like a convolutional trunk's."""
-    named = {name for name, _ in network.named_modules()}
-    found = [name for name in named if name.split(".")[0] in ("stages", "layers", "blocks") and name.count(".") == 1]
-    found += [name for name in named if name == "base" or (name.startswith("layer") and name[5:].isdigit())]
-    return sorted(found, key=lambda name: (name == "base", len(name), name))
 
 
 def spread_over(sizes: dict[str, int], count: int, seed: int) -> list[Unit]:
@@ -56,29 +42,6 @@ def of_real(subject: Subject, waves: Floats, layers: list[str]) -> tuple[dict[st
     return {name: torch.cat(each) for name, each in parts.items()}, torch.cat(scores)
 
 
-@dataclass(frozen=True)
-class Optimised:
-    """What excites a unit, as one kind of input."""
-
-    wave: Tensor  # (row, sample)
-    value: Tensor  # (row,) of the unit
-    score: Tensor  # (row,) of the critic; NaN without one
-
-
-def optimised(
-    unit: Unit, written: Parametrisation, subject: Subject, *, robust: Collection[Transform], steps: int, rate: float,
-    seed: int,
-) -> Optimised:  # fmt: skip
-    """The unit's mean maximised."""
-    found = maximise(
-        channel(unit.layer, unit.number), written, subject, robust=robust, steps=steps, rate=rate, seed=seed
-    )
-    with torch.no_grad():
-        seen = found.seen()
-        score = seen.score if subject.critic is not None else torch.full_like(found.values, torch.nan)
-        return Optimised(seen.form("wave"), found.values, score)
-
-
 def interpretability(
     values: NDArray[np.floating], embedding: Floats, explanation: Floats | None = None, *, seed: int = 0
 ) -> NDArray[np.float64]:
@@ -95,20 +58,19 @@ def interpretability(
     Returns:
         (task,); 0.5 is chance.
     """
-    random, order = np.random.default_rng(seed), np.argsort(values, kind="stable")
-    centred = embedding - embedding.mean(0)
-    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True).clip(min=1e-9)
+    random, order, centre = np.random.default_rng(seed), np.argsort(values, kind="stable"), embedding.mean(0)
+
+    def units(rows: Floats) -> Floats:
+        """Of length 1 about the notes' mean, so that products are cosines."""
+        return np.asarray((rows - centre) / np.linalg.norm(rows - centre, axis=1, keepdims=True).clip(min=1e-9))
+
+    notes, shown = units(embedding), None if explanation is None else units(explanation)
     ends = max(BEST + 1, int(QUERIES * len(order)))
     low, high = order[:ends], order[-ends:]
-    shown = None
-    if explanation is not None:
-        moved = explanation - embedding.mean(0)
-        shown = moved / np.linalg.norm(moved, axis=1, keepdims=True).clip(min=1e-9)
     found = []
     for _ in range(TASKS):
         up, down = random.permutation(high), random.permutation(low)
-        exciting = unit[up[1 : 1 + BEST]] if shown is None else shown
-        other = unit[down[1 : 1 + BEST]]
-        certainty = [(unit[q] @ exciting.T).mean() - (unit[q] @ other.T).mean() for q in (up[0], down[0])]
+        exciting, other = notes[up[1 : 1 + BEST]] if shown is None else shown, notes[down[1 : 1 + BEST]]
+        certainty = [(notes[q] @ exciting.T).mean() - (notes[q] @ other.T).mean() for q in (up[0], down[0])]
         found.append(1 / (1 + np.exp(-SHARPNESS * (certainty[0] - certainty[1]))))
     return np.array(found)

@@ -1,24 +1,25 @@
-"""What an edit causes: the same notes rendered without and with it, each described, and the differences.
+"""What an edit causes: the same notes rendered without and with it; and units of a generator switched off, one by one.
 
 Observed correlations do not cause; so whatever is said of a unit or a direction is measured by intervention (Bau et al.
-2019, *GAN Dissection*). Every note is its own control.
+2019, *GAN Dissection*). Every note is its own control. The average causal effect of a unit on a quantity is the mean
+over notes of its change (§3.2); units whose removal brings generated notes nearer to real ones draw artefacts (§4.2).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from darktimbre.audio.pitch import yin
-from darktimbre.models.edits import Edit
-from darktimbre.notes.pitch import hz_to_midi
+from darktimbre.extractors.described import Floats
+from darktimbre.measures.interval import bootstrap_means
+from darktimbre.models.edits import Edit, Scale, Shift, probe
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
-Floats = NDArray[np.float32]
-LEVEL, BRIGHTNESS, PITCH = "level (dB)", "brightness (octaves)", "pitch (semitones)"
-PLAIN = (LEVEL, BRIGHTNESS, PITCH)  # what is described without any network
-IN_TUNE = 0.5  # semitones
+WAYS = ("zero", "mean")
+NULL = 0.95  # of the other units of a layer, whose effects a named one exceeds
 
 
 @dataclass(frozen=True)
@@ -37,69 +38,6 @@ class Notes:
         return Notes(self.condition[:count], self.latent[:count], self.midi[:count], self.groups[:count])
 
 
-@dataclass(frozen=True)
-class Described:
-    """What was found of some notes."""
-
-    labels: Floats  # (note, label) of the teacher, in deviations of real notes
-    embedding: Floats  # (note, dimension) of the teacher
-    evaluator: Floats  # (note, label) by another network, in deviations of what it predicts of real notes
-    plain: Floats  # (note, 3) of `PLAIN`; NaN where no pitch is found
-
-    @property
-    def in_tune(self) -> float:
-        """Share of the notes whose fundamental is within half a semitone of the pitch wanted."""
-        return float(np.mean(np.abs(np.nan_to_num(self.plain[:, 2], nan=99.0)) <= IN_TUNE))
-
-
-@dataclass(frozen=True)
-class Describer:
-    """Describes waves by a teacher, by an evaluator that no search ever sees, and by plain measures.
-
-    Attributes:
-        names: labels in the order of the columns.
-        teacher: waves (note, sample) → logits in deviations (note, label), embedding (note, dimension).
-        evaluator: waves → the labels as another network predicts them (note, label); None where there is none.
-        trust: correlation of the evaluator with the teacher on notes that it was not fitted on (label,).
-        rate: Hz.
-    """
-
-    names: Sequence[str]
-    teacher: Callable[[Floats], tuple[Floats, Floats]]
-    evaluator: Callable[[Floats], Floats] | None
-    trust: Floats
-    rate: int
-
-    def describe(
-        self, waves: Floats, midi: NDArray[np.float64], *, like: Floats | None = None, whole: bool = True
-    ) -> Described:
-        """All of some waves (note, sample); without `whole` by the evaluator alone, the rest NaN.
-
-        `like`: waves to whose levels the networks' are brought, for they take loudness for words.
-        """
-        raw = waves
-        if like is not None:
-            power, wanted = (np.square(one, dtype=np.float64).mean(1) + 1e-10 for one in (waves, like))
-            waves = (waves * np.sqrt(wanted / power)[:, None]).astype(np.float32)
-        labels = np.full((len(waves), len(self.names)), np.nan, np.float32)
-        embedding, plain = labels[:, :1], np.full((len(waves), len(PLAIN)), np.nan, np.float32)
-        seen = labels if self.evaluator is None else self.evaluator(waves)
-        if whole:
-            (labels, embedding), plain = self.teacher(waves), plain_of(raw, midi, self.rate)
-        return Described(labels, embedding, seen, plain)
-
-
-def plain_of(waves: Floats, midi: NDArray[np.float64], rate: int) -> Floats:
-    """`PLAIN` of waves (note, sample): RMS level, log₂ of the spectral centroid in Hz, distance from the pitch."""
-    power = np.square(np.abs(np.fft.rfft(waves)))
-    hertz = np.fft.rfftfreq(waves.shape[1], 1 / rate)
-    level = 10 * np.log10(np.square(waves, dtype=np.float64).mean(1) + 1e-10)
-    centroid = (power * hertz).sum(1) / np.maximum(power.sum(1), 1e-20)
-    found, _ = yin(waves, rate, fmin=50.0, fmax=min(2500.0, rate / 2))
-    away = np.array([np.nan if not one > 0 else hz_to_midi(float(one)) for one in found]) - midi
-    return np.stack([level, np.log2(centroid.clip(min=1.0)), away], 1).astype(np.float32)
-
-
 def rendered(instrument: Synthesizer, notes: Notes, edits: Sequence[Edit] = ()) -> Floats:
     """The notes (note, sample) as the instrument plays them, with its activations edited."""
     before = instrument.edits
@@ -110,8 +48,57 @@ def rendered(instrument: Synthesizer, notes: Notes, edits: Sequence[Edit] = ()) 
         instrument.edits = before
 
 
-def differences(before: Described, after: Described) -> Floats:
-    """(note, label + 3): the labels, then `PLAIN`; pitch as a change of the distance from the pitch wanted."""
-    plain = after.plain - before.plain
-    plain[:, 2] = np.abs(after.plain[:, 2]) - np.abs(before.plain[:, 2])
-    return np.concatenate([after.labels - before.labels, plain], 1)
+@dataclass(frozen=True)
+class Unit:
+    """A channel of a layer."""
+
+    layer: str
+    number: int
+
+    def off(self, means: Floats, to: str) -> tuple[Edit, ...]:
+        """Edits that set it to zero, or to its mean over notes; `means` (unit,) of its layer."""
+        edits: tuple[Edit, ...] = (Scale(self.layer, (self.number,), 0.0),)
+        if to == "mean":
+            along = [0.0] * len(means)
+            along[self.number] = 1.0
+            edits += (Shift(self.layer, tuple(along), float(means[self.number])),)
+        return edits
+
+
+def activations(network: nn.Module, notes: Notes, layers: list[str]) -> dict[str, Floats]:
+    """Means over places of each layer's units (note, unit)."""
+    with torch.no_grad(), probe(network, *layers) as seen:
+        network(torch.from_numpy(notes.latent), torch.from_numpy(notes.condition))
+    return {name: found.flatten(2).mean(2).numpy() for name, found in seen.items()}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a unit causes on one quantity: the mean over notes and its interval, and whether it is clear."""
+
+    value: float
+    low: float
+    high: float
+    null: float  # size of effect that `NULL` of the units of its layer stay below
+
+    @property
+    def clear(self) -> bool:
+        """Its interval leaves out 0, and it exceeds what units of its layer do at random."""
+        return (self.low > 0 or self.high < 0) and abs(self.value) > self.null
+
+
+def effects(
+    found: dict[Unit, dict[str, Floats]], groups: NDArray[np.int64], way: str, *, seed: int = 0
+) -> dict[Unit, list[Effect]]:
+    """Effects of every unit on every quantity, against the null of its layer."""
+    intervals = {unit: bootstrap_means(cell[way], groups, seed=seed) for unit, cell in found.items()}
+    sizes: dict[str, list[NDArray[np.float64]]] = {}
+    for unit, interval in intervals.items():
+        sizes.setdefault(unit.layer, []).append(np.abs(interval[0]))
+    null = {name: np.quantile(np.nan_to_num(np.stack(each)), NULL, axis=0) for name, each in sizes.items()}
+    return {
+        unit: [
+            Effect(float(v), float(a), float(b), float(n)) for v, a, b, n in zip(*table, null[unit.layer], strict=True)
+        ]
+        for unit, table in intervals.items()
+    }

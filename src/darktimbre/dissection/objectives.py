@@ -7,13 +7,13 @@ Named in lower case, as formulas write them. After Olah et al. (2017), *Feature 
 
 import json
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from darktimbre.dissection.subject import Seen, column
+from darktimbre.dissection.transforms import bilateral, blurred
 from darktimbre.notes.errors import UserError
 
 
@@ -27,9 +27,10 @@ class Objective:
 
     @property
     def layers(self) -> frozenset[str]:
-        """Whose activations it reads."""
-        name = getattr(self, "layer", None)
-        return frozenset() if name is None else frozenset({name})
+        """Whose activations it reads, or those that it is made of."""
+        held = [getattr(self, one.name) for one in fields(self)]
+        own = {self.layer} if hasattr(self, "layer") else set()
+        return frozenset(own).union(*(one.layers for one in held if isinstance(one, Objective)))
 
     def __add__(self, other: "Objective") -> "Objective":
         return joint(self, other)
@@ -38,6 +39,8 @@ class Objective:
         return joint(self, -1.0 * other)
 
     def __mul__(self, factor: float) -> "Objective":
+        if isinstance(self, scaled):
+            return scaled(self.factor * float(factor), self.of)
         return scaled(float(factor), self)
 
     __rmul__ = __mul__
@@ -55,20 +58,11 @@ class Objective:
 
 
 @dataclass(frozen=True, repr=False)
-class Pair(Objective):
-    """Made of two."""
+class joint(Objective):
+    """The sum of two: both at once."""
 
     first: Objective
     second: Objective
-
-    @property
-    def layers(self) -> frozenset[str]:
-        return self.first.layers | self.second.layers
-
-
-@dataclass(frozen=True, repr=False)
-class joint(Pair):
-    """The sum of two: both at once."""
 
     def __call__(self, seen: Seen) -> Tensor:
         return self.first(seen) + self.second(seen)
@@ -90,26 +84,17 @@ class scaled(Objective):
     def __call__(self, seen: Seen) -> Tensor:
         return self.factor * self.of(seen)
 
-    @property
-    def layers(self) -> frozenset[str]:
-        return self.of.layers
-
-    def __mul__(self, factor: float) -> Objective:
-        return scaled(self.factor * float(factor), self.of)
-
-    __rmul__ = __mul__
-
-    def __neg__(self) -> Objective:
-        return self * -1.0
-
     def __repr__(self) -> str:
         of = f"({self.of!r})" if isinstance(self.of, joint) else repr(self.of)
         return of if self.factor == 1 else f"{self.factor:g} * {of}"
 
 
 @dataclass(frozen=True, repr=False)
-class interpolation(Pair):
+class interpolation(Objective):
     """(1 − t) · first + t · second, t going from 0 in the first row to 1 in the last: how two units work together."""
+
+    first: Objective
+    second: Objective
 
     def __call__(self, seen: Seen) -> Tensor:
         t = torch.linspace(0, 1, len(seen.written), device=seen.written.device)
@@ -238,8 +223,6 @@ class attribute(Objective):
 class critic_score(Objective):
     """How real the critic takes the picture for: a learned prior."""
 
-    kind: ClassVar[str] = "score"
-
     def __call__(self, seen: Seen) -> Tensor:
         return seen.score
 
@@ -255,3 +238,68 @@ def of_unit(seen: Seen, name: str, unit: int) -> Tensor:
     if not 0 <= unit < maps.shape[1]:
         raise UserError(f"The layer {name!r} has the units 0 to {maps.shape[1] - 1}, but no unit {unit}.")
     return maps[:, unit]
+
+
+# ── what an input should not be: subtracted, `goal - 0.1 * total_variation()` ─────────────────────────────────────────
+
+
+def maps_of_input(seen: Seen) -> Tensor:
+    """`(row, map, height, width)`: the image, or the magnitudes of the picture of a sound."""
+    if seen.subject.takes == "image" or seen.subject.makes == "image":
+        return seen.form("image")
+    return seen.form("picture")[:, :1]
+
+
+@dataclass(frozen=True, repr=False)
+class total_variation(Objective):
+    """The mean absolute difference of neighbours, down plus across (Rudin et al. 1992)."""
+
+    def __call__(self, seen: Seen) -> Tensor:
+        maps = maps_of_input(seen)
+        return maps.diff(dim=2).abs().flatten(1).mean(1) + maps.diff(dim=3).abs().flatten(1).mean(1)
+
+
+@dataclass(frozen=True, repr=False)
+class high_frequency(Objective):
+    """The mean power of all that varies faster than this share of the Nyquist frequency."""
+
+    above: float = 0.5
+
+    def __call__(self, seen: Seen) -> Tensor:
+        maps = maps_of_input(seen)
+        height, width = maps.shape[2:]
+        down, across = torch.fft.fftfreq(height, 0.5)[:, None], torch.fft.fftfreq(width, 0.5)
+        fast = (torch.maximum(down.abs(), across.abs()) > self.above).to(maps)
+        spectrum = torch.fft.fft2(maps, norm="ortho")
+        return (fast * (spectrum.real.square() + spectrum.imag.square())).flatten(1).mean(1)
+
+
+@dataclass(frozen=True, repr=False)
+class unlike_blurred(Objective):
+    """The mean squared distance to its own blur of so many pixels."""
+
+    sigma: float = 1.0
+
+    def __call__(self, seen: Seen) -> Tensor:
+        maps = maps_of_input(seen)
+        return (maps - blurred(maps, self.sigma)).square().flatten(1).mean(1)
+
+
+@dataclass(frozen=True, repr=False)
+class unlike_bilateral(Objective):
+    """The same for bilateral filtering, which lets edges be."""
+
+    space: float = 1.0
+    values: float = 0.2
+
+    def __call__(self, seen: Seen) -> Tensor:
+        maps = maps_of_input(seen)
+        return (maps - bilateral(maps, self.space, self.values)).square().flatten(1).mean(1)
+
+
+@dataclass(frozen=True, repr=False)
+class l2(Objective):
+    """The mean square of the input as it is written; of an image, of its distance from grey."""
+
+    def __call__(self, seen: Seen) -> Tensor:
+        return (seen.written - (0.5 if seen.kind == "image" else 0.0)).square().flatten(1).mean(1)

@@ -21,6 +21,7 @@ class Parametrisation(nn.Module):
     """
 
     kind: ClassVar[Kind]
+    level: float = 0.01  # deviation of the first values
 
     def __init__(self, rows: int, subject: Subject | None = None) -> None:
         super().__init__()
@@ -28,7 +29,8 @@ class Parametrisation(nn.Module):
 
     def start(self, generator: torch.Generator) -> None:
         """Draws the first values of its parameters."""
-        raise NotImplementedError
+        for parameter in self.parameters():
+            parameter.data.normal_(0, self.level, generator=generator)
 
     def project(self, generator: torch.Generator) -> None:
         """What is done after each step, without gradients: by default nothing."""
@@ -41,18 +43,12 @@ class Parametrisation(nn.Module):
 class Latent(Parametrisation):
     """A latent of an instrument, kept on the sphere where most of N(0, 1)'s mass lies: ‖z‖ = √size."""
 
-    kind = "latent"
+    kind, level = "latent", 1.0
 
     def __init__(
-        self,
-        instrument: Synthesizer,
-        pitch: float | None = None,
-        attributes: Mapping[str, float] | None = None,
-        rows: int = 1,
-        *,
-        subject: Subject | None = None,
-        sphere: bool = True,
-    ) -> None:
+        self, instrument: Synthesizer, pitch: float | None = None, attributes: Mapping[str, float] | None = None,
+        rows: int = 1, *, subject: Subject | None = None, sphere: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(rows, subject or generator_of(instrument))
         self.sphere = sphere
         self.latent = nn.Parameter(torch.zeros(rows, instrument.latent_size))
@@ -61,7 +57,7 @@ class Latent(Parametrisation):
         self.register_buffer("conditioned", torch.from_numpy(trained).clone())
 
     def start(self, generator: torch.Generator) -> None:
-        self.latent.data.normal_(generator=generator)
+        super().start(generator)
         self.project(generator)
 
     @torch.no_grad()
@@ -87,9 +83,6 @@ class Wave(Parametrisation):
         self.level = level
         self.wave = nn.Parameter(torch.zeros(rows, samples))
 
-    def start(self, generator: torch.Generator) -> None:
-        self.wave.data.normal_(0, self.level, generator=generator)
-
     def forward(self) -> Tensor:
         return self.wave
 
@@ -101,28 +94,23 @@ class Condition(Latent):
         self, instrument: Synthesizer, pitch: float | None = None, rows: int = 1, *, subject: Subject | None = None
     ) -> None:
         super().__init__(instrument, pitch, None, rows, subject=subject)
-        self.register_buffer("drawn", self.latent.data.clone())
-        del self.latent
+        self.latent.requires_grad_(False)
         self.first = len(instrument.attributes.pitches)
         soft = self.get_buffer("conditioned")[:, self.first :]
-        self.soft = nn.Parameter(torch.logit(soft, eps=1e-3))
-        self.register_buffer("begin", self.soft.data.clone())
+        self.register_buffer("begin", torch.logit(soft, eps=1e-3))
+        self.soft = nn.Parameter(self.get_buffer("begin").clone())
 
     def start(self, generator: torch.Generator) -> None:
-        drawn = torch.randn(self.get_buffer("drawn").shape, generator=generator)
-        self.get_buffer("drawn").copy_(drawn * math.sqrt(drawn.shape[1]) / drawn.norm(dim=1, keepdim=True))
-        noise = torch.randn(self.soft.shape, generator=generator)
-        self.soft.data.copy_(self.get_buffer("begin") + 0.1 * noise)
+        super().start(generator)
+        super().project(generator)
+        self.soft.data.mul_(0.1).add_(self.get_buffer("begin"))
 
     def project(self, generator: torch.Generator) -> None:
-        """Attributes are bounded by how they are written."""
+        """The latent stays; attributes are bounded by how they are written."""
 
     def condition(self) -> Tensor:
         pitch = self.get_buffer("conditioned")[:, : self.first]
         return torch.cat([pitch, torch.sigmoid(self.soft)], 1)
-
-    def forward(self) -> Tensor:
-        return self.get_buffer("drawn")
 
 
 class Picture(Parametrisation):
@@ -131,14 +119,14 @@ class Picture(Parametrisation):
     Where it is quiet a frequency means nothing, so its gradient counts as much as there is magnitude.
     """
 
-    kind = "picture"
+    kind, level = "picture", 0.05
 
     def __init__(self, instrument: Synthesizer, rows: int = 1, *, subject: Subject | None = None) -> None:
         super().__init__(rows, subject)
         self.maps = nn.Parameter(torch.zeros(rows, *instrument.codec.shape))
 
     def start(self, generator: torch.Generator) -> None:
-        self.maps.data.normal_(0, 0.05, generator=generator)
+        super().start(generator)
         self.maps.data[:, 0] -= 0.6  # quiet: about −0.54 of ±1
 
     def forward(self) -> Tensor:
@@ -147,8 +135,6 @@ class Picture(Parametrisation):
         loud = ((1 + magnitude.detach()) / 2).square()
         return torch.cat([magnitude, loud * frequency + (1 - loud) * frequency.detach()], 1)
 
-
-# ── images, 0 to 1 ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 # What uncorrelated numbers are multiplied by to be red, green and blue: a root of the covariance of ImageNet's colours,
 # the numbers of lucid (Olah et al. 2017, Apache-2.0), its longest column of length 1.
@@ -164,20 +150,12 @@ class Pixels(Parametrisation):
     kind = "image"
 
     def __init__(
-        self,
-        size: tuple[int, int, int] = (3, 224, 224),
-        rows: int = 1,
-        *,
-        subject: Subject | None = None,
-        between: Callable[[Tensor], Tensor] | None = None,
-        colour: bool = False,
-    ) -> None:
+        self, size: tuple[int, int, int] = (3, 224, 224), rows: int = 1, *, subject: Subject | None = None,
+        between: Callable[[Tensor], Tensor] | None = None, colour: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(rows, subject)
         self.between, self.colour = between, colour
         self.maps = nn.Parameter(torch.zeros(rows, *size))
-
-    def start(self, generator: torch.Generator) -> None:
-        self.maps.data.normal_(0, 0.01, generator=generator)
 
     @torch.no_grad()
     def project(self, generator: torch.Generator) -> None:
@@ -198,23 +176,15 @@ class Fourier(Parametrisation):
     kind = "image"
 
     def __init__(
-        self,
-        size: tuple[int, int, int] = (3, 224, 224),
-        rows: int = 1,
-        *,
-        subject: Subject | None = None,
-        decay: float = 1.0,
-        colour: bool = True,
-    ) -> None:
+        self, size: tuple[int, int, int] = (3, 224, 224), rows: int = 1, *, subject: Subject | None = None,
+        decay: float = 1.0, colour: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(rows, subject)
         self.size, self.colour = size, colour
         channels, height, width = size
         self.spectrum = nn.Parameter(torch.zeros(rows, channels, height, width // 2 + 1, 2))
         waves = frequencies(height, width) * max(height, width)  # of the picture's length
         self.register_buffer("scale", 0.25 * max(height, width) * waves.clamp(min=1) ** -decay)
-
-    def start(self, generator: torch.Generator) -> None:
-        self.spectrum.data.normal_(0, 0.01, generator=generator)
 
     def forward(self) -> Tensor:
         scaled = torch.view_as_complex(self.spectrum) * self.get_buffer("scale")

@@ -35,15 +35,9 @@ class Found:
 
 
 def maximise(
-    goal: Objective,
-    written: Parametrisation,
-    subject: Subject | None = None,
-    *,
-    robust: Collection[Transform] = (),
-    steps: int = 160,
-    rate: float = 0.05,
-    seed: int = 0,
-) -> Found:
+    goal: Objective, written: Parametrisation, subject: Subject | None = None, *,
+    robust: Collection[Transform] = (), steps: int = 160, rate: float = 0.05, seed: int = 0,
+) -> Found:  # fmt: skip
     """Climbs by Adam (Kingma & Ba 2015), whose steps are per number, so that no row's depends on another's.
 
     Args:
@@ -55,8 +49,7 @@ def maximise(
         rate: step size in the parameters' own units.
         seed: of the start and of the transforms.
 
-    Raises:
-        UserError: the network has no such layer, unit or label, or there is no way from the input to it.
+    Raises UserError: the network has no such layer, unit or label, or there is no way from the input to it.
     """
     of = subject or written.subject
     if of is None:

@@ -3,15 +3,16 @@
 latent ─► generator ─► picture | image     picture ─► codec ─► wave     wave ─► codec ─► picture
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from darktimbre.dissection.hooks import Activations, probe
+from darktimbre.models.edits import probe
 from darktimbre.models.progressive import Discriminator
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.text import folded, suggestion
@@ -63,61 +64,39 @@ class Subject:
     critic: Callable[[Tensor, Condition], Tensor] | None = None
 
     def see(
-        self,
-        written: Tensor,
-        kind: Kind,
-        *,
-        condition: Condition = None,
-        layers: Iterable[str] = (),
-        robust: Collection[Transform] = (),
-        generator: torch.Generator | None = None,
-    ) -> "Seen":
+        self, written: Tensor, kind: Kind, *, condition: Condition = None, layers: Iterable[str] = (),
+        robust: Collection[Transform] = (), generator: torch.Generator | None = None,
+    ) -> "Seen":  # fmt: skip
         """Runs the network on an input of some kind, transformed on its way.
 
-        Raises:
-            UserError: there is no such layer, or no way from that kind to what the network takes.
+        Raises UserError: there is no such layer, or no way from that kind to what the network takes.
         """
         seen = Seen(self, written, kind, condition, tuple(robust), generator or torch.Generator().manual_seed(0))
         with probe(self.network, *layers) as activations:
             seen.output = self.run(seen.form(self.takes), condition)
-        seen.layers = by_row(activations, len(written))
+        # A row an input: where a sound was cut into patches, their mean.
+        seen.layers = {name: _by_row(found, len(written)) for name, found in activations.items()}
         return seen
 
-    def with_(self, **changes: Any) -> "Subject":
-        """The same with other surroundings, such as a teacher."""
-        return replace(self, **changes)
 
-
+@dataclass
 class Seen:
-    """What objectives look at: the input on its way, the network's output and some layers' activations.
+    """What objectives look at: the input on its way, the network's output and some layers' activations."""
 
-    Attributes:
-        written: the input as it is written, before any transform; `kind` is its kind.
-        output: what the network makes of it.
-        layers: activations by name `(row, unit, …)`.
-    """
-
-    output: Tensor
-    layers: dict[str, Tensor]
-
-    def __init__(
-        self,
-        subject: Subject,
-        written: Tensor,
-        kind: Kind,
-        condition: Condition,
-        robust: tuple[Transform, ...],
-        generator: torch.Generator,
-    ) -> None:
-        self.subject, self.written, self.kind, self.condition = subject, written, kind, condition
-        self.robust, self.generator = robust, generator
-        self._forms: dict[Kind, Tensor] = {}
+    subject: Subject
+    written: Tensor  # the input before any transform
+    kind: Kind  # of it
+    condition: Condition
+    robust: tuple[Transform, ...]
+    generator: torch.Generator
+    output: Tensor = field(init=False)  # what the network makes of it
+    layers: dict[str, Tensor] = field(init=False)  # activations by name (row, unit, …)
+    _forms: dict[Kind, Tensor] = field(init=False, default_factory=dict)
 
     def form(self, kind: Kind) -> Tensor:
         """The input as latent, picture, wave or image, with every transform passed on the way.
 
-        Raises:
-            UserError: there is no way there.
+        Raises UserError: there is no way there.
         """
         if kind not in self._forms:
             found = self.written if kind == self.kind else self._made(kind)
@@ -139,11 +118,7 @@ class Seen:
 
     @cached_property
     def logits(self) -> Tensor:
-        """The teacher's logits of the wave `(row, label)`.
-
-        Raises:
-            UserError: there is no teacher, or it takes another rate.
-        """
+        """The teacher's logits of the wave `(row, label)`. Raises UserError: there is none, or not of this rate."""
         tagger, codec = self.subject.tagger, self.subject.codec
         if tagger is None:
             raise UserError("An attribute is of a teacher, and none is given: name one.")
@@ -159,12 +134,8 @@ class Seen:
         return self.subject.critic(self.form(self.subject.makes), self.condition)
 
 
-def by_row(activations: Activations, rows: int) -> dict[str, Tensor]:
-    """Activations with one row an input: where a sound was cut into patches, their mean."""
-    return {
-        name: found if len(found) == rows else found.unflatten(0, (rows, -1)).mean(1)
-        for name, found in activations.items()
-    }
+def _by_row(found: Tensor, rows: int) -> Tensor:
+    return found if len(found) == rows else found.unflatten(0, (rows, -1)).mean(1)
 
 
 def column(name: str, labels: Sequence[str]) -> int:
@@ -175,23 +146,18 @@ def column(name: str, labels: Sequence[str]) -> int:
     raise UserError(f"There is no label {name!r}.{suggestion(name, labels)}")
 
 
-# ----------------------------------------------------------------------------
-# Subjects of an instrument
+def layers_of(network: nn.Module) -> list[str]:
+    """The layers whose units are looked at: stages, and those named like a convolutional trunk's."""
+    trunk = re.compile(r"(stages|layers|blocks)\.[^.]+|layer\d+|base")
+    found = [name for name, _ in network.named_modules() if trunk.fullmatch(name)]
+    return sorted(found, key=lambda name: (name == "base", len(name), name))
 
 
 def generator_of(instrument: Synthesizer, tagger: PatchTagger[Any] | None = None) -> Subject:
     """Its generator or decoder, unfolded, as training had it; its critic beside it where the bundle has one."""
-    network = instrument.bundle.generator()
-
-    def generate(latent: Tensor, condition: Condition) -> Tensor:
-        picture: Tensor = network(latent, condition)
-        return picture
-
-    critic = instrument.bundle.critic()
-    return Subject(
-        network, "latent", generate, generate=generate, codec=instrument.codec, tagger=tagger,
-        critic=None if critic is None else one_by_one(critic),
-    )  # fmt: skip
+    network, critic = instrument.bundle.generator(), instrument.bundle.critic()
+    score = None if critic is None else one_by_one(critic)
+    return Subject(network, "latent", network, generate=network, codec=instrument.codec, tagger=tagger, critic=score)
 
 
 def critic_of(instrument: Synthesizer, tagger: PatchTagger[Any] | None = None) -> Subject:
@@ -199,18 +165,13 @@ def critic_of(instrument: Synthesizer, tagger: PatchTagger[Any] | None = None) -
     around, critic = generator_of(instrument, tagger), instrument.bundle.critic()
     if critic is None:
         raise UserError(f"{instrument.bundle.origin} has no discriminator: name a bundle that `train` has just made.")
-    return around.with_(network=critic, takes="picture", run=one_by_one(critic))
+    return replace(around, network=critic, takes="picture", run=one_by_one(critic))
 
 
 def encoder_of(instrument: Synthesizer, tagger: PatchTagger[Any] | None = None) -> Subject:
     """Its encoder, of pictures. Raises UserError: it has none."""
     encoder = instrument.bundle.encoder_network()
-
-    def run(picture: Tensor, condition: Condition) -> Tensor:
-        latent: Tensor = encoder(picture)
-        return latent
-
-    return generator_of(instrument, tagger).with_(network=encoder, takes="picture", run=run)
+    return replace(generator_of(instrument, tagger), network=encoder, takes="picture", run=lambda one, _: encoder(one))
 
 
 def teacher_of(tagger: PatchTagger[Any], instrument: Synthesizer | None = None) -> Subject:
@@ -219,9 +180,9 @@ def teacher_of(tagger: PatchTagger[Any], instrument: Synthesizer | None = None) 
     def run(wave: Tensor, condition: Condition) -> Tensor:
         return differentiable.responses(tagger, wave).logits
 
-    around = None if instrument is None else generator_of(instrument, tagger)
-    parts = {} if around is None else {"generate": around.generate, "codec": around.codec, "critic": around.critic}
-    return Subject(tagger.network, "wave", run, labels=tagger.labels, tagger=tagger, **parts)  # type: ignore[arg-type]
+    alone = Subject(tagger.network, "wave", run, labels=tagger.labels, tagger=tagger)
+    around = alone if instrument is None else generator_of(instrument, tagger)
+    return replace(alone, generate=around.generate, codec=around.codec, critic=around.critic)
 
 
 def one_by_one(critic: Discriminator) -> Callable[[Tensor, Condition], Tensor]:

@@ -1,7 +1,8 @@
 """What an input must survive: small random changes, each row by its own draw, through which gradients flow.
 
 A picture of a sound is neither turned nor moved along its frequencies: a turned partial is none, and moved ones are no
-longer multiples of one frequency. What a sound may suffer is done to its wave.
+longer multiples of one frequency. What a sound may suffer is done to its wave. First those of images, then of waves, of
+pictures, of latents; last the filters.
 """
 
 import math
@@ -23,9 +24,6 @@ def drawn(batch: Tensor, generator: torch.Generator) -> Tensor:
 def per_row(numbers: Tensor, batch: Tensor) -> Tensor:
     """`(row,)` as what multiplies a batch."""
     return numbers.view(-1, *[1] * (batch.ndim - 1))
-
-
-# ── images, 0 to 1 ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -112,9 +110,6 @@ class Blur:
 IMAGE: tuple[Transform, ...] = (Pad(), Rotate(), Rescale(), Jitter(), Colour())
 
 
-# ── sounds: waves ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(frozen=True)
 class Shift:
     """Earlier or later by up to so many samples, silence moving in; 1,024 are 64 ms at 16 kHz."""
@@ -185,9 +180,6 @@ class Noise:
         return batch + level * torch.randn(batch.shape, generator=generator).to(batch)
 
 
-# ── sounds: pictures; latents ─────────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(frozen=True)
 class Frames:
     """The picture of a sound moved by up to so many whole frames; the frame at the edge is held."""
@@ -237,9 +229,6 @@ class LatentDropout:
 
 
 AUDIO: tuple[Transform, ...] = (Shift(), Gain(), Stretch(), Noise(), Frames(), LatentNoise())
-
-
-# ── filters ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def blurred(maps: Tensor, sigma: float) -> Tensor:

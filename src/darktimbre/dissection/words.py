@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from darktimbre.bundle.edits import KeptEdit
-from darktimbre.dissection.effects import BRIGHTNESS, LEVEL, Described, Describer, Floats, Notes, rendered
+from darktimbre.dissection.effects import Notes
 from darktimbre.dissection.subject import Subject, column
-from darktimbre.measures.interval import bootstrap_mean
-from darktimbre.models.edits import Shift, layer_of
-from darktimbre.synthesizer.synthesizer import Synthesizer
+from darktimbre.extractors.described import BRIGHTNESS, LEVEL, Described, Describer, Floats
+from darktimbre.models.edits import layer_of
 from darktimbre.teachers import differentiable
 
 STRENGTH = 0.7  # length of a direction at most, as a share of the activations' own
@@ -165,16 +164,6 @@ class Tried:
                 changes.append((abs(value) / unit, up if value > 0 else down))
         return tuple(name for _, name in sorted(changes, reverse=True)[:3])
 
-    def interval(self, groups: NDArray[np.int64]) -> tuple[float, float]:
-        """Of the mean that the word is moved by."""
-        return bootstrap_mean(self.moved, groups)[1:]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain types; infinite and missing figures are left out."""
-        figures = {"moved": float(self.moved.mean()), "by_teacher": self.by_teacher, "share": self.share}
-        figures |= {"best_random": float(self.random.max()), "lost_in_tune": self.lost, "trust": self.trust}
-        return {"name": self.name, "refused": self.refused, "also": list(self.also), **figures, "beside": self.beside}
-
     def kept(self) -> KeptEdit:
         """As the bundle keeps it."""
         figures = {"share": self.share, "by the teacher": self.by_teacher, "trust": self.trust, "lost": self.lost}
@@ -205,14 +194,3 @@ def tried(
         np.array([change(one).mean() for one in random], np.float32), before.in_tune - after.in_tune,
         float(describer.trust[place]), beside,
     )  # fmt: skip
-
-
-def played(instrument: Synthesizer, notes: Notes, layer: str, direction: tuple[float, ...] | None) -> Floats:
-    """The notes (note, sample) with a direction, or as they are."""
-    return rendered(instrument, notes, () if direction is None else (Shift(layer, direction, 1.0),))
-
-
-def largest(describer: Describer, before: Described, after: Described) -> str:
-    """The label that an edit raises most by the evaluator, of those that the evaluator knows."""
-    change = (after.evaluator - before.evaluator).mean(0)
-    return describer.names[int(np.argmax(np.where(describer.trust >= TRUSTED, change, -np.inf)))]

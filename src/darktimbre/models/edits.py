@@ -1,4 +1,4 @@
-"""Activations changed while a network runs: units scaled, or a layer moved along a direction, by forward hooks.
+"""Activations read or changed while a network runs: units scaled, a layer moved along a direction, by forward hooks.
 
 Bau et al. (2019), *GAN Dissection*, ablate and insert units; here that is `Scale(layer, units, 0.0)` and a `Shift`. A
 `Steered` network has shifts as further controls beside its condition's.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +74,33 @@ def edited(network: object, *edits: Edit) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+class Activations(dict[str, Tensor]):
+    """Layer → its output `(row, unit, …)`; where a network was called row by row, the rows one after another."""
+
+    def keep(self, name: str, module: nn.Module, given: Any, output: Tensor) -> None:
+        """A forward hook. What is kept is a copy: a rectifier in place would change the layer's own output."""
+        copy = output.clone()
+        self[name] = torch.cat([self[name], copy]) if name in self else copy
+
+
+@contextmanager
+def probe(network: nn.Module, *layers: str) -> Iterator[Activations]:
+    """Within it, the outputs of some layers are kept, with their gradients; afterwards no hook is left.
+
+    Raises:
+        UserError: there is no such layer; the near ones are named.
+    """
+    seen = Activations()
+    handles = []
+    try:
+        for name in layers:
+            handles.append(layer_of(network, name).register_forward_hook(partial(seen.keep, name)))
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 class Steered(nn.Module):

@@ -15,16 +15,17 @@ from darktimbre.bundle import weights as tensors
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.corpus.corpus import Corpus
-from darktimbre.dissection.cache import Cells
-from darktimbre.dissection.effects import Describer, Floats, Notes
+from darktimbre.dissection.effects import Notes
 from darktimbre.dissection.subject import column
 from darktimbre.evaluation.conditions import Conditions, draw_rows
+from darktimbre.extractors.described import Describer, Floats
 from darktimbre.extractors.extractors import ClassifierExtractor, EmbeddingExtractor, Extractor, TeacherExtractor
 from darktimbre.extractors.musicnn import MusicnnEmbedder
 from darktimbre.measures.ridge import ridge
 from darktimbre.notes.attributes import WITHOUT_TEACHER
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.temperature import bounded_logits
+from darktimbre.pipelines.dissect_cache import Cells
 from darktimbre.synthesizer.synthesizer import Synthesizer
 from darktimbre.tagging.store import Tags
 from darktimbre.teachers import weights as kept_weights

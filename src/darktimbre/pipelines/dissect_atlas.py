@@ -1,6 +1,6 @@
 """`darktimbre dissect atlas`: what excites units of a discriminator, encoder, teacher or note classifier."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,25 @@ from torch import Tensor, nn
 from darktimbre.audio.loudness import at_peak
 from darktimbre.bundle.classifier import NoteClassifier
 from darktimbre.dissection import atlas
-from darktimbre.dissection.atlas import Optimised
-from darktimbre.dissection.cache import Cell, Cells
-from darktimbre.dissection.effects import Floats
+from darktimbre.dissection.effects import Unit
+from darktimbre.dissection.objectives import channel
 from darktimbre.dissection.parametrisations import Latent, Wave
-from darktimbre.dissection.subject import Condition, Subject, critic_of, encoder_of, generator_of, teacher_of
+from darktimbre.dissection.search import maximise
+from darktimbre.dissection.subject import (
+    Condition,
+    Subject,
+    critic_of,
+    encoder_of,
+    generator_of,
+    layers_of,
+    teacher_of,
+)
 from darktimbre.dissection.transforms import AUDIO
-from darktimbre.dissection.units import Unit
+from darktimbre.extractors.described import Floats
 from darktimbre.measures.interval import bootstrap_mean
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.dissect import Workplace
+from darktimbre.pipelines.dissect_cache import Cell, Cells
 from darktimbre.pipelines.steps import Reporter
 from darktimbre.report import cards
 
@@ -62,7 +71,7 @@ def dissect_atlas(
     subject = subject_of(work, of)
     count, steps = (min(count, 4), 16) if quick else (count, STEPS)
     rows = work.rows(("train", "valid"), 96 if quick else NOTES)
-    waves, layers = work.corpus.waves(rows), atlas.layers_of(subject.network)
+    waves, layers = work.corpus.waves(rows), layers_of(subject.network)
     cells = Cells(
         out / "cache", "atlas", of, *work.digests, len(rows), steps, str(work.classifier and work.classifier.digest)
     )
@@ -112,7 +121,7 @@ def classifier_of(work: Workplace, classifier: NoteClassifier) -> Subject:
         return logits
 
     around = generator_of(work.instrument, work.tagger)
-    return around.with_(network=network, takes="wave", run=run, labels=[str(one) for one in classifier.pitches])
+    return replace(around, network=network, takes="wave", run=run, labels=[str(one) for one in classifier.pitches])
 
 
 def embedded(work: Workplace, of: str, waves: Floats) -> Floats:
@@ -127,10 +136,12 @@ def made(work: Workplace, subject: Subject, unit: Unit, of: str, steps: int, see
     written = {"wave": Wave(work.corpus.samples, ROWS), "latent": Latent(work.instrument, rows=ROWS, subject=subject)}
     cell: Cell = {}
     for kind, one in written.items():
-        found: Optimised = atlas.optimised(
-            unit, one, subject, robust=AUDIO if kind == "wave" else (), steps=steps, rate=RATES[kind], seed=seed
-        )
-        cell |= {f"{kind} wave": found.wave, f"{kind} value": found.value, f"{kind} score": found.score}
+        goal, robust = channel(unit.layer, unit.number), AUDIO if kind == "wave" else ()
+        found = maximise(goal, one, subject, robust=robust, steps=steps, rate=RATES[kind], seed=seed)
+        with torch.no_grad():
+            seen = found.seen()
+            score = seen.score if subject.critic is not None else torch.full_like(found.values, torch.nan)
+            cell |= {f"{kind} wave": seen.form("wave"), f"{kind} value": found.values, f"{kind} score": score}
     both = torch.cat([cell["wave wave"], cell["latent wave"]]).numpy()
     return cell | {"embedding": torch.from_numpy(embedded(work, of, both.astype(np.float32)))}
 

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from darktimbre.bundle.pictures import PictureGan
-from darktimbre.dissection.cache import Cell, Cells
-from darktimbre.dissection.hooks import probe
 from darktimbre.dissection.objectives import channel
 from darktimbre.dissection.parametrisations import Latent, Parametrisation
 from darktimbre.dissection.search import maximise
 from darktimbre.dissection.subject import Subject
 from darktimbre.dissection.transforms import LatentNoise
-from darktimbre.models.edits import Scale, Shift, edited
+from darktimbre.models.edits import Scale, Shift, edited, probe
+from darktimbre.pipelines.dissect_cache import Cell, Cells
 from darktimbre.pipelines.dissect_image import shown
 from darktimbre.pipelines.steps import Reporter
 from darktimbre.report.cards import NOTHING, Bar, Item, Picture, Section, write

@@ -5,7 +5,7 @@ images: how they are written, each regulariser. Then two units together, and whe
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from darktimbre import teachers
-from darktimbre.dissection import regularisers as but
+from darktimbre.dissection import objectives as but
 from darktimbre.dissection.adversarial import perturbed, transfer
-from darktimbre.dissection.cache import Cell, Cells
 from darktimbre.dissection.objectives import Objective, channel, critic_score, interpolation, joint, logit
 from darktimbre.dissection.parametrisations import (
     Fourier,
@@ -31,9 +30,10 @@ from darktimbre.dissection.parametrisations import (
     magnitudes_of,
 )
 from darktimbre.dissection.search import Found, maximise
-from darktimbre.dissection.subject import Subject, Transform, critic_of, generator_of, teacher_of
+from darktimbre.dissection.subject import Subject, Transform, critic_of, generator_of, layers_of, teacher_of
 from darktimbre.dissection.transforms import AUDIO, IMAGE, Bilateral, Blur, Jitter, LatentDropout, LatentNoise, blurred
 from darktimbre.pipelines import dissect_image
+from darktimbre.pipelines.dissect_cache import Cell, Cells
 from darktimbre.pipelines.steps import Reporter
 from darktimbre.report.cards import NOTHING, Item, Section, Sound, write
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -81,7 +81,7 @@ def ideas(
     """
     counts = counts or (QUICK if quick else Counts())
     subject = generator_of(instrument)
-    stages = stages_of(subject.network)
+    stages = layers_of(subject.network)
     layer = layer or stages[len(stages) // 2]
     tried = Tried(
         instrument,
@@ -140,12 +140,7 @@ def heads_of(instrument: Synthesizer) -> Subject:
         found = [critic(one.expand(critic.config.pac, -1, -1, -1)).attribute_logits[:1] for one in pictures.split(1)]
         return torch.cat(found)
 
-    return around.with_(network=critic, takes="wave", run=run, labels=instrument.attributes.names)
-
-
-def stages_of(network: nn.Module) -> list[str]:
-    """Names of a generator's or a decoder's stages, in their order."""
-    return [f"stages.{number}" for number, _ in network.get_submodule("stages").named_children()]
+    return replace(around, network=critic, takes="wave", run=run, labels=instrument.attributes.names)
 
 
 def natural_rows(instrument: Synthesizer, count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -408,7 +403,7 @@ class Tried:
             torch.manual_seed(self.seed)
             for parameter in random.parameters():
                 nn.init.normal_(parameter, 0, float(parameter.std()) if parameter.numel() > 1 else 0.01)
-        scrambled = self.subject.with_(network=random, run=random, generate=random)
+        scrambled = replace(self.subject, network=random, run=random, generate=random)
         latents, natural = self.drawn()
         mean, spread = natural.mean(0), natural.std(0).clamp(min=1e-9)
         reach: dict[str, list[float]] = {"sphere": [], "random weights": []}
@@ -432,7 +427,7 @@ class Tried:
 
     def paths(self, latents: Tensor, natural: Tensor) -> dict[str, float]:
         """Layer → similarity of found and natural inputs over that of natural ones (after Geirhos et al. 2024, §4)."""
-        layers = stages_of(self.subject.network)
+        layers = layers_of(self.subject.network)
         condition = Latent(self.instrument, self.pitch, rows=self.counts.seeds, subject=self.subject).condition()
         assert condition is not None
         found: dict[str, list[float]] = {name: [] for name in layers}

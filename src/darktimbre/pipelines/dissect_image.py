@@ -18,7 +18,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darktimbre.dissection.adversarial import Transfer, blended, perturbed, transfer
-from darktimbre.dissection.cache import Cells
 from darktimbre.dissection.objectives import Objective, channel, diversity, layer, logit
 from darktimbre.dissection.parametrisations import Fourier, Parametrisation, Pixels
 from darktimbre.dissection.search import maximise
@@ -26,6 +25,7 @@ from darktimbre.dissection.subject import Subject, Transform, column
 from darktimbre.dissection.transforms import IMAGE, Blur, Jitter, blurred
 from darktimbre.models.efficientnet import LITE, EfficientNetLite
 from darktimbre.notes.errors import UserError
+from darktimbre.pipelines.dissect_cache import Cells
 from darktimbre.pipelines.steps import Reporter
 from darktimbre.report.cards import Bar, Item, Picture, Section, write
 

@@ -1,17 +1,22 @@
 """`darktimbre dissect units`: a generator's units switched off → causal effects, artefact units, A/B."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
-from darktimbre.dissection import units
-from darktimbre.dissection.cache import Cells
-from darktimbre.dissection.effects import PLAIN, Describer, Floats, Notes, rendered
-from darktimbre.dissection.units import Effect, Unit
+from darktimbre.dissection import effects as measured
+from darktimbre.dissection.effects import Effect, Notes, Unit, rendered
+from darktimbre.dissection.subject import layers_of
+from darktimbre.extractors.described import PLAIN, Describer, Floats, differences
+from darktimbre.measures.kernel import polynomial_mmd
+from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.dissect import Workplace
+from darktimbre.pipelines.dissect_cache import Cell, Cells
 from darktimbre.pipelines.steps import Reporter
 from darktimbre.report import cards
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -67,15 +72,15 @@ def dissect_units(
     notes, network = work.notes(("valid",), 8 if quick else 32), work.instrument.bundle.generator()
     setattr(network, "name", "unfolded")  # noqa: B010 (what a synthesizer calls the runtime it is handed)
     instrument = Synthesizer(work.instrument.bundle.with_edits(()), network=network)  # type: ignore[arg-type]
-    stages = units.stages(network, layers)
+    stages = stages_of(network, layers)
     stages = stages[1:2] if quick and not layers else stages
     cells = Cells(out / "cache", "units", *work.digests, len(notes))
     describer = work.describer(work.labels(), cells, evaluator=False)
     real = describer.teacher(work.corpus.waves(work.rows(("valid",), REAL)))[1]
     with reporter.progress("switching off", unit="units") as update:
-        found = units.switched_off(instrument, network, notes, stages, describer, real, cells, done=update)
-    means = {name: one.mean(0) for name, one in units.activations(network, notes, stages).items()}
-    effects = {way: units.effects(found, notes.groups, way, seed=seed) for way in units.WAYS}
+        found = switched_off(instrument, network, notes, stages, describer, real, cells, done=update)
+    means = {name: one.mean(0) for name, one in measured.activations(network, notes, stages).items()}
+    effects = {way: measured.effects(found, notes.groups, way, seed=seed) for way in measured.WAYS}
     study = Study(work, instrument, notes, describer, means, found, effects)
     artefacts = verified(study, quick)
     page = cards.write(
@@ -87,19 +92,59 @@ def dissect_units(
     return study
 
 
+def stages_of(network: nn.Module, wanted: Sequence[str]) -> list[str]:
+    """The stages that are switched off: those named, or all. Raises UserError: there is none of that name."""
+    names = layers_of(network)
+    if unknown := [name for name in wanted if name not in names]:
+        raise UserError(f"The generator has no stage {unknown[0]!r}; it has {', '.join(names) or 'none'}.")
+    return list(wanted) or names
+
+
+def switched_off(
+    instrument: Synthesizer, network: nn.Module, notes: Notes, layers: Sequence[str], describer: Describer,
+    real: Floats, cells: Cells, *, done: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[Unit, dict[str, Floats]]:  # fmt: skip
+    """For each unit: the differences (note, quantity) of either way, and how far the sounds then are from real ones.
+
+    `network` is what `instrument` plays by, unfolded, so that its last stage can be edited too; `real` embeddings of
+    held-out notes. Keys: "zero", "mean" (note, quantity), "kid" (2,): less than "kid before" where it draws artefacts.
+    """
+    means = {name: found.mean(0) for name, found in measured.activations(network, notes, list(layers)).items()}
+    before = describer.describe(rendered(instrument, notes), notes.midi)
+    every = [Unit(name, number) for name in layers for number in range(len(means[name]))]
+    distance = polynomial_mmd(real, before.embedding)
+
+    def make(unit: Unit) -> Cell:
+        cell: Cell = {}
+        distances = []
+        for way in measured.WAYS:
+            waves = rendered(instrument, notes, unit.off(means[unit.layer], way))
+            after = describer.describe(waves, notes.midi)
+            cell[way] = torch.from_numpy(differences(before, after))
+            distances.append(polynomial_mmd(real, after.embedding) - distance)
+        return cell | {"kid": torch.tensor(distances)}
+
+    found = {}
+    for place, unit in enumerate(every):
+        cell = cells.cell(f"{unit.layer}-{unit.number}", lambda unit=unit: make(unit))  # type: ignore[misc]
+        found[unit] = {key: value.numpy() for key, value in cell.items()}
+        done(place + 1, len(every))
+    return found
+
+
 def verified(study: Study, quick: bool) -> list[dict[str, Any]]:
     """The units whose removal lowers KID most on the valid split, and what it does on the test split."""
     falls = [
         (float(cell["kid"][n]), unit.layer, unit.number, way)
         for unit, cell in study.found.items()
-        for n, way in enumerate(units.WAYS)
+        for n, way in enumerate(measured.WAYS)
     ]
     notes, describe = study.work.notes(("test",), 16 if quick else 64), study.describer.teacher
     real = describe(study.work.corpus.waves(study.work.rows(("test",), REAL)))[1]
-    distance = units.polynomial_mmd(real, describe(rendered(study.instrument, notes))[1])
+    distance = polynomial_mmd(real, describe(rendered(study.instrument, notes))[1])
     results = []
     for fall, layer, number, way in sorted(falls)[:ARTEFACTS]:
-        change = units.polynomial_mmd(real, describe(study.played(notes, Unit(layer, number), way))[1]) - distance
+        change = polynomial_mmd(real, describe(study.played(notes, Unit(layer, number), way))[1]) - distance
         verdict = "an artefact unit" if fall < 0 and change < 0 else "not confirmed"
         results.append({"unit": f"{layer}, {number}", "to": way, "valid": fall, "test": change, "verdict": verdict})
     return results
@@ -125,7 +170,7 @@ def _sections(
         cards.Section(
             "Units with the largest effects",
             f"Set to their mean. Dark bars are clear: the 95 % interval leaves out 0, and the effect exceeds that of "
-            f"{units.NULL:.0%} of the units of its stage.",
+            f"{measured.NULL:.0%} of the units of its stage.",
             [_item(study, unit) for unit in best],
         ),
         cards.Section(
@@ -164,7 +209,7 @@ def _figures(study: Study, unit: Unit) -> dict[str, Any]:
             for name, one in zip(study.quantities, study.effects[way][unit], strict=True)
             if np.isfinite([one.value, one.low, one.high]).all()
         }
-        for way in units.WAYS
+        for way in measured.WAYS
     }
-    kid = dict(zip(units.WAYS, map(float, study.found[unit]["kid"]), strict=True))
+    kid = dict(zip(measured.WAYS, map(float, study.found[unit]["kid"]), strict=True))
     return {"layer": unit.layer, "unit": unit.number, "kid": kid, **by_way}

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,13 +13,16 @@ from safetensors.torch import save
 
 from darktimbre.audio.atomic import atomic_file
 from darktimbre.bundle.where import EDITS, find
-from darktimbre.dissection import units, words
-from darktimbre.dissection.cache import Cells
-from darktimbre.dissection.effects import Described, Describer, Notes
+from darktimbre.dissection import words
+from darktimbre.dissection.effects import Notes, activations, rendered
 from darktimbre.dissection.subject import column, generator_of
 from darktimbre.dissection.words import Tried
+from darktimbre.extractors.described import Described, Describer, Floats
+from darktimbre.measures.interval import bootstrap_mean
+from darktimbre.models.edits import Shift
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.dissect import Workplace
+from darktimbre.pipelines.dissect_cache import Cells
 from darktimbre.pipelines.steps import Reporter
 from darktimbre.report import cards
 from darktimbre.synthesizer.synthesizer import Synthesizer
@@ -41,13 +45,17 @@ class Trial:
     describer: Describer
     cells: Cells
 
+    def played(self, notes: Notes, direction: tuple[float, ...] | None) -> Floats:
+        """The notes (note, sample) with a direction, or as they are."""
+        return rendered(self.instrument, notes, () if direction is None else (Shift(self.layer, direction, 1.0),))
+
     def described(self, direction: tuple[float, ...] | None, *, whole: bool = True) -> Described:
         """The notes with a direction or without, kept by what it is; without `whole` by the evaluator alone."""
         key = json.dumps([direction, whole, "levelled", *self.describer.names])
 
         def make() -> dict[str, torch.Tensor]:
-            waves = words.played(self.instrument, self.notes, self.layer, direction)
-            like = None if direction is None else words.played(self.instrument, self.notes, self.layer, None)
+            waves = self.played(self.notes, direction)
+            like = None if direction is None else self.played(self.notes, None)
             found = self.describer.describe(waves, self.notes.midi, like=like, whole=whole)
             return {part: torch.from_numpy(np.ascontiguousarray(getattr(found, part))) for part in PARTS}
 
@@ -84,7 +92,7 @@ def dissect_words(
     random = words.random_directions(size, 4 if quick else words.RANDOM, seed=seed)
     subject = generator_of(instrument, work.tagger)
     sought = hashlib.sha256(json.dumps(words.SETTINGS).encode()).hexdigest()[:8]
-    principal = words.principal(units.activations(subject.network, train, [layer])[layer], directions)
+    principal = words.principal(activations(subject.network, train, [layer])[layer], directions)
     total = 1 + len(random) + 2 * len(asked) + len(principal)
     results: list[Tried] = []
     with reporter.progress("testing directions", unit="directions") as update:
@@ -104,7 +112,7 @@ def dissect_words(
             update(1 + len(random) + 2 * (number + 1), total)
         for number, along in enumerate(principal):
             after = trial.described(along)
-            word = words.largest(describer, before, after)
+            word = largest(describer, before, after)
             name = f"{word} (direction {number // 2 + 1}{'+-'[number % 2]})"
             results.append(words.tried(name, layer, along, word, describer, before, after, chance))
             update(total - len(principal) + number + 1, total)
@@ -116,6 +124,12 @@ def dissect_words(
     _store(trial, [one for one in results if one.refused is None], bundle, out, reporter, keep, work)
     reporter.say(f"The page is {page}.")
     return results
+
+
+def largest(describer: Describer, before: Described, after: Described) -> str:
+    """The label that an edit raises most by the evaluator, of those that the evaluator knows."""
+    change = (after.evaluator - before.evaluator).mean(0)
+    return describer.names[int(np.argmax(np.where(describer.trust >= words.TRUSTED, change, -np.inf)))]
 
 
 def _store(
@@ -157,14 +171,20 @@ def _write(trial: Trial, results: Sequence[Tried], bundle: str, out: Path) -> Pa
         cards.Section("Verdicts", f"On {len(trial.notes)} held-out notes, in deviations.", table=rows),
         cards.Section("Words", "Each note as it is, and with the edit at 1.", items),
     ]
-    data = {"layer": trial.layer, "notes": len(trial.notes), "words": [one.to_json() for one in results]}
+    data = {"layer": trial.layer, "notes": len(trial.notes), "words": [_figures(one) for one in results]}
     return cards.write(out, f"Words of {bundle}", ABOUT, sections, data)
+
+
+def _figures(one: Tried) -> dict[str, Any]:
+    figures = {"moved": float(one.moved.mean()), "by_teacher": one.by_teacher, "share": one.share}
+    figures |= {"best_random": float(one.random.max()), "lost_in_tune": one.lost, "trust": one.trust}
+    return {"name": one.name, "refused": one.refused, "also": list(one.also), **figures, "beside": one.beside}
 
 
 def _item(trial: Trial, one: Tried) -> cards.Item:
     notes, rate = trial.notes.first(PLAYED), trial.instrument.sample_rate
-    plain, edited = (words.played(trial.instrument, notes, one.layer, d) for d in (None, one.direction))
-    low, high = one.interval(trial.notes.groups)
+    plain, edited = (trial.played(notes, d) for d in (None, one.direction))
+    low, high = bootstrap_mean(one.moved, trial.notes.groups)[1:]
     bars = [cards.Bar("the word, by the evaluator", float(one.moved.mean()), low, high)]
     bars += [cards.Bar("the word, by the teacher", one.by_teacher), cards.Bar("best random", float(one.random.max()))]
     bars += [cards.Bar(name, value) for name, value in one.beside.items()]
