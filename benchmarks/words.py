@@ -4,9 +4,9 @@
 hand (tests/synthesizer/descriptions.toml). `--choose` tries mixes on one half of each class, with which
 `synthesizer/words.py` was set; without it the other half gives the figures. Needs the extra `words`, YAMNet, MusiCNN.
 
-Nearness of a sound to a text: the cosine of the text's vector with the sum of all labels' vectors, each weighted by how
-much more a tagger finds it in the sound than in the mean of the random mixes. The random mix of a note has the same
-shares on attributes drawn at random, the same pitch and seed; the intervals resample descriptions.
+Nearness of a sound to a text: the cosine of the text's vector with the sum of all labels' vectors, each weighted by a
+tagger's score; `centred`: by how much the score is above the mean of the random mixes. The random mix of a note has the
+same shares on attributes drawn at random, the same pitch and seed; the intervals resample descriptions.
 """
 
 import argparse
@@ -97,7 +97,7 @@ class Trial:
         return self.words.values(found) if full else base + found / found.max() * np.maximum(highest - base, 0.0)
 
     def compared(self, mixes: Sequence[Array], texts: Sequence[str], full: bool) -> dict[str, dict[str, Array]]:
-        """Tagger → (text,) nearness: `own`, `random`, and `plain`, the difference without the subtracted mean."""
+        """Tagger → (text,) nearness: `own`, `random`, and `centred`, the difference with the mean subtracted."""
         draw = np.random.default_rng(SEED)
         own = [self.read(mix, full) for mix in mixes]
         random = [self.read(np.stack([draw.permutation(mix) for _ in range(NOTES)]), full) for mix in mixes]
@@ -105,9 +105,10 @@ class Trial:
         for name in self.readers:
             heard, chance = (np.stack([one[name] for one in each]) for each in (own, random))  # (text, note, label)
             mean = chance.mean((0, 1))
-            near = [self.near(name, scores - mean, texts) for scores in (heard, chance)]
-            plain = [self.near(name, scores, texts) for scores in (heard, chance)]
-            figures[name] = {"own": near[0], "random": near[1], "plain": plain[0] - plain[1]}
+            near, centred = (
+                [self.near(name, scores - less, texts) for scores in (heard, chance)] for less in (0.0, mean)
+            )
+            figures[name] = {"own": near[0], "random": near[1], "centred": centred[0] - centred[1]}
         return figures
 
     def near(self, name: str, scores: Array, texts: Sequence[str]) -> Array:
@@ -157,7 +158,7 @@ def report(trial: Trial) -> dict[str, object]:
                 "random": one["random"][places].mean(),
                 "difference": bootstrap_mean(more),
                 "nearer": (more > 0).mean(),
-                "difference of plain readings": bootstrap_mean(one["plain"][places]),
+                "centred difference": bootstrap_mean(one["centred"][places]),
             }
         found[kind] = row
     mixes = {text: {trial.words.names[at]: round(float(words.shares(alike[text])[at]), 2)

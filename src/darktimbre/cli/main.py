@@ -47,6 +47,7 @@ VERBS = (
     Verb("play", "play:play", PLAYING, "Play an instrument in the browser."),
     Verb("synth", "synth:app", PLAYING, "Play an instrument into sound files."),
     Verb("export", "export:app", PLAYING, "Put an instrument's sounds, or its network, where musicians work."),
+    Verb("hub", "hub:app", PLAYING, "Share an instrument on the Hugging Face hub."),
     Verb("quickstart", "quickstart:quickstart", SETUP, "From nothing to sounds in some minutes."),
     Verb("bench", "bench:app", SETUP, "Measure how fast an instrument plays here."),
     Verb("doctor", "doctor:doctor", SETUP, "Print what is installed, what is missing, and the remedy."),
