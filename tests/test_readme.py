@@ -59,7 +59,7 @@ def test_every_command_and_option_exists(words: list[str]) -> None:
     verbs = []
     for word in words:  # `import folder`, `synth random`, but not a verb's own arguments
         if word.startswith("-") or len(verbs) == (
-            2 if words[0] in ("bench", "export", "import", "synth", "weights") else 1
+            2 if words[0] in ("bench", "export", "hub", "import", "synth", "weights") else 1
         ):
             break
         verbs.append(word)
