@@ -1,5 +1,7 @@
 """What is written appears whole or not at all, and what a killed process left goes away with the next write."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from darktimbre.audio import atomic
 from darktimbre.audio.atomic import _leftovers, atomic_file, atomic_folder, is_empty
 from darktimbre.notes.errors import UserError
 
@@ -130,3 +133,35 @@ def test_what_file_managers_leave_is_nobodys_file(tmp_path: Path, name: str) -> 
     assert is_empty(tmp_path)
     (tmp_path / f"{name}.txt" if name != "._a.wav" else tmp_path / "a.wav").touch()
     assert not is_empty(tmp_path)
+
+
+class Windows:
+    """`os` as Windows has it where writing is concerned: folders are not opened, and only what is open for writing is
+    brought onto the disk."""
+
+    name = "nt"
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(os, name)
+
+    def open(self, path: Path, flags: int) -> int:
+        if path.is_dir():
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return os.open(path, flags)
+
+    def fsync(self, handle: int) -> None:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        os.fsync(handle)
+
+
+def test_as_windows_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atomic, "os", Windows())
+    monkeypatch.setattr(atomic, "fcntl", None)
+    with atomic_file(tmp_path / "file") as temporary:
+        temporary.write_text("new")
+    for text in ("old", "new"):
+        with atomic_folder(tmp_path / "folder") as temporary:
+            (temporary / "file").write_text(text)
+    assert (tmp_path / "file").read_text() == (tmp_path / "folder" / "file").read_text() == "new"
+    assert names(tmp_path) == ["file", "folder"]

@@ -101,7 +101,10 @@ def is_disk_full(error: BaseException) -> bool:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    """Brings a file, or the names in a folder, onto the disk. Windows does so for files open for writing alone."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

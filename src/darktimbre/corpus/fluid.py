@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from darktimbre.notes.errors import UserError
 
 MISSING = (
-    "FluidSynth is not installed: `apt install fluidsynth fluid-soundfont-gm` (or `brew install fluid-synth`) "
+    "FluidSynth is not installed: `apt install fluidsynth fluid-soundfont-gm` (or `brew install fluid-synth`, or on "
+    "Windows its DLL in the PATH) "
     "brings it, and `darktimbre render OUT --builtin` renders without it."
 )
 

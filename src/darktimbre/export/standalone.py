@@ -247,7 +247,7 @@ def resident() -> dict[str, float | None]:
     """MB of memory now and at most (Linux; else unknown)."""
     found: dict[str, float | None] = {"VmRSS": None, "VmHWM": None}
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return found
     for key, _, value in (line.partition(":") for line in lines):

@@ -19,6 +19,7 @@ from darktimbre.synthesizer.synthesizer import Synthesizer
 MOST = 500
 LARGEST = 16 << 20  # bytes of the file
 NAME = 80  # characters of a preset's name
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Presets:
@@ -79,7 +80,7 @@ class Presets:
 
     def _entries(self) -> dict[str, Any]:
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            descriptor = os.open(self._path, _READ)
         except FileNotFoundError:
             return {}
         except OSError as error:

@@ -60,6 +60,8 @@ SOUND_FILE = {
     }
 }
 
+# Windows takes the types of files from its registry, where any program may have changed them.
+_KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _DESCRIBE_SECONDS = 60.0  # decoding, and the first time loading the teacher
 _log = logging.getLogger(__name__)
 
@@ -77,8 +79,8 @@ def page_files(folder: Any = None) -> dict[str, PageFile]:
     files = {}
     for entry in root.iterdir():
         if entry.is_file() and not (isinstance(entry, Path) and entry.is_symlink()) and not entry.name.startswith("."):
-            kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
-            files[entry.name] = PageFile(entry.read_bytes(), "text/javascript" if entry.name.endswith(".js") else kind)
+            kind = _KINDS.get(Path(entry.name).suffix) or mimetypes.guess_type(entry.name)[0]
+            files[entry.name] = PageFile(entry.read_bytes(), kind or "application/octet-stream")
     return files
 
 

@@ -39,8 +39,9 @@ def bind(host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol left at 0, asyncio would not know TCP, leave Nagle's algorithm on, and each answer take 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if sys.platform != "win32":  # there it would let two programs listen at one port
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # On Windows, SO_REUSEADDR would let two programs listen at one port, and the other option keeps such ones out.
+    kept = "SO_EXCLUSIVEADDRUSE" if sys.platform == "win32" else "SO_REUSEADDR"
+    listening.setsockopt(socket.SOL_SOCKET, getattr(socket, kept), 1)
     try:
         listening.bind((host, port))
         listening.listen(128)
@@ -76,7 +77,9 @@ def open_page(link: str, folder: Path) -> None:
     """Opens the page by way of a file that only this user can read: other users see what commands are given."""
     way = folder / "open.html"
     way.touch(mode=0o600)
-    way.write_text(f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={link}">\n')
+    way.write_text(
+        f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={link}">\n', "utf-8"
+    )
     # Some browsers' commands return only when the browser ends.
     threading.Thread(target=webbrowser.open, args=(way.as_uri(),), daemon=True).start()
 

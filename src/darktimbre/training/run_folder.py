@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import safetensors.torch
@@ -46,9 +46,10 @@ def alone(run: Path) -> Iterator[None]:
             yield
         finally:
             if run.is_dir() and [path.name for path in run.iterdir()] == [LOCK]:  # nothing was started
-                (run / LOCK).unlink()
-                if new:
-                    run.rmdir()
+                with suppress(PermissionError):  # Windows removes nothing that is open
+                    (run / LOCK).unlink()
+                    if new:
+                        run.rmdir()
 
 
 def prepare(run: Path, recipe: Recipe, corpus: Corpus, *, resume: bool, say: Callable[[str], None]) -> None:
