@@ -27,13 +27,14 @@ ROW = tuple(float(one) for one in np.random.default_rng(5).standard_normal(8))
 
 
 def kept(**changes: Any) -> KeptEdit:
-    facts: dict[str, Any] = {"name": "Bagpipes", "layer": "stages.1", "direction": ROW, "effect": 0.7, "notes": 64}
+    facts: dict[str, Any] = {"name": "Bagpipes", "layers": ("stages.1",), "direction": ROW, "effect": 0.7, "notes": 64}
     return KeptEdit(**{**facts, "also": ("brighter",), **changes})
 
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return tiny_bundle().with_edits([kept(), kept(name="Choir", layer="stages.0", direction=(*ROW, *ROW))])
+    second = kept(name="Choir", layers=("stages.1", "stages.0"), direction=(*ROW, *ROW, *ROW))
+    return tiny_bundle().with_edits([kept(), second])
 
 
 def inputs(bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
@@ -75,7 +76,13 @@ def test_sliders_are_shifts_row_by_row_and_an_amount_of_zero_changes_no_bit(bund
         assert torch.equal(untouched, network(latent, condition))
         made = played(latent, torch.cat([condition, amounts], dim=1))
         assert torch.equal(made[0], untouched[0])
-        with edited(network, *(replace(e.shift, amount=a) for e, a in zip(bundle.edits, (0.4, -0.8), strict=True))):
+        shifts = [
+            replace(one, amount=amount)
+            for edit, amount in zip(bundle.edits, (0.4, -0.8), strict=True)
+            for one in edit.shifts(bundle.editable)
+        ]
+        assert [one.layer for one in shifts] == ["stages.1", "stages.1", "stages.0"]
+        with edited(network, *shifts):
             torch.testing.assert_close(made[1:], network(latent[1:], condition[1:]), atol=2e-5, rtol=0)
         beyond = played(latent, torch.cat([condition, 7 * torch.ones(2, 2)], dim=1))
         assert torch.equal(beyond, played(latent, torch.cat([condition, torch.ones(2, 2)], dim=1)))
@@ -86,7 +93,7 @@ def test_all_that_plays_takes_an_edit_like_an_attribute(bundle: Bundle) -> None:
     levels = {"Trumpet": 0.3, "bagpipes": 0.6}
     note = instrument.render(60, levels, seed=2)
     assert np.array_equal(instrument.render(60, {"Trumpet": 0.3}, seed=2), plain.render(60, {"Trumpet": 0.3}, seed=2))
-    plain.edits = (replace(bundle.edits[0].shift, amount=0.6),)
+    plain.edits = (replace(bundle.edits[0].shifts(bundle.editable)[0], amount=0.6),)
     np.testing.assert_allclose(note, plain.render(60, {"Trumpet": 0.3}, seed=2), atol=2e-5)
     patch = Patch.from_json({"attributes": levels, "seed": 2})
     by_patch = instrument.waves(patch.condition(instrument, 60.0), patch.latent_on(instrument)[None])
@@ -119,7 +126,7 @@ def test_an_exported_network_has_the_edits_as_inputs(bundle: Bundle, tmp_path: P
 
 
 def test_an_autoencoders_decoder_is_edited_too(tmp_path: Path) -> None:
-    made = tiny_autoencoder().with_edits([kept(layer="stages.2")])
+    made = tiny_autoencoder().with_edits([kept(layers=("stages.2",))])
     made.save_pretrained(tmp_path / "made")
     instrument = Synthesizer.from_pretrained(tmp_path / "made")
     assert not np.array_equal(instrument.render(60, {"Bagpipes": 1.0}), instrument.render(60))
@@ -145,7 +152,7 @@ def changed(held_edits: list[KeptEdit], **about: Any) -> dict[str, torch.Tensor]
     ("tensors", "sentence"),
     [
         (lambda: changed([kept()], network="00" * 32), "edits of another network"),
-        (lambda: changed([kept()], format=2), "update darktimbre"),
+        (lambda: changed([kept()], format=3), "update darktimbre"),
         (lambda: changed([kept()], edits=[]), "1 directions for 0 edits"),
         (lambda: {"about": torch.zeros(3, dtype=torch.uint8)}, "no file of edits"),
         (lambda: {"direction.0": torch.zeros(8)}, "no file of edits"),
@@ -153,7 +160,9 @@ def changed(held_edits: list[KeptEdit], **about: Any) -> dict[str, torch.Tensor]
         (lambda: {**changed([kept()]), "direction.0": torch.full((8,), 1e9)}, r"damaged \(direction"),
         (lambda: {**changed([kept()]), "direction.0": torch.zeros(7)}, "has 7 numbers, the layer stages.1 has 8"),
         (lambda: {**changed([kept()]), "direction.0": torch.zeros(2, 4)}, "damaged"),
-        (lambda: changed([kept(layer="stages.2")]), "those that can be are stages.0, stages.1"),
+        (lambda: changed([kept(layers=("stages.1", "stages.1"), direction=(*ROW, *ROW))]), "names a layer twice"),
+        (lambda: changed([kept(layers=("stages.0", "stages.1"))]), "has 8 numbers, .* has 24 units"),
+        (lambda: changed([kept(layers=("stages.2",))]), "those that can be are stages.0, stages.1"),
         (lambda: changed([kept(name="trumpet")]), "two sliders are called 'trumpet'"),
         (lambda: changed([kept(name=f"{n}") for n in range(65)]), "at most 64"),
         (lambda: {"about": torch.zeros(1 << 20, dtype=torch.uint8)}, "larger than a file of edits"),
@@ -176,4 +185,4 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path) -> None:
 
 def test_steering_needs_layers_that_exist() -> None:
     with pytest.raises(UserError, match=r"no layer 'stages\.9'"):
-        Steered(fold(tiny_bundle().generator()), [Shift("stages.9", ROW, 1.0)])
+        Steered(fold(tiny_bundle().generator()), [[Shift("stages.9", ROW, 1.0)]])

@@ -97,7 +97,7 @@ def test_a_sought_direction_causes_the_word_more_than_random_ones(
         monkeypatch.setattr(words, restraint, 0.0)
     instrument, notes = work.instrument, work.notes(("train",), 12)
     subject = generator_of(instrument, work.tagger)
-    along = words.sought(subject, "stages.1", 8, notes, "Bagpipes", float(work.spread[3]))
+    along = words.sought(subject, {"stages.1": 8}, notes, "Bagpipes", float(work.spread[3]))
     length = words.STRENGTH * 8**0.5
     assert np.linalg.norm(along) <= length * (1 + 1e-4)
 
@@ -116,7 +116,7 @@ def passed(**changes: Any) -> Tried:
     moved, random = np.full(64, 0.6, np.float32), np.zeros(20, np.float32)
     row = tuple(np.linspace(-1, 1, 8).tolist())
     one = Tried(
-        "Bagpipes", "stages.1", row, moved, 0.9, random, 0.0, 0.8, {"brightness (octaves)": 0.4, "level (dB)": 0}
+        "Bagpipes", ("stages.1",), row, moved, 0.9, random, 0.0, 0.8, {"brightness (octaves)": 0.4, "level (dB)": 0}
     )
     return replace(one, **changes)
 

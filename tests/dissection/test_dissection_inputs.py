@@ -99,7 +99,7 @@ def test_a_filter_between_steps_is_applied_to_what_is_written() -> None:
 def test_kept_edits_are_no_part_of_what_a_search_conditions_on() -> None:
     bundle = tiny_bundle()
     edit = KeptEdit(
-        name="Bagpipes", layer="stages.1", direction=(1.0,) * bundle.editable["stages.1"], effect=1, notes=1
+        name="Bagpipes", layers=("stages.1",), direction=(1.0,) * bundle.editable["stages.1"], effect=1, notes=1
     )
     instrument = Synthesizer(bundle.with_edits([edit]))
     for written in (Latent(instrument, rows=2), Condition(instrument, rows=2)):

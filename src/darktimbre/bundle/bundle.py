@@ -310,7 +310,7 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
             bf16: whether a GAN's convolutions multiply bfloat16, which is faster where the processor has such units.
         """
         network = fold(self.generator(), bf16)
-        return Steered(network, [edit.shift for edit in self.edits]) if self.edits else network
+        return Steered(network, [edit.shifts(self.editable) for edit in self.edits]) if self.edits else network
 
     def critic(self) -> Discriminator | None:
         """The discriminator, where the bundle was read with one."""

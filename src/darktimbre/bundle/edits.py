@@ -1,7 +1,7 @@
 """Edits of activations that were worth keeping, in a bundle: `edits.safetensors`, by `darktimbre dissect words`.
 
-Each is a direction in the activations of a layer, and what it was measured to do. When playing they are sliders beside
-the attributes.
+Each is a direction in the activations of one layer or several, and what it was measured to do. When playing they are
+sliders beside the attributes.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,7 +18,7 @@ from darktimbre.bundle.weights import Weights
 from darktimbre.models.edits import Shift
 from darktimbre.notes.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 MOST = 64  # edits of a bundle
 LARGEST = 1 << 20  # bytes of the file
 FARTHEST = 100.0  # of a direction's numbers; activations are about 1
@@ -33,25 +34,33 @@ class KeptEdit(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Word  # of the slider
-    layer: Word
+    layers: Annotated[tuple[Word, ...], Field(min_length=1, max_length=16)]
     direction: Annotated[
         tuple[Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)], ...], Field(max_length=4096)
-    ]  # (unit,) added at amount 1
+    ]  # (unit,) added at amount 1, the units of its layers one after another
     effect: Number  # on the word that it is named after, in deviations of the teacher's logits
     also: Annotated[tuple[Word, ...], Field(max_length=4)] = ()  # what else it changes, such as "brighter"
     notes: Annotated[int, Field(ge=1)]  # that this was measured on
     figures: Annotated[dict[Word, Number], Field(max_length=40)] = {}  # all else that was measured
 
-    @property
-    def shift(self) -> Shift:
-        """What `models.edits` applies."""
-        return Shift(self.layer, self.direction, 1.0)
+    def shifts(self, editable: dict[str, int]) -> tuple[Shift, ...]:
+        """What `models.edits` applies; `editable`: units of the network's layers, which the edit fits."""
+        return shifts(self.layers, self.direction, editable)
 
     @property
     def about(self) -> str:
         """What a slider's hint says."""
         also = f" Also {', '.join(self.also)}." if self.also else ""
-        return f"Changes the network's layer {self.layer}: {self.effect:+.1f} deviations on {self.notes} notes.{also}"
+        where = ", ".join(self.layers)
+        return f"Changes the network's {where}: {self.effect:+.1f} deviations on {self.notes} notes.{also}"
+
+
+def shifts(layers: Sequence[str], direction: Sequence[float], editable: dict[str, int]) -> tuple[Shift, ...]:
+    """A direction over the units of some layers, one after another, as a shift of each."""
+    ends = np.cumsum([editable[name] for name in layers])
+    return tuple(
+        Shift(name, tuple(direction[end - editable[name] : end]), 1.0) for name, end in zip(layers, ends, strict=True)
+    )
 
 
 def network_digest(weights: Weights) -> str:
@@ -109,11 +118,13 @@ def refuse_misfit(edits: Sequence[KeptEdit], names: Sequence[str], editable: dic
         if edit.name.casefold() in taken:
             raise UserError(f"{path}: two sliders are called {edit.name!r}: {AGAIN}.")
         taken.add(edit.name.casefold())
-        if edit.layer not in editable:
+        if wrong := [layer for layer in edit.layers if layer not in editable]:
             known = ", ".join(editable)
-            raise UserError(f"{path}: {edit.name!r} edits the layer {edit.layer!r}; those that can be are {known}.")
-        if len(edit.direction) != editable[edit.layer]:
+            raise UserError(f"{path}: {edit.name!r} edits the layer {wrong[0]!r}; those that can be are {known}.")
+        if len(set(edit.layers)) < len(edit.layers):
+            raise UserError(f"{path}: {edit.name!r} names a layer twice: {AGAIN}.")
+        if len(edit.direction) != (units := sum(editable[layer] for layer in edit.layers)):
             raise UserError(
-                f"{path}: {edit.name!r} has {len(edit.direction)} numbers, the layer {edit.layer} has "
-                f"{editable[edit.layer]} units: {AGAIN}."
+                f"{path}: {edit.name!r} has {len(edit.direction)} numbers, the layer {', '.join(edit.layers)} has "
+                f"{units} units: {AGAIN}."
             )

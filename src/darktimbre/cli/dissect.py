@@ -128,7 +128,7 @@ def words(
     out: ReportFolder,
     words: Annotated[str, Option(metavar="WORD,WORD", help='Of the teacher\'s, such as "Bagpipes,Choir".')] = "",
     directions: Annotated[int, Option(min=0, max=16, help="Also so many principal directions, by their effect.")] = 0,
-    layer: Annotated[str, Option(help="Whose activations are moved; the second stage's.")] = "",
+    layer: Annotated[str, Option(help="Whose activations are moved; those of all stages.")] = "",
     keep: Annotated[
         bool, Option("--keep", help="Put the sliders into the bundle itself, not into a copy, OUT/bundle.")
     ] = False,

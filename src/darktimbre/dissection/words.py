@@ -22,32 +22,38 @@ from darktimbre.extractors.described import BRIGHTNESS, LEVEL, Described, Descri
 from darktimbre.models.edits import layer_of
 from darktimbre.teachers import differentiable
 
-STRENGTH = 0.7  # length of a direction at most, as a share of the activations' own
+STRENGTH = 0.5  # length of a direction at most, as a share of the activations' own
 MOVED, SHARE, RANDOM, OUT_OF_TUNE = 0.4, 0.75, 20, 0.02
 """What a kept edit does: deviations moved, share of notes moved, random directions exceeded; and in-tune notes lost."""
 TRUSTED = 0.3  # correlation of the evaluator with the teacher, below which it does not know a word
-STARTS, STEPS, BATCH, RATE, HARMONIC, LEVELLED = 8, 28, 8, 0.1, 2.0, 0.3
-SETTINGS = [STRENGTH, STARTS, STEPS, BATCH, RATE, HARMONIC, LEVELLED]  # that directions follow from
+STEPS, BATCH, RATE, HARMONIC, LEVELLED = 60, 8, 0.1, 8.0, 0.3
+SETTINGS = [STRENGTH, STEPS, BATCH, RATE, HARMONIC, LEVELLED]  # that directions follow from
+AMOUNTS = (1.0, 0.85, 0.7, 0.55, 0.4)  # of a found direction, of which the largest that keeps the pitch is taken
 BESIDE = 0.5  # deviations, decibels / 6 or octaves / 0.5 from which another change is named
 
 
 def sought(
-    subject: Subject, layer: str, units: int, notes: Notes, word: str, spread: float, *, seed: int = 0
+    subject: Subject, layers: dict[str, int], notes: Notes, word: str, spread: float, *, seed: int = 0
 ) -> tuple[float, ...]:
-    """The direction that raises a word of the subject's teacher most, over notes of the training split.
+    """The direction in some layers that raises a word of the subject's teacher most, over notes of the training split.
 
-    Maximises E[tanh(Δ/2) − 2 · max(0, fall of ln h) − 0.3 · |change of ln level|]. Δ: a note's change in deviations, at
+    Maximises E[tanh(Δ/2) − 8 · max(0, fall of ln h) − 0.3 · |change of ln level|]. Δ: a note's change in deviations, at
     its own level: many notes moved, not a few moved far. h is the share of its power at its pitch's partials, without
-    which it would lose the pitch. It starts from the best of some random directions, for there are local maxima.
+    which it would lose the pitch.
+
+    Args:
+        layers: units of each.
+
+    Returns:
+        one number a unit, layer after layer.
     """
     tagger, codec = subject.tagger, subject.codec
     assert tagger is not None
     assert codec is not None
-    place = column(word, tagger.labels)
+    place, units = column(word, tagger.labels), sum(layers.values())
     length = STRENGTH * units**0.5  # activations behind a pixel norm are √units long
     along = torch.zeros(units, requires_grad=True)
     condition, latent = torch.from_numpy(notes.condition), torch.from_numpy(notes.latent)
-
     comb = torch.from_numpy(partials_of(notes.midi, codec.samples, codec.sample_rate))
 
     def found(rows: Tensor) -> Tensor:
@@ -60,32 +66,29 @@ def sought(
         logits = differentiable.responses(tagger, waves).logits[:, place] / spread
         return torch.stack([logits, share.log(), level], 1)
 
-    def gained(rows: Tensor) -> Tensor:
-        word, share, level = (found(rows) - before[rows]).unbind(1)
-        return (torch.tanh(word / 2) - HARMONIC * (-share).clamp(min=0) - LEVELLED * level.abs()).mean()
-
     before = torch.zeros(0, 3)
     with torch.no_grad():
         before = torch.cat([found(rows) for rows in torch.arange(len(notes)).split(BATCH)])
-    optimiser = torch.optim.Adam([along], lr=RATE * STRENGTH, betas=(0.9, 0.95))
+    optimiser = torch.optim.Adam([along], lr=RATE, betas=(0.9, 0.95))
     generator = torch.Generator().manual_seed(seed)
-    handle = layer_of(subject.network, layer).register_forward_hook(partial(_moved, along))
+    parts = zip(layers, torch.arange(units).split(list(layers.values())), strict=True)
+    handles = [
+        layer_of(subject.network, name).register_forward_hook(partial(_moved, along, row)) for name, row in parts
+    ]
     try:
-        with torch.no_grad():
-            values = []
-            for start in (starts := torch.tensor(random_directions(units, STARTS, seed=seed + 1))):
-                along.copy_(start)
-                values.append(gained(torch.arange(min(2 * BATCH, len(notes)))))
-            along.copy_(starts[int(torch.stack(values).argmax())])
         for step in range(STEPS):
-            optimiser.param_groups[0]["lr"] = RATE * STRENGTH * (1 - step / STEPS)
+            optimiser.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
+            rows = torch.randperm(len(notes), generator=generator)[:BATCH]
+            change, share, level = (found(rows) - before[rows]).unbind(1)
+            gain = torch.tanh(change / 2) - HARMONIC * (-share).clamp(min=0) - LEVELLED * level.abs()
             optimiser.zero_grad()
-            (-gained(torch.randperm(len(notes), generator=generator)[:BATCH])).backward()
+            (-gain.mean()).backward()
             optimiser.step()
             with torch.no_grad():
                 along.mul_(length / along.norm().clamp(min=length))
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
     return tuple(along.detach().tolist())
 
 
@@ -98,8 +101,8 @@ def partials_of(midi: NDArray[np.float64], samples: int, rate: int) -> Floats:
     return np.asarray(near | np.isnan(number), np.float32)
 
 
-def _moved(along: Tensor, module: nn.Module, given: Any, output: Tensor) -> Tensor:
-    return output + along.view(-1, *[1] * (output.ndim - 2))
+def _moved(along: Tensor, part: Tensor, module: nn.Module, given: Any, output: Tensor) -> Tensor:
+    return output + along[part].view(-1, *[1] * (output.ndim - 2))
 
 
 def random_directions(units: int, count: int = RANDOM, *, seed: int = 0) -> list[tuple[float, ...]]:
@@ -120,7 +123,7 @@ class Tried:
     """An edit on held-out notes, by the evaluator, against the random directions."""
 
     name: str
-    layer: str
+    layers: tuple[str, ...]
     direction: tuple[float, ...]
     moved: Floats  # (note,) of the word, in deviations, by the evaluator
     by_teacher: float
@@ -169,13 +172,13 @@ class Tried:
         figures = {"share": self.share, "by the teacher": self.by_teacher, "trust": self.trust, "lost": self.lost}
         figures |= dict(list(self.beside.items())[:8])
         return KeptEdit(
-            name=self.name, layer=self.layer, direction=self.direction, effect=float(self.moved.mean()),
+            name=self.name, layers=self.layers, direction=self.direction, effect=float(self.moved.mean()),
             also=self.also, notes=len(self.moved), figures=figures,
         )  # fmt: skip
 
 
 def tried(
-    name: str, layer: str, direction: tuple[float, ...], word: str,
+    name: str, layers: tuple[str, ...], direction: tuple[float, ...], word: str,
     describer: Describer, before: Described, after: Described, random: Sequence[Described],
 ) -> Tried:  # fmt: skip
     """An edit's figures from what was described without it, with it, and with random directions in its place."""
@@ -190,7 +193,7 @@ def tried(
         describer.names[n]: float(others[n]) for n in known
     }
     return Tried(
-        name, layer, direction, change(after), float((after.labels - before.labels)[:, place].mean()),
+        name, layers, direction, change(after), float((after.labels - before.labels)[:, place].mean()),
         np.array([change(one).mean() for one in random], np.float32), before.in_tune - after.in_tune,
         float(describer.trust[place]), beside,
     )  # fmt: skip

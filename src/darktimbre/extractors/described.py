@@ -27,7 +27,7 @@ class Described:
     @property
     def in_tune(self) -> float:
         """Share of the notes whose fundamental is within half a semitone of the pitch wanted."""
-        return float(np.mean(np.abs(np.nan_to_num(self.plain[:, 2], nan=99.0)) <= IN_TUNE))
+        return in_tune(self.plain)
 
 
 def differences(before: Described, after: Described) -> Floats:
@@ -72,6 +72,11 @@ class Describer:
         if whole:
             (labels, embedding), plain = self.teacher(waves), plain_of(raw, midi, self.rate)
         return Described(labels, embedding, seen, plain)
+
+
+def in_tune(plain: Floats) -> float:
+    """Share of notes, described by `plain_of`, within half a semitone of the pitch wanted."""
+    return float(np.mean(np.abs(np.nan_to_num(plain[:, 2], nan=99.0)) <= IN_TUNE))
 
 
 def plain_of(waves: Floats, midi: NDArray[np.float64], rate: int) -> Floats:

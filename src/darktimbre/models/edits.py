@@ -104,33 +104,35 @@ def probe(network: nn.Module, *layers: str) -> Iterator[Activations]:
 
 
 class Steered(nn.Module):
-    """A network whose condition goes on with the amounts of some shifts, one a row and shift, kept within [−1, 1].
+    """A network whose condition goes on with amounts of some edits, one a row and edit, kept within [−1, 1].
+
+    An edit is shifts of different layers by one amount.
 
     The shifts of a layer are one matrix, so that exporters see plain operations; an amount of 0 changes no bit.
     """
 
-    def __init__(self, network: nn.Module, shifts: Sequence[Shift]) -> None:
+    def __init__(self, network: nn.Module, edits: Sequence[Sequence[Shift]]) -> None:
         """`network`: (latent, condition) → picture; a shift's own `amount` is what 1 means.
 
         Raises:
             UserError: it has no such layer.
         """
         super().__init__()
-        self.steered, self.count = network, len(shifts)
+        self.steered, self.count = network, len(edits)
         self._amounts = threading.local()  # rows are rendered by several threads at once
-        for number, layer in enumerate(dict.fromkeys(shift.layer for shift in shifts)):
-            places = [place for place, shift in enumerate(shifts) if shift.layer == layer]
-            directions = torch.tensor([shifts[place].direction for place in places])
-            scaled = directions * torch.tensor([[shifts[place].amount] for place in places])
+        for number, layer in enumerate(dict.fromkeys(shift.layer for shifts in edits for shift in shifts)):
+            moved = {place: one for place, shifts in enumerate(edits) for one in shifts if one.layer == layer}
+            directions = torch.tensor([one.direction for one in moved.values()])
+            scaled = directions * torch.tensor([[one.amount] for one in moved.values()])
             self.register_buffer(f"directions{number}", scaled)
-            layer_of(network, layer).register_forward_hook(partial(self._shifted, number, places))
+            layer_of(network, layer).register_forward_hook(partial(self._shifted, number, list(moved)))
 
     def _shifted(self, number: int, places: list[int], module: nn.Module, given: object, output: Tensor) -> Tensor:
         moved = self._amounts.now[:, places] @ self.get_buffer(f"directions{number}")  # (row, unit)
         return output + moved.view(*moved.shape, *[1] * (output.ndim - 2))
 
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
-        """latent `(batch, latent)`, condition `(batch, size + shift)` → picture."""
+        """latent `(batch, latent)`, condition `(batch, size + edit)` → picture."""
         size = condition.shape[1] - self.count
         self._amounts.now = condition[:, size:].clamp(-1.0, 1.0)
         try:

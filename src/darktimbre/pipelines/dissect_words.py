@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,14 @@ import torch
 from safetensors.torch import save
 
 from darktimbre.audio.atomic import atomic_file
+from darktimbre.bundle.edits import shifts
 from darktimbre.bundle.where import EDITS, find
 from darktimbre.dissection import words
 from darktimbre.dissection.effects import Notes, activations, rendered
 from darktimbre.dissection.subject import column, generator_of
 from darktimbre.dissection.words import Tried
-from darktimbre.extractors.described import Described, Describer, Floats
+from darktimbre.extractors.described import Described, Describer, Floats, in_tune, plain_of
 from darktimbre.measures.interval import bootstrap_mean
-from darktimbre.models.edits import Shift
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.dissect import Workplace
 from darktimbre.pipelines.dissect_cache import Cells
@@ -28,6 +30,7 @@ from darktimbre.report import cards
 from darktimbre.synthesizer.synthesizer import Synthesizer
 
 PARTS = ("labels", "embedding", "evaluator", "plain")  # of `Described`
+SOUGHT, HELD = 192, 64  # notes that directions are sought on, and that edits are tested on
 PLAYED = 2  # notes of each word on the page
 ABOUT = (
     "A shift of hidden activations, optimised for its effect on a word of the teacher, and then tested: on notes of "
@@ -37,26 +40,45 @@ ABOUT = (
 
 @dataclass(frozen=True)
 class Trial:
-    """The notes, and what measures edits of one layer on them."""
+    """The notes, and what measures edits of some layers on them."""
 
     instrument: Synthesizer
-    layer: str
+    layers: dict[str, int]  # units of each
     notes: Notes
     describer: Describer
     cells: Cells
 
     def played(self, notes: Notes, direction: tuple[float, ...] | None) -> Floats:
         """The notes (note, sample) with a direction, or as they are."""
-        return rendered(self.instrument, notes, () if direction is None else (Shift(self.layer, direction, 1.0),))
+        edits = () if direction is None else shifts(list(self.layers), direction, self.layers)
+        return rendered(self.instrument, notes, edits)
+
+    @cached_property
+    def plain(self) -> Floats:
+        """The notes as they are."""
+        return self.played(self.notes, None)
+
+    def in_tune(self, notes: Notes, direction: tuple[float, ...]) -> tuple[float, ...]:
+        """The direction at the largest amount that loses few notes' pitch; the smallest where all lose more."""
+        rate = self.instrument.sample_rate
+
+        def share(along: tuple[float, ...] | None) -> float:
+            return in_tune(plain_of(self.played(notes, along), notes.midi, rate))
+
+        least = share(None) - words.OUT_OF_TUNE / 2
+        for amount in words.AMOUNTS:
+            scaled = tuple(amount * one for one in direction)
+            if share(scaled) >= least:
+                break
+        return scaled
 
     def described(self, direction: tuple[float, ...] | None, *, whole: bool = True) -> Described:
         """The notes with a direction or without, kept by what it is; without `whole` by the evaluator alone."""
         key = json.dumps([direction, whole, "levelled", *self.describer.names])
 
         def make() -> dict[str, torch.Tensor]:
-            waves = self.played(self.notes, direction)
-            like = None if direction is None else self.played(self.notes, None)
-            found = self.describer.describe(waves, self.notes.midi, like=like, whole=whole)
+            waves = self.plain if direction is None else self.played(self.notes, direction)
+            found = self.describer.describe(waves, self.notes.midi, like=self.plain, whole=whole)
             return {part: torch.from_numpy(np.ascontiguousarray(getattr(found, part))) for part in PARTS}
 
         cell = self.cells.cell(hashlib.sha256(key.encode()).hexdigest()[:24], make)
@@ -81,18 +103,19 @@ def dissect_words(
         raise UserError(f"{taken[0]!r} is a slider of this instrument already: leave it out.")
     if not asked and not directions:
         raise UserError('Name words, as in --words "Bagpipes,Choir", or ask for --directions.')
-    layer = layer or list(made.editable)[min(1, len(made.editable) - 1)]
-    if layer not in made.editable:
+    if layer and layer not in made.editable:
         raise UserError(f"The layer {layer!r} cannot be edited; those that can be are {', '.join(made.editable)}.")
-    instrument, size = Synthesizer(made.with_edits(())), made.editable[layer]
-    train, held = (work.notes(splits, 16 if quick else 64) for splits in (("train",), ("valid", "test")))
-    cells = Cells(out / "cache", "words", *work.digests, layer, len(held))
+    layers = {layer: made.editable[layer]} if layer else made.editable
+    instrument, size, names = Synthesizer(made.with_edits(())), sum(layers.values()), tuple(layers)
+    train, held = work.notes(("train",), 16 if quick else SOUGHT), work.notes(("valid", "test"), 16 if quick else HELD)
+    cells = Cells(out / "cache", "words", *work.digests, *layers, len(held))
     describer = work.describer(list(dict.fromkeys([*asked, *work.labels()])), cells, evaluator=True)
-    trial = Trial(instrument, layer, held, describer, cells)
+    trial = Trial(instrument, layers, held, describer, cells)
     random = words.random_directions(size, 4 if quick else words.RANDOM, seed=seed)
     subject = generator_of(instrument, work.tagger)
     sought = hashlib.sha256(json.dumps(words.SETTINGS).encode()).hexdigest()[:8]
-    principal = words.principal(activations(subject.network, train, [layer])[layer], directions)
+    active = np.concatenate(list(activations(subject.network, train, list(layers)).values()), 1)
+    principal = words.principal(active, directions)
     total = 1 + len(random) + 2 * len(asked) + len(principal)
     results: list[Tried] = []
     with reporter.progress("testing directions", unit="directions") as update:
@@ -104,17 +127,18 @@ def dissect_words(
             spread = float(work.spread[column(word, work.tags.labels)])
 
             def make(word: str = word, spread: float = spread) -> dict[str, torch.Tensor]:
-                return {"along": torch.tensor(words.sought(subject, layer, size, train, word, spread, seed=seed))}
+                along = words.sought(subject, layers, train, word, spread, seed=seed)
+                return {"along": torch.tensor(trial.in_tune(train, along))}
 
             place = column(word, work.tags.labels)
             along = tuple(cells.cell(f"direction-{place}-{len(train)}-{sought}", make)["along"].tolist())
-            results.append(words.tried(word, layer, along, word, describer, before, trial.described(along), chance))
+            results.append(words.tried(word, names, along, word, describer, before, trial.described(along), chance))
             update(1 + len(random) + 2 * (number + 1), total)
         for number, along in enumerate(principal):
             after = trial.described(along)
             word = largest(describer, before, after)
             name = f"{word} (direction {number // 2 + 1}{'+-'[number % 2]})"
-            results.append(words.tried(name, layer, along, word, describer, before, after, chance))
+            results.append(words.tried(name, names, along, word, describer, before, after, chance))
             update(total - len(principal) + number + 1, total)
     if quick:
         results = [replace(one, refusal="with --quick nothing is kept: too few notes") for one in results]
@@ -137,6 +161,8 @@ def _store(
 ) -> None:
     """Writes what is kept beside the bundle's other edits, whole or not at all."""
     if not kept:
+        if not keep:
+            shutil.rmtree(out / "bundle", ignore_errors=True)  # of an earlier run, whose page this one replaces
         reporter.say("No edit passed, so no slider is added.")
         return
     made, names = work.instrument.bundle, {one.name for one in kept}
@@ -171,7 +197,7 @@ def _write(trial: Trial, results: Sequence[Tried], bundle: str, out: Path) -> Pa
         cards.Section("Verdicts", f"On {len(trial.notes)} held-out notes, in deviations.", table=rows),
         cards.Section("Words", "Each note as it is, and with the edit at 1.", items),
     ]
-    data = {"layer": trial.layer, "notes": len(trial.notes), "words": [_figures(one) for one in results]}
+    data = {"layers": list(trial.layers), "notes": len(trial.notes), "words": [_figures(one) for one in results]}
     return cards.write(out, f"Words of {bundle}", ABOUT, sections, data)
 
 
