@@ -23,10 +23,11 @@ main()
 """
 
 
-def _play(*words: object) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", BLOCKED, *map(str, words)], capture_output=True, text=True, check=True, timeout=120
-    ).stdout
+def _play(*words: object, status: int = 0) -> str:
+    command = [sys.executable, "-c", BLOCKED, *map(str, words)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert ended.returncode == status, ended.stderr
+    return ended.stdout + ended.stderr
 
 
 def test_sounds_and_samplers_need_nothing_of_training(bundle: Path, tmp_path: Path) -> None:
@@ -45,6 +46,12 @@ def test_the_page_needs_nothing_of_training(bundle: Path, tmp_path: Path) -> Non
         process.terminate()
         rest = process.stdout.read()
     assert re.match(r"Playing .* at http://127\.0\.0\.1:\d+/#token=", said), said + rest
+
+
+def test_what_needs_more_says_so(tmp_path: Path) -> None:
+    said = _play("info", tmp_path, status=2)
+    assert "This needs the package pyarrow, which is not installed" in said
+    assert "Traceback" not in said
 
 
 def test_the_list_for_playing_leaves_out_what_is_for_training() -> None:

@@ -192,7 +192,8 @@ def _refusal(error: OSError) -> str:
 def sentences() -> Iterator[None]:
     """A `UserError` ends in its sentence and status 2, Ctrl-C in a sentence and status 130; bugs go on as they are.
 
-    So does what the system refuses: no permission, a full disk, a file where a folder should be.
+    So does what the system refuses: no permission, a full disk, a file where a folder should be; and what is not
+    installed, in an installation for playing alone.
     """
     try:
         yield
@@ -202,6 +203,12 @@ def sentences() -> Iterator[None]:
     except KeyboardInterrupt:
         fail("Stopped on your request.")
         raise typer.Exit(INTERRUPTED) from None
+    except ModuleNotFoundError as error:
+        package = (error.name or "darktimbre").partition(".")[0]
+        if package == "darktimbre":
+            raise
+        fail(f"This needs the package {package}, which is not installed: `pip install darktimbre` brings all.")
+        raise typer.Exit(USER_ERROR) from None
     except Exception as error:
         known = isinstance(error, OSError) and error.errno in REFUSALS
         if not known and not is_disk_full(error):
