@@ -13,7 +13,7 @@ from tests.bundle.tiny import tiny_autoencoder, tiny_bundle
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.bundle.edits import KeptEdit, stored
-from darktimbre.bundle.where import EDITS
+from darktimbre.bundle.where import CARD, EDITS
 from darktimbre.export.onnx import export_onnx
 from darktimbre.instrument.admission import Limits
 from darktimbre.instrument.describe import describe
@@ -140,6 +140,18 @@ def test_a_folder_keeps_its_edits_however_weights_are_stored(bundle: Bundle, hal
     np.testing.assert_allclose(found.edits[0].direction, ROW, rtol=1e-6)
     tiny_bundle().save_pretrained(tmp_path / "plain")
     assert not (tmp_path / "plain" / EDITS).exists()
+
+
+def test_the_card_lists_edits_with_effect_side_effects_and_notes(tmp_path: Path) -> None:
+    measured = kept(figures={"share": 0.8, "lost": 0.0156}, also=("brighter", "more Organ | pipe"))
+    tiny_bundle().with_edits([measured, kept(name="Choir", also=())]).save_pretrained(tmp_path / "made")
+    rows = [line for line in (tmp_path / "made" / CARD).read_text().splitlines() if line.startswith("| ")]
+    assert "| Bagpipes | stages.1 | +0.70 | 80 % | 1.6 % | brighter, more Organ / pipe | 64 |" in rows
+    assert "| Choir | stages.1 | +0.70 |  |  | nothing clear | 64 |" in rows
+    tiny_bundle().save_pretrained(tmp_path / "plain")
+    assert "## Edits" not in (tmp_path / "plain" / CARD).read_text()
+    tiny_autoencoder().with_edits([kept()]).save_pretrained(tmp_path / "decoder")
+    assert "## Edits" in (tmp_path / "decoder" / CARD).read_text()
 
 
 def changed(held_edits: list[KeptEdit], **about: Any) -> dict[str, torch.Tensor]:

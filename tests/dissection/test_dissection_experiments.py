@@ -153,11 +153,16 @@ def test_kept_edits_are_sliders_of_a_copy_or_of_the_bundle_itself(
     assert not Bundle.from_pretrained(tiny_folder).edits
     run("dissect", "words", tiny_folder, *common, "--out", tmp_path / "out", "--keep")
     assert [edit.name for edit in Bundle.from_pretrained(tiny_folder).edits] == ["Bagpipes"]
+    assert "| Bagpipes | stages.0, stages.1 |" in (tiny_folder / "README.md").read_text()
     run("synth", "random", tiny_folder, tmp_path / "sounds", "--set", "Bagpipes=1", "--count", 1)
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [one["name"] for one in report["words"]] == ["Bagpipes", "Choir"]
     page = (tmp_path / "out" / "report.html").read_text()
     assert "refused: of this test" in page
+    monkeypatch.setattr(Tried, "refused", property(lambda one: "of this test"))
+    said = run("dissect", "words", work.instrument.bundle.origin, *common, "--out", tmp_path / "out", "--seed", 1)
+    assert "No edit passed" in said
+    assert not (tmp_path / "out" / "bundle").exists()  # that of the run before
 
 
 @pytest.mark.parametrize("verb", ["atlas", "units"])

@@ -377,6 +377,10 @@ class Bundle(ModelFolder[ProgressiveConfig | AutoencoderConfig, Generator | Deco
         }
         return super()._files() | {file: weights for file, weights in parts.items() if weights is not None}
 
+    @property
+    def _told(self) -> dict[str, Any]:
+        return {"edits": self.edits}
+
     def _texts(self, weights: Weights) -> dict[str, str]:
         names = {} if self.encoded is None else {LATENT_NAMES: self.encoded.names_json()}
         return super()._texts(weights) | names

@@ -179,8 +179,13 @@ class ModelFolder(Generic[Sizes, Network]):
         config = head | {key: value for key, value in self.config.items() if key not in ("format", "kind")}
         return {
             CONFIG: json_text(config, indent=2),
-            CARD: model_card(self.form.template, config, weights, self.form.tags),
+            CARD: model_card(self.form.template, config | self._told, weights, self.form.tags),
         }
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """What its card tells beside the configuration."""
+        return {}
 
     @classmethod
     def _read_config(cls, path: Path) -> dict[str, Any]:

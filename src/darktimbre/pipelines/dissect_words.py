@@ -171,6 +171,7 @@ def _store(
     if keep:
         with atomic_file(target / EDITS) as temporary:
             temporary.write_bytes(save(edited.edit_tensors()))
+        edited.save_card(target)  # which lists them
     else:
         edited.save_pretrained(target)
     reporter.say(f"New sliders: {len(kept)}, in `darktimbre play {target}`.")
