@@ -121,6 +121,17 @@ def passed(**changes: Any) -> Tried:
     return replace(one, **changes)
 
 
+def test_a_softer_sound_has_the_same_words_at_equal_loudness(work: Workplace, tmp_path: Path) -> None:
+    describer = work.describer(["Bagpipes", "Choir"], Cells(tmp_path), evaluator=True)
+    notes = work.notes(("valid",), 3)
+    waves = rendered(work.instrument, notes)
+    before, alike = (describer.describe(waves * gain, notes.midi, like=waves) for gain in (1.0, 0.25))
+    np.testing.assert_allclose(alike.labels, before.labels, atol=1e-3)
+    np.testing.assert_allclose(alike.evaluator, before.evaluator, atol=1e-3)
+    np.testing.assert_allclose((alike.plain - before.plain)[:, 0], 20 * np.log10(0.25), atol=0.02)
+    assert np.abs(describer.describe(waves * 0.25, notes.midi).labels - before.labels).max() > 0.1
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

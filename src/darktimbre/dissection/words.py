@@ -179,21 +179,17 @@ class Tried:
 
 def tried(
     name: str, layers: tuple[str, ...], direction: tuple[float, ...], word: str,
-    describer: Describer, before: Described, after: Described, random: Sequence[Described],
+    describer: Describer, before: Described, after: Described, random: Sequence[Floats],
 ) -> Tried:  # fmt: skip
     """An edit's figures from what was described without it, with it, and with random directions in its place."""
     place = column(word, describer.names)
-
-    def change(one: Described) -> Floats:
-        return np.asarray(one.evaluator[:, place] - before.evaluator[:, place])
-
-    plain, others = (after.plain - before.plain)[:, :2].mean(0), (after.evaluator - before.evaluator).mean(0)
+    changes, plain = after.evaluator - before.evaluator, (after.plain - before.plain).mean(0)
+    others = changes.mean(0)
     known = [n for n in np.argsort(-np.abs(others)) if n != place and describer.trust[n] >= TRUSTED][:6]
-    beside = {LEVEL: float(plain[0]), BRIGHTNESS: float(plain[1])} | {
-        describer.names[n]: float(others[n]) for n in known
-    }
+    beside = {LEVEL: float(plain[0]), BRIGHTNESS: float(plain[1])}
+    chance = np.array([(one - before.evaluator)[:, place].mean() for one in random], np.float32)
     return Tried(
-        name, layers, direction, change(after), float((after.labels - before.labels)[:, place].mean()),
-        np.array([change(one).mean() for one in random], np.float32), before.in_tune - after.in_tune,
-        float(describer.trust[place]), beside,
+        name, layers, direction, changes[:, place], float((after.labels - before.labels)[:, place].mean()), chance,
+        before.in_tune - after.in_tune, float(describer.trust[place]),
+        beside | {describer.names[n]: float(others[n]) for n in known},
     )  # fmt: skip

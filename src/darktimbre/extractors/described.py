@@ -44,34 +44,34 @@ class Describer:
     Attributes:
         names: labels in the order of the columns.
         teacher: waves (note, sample) → logits in deviations (note, label), embedding (note, dimension).
-        evaluator: waves → the labels as another network predicts them (note, label); None where there is none.
-        trust: correlation of the evaluator with the teacher on notes that it was not fitted on (label,).
+        evaluator: waves → embedding by another network (note, dimension); None where there is none.
+        predict: that embedding → the labels in deviations (note, label).
+        trust: correlation of these with the teacher's on notes that `predict` was not fitted on (label,).
         rate: Hz.
     """
 
     names: Sequence[str]
     teacher: Callable[[Floats], tuple[Floats, Floats]]
     evaluator: Callable[[Floats], Floats] | None
+    predict: Callable[[Floats], Floats]
     trust: Floats
     rate: int
 
-    def describe(
-        self, waves: Floats, midi: NDArray[np.float64], *, like: Floats | None = None, whole: bool = True
-    ) -> Described:
-        """All of some waves (note, sample); without `whole` by the evaluator alone, the rest NaN.
+    def describe(self, waves: Floats, midi: NDArray[np.float64], *, like: Floats | None = None) -> Described:
+        """All of some waves (note, sample); the evaluator's are NaN where there is none.
 
         `like`: waves to whose levels the networks' are brought, for they take loudness for words.
         """
-        raw = waves
-        if like is not None:
-            power, wanted = (np.square(one, dtype=np.float64).mean(1) + 1e-10 for one in (waves, like))
-            waves = (waves * np.sqrt(wanted / power)[:, None]).astype(np.float32)
-        labels = np.full((len(waves), len(self.names)), np.nan, np.float32)
-        embedding, plain = labels[:, :1], np.full((len(waves), len(PLAIN)), np.nan, np.float32)
-        seen = labels if self.evaluator is None else self.evaluator(waves)
-        if whole:
-            (labels, embedding), plain = self.teacher(waves), plain_of(raw, midi, self.rate)
-        return Described(labels, embedding, seen, plain)
+        level = waves if like is None else levelled(waves, like)
+        labels, embedding = self.teacher(level)
+        seen = np.full_like(labels, np.nan) if self.evaluator is None else self.predict(self.evaluator(level))
+        return Described(labels, embedding, seen, plain_of(waves, midi, self.rate))
+
+
+def levelled(waves: Floats, like: Floats) -> Floats:
+    """Waves (note, sample), each at the RMS level of another's."""
+    power, wanted = (np.square(one, dtype=np.float64).mean(1) + 1e-10 for one in (waves, like))
+    return (waves * np.sqrt(wanted / power)[:, None]).astype(np.float32)
 
 
 def in_tune(plain: Floats) -> float:

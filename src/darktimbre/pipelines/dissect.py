@@ -123,7 +123,7 @@ class Workplace:
 
         trust = np.full(len(columns), np.nan, np.float32)
         if not evaluator:
-            return Describer(names, teacher, None, trust, rate)
+            return Describer(names, teacher, None, np.asarray, trust, rate)
         network = self.evaluator
         if network is None:
             raise UserError(
@@ -145,10 +145,13 @@ class Workplace:
         for place in range(len(columns)):
             trust[place] = np.corrcoef(predicted[:, place], wanted[:, place])[0, 1]
 
-        def predicted_labels(waves: Floats) -> Floats:
-            return np.asarray(probe.predict(network.extract(waves, rate)["embedding"]) / deviation, np.float32)
+        def embedded(waves: Floats) -> Floats:
+            return network.extract(waves, rate)["embedding"]
 
-        return Describer(names, teacher, predicted_labels, np.nan_to_num(trust), rate)
+        def predict(embedding: Floats) -> Floats:
+            return np.asarray(probe.predict(embedding) / deviation, np.float32)
+
+        return Describer(names, teacher, embedded, predict, np.nan_to_num(trust), rate)
 
     def labels(self) -> list[str]:
         """The attributes that are the teacher's; of an instrument without, the labels that vary most in the corpus."""

@@ -12,7 +12,7 @@ from torch import nn
 from darktimbre.dissection import effects as measured
 from darktimbre.dissection.effects import Effect, Notes, Unit, rendered
 from darktimbre.dissection.subject import layers_of
-from darktimbre.extractors.described import PLAIN, Describer, Floats, differences
+from darktimbre.extractors.described import PLAIN, Describer, Floats, differences, levelled
 from darktimbre.measures.kernel import polynomial_mmd
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.dissect import Workplace
@@ -25,7 +25,8 @@ SHOWN, ARTEFACTS = 24, 5  # units of the page with sound; units that are verifie
 REAL = 128  # notes that KID is taken to
 ABOUT = (
     "Each unit is switched off while the network plays: its activations become 0, or their mean over the notes. What "
-    "then changes is its causal effect. Deviations are those of the teacher's logits over real notes."
+    "then changes is its causal effect. Deviations are those of the teacher's logits over real notes, each sound at "
+    "the level that it has with all units: a unit that only changes the level moves no word."
 )
 
 
@@ -72,13 +73,14 @@ def dissect_units(
     notes, network = work.notes(("valid",), 8 if quick else 32), work.instrument.bundle.generator()
     setattr(network, "name", "unfolded")  # noqa: B010 (what a synthesizer calls the runtime it is handed)
     instrument = Synthesizer(work.instrument.bundle.with_edits(()), network=network)  # type: ignore[arg-type]
+    folded = Synthesizer(work.instrument.bundle.with_edits(()))
     stages = stages_of(network, layers)
     stages = stages[1:2] if quick and not layers else stages
-    cells = Cells(out / "cache", "units", *work.digests, len(notes))
+    cells = Cells(out / "cache", "units", "at equal loudness", *work.digests, len(notes))
     describer = work.describer(work.labels(), cells, evaluator=False)
     real = describer.teacher(work.corpus.waves(work.rows(("valid",), REAL)))[1]
     with reporter.progress("switching off", unit="units") as update:
-        found = switched_off(instrument, network, notes, stages, describer, real, cells, done=update)
+        found = switched_off(instrument, network, notes, stages, describer, real, cells, folded=folded, done=update)
     means = {name: one.mean(0) for name, one in measured.activations(network, notes, stages).items()}
     effects = {way: measured.effects(found, notes.groups, way, seed=seed) for way in measured.WAYS}
     study = Study(work, instrument, notes, describer, means, found, effects)
@@ -102,15 +104,19 @@ def stages_of(network: nn.Module, wanted: Sequence[str]) -> list[str]:
 
 def switched_off(
     instrument: Synthesizer, network: nn.Module, notes: Notes, layers: Sequence[str], describer: Describer,
-    real: Floats, cells: Cells, *, done: Callable[[int, int], None] = lambda done, total: None,
+    real: Floats, cells: Cells, *, folded: Synthesizer | None = None,
+    done: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[Unit, dict[str, Floats]]:  # fmt: skip
     """For each unit: the differences (note, quantity) of either way, and how far the sounds then are from real ones.
 
-    `network` is what `instrument` plays by, unfolded, so that its last stage can be edited too; `real` embeddings of
-    held-out notes. Keys: "zero", "mean" (note, quantity), "kid" (2,): less than "kid before" where it draws artefacts.
+    `network` is what `instrument` plays by, unfolded, so that its last stage can be edited too; `folded` plays the
+    other stages, faster. `real`: embeddings of held-out notes. Networks are given each note at the level that it has
+    with all units, for they take loudness for words; level itself is measured before. Keys: "zero", "mean" (note,
+    quantity), "kid" (2,): below 0 where it draws artefacts.
     """
     means = {name: found.mean(0) for name, found in measured.activations(network, notes, list(layers)).items()}
-    before = describer.describe(rendered(instrument, notes), notes.midi)
+    plain = rendered(instrument, notes)
+    before = describer.describe(plain, notes.midi)
     every = [Unit(name, number) for name in layers for number in range(len(means[name]))]
     distance = polynomial_mmd(real, before.embedding)
 
@@ -118,8 +124,9 @@ def switched_off(
         cell: Cell = {}
         distances = []
         for way in measured.WAYS:
-            waves = rendered(instrument, notes, unit.off(means[unit.layer], way))
-            after = describer.describe(waves, notes.midi)
+            faster = folded if folded is not None and unit.layer in folded.bundle.editable else instrument
+            waves = rendered(faster, notes, unit.off(means[unit.layer], way))
+            after = describer.describe(waves, notes.midi, like=plain)
             cell[way] = torch.from_numpy(differences(before, after))
             distances.append(polynomial_mmd(real, after.embedding) - distance)
         return cell | {"kid": torch.tensor(distances)}
@@ -141,10 +148,12 @@ def verified(study: Study, quick: bool) -> list[dict[str, Any]]:
     ]
     notes, describe = study.work.notes(("test",), 16 if quick else 64), study.describer.teacher
     real = describe(study.work.corpus.waves(study.work.rows(("test",), REAL)))[1]
-    distance = polynomial_mmd(real, describe(rendered(study.instrument, notes))[1])
+    plain = rendered(study.instrument, notes)
+    distance = polynomial_mmd(real, describe(plain)[1])
     results = []
     for fall, layer, number, way in sorted(falls)[:ARTEFACTS]:
-        change = polynomial_mmd(real, describe(study.played(notes, Unit(layer, number), way))[1]) - distance
+        waves = levelled(study.played(notes, Unit(layer, number), way), plain)
+        change = polynomial_mmd(real, describe(waves)[1]) - distance
         verdict = "an artefact unit" if fall < 0 and change < 0 else "not confirmed"
         results.append({"unit": f"{layer}, {number}", "to": way, "valid": fall, "test": change, "verdict": verdict})
     return results

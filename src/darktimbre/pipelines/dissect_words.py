@@ -20,7 +20,7 @@ from darktimbre.dissection import words
 from darktimbre.dissection.effects import Notes, activations, rendered
 from darktimbre.dissection.subject import column, generator_of
 from darktimbre.dissection.words import Tried
-from darktimbre.extractors.described import Described, Describer, Floats, in_tune, plain_of
+from darktimbre.extractors.described import Described, Describer, Floats, in_tune, levelled, plain_of
 from darktimbre.measures.interval import bootstrap_mean
 from darktimbre.notes.errors import UserError
 from darktimbre.pipelines.dissect import Workplace
@@ -72,16 +72,27 @@ class Trial:
                 break
         return scaled
 
-    def described(self, direction: tuple[float, ...] | None, *, whole: bool = True) -> Described:
-        """The notes with a direction or without, kept by what it is; without `whole` by the evaluator alone."""
-        key = json.dumps([direction, whole, "levelled", *self.describer.names])
+    def predicted(self, direction: tuple[float, ...]) -> Floats:
+        """The labels (note, label) by the evaluator alone; its embedding is kept, which serves any words."""
+        evaluator = self.describer.evaluator
+        assert evaluator is not None
+
+        def make() -> dict[str, torch.Tensor]:
+            waves = levelled(self.played(self.notes, direction), self.plain)
+            return {"embedding": torch.from_numpy(evaluator(waves))}
+
+        kept = self.cells.cell(_key(direction), make)
+        return self.describer.predict(kept["embedding"].numpy())
+
+    def described(self, direction: tuple[float, ...] | None) -> Described:
+        """The notes with a direction or without, kept by what it is."""
 
         def make() -> dict[str, torch.Tensor]:
             waves = self.plain if direction is None else self.played(self.notes, direction)
-            found = self.describer.describe(waves, self.notes.midi, like=self.plain, whole=whole)
+            found = self.describer.describe(waves, self.notes.midi, like=self.plain)
             return {part: torch.from_numpy(np.ascontiguousarray(getattr(found, part))) for part in PARTS}
 
-        cell = self.cells.cell(hashlib.sha256(key.encode()).hexdigest()[:24], make)
+        cell = self.cells.cell(_key(direction, *self.describer.names), make)
         return Described(**{part: cell[part].numpy() for part in PARTS})
 
 
@@ -113,7 +124,7 @@ def dissect_words(
     trial = Trial(instrument, layers, held, describer, cells)
     random = words.random_directions(size, 4 if quick else words.RANDOM, seed=seed)
     subject = generator_of(instrument, work.tagger)
-    sought = hashlib.sha256(json.dumps(words.SETTINGS).encode()).hexdigest()[:8]
+    sought = _key(words.SETTINGS)
     active = np.concatenate(list(activations(subject.network, train, list(layers)).values()), 1)
     principal = words.principal(active, directions)
     total = 1 + len(random) + 2 * len(asked) + len(principal)
@@ -121,7 +132,7 @@ def dissect_words(
     with reporter.progress("testing directions", unit="directions") as update:
         before, chance = trial.described(None), []
         for number, one in enumerate(random):
-            chance.append(trial.described(one, whole=False))
+            chance.append(trial.predicted(one))
             update(number + 2, total)
         for number, word in enumerate(asked):
             spread = float(work.spread[column(word, work.tags.labels)])
@@ -148,6 +159,10 @@ def dissect_words(
     _store(trial, [one for one in results if one.refused is None], bundle, out, reporter, keep, work)
     reporter.say(f"The page is {page}.")
     return results
+
+
+def _key(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
 def largest(describer: Describer, before: Described, after: Described) -> str:
