@@ -1,8 +1,11 @@
 """What the README promises: its Python example runs as it stands, and its commands exist."""
 
+import json
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,6 +83,28 @@ def test_every_make_target_and_linked_file_exists() -> None:
     for text in documents:
         for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
             assert (ROOT / link).exists(), link
+
+
+def test_the_notebook_runs_from_its_first_cell_to_its_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the bundle that ships, and a stand-in for the notebook's own display."""
+    if not where.has_starter():
+        pytest.skip("this installation ships no starter")
+    heard: list[tuple[np.ndarray, int]] = []
+    shown = SimpleNamespace(Audio=lambda wave, rate: (wave, rate), display=heard.append)
+    monkeypatch.setitem(
+        sys.modules, "IPython", SimpleNamespace(display=shown, get_ipython=lambda: None, version_info=(9, 0))
+    )
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads((ROOT / "docs/first-sounds.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell.get("outputs") for cell in cells), "outputs are not kept"
+    space: dict[str, object] = {}
+    for number, cell in enumerate(code):
+        exec(compile(cell, f"cell {number}", "exec"), space)
+    assert [len(wave) for wave, _ in heard] == [space["notes"].size] * 2  # type: ignore[attr-defined]
+    assert len(list((tmp_path / "sounds").glob("*.wav"))) == 4
 
 
 def test_the_script_that_finds_bright_sliders_runs(capsys: pytest.CaptureFixture[str]) -> None:
