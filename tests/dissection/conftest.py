@@ -45,6 +45,11 @@ class BandTagger(PatchTagger[Bands]):
         return self.network.head(embedding)
 
 
+def second_network() -> EmbeddingExtractor:
+    """What no search sees."""
+    return EmbeddingExtractor(ToneTagger())
+
+
 @pytest.fixture(scope="session")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     corpus = tone_corpus(tmp_path_factory.mktemp("dissection") / "tones")
@@ -61,6 +66,5 @@ def tiny_folder(tmp_path: Path) -> Path:
 def work(tones: Corpus, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     """All of it, as the verbs open it."""
     monkeypatch.setattr(teachers, "load", lambda *_, **__: BandTagger())
-    second = EmbeddingExtractor(ToneTagger())
-    monkeypatch.setattr(Workplace, "evaluator", second)
+    monkeypatch.setattr(Workplace, "evaluator", second_network())
     return Workplace.open(str(tiny_folder), tones.path, None, None, 0)

@@ -2,6 +2,10 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,6 +206,50 @@ def test_a_stopped_run_goes_on_unit_by_unit_and_ends_with_equal_figures(
     assert all(file.stat().st_mtime_ns == when for file, when in kept.items())
     reports = [(tmp_path / one / "report.json").read_text() for one in ("whole", "stopped")]
     assert reports[0] == reports[1]
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from tests.dissection.conftest import BandTagger, second_network
+from darktimbre import teachers
+from darktimbre.cli import console
+from darktimbre.pipelines.dissect import Workplace
+from darktimbre.pipelines.dissect_atlas import dissect_atlas
+from darktimbre.pipelines.dissect_cache import Cells
+teachers.load = lambda *_, **__: BandTagger()
+Workplace.evaluator = second_network()
+made = Cells.cell
+Cells.cell = lambda *given: (made(*given), time.sleep(1))[0]  # so that there is time to kill it
+dissect_atlas(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), console, quick=True)
+"""
+
+
+def test_an_atlas_that_was_killed_resumes_to_equal_figures(
+    work: Workplace, tiny_folder: Path, run: Run, tmp_path: Path
+) -> None:
+    """By SIGKILL, which no code of ours gets to see."""
+
+    def dissect(out: Path) -> str:
+        run("dissect", "atlas", tiny_folder, "--corpus", work.corpus.path, "--out", out, "--quick")
+        return (out / "report.json").read_text()
+
+    killed = tmp_path / "killed"
+    arguments = [sys.executable, "-c", KILLED, str(tiny_folder), str(work.corpus.path), str(killed)]
+    process = subprocess.Popen(arguments, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(killed.rglob("*.safetensors"))) < 3 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        said = process.communicate()[1]
+    assert process.returncode == -signal.SIGKILL, said
+    kept = {file: file.stat().st_mtime_ns for file in killed.rglob("*.safetensors")}
+    assert 3 <= len(kept) < 5  # the real notes' and those of four units
+    assert not (killed / "report.json").exists()
+    assert dissect(killed) == dissect(tmp_path / "whole")
+    assert all(file.stat().st_mtime_ns == when for file, when in kept.items())
 
 
 def test_a_damaged_result_is_made_again(tmp_path: Path) -> None:

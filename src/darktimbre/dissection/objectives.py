@@ -2,7 +2,9 @@
 
     goal = channel("stages.1", 22) + 0.5 * attribute("Trumpet") - 0.1 * diversity("stages.1")
 
-Named in lower case, as formulas write them. After Olah et al. (2017), *Feature Visualization*, and its library lucid.
+Named in lower case, as formulas write them: sums and mixtures, activations, outputs; and, from `total_variation` on,
+what an input should not be, which is subtracted (a learned prior, `critic_score`, is added). After Olah et al. (2017),
+*Feature Visualization*, and its library lucid.
 """
 
 import json
@@ -45,16 +47,10 @@ class Objective:
 
     __rmul__ = __mul__
 
-    def __neg__(self) -> "Objective":
-        return -1.0 * self
-
     def __repr__(self) -> str:
         shown = [getattr(self, one.name) for one in fields(self) if one.repr]
         words = [repr(one) if isinstance(one, Objective) else json.dumps(one, ensure_ascii=False) for one in shown]
         return f"{type(self).__name__}({', '.join(words)})"
-
-
-# ── sums and mixtures ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,7 +66,7 @@ class joint(Objective):
     def __repr__(self) -> str:
         second = self.second
         if isinstance(second, scaled) and second.factor < 0:
-            return f"{self.first!r} - {-second!r}"
+            return f"{self.first!r} - {-1.0 * second!r}"
         return f"{self.first!r} + {second!r}"
 
 
@@ -99,9 +95,6 @@ class interpolation(Objective):
     def __call__(self, seen: Seen) -> Tensor:
         t = torch.linspace(0, 1, len(seen.written), device=seen.written.device)
         return (1 - t) * self.first(seen) + t * self.second(seen)
-
-
-# ── activations ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, repr=False)
@@ -185,9 +178,6 @@ class distance(Objective):
         return (seen.layers[self.layer] - self.note).flatten(1).square().mean(1)
 
 
-# ── outputs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass(frozen=True, repr=False)
 class logit(Objective):
     """A classifier's logit of a class."""
@@ -238,9 +228,6 @@ def of_unit(seen: Seen, name: str, unit: int) -> Tensor:
     if not 0 <= unit < maps.shape[1]:
         raise UserError(f"The layer {name!r} has the units 0 to {maps.shape[1] - 1}, but no unit {unit}.")
     return maps[:, unit]
-
-
-# ── what an input should not be: subtracted, `goal - 0.1 * total_variation()` ─────────────────────────────────────────
 
 
 def maps_of_input(seen: Seen) -> Tensor:

@@ -74,8 +74,8 @@ class Subject:
         seen = Seen(self, written, kind, condition, tuple(robust), generator or torch.Generator().manual_seed(0))
         with probe(self.network, *layers) as activations:
             seen.output = self.run(seen.form(self.takes), condition)
-        # A row an input: where a sound was cut into patches, their mean.
-        seen.layers = {name: _by_row(found, len(written)) for name, found in activations.items()}
+        for name, found in activations.items():  # a row an input: where a sound was cut into patches, their mean
+            seen.layers[name] = found if len(found) == len(written) else found.unflatten(0, (len(written), -1)).mean(1)
         return seen
 
 
@@ -90,7 +90,7 @@ class Seen:
     robust: tuple[Transform, ...]
     generator: torch.Generator
     output: Tensor = field(init=False)  # what the network makes of it
-    layers: dict[str, Tensor] = field(init=False)  # activations by name (row, unit, …)
+    layers: dict[str, Tensor] = field(init=False, default_factory=dict)  # activations by name (row, unit, …)
     _forms: dict[Kind, Tensor] = field(init=False, default_factory=dict)
 
     def form(self, kind: Kind) -> Tensor:
@@ -132,10 +132,6 @@ class Seen:
         if self.subject.critic is None:
             raise UserError("There is no critic here: take a bundle with a discriminator.")
         return self.subject.critic(self.form(self.subject.makes), self.condition)
-
-
-def _by_row(found: Tensor, rows: int) -> Tensor:
-    return found if len(found) == rows else found.unflatten(0, (rows, -1)).mean(1)
 
 
 def column(name: str, labels: Sequence[str]) -> int:

@@ -39,13 +39,7 @@ def sought(
 
     Maximises E[tanh(Δ/2) − 8 · max(0, fall of ln h) − 0.3 · |change of ln level|]. Δ: a note's change in deviations, at
     its own level: many notes moved, not a few moved far. h is the share of its power at its pitch's partials, without
-    which it would lose the pitch.
-
-    Args:
-        layers: units of each.
-
-    Returns:
-        one number a unit, layer after layer.
+    which it would lose the pitch. `layers`: units of each; the direction has a number a unit, layer after layer.
     """
     tagger, codec = subject.tagger, subject.codec
     assert tagger is not None
