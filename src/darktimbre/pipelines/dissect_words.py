@@ -139,7 +139,7 @@ def dissect_words(
 
             def make(word: str = word, spread: float = spread) -> dict[str, torch.Tensor]:
                 along = words.sought(subject, layers, train, word, spread, seed=seed)
-                return {"along": torch.tensor(trial.in_tune(train, along))}
+                return {"along": torch.tensor(trial.in_tune(train.first(HELD), along))}
 
             place = column(word, work.tags.labels)
             along = tuple(cells.cell(f"direction-{place}-{len(train)}-{sought}", make)["along"].tolist())

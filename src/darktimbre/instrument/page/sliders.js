@@ -167,6 +167,7 @@ export class Sliders {
     if (also?.length) {
       const beside = document.createElement("small");
       beside.textContent = ` also ${also.join(", ")}`;
+      beside.setAttribute("aria-hidden", "true"); // no part of the slider's name; its description says it
       bar.label.append(beside);
     }
     bar.label.title = `${name}\n${explained ? `${reply}\n` : ""}Baseline ${shown(baseline)}. Double click resets it.`;
