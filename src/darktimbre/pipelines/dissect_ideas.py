@@ -245,7 +245,8 @@ class Tried:
         """How an image is written, and each regulariser, on the classifier of photographs; evaluated by the other."""
         subject, other = (dissect_image.classifier(name) for name in ("lite0", "lite1"))
         size, rows, goal = (3, SIDE, SIDE), self.counts.seeds, logit(CLASS)
-        natural = magnitudes_of(dissect_image.photograph(SIDE))
+        shipped = [dissect_image.photograph(SIDE, name) for name in dissect_image.PHOTOGRAPHS]
+        natural = magnitudes_of(torch.cat(shipped))
         moved = (*IMAGE[:3], Jitter(24), IMAGE[4])
         variants: dict[str, tuple[Parametrisation, Objective, Sequence[Transform]]] = {
             "pixels": (Pixels(size, rows), goal, ()),

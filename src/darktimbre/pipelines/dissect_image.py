@@ -74,11 +74,14 @@ def seen_by(subject: Subject, images: Tensor, name: str) -> Transfer:
     return transfer(subject, F.interpolate(images, (size, size), mode="bilinear", antialias=True), "image", name)
 
 
-def photograph(size: int = 224) -> Tensor:
-    """`(1, 3, size, size)`: the flower that scikit-learn ships, a real example."""
+PHOTOGRAPHS = ("flower.jpg", "china.jpg")  # that scikit-learn ships
+
+
+def photograph(size: int = 224, name: str = PHOTOGRAPHS[0]) -> Tensor:
+    """`(1, 3, size, size)`: one of scikit-learn's photographs, the flower, a real example."""
     from sklearn.datasets import load_sample_image
 
-    pixels = torch.from_numpy(np.array(load_sample_image("flower.jpg"))).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(np.array(load_sample_image(name))).permute(2, 0, 1)[None].float() / 255
     side = pixels.shape[2]
     left = (pixels.shape[3] - side) // 2
     return F.interpolate(pixels[..., left : left + side], (size, size), mode="bilinear", antialias=True)
