@@ -6,7 +6,7 @@ takes, is a fault.
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from tests.bundle.tiny import tiny_autoencoder, tiny_bundle
 
 from darktimbre.bundle.bundle import Bundle
 from darktimbre.corpus.corpus import Corpus
+from darktimbre.corpus.metadata import read_metadata
 from darktimbre.corpus.writer import CorpusWriter
 from darktimbre.export.folder import licence
 from darktimbre.export.plan import suggested
 from darktimbre.instrument.admission import Limits
 from darktimbre.instrument.describe import describe
 from darktimbre.instrument.presets import Presets
+from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
 from darktimbre.synthesizer.midi import play, read_score
 from darktimbre.synthesizer.patch import Patch
@@ -182,7 +184,33 @@ def _midi(work: Path) -> Iterator[Reader]:
     yield Reader(tuple(seeds), read)
 
 
+@contextmanager
+def _metadata(work: Path) -> Iterator[Reader]:
+    lines = (
+        "file_name,pitch,velocity,instrument,styles,split",
+        "a.wav,C#3,100,Pad,soft|slow,train",
+        'b.wav,60,,"B, one",,test',
+    )
+    text = "\n".join(lines) + "\n"
+    rows = [dict(zip(lines[0].split(","), ("a.wav", 60, 100, "Pad", ["soft"], "train"), strict=True))]
+    as_json = "\n".join(json.dumps(row) for row in rows)
+    seeds = {
+        "metadata.csv": (text.encode(), text.replace(",", ";").encode(), text.encode("utf-16")),
+        "metadata.tsv": (text.replace(",", "\t").encode(),),
+        "metadata.jsonl": (as_json.encode(),),
+    }
+
+    def read(content: bytes) -> None:
+        for name in seeds:
+            (work / name).write_bytes(content)
+            with suppress(UserError):  # what one of the readers refuses another may take
+                read_metadata(work, [name], ("styles",))
+            (work / name).unlink()
+
+    yield Reader(tuple(seed for those in seeds.values() for seed in those), read)
+
+
 READERS = {
     "bundle": _bundle, "weights": _weights, "recipe": _recipe, "patch": _patch, "preset": _preset, "corpus": _corpus,
-    "midi": _midi,
+    "midi": _midi, "metadata": _metadata,
 }  # fmt: skip
