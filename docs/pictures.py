@@ -1,6 +1,6 @@
 """Draws the README's figure: held-out notes, and notes that the instrument generates from their pitch and attributes.
 
-    .venv/bin/python docs/pictures.py [--bundle starter] [--corpus runs/quickstart/corpus] [--out docs/starter.png]
+    .venv/bin/python docs/pictures.py [--bundle starter] [--before BUNDLE] [--corpus C] [--out docs/starter.png]
 
 The corpus must be tagged by the teacher that the instrument was trained on.
 """
@@ -18,6 +18,7 @@ def main() -> None:
     """Reads the options and draws."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--bundle", default="starter")
+    options.add_argument("--before", help="an earlier instrument, drawn between real and generated notes")
     options.add_argument("--corpus", type=Path, default=Path("runs/quickstart/corpus"))
     options.add_argument("--out", type=Path, default=Path(__file__).with_name("starter.png"))
     options.add_argument("--columns", type=int, default=6)
@@ -25,7 +26,11 @@ def main() -> None:
     chosen = options.parse_args()
     instrument, corpus = Synthesizer.from_pretrained(chosen.bundle), Corpus.open(chosen.corpus)
     rows = held_out_rows(corpus, instrument.attributes, seed=chosen.seed)
-    print(beside_real(instrument, corpus, chosen.out, rows=rows, columns=chosen.columns, seed=chosen.seed))
+    others = {} if chosen.before is None else {"before": Synthesizer.from_pretrained(chosen.before)}
+    drawn = beside_real(
+        instrument, corpus, chosen.out, rows=rows, columns=chosen.columns, seed=chosen.seed, others=others
+    )
+    print(drawn)
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def test_rows_follow_the_start_and_what_it_has_is_no_variant(tmp_path):
     old = Bundle.from_pretrained("starter")
     pitches = tuple(range(36, 85))
     network = old.gan.model_copy(
-        update={"pitches": pitches, "harmonics": 64, "condition": 49 + len(old.attributes.names)}
+        update={"pitches": pitches, "harmonics": 64, "modulate": False, "condition": 49 + len(old.attributes.names)}
     )
     network = network.model_copy(update={"heads": network.heads.model_copy(update={"pitch": 49})})
     attributes = {**old.config["attributes"], "pitches": list(pitches)}

@@ -1,7 +1,7 @@
 """Sounds and spectrograms to accompany the figures: real notes, and what instruments generate from their conditions."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -104,23 +104,38 @@ class Examples(SoundFolder):
 
 
 def beside_real(
-    synthesizer: Synthesizer, corpus: Corpus, path: Path, *, rows: NDArray[np.int64], columns: int = 6, seed: int = 0
+    synthesizer: Synthesizer,
+    corpus: Corpus,
+    path: Path,
+    *,
+    rows: NDArray[np.int64],
+    columns: int = 6,
+    seed: int = 0,
+    others: Mapping[str, Synthesizer] | None = None,
 ) -> Path:
     """Draws spectrograms of notes of different instruments above generated ones of the same conditions, as a PNG.
 
-    At most `columns` of the held-out `rows` of a corpus that is tagged by the instrument's teacher; `seed` is of the
-    latents.
+    Args:
+        synthesizer: what generates.
+        corpus: tagged by the instrument's teacher.
+        path: of the PNG.
+        rows: held-out notes, of which at most `columns` are shown.
+        columns: notes at most.
+        seed: of the latents.
+        others: instruments with the same attributes, by what their rows are called: rows between the two.
     """
     _, first = np.unique(corpus.column("instrument")[rows], return_index=True)  # one note an instrument
     firsts = first if len(first) > 1 else np.arange(len(rows))
     chosen = rows[firsts[np.unique(np.linspace(0, len(firsts) - 1, columns).round().astype(int))]]
-    target = Conditions.of(corpus, chosen, synthesizer.attributes)
-    generated = synthesizer.waves(target.condition, synthesizer.latents(seed, len(chosen)))
-    named = titles(corpus, chosen, 22)
+    target, named = Conditions.of(corpus, chosen, synthesizer.attributes), titles(corpus, chosen, 22)
+    shown, waves = [f"real: {sound}{pitch}" for sound, pitch in named], [*corpus.waves(chosen)]
+    for name, one in {**(others or {}), "generated": synthesizer}.items():
+        waves += [*one.waves(target.condition, one.latents(seed, len(chosen)))]
+        shown += [f"{name}{pitch}" for _, pitch in named]
     return spectrogram_grid(
-        [*corpus.waves(chosen), *generated],
+        waves,
         synthesizer.sample_rate,
-        [f"real: {sound}{pitch}" for sound, pitch in named] + [f"generated{pitch}" for _, pitch in named],
+        shown,
         path,
         columns=len(chosen),
         heading="held-out notes above, generated from their pitch and attributes below",

@@ -351,12 +351,15 @@ FROM_STARTER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("energy", "darktimbre-energy", ()),
     ("energy, teacher", BASIS, ()),
     ("energy, less of the teacher", BASIS, ("teacher.logits=0.25",)),
+    ("energy, teacher, no modulations", BASIS, ("distance.modulations=0",)),
     ("energy, teacher in more noise", BASIS, ("teacher.smoothing.noise_db=-50",)),
     ("energy, teacher and its layers", BASIS, LAYERS),
     ("encoder, teacher", "darktimbre-encoder", ("energy=0",)),
     ("encoder, energy, teacher", "darktimbre-encoder", ()),
     ("modulated stages", BASIS, ("network.modulate=true",)),
     ("partials by number", BASIS, ("network.harmonics=64",)),
+    ("mapped input", BASIS, ("network.mapping=512",)),
+    ("labels by logarithms", BASIS, ("network.whiten=logarithms",)),
     ("adversarial", "darkgan-small", ("optimiser.lr=0.0001",)),
 )
 """Title, recipe and settings of what is trained on from the starter; the last as `quickstart` does."""
