@@ -77,7 +77,9 @@ def main() -> None:
         if not (run / "bundle" / "config.json").is_file():
             recipe = load_recipe(fine_tuning.RECIPE, fine_tuning.fine_tuning("starter"))
             resume = (run / "run.json").is_file()
-            train(recipe, Options(corpus=corpus.path, run=run, resume=resume, devices=1, minutes=given.minutes))
+            options = Options(corpus=corpus.path, run=run, resume=resume, devices=1, minutes=given.minutes)
+            if train(recipe, options).reason == "interrupted":
+                raise SystemExit("Stopped; run the same command to resume.")
         trained, out = Bundle.from_pretrained(run / "bundle", discriminator=True), given.out / name / "instrument"
         kept = fine_tuning.find_kept(out, trained, start)
         kept = kept or fine_tuning.keep_better(out, trained, start, corpus, tagger, console)

@@ -227,6 +227,7 @@ def test_an_equal_evaluation_gives_equal_bytes_and_an_old_figure_goes(written: P
     (tmp_path / "figures" / "old.svg").write_text("<svg/>")
     (tmp_path / "figures" / "own.svg").write_text("<svg/>")
     (tmp_path / "report.md").write_text("![earlier](figures/old.svg)")  # and own.svg is somebody else's
+    (tmp_path / "report.html").write_text('<meta name="generator" content="darktimbre">')
     (tmp_path / "sounds").mkdir()
     (tmp_path / "sounds" / "a.wav").write_bytes((written / "sounds" / "a.wav").read_bytes())
     data = json.loads((written / "report.json").read_text(encoding="utf-8"))

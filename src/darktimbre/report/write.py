@@ -70,7 +70,7 @@ def write(
         for suffix in ("png", "svg"):
             (folder / "figures" / f"{name}.{suffix}").unlink(missing_ok=True)
     address = partial(sound_address, folder)
-    for language, suffix in (("markdown", "md"), ("html", "html")):
+    for language, suffix in (("html", "html"), ("markdown", "md")):  # the page first: by it a report is known
         text = render(package, template, language, drawings=drawings, address=address, **found)
         _write(folder / f"{stem}.{suffix}", legible(text).encode())
     _write(folder / f"{stem}.json", json_text(data, allow_nan=False).encode())

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from darktimbre.notes.errors import UserError
 
-REMEDY = "`pip install 'darktimbre[onnx]'`"
+REMEDY = "install it with `pip install 'darktimbre[onnx]'`"
 DIGEST = "darktimbre.digest"  # the key, among an ONNX file's own properties, of the digest of the instrument's weights
 
 
