@@ -70,8 +70,8 @@ def _other_value(data: Any, draw: random.Random) -> Any:
             copy.deepcopy(other[place]) if place in (other if isinstance(other, dict) else range(len(other))) else 0
         )
     elif what == 3 and isinstance(holder[key], int | float):
-        factors = (-1, 2, 10, 1000, 10**6, 10**12)  # whole: a whole number may be too large for a float
-        holder[key] = holder[key] * draw.choice(factors)
+        half = 0.5 if abs(holder[key]) < 1e300 else -1  # a whole number may be too large for a float
+        holder[key] = holder[key] * draw.choice((-1, half, 2, 10, 1000, 10**6, 10**12))
     elif what == 4:
         for _ in range(draw.choice((1, 40, 900))):
             holder[key] = draw.choice(([holder[key]], {"a": holder[key]}))

@@ -16,6 +16,7 @@ from darktimbre.corpus import ingest, mnist, writer
 from darktimbre.corpus import nsynth as nsynth_files
 from darktimbre.corpus import sol as sol_files
 from darktimbre.notes.errors import UserError
+from darktimbre.notes.text import legible
 
 app = typer.Typer(
     name="import",
@@ -214,20 +215,17 @@ def _report(summary: "ingest.Summary", max_bad: float) -> None:
     table.add_row("ignored", str(sum(summary.ignored.values())), escape(ignored))
     console().print(table)
     for file, reason in summary.rejected[:_SHOWN]:
-        say(f"  {_legible(file)}: {reason}")
+        say(f"  {legible(file)}: {reason}")
     if refused > _SHOWN:
         say(f"  … and {refused - _SHOWN} more in {summary.corpus.path / 'rejected.csv'}")
     for remark in summary.remarks:
         say(remark)
     corpus = summary.corpus
-    say(f"{corpus.path}: {len(corpus)} notes of {corpus.samples / corpus.sample_rate:g} s at {corpus.sample_rate} Hz.")
+    seconds, count = corpus.samples / corpus.sample_rate, f"{len(corpus)} note{'' if len(corpus) == 1 else 's'}"
+    say(f"{corpus.path}: {count} of {seconds:g} s at {corpus.sample_rate} Hz.")
     if 100 * summary.bad_share > max_bad:
         warn(
             f"The corpus is written, but {100 * summary.bad_share:.1f} % of the files were refused, more than "
             f"--max-bad {max_bad:g}; so the exit status is 1."
         )
         raise typer.Exit(1)
-
-
-def _legible(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -26,6 +26,7 @@ from darktimbre.corpus.walk import walk
 from darktimbre.corpus.writer import CorpusWriter, Writing, check_destination
 from darktimbre.notes.errors import UserError
 from darktimbre.notes.note import Note
+from darktimbre.notes.text import legible
 
 MIDDLE_C = ("C3", "C4")
 """The names of MIDI 60 that a user may state."""
@@ -193,7 +194,7 @@ def _candidates(
 
 
 def _note(src: Path, file: str, note_id: str, known: Known, row: dict[str, Any], split: str) -> Note:
-    folders = PurePosixPath(_legible(file)).parts[:-1]
+    folders = PurePosixPath(legible(file)).parts[:-1]
     given = ""
     if split == "given":  # its folder is no class then
         given = next((SPLIT_NAMES[folder.lower()] for folder in folders if folder.lower() in SPLIT_NAMES), "")
@@ -201,7 +202,7 @@ def _note(src: Path, file: str, note_id: str, known: Known, row: dict[str, Any],
     named = known.named
     instrument = note_id
     if (known.pitch is not None and known.source != TABLE) or named.marked or named.doubt or named.pitch is not None:
-        instrument = "/".join(filter(None, (*folders, _legible(named.rest)))) or _legible(src.resolve().name)
+        instrument = "/".join(filter(None, (*folders, legible(named.rest)))) or legible(src.resolve().name)
     fields = {
         "velocity": named.velocity,
         "instrument": instrument or note_id,
@@ -211,7 +212,7 @@ def _note(src: Path, file: str, note_id: str, known: Known, row: dict[str, Any],
         **row,
         "pitch": known.pitch,
     }
-    return Note(id=note_id, origin=_legible(file), seconds=0.0, split_key=fields["instrument"], **fields)
+    return Note(id=note_id, origin=legible(file), seconds=0.0, split_key=fields["instrument"], **fields)
 
 
 def _cut(candidates: list[Candidate], sources: dict[str, str], workers: int | None) -> tuple[list[Candidate], int]:
@@ -239,20 +240,15 @@ def _cut(candidates: list[Candidate], sources: dict[str, str], workers: int | No
 
 def _ids(files: list[str]) -> dict[str, str]:
     """The path without its extension, unless another file would then have the same id."""
-    bare = {file: _legible(os.path.splitext(file)[0]) for file in files}
+    bare = {file: legible(os.path.splitext(file)[0]) for file in files}
     often = Counter(bare.values())
     ids: dict[str, str] = {}
     taken: set[str] = set()
     for file in files:
-        plain = bare[file] if often[bare[file]] == 1 else _legible(file)
+        plain = bare[file] if often[bare[file]] == 1 else legible(file)
         unique, number = plain, 2
         while unique in taken:  # "a.wav" beside "a.wav.wav" and the like
             unique, number = f"{plain} ({number})", number + 1
         taken.add(unique)
         ids[file] = unique
     return ids
-
-
-def _legible(path: str) -> str:
-    """A file name need not be valid text; stray bytes are written as escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
